@@ -1,0 +1,140 @@
+//! Adam. Kingma & Ba 2014, arXiv:1412.6980, algorithm 1, its bias corrections folded into two
+//! scalars; AMSGrad: Reddi, Kale & Kumar 2018, arXiv:1904.09237, over the raw `v` as torch has it.
+//!
+//! `m = b1*m + c1*g;  v = b2*v + c2*(g*g);  p = p - (step*m)/(sqrt(v)*scale + eps)`
+
+use super::{Clock, Method, OptionError, Options, Rule, ScalarBlock, State, Visitor, scalars};
+use crate::number::{Real, power};
+
+scalars!(AdamScalars { beta1, one_minus_beta1, beta2, one_minus_beta2, step_size, scale, eps });
+
+impl<R: Real> AdamScalars<R> {
+    #[inline(always)]
+    fn moments(&self, g: R, m: R, v: R) -> (R, R) {
+        let m = self.beta1 * m + self.one_minus_beta1 * g;
+        let v = self.beta2 * v + self.one_minus_beta2 * (g * g);
+        (m, v)
+    }
+
+    #[inline(always)]
+    fn step(&self, p: R, m: R, v: R) -> R {
+        p - (self.step_size * m) / (v.sqrt() * self.scale + self.eps)
+    }
+}
+
+struct Plain;
+
+impl Rule<2> for Plain {
+    type Scalars<R: Real> = AdamScalars<R>;
+
+    #[inline(always)]
+    fn update<R: Real>(k: &AdamScalars<R>, p: R, g: R, [m, v]: [R; 2]) -> (R, [R; 2]) {
+        let (m, v) = k.moments(g, m, v);
+        (k.step(p, m, v), [m, v])
+    }
+}
+
+struct AmsGrad;
+
+impl Rule<3> for AmsGrad {
+    type Scalars<R: Real> = AdamScalars<R>;
+
+    #[inline(always)]
+    fn update<R: Real>(k: &AdamScalars<R>, p: R, g: R, [m, v, v_max]: [R; 3]) -> (R, [R; 3]) {
+        let (m, v) = k.moments(g, m, v);
+        let v_max = R::select(v.gt(v_max), v, v_max);
+        (k.step(p, m, v_max), [m, v, v_max])
+    }
+}
+
+pub(super) struct Adam {
+    lr: f64,
+    betas: (f64, f64),
+    eps: f64,
+    amsgrad: bool,
+    bias_correction: bool,
+    epsilon_hat: bool,
+}
+
+impl Method for Adam {
+    fn read(options: &Options) -> Result<Self, OptionError> {
+        Ok(Adam {
+            lr: options.number("lr")?,
+            betas: options.pair("betas")?,
+            eps: options.number("eps")?,
+            amsgrad: options.flag("amsgrad")?,
+            bias_correction: options.flag("bias_correction")?,
+            epsilon_hat: options.flag("epsilon_hat")?,
+        })
+    }
+
+    fn states(&self) -> Vec<State> {
+        let mut names = vec!["exp_avg", "exp_avg_sq"];
+        if self.amsgrad {
+            names.push("max_exp_avg_sq");
+        }
+        names.into_iter().map(|name| State { name, initial: 0.0 }).collect()
+    }
+
+    fn scalars(&self, clock: Clock) -> ScalarBlock {
+        let (beta1, beta2) = self.betas;
+        let (step_size, scale) = if self.bias_correction {
+            let correction1 = 1.0 - power(beta1, clock.t);
+            let root2 = (1.0 - power(beta2, clock.t)).sqrt();
+            if self.epsilon_hat {
+                (self.lr * root2 / correction1, 1.0)
+            } else {
+                (self.lr / correction1, 1.0 / root2)
+            }
+        } else {
+            (self.lr, 1.0)
+        };
+        AdamScalars {
+            beta1,
+            one_minus_beta1: 1.0 - beta1,
+            beta2,
+            one_minus_beta2: 1.0 - beta2,
+            step_size,
+            scale,
+            eps: self.eps,
+        }
+        .block()
+    }
+
+    fn formula<V: Visitor>(&self, visitor: V) -> V::Output {
+        if self.amsgrad { visitor.visit::<3, AmsGrad>() } else { visitor.visit::<2, Plain>() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Value, close, run};
+
+    fn adam(amsgrad: bool) -> Vec<(&'static str, Value)> {
+        vec![
+            ("lr", Value::Number(0.1)),
+            ("betas", Value::Pair(0.5, 0.75)),
+            ("eps", Value::Number(0.0)),
+            ("amsgrad", Value::Flag(amsgrad)),
+            ("bias_correction", Value::Flag(true)),
+            ("epsilon_hat", Value::Flag(false)),
+        ]
+    }
+
+    #[test]
+    fn worked_numbers() {
+        // t=1: m_hat = 2, v_hat = 4, so the step is lr. t=2: m = 0, so the parameter stays.
+        let (p, state) = run("Adam", &adam(false), 1.0, &[2.0, -1.0]);
+        close(p[0], 0.9);
+        close(p[1], 0.9);
+        close(state[0], 0.0);
+        close(state[1], 0.75 + 0.25);
+    }
+
+    #[test]
+    fn amsgrad_keeps_the_maximum() {
+        let (_, state) = run("Adam", &adam(true), 1.0, &[2.0, 0.0, 0.0]);
+        close(state[1], 0.75 * 0.75);
+        close(state[2], 1.0);
+    }
+}

@@ -1,0 +1,44 @@
+//! The scalars of a rule: named for whoever reads or prints a rule, a flat block for the engine.
+
+/// The most scalars a rule may have.
+pub const MAX_SCALARS: usize = 8;
+
+/// Scalars in float64, in the order of [`Scalars::NAMES`]; unused places are zero.
+pub type ScalarBlock = [f64; MAX_SCALARS];
+
+pub trait Scalars<R>: Copy {
+    const NAMES: &'static [&'static str];
+    fn read(scalar: impl Fn(usize) -> R) -> Self;
+}
+
+/// A struct of named scalars, readable from a block and writable to one.
+macro_rules! scalars {
+    ($name:ident { $($field:ident),+ $(,)? }) => {
+        #[derive(Clone, Copy)]
+        pub struct $name<R> {
+            $($field: R),+
+        }
+
+        impl<R: Copy> $crate::rules::Scalars<R> for $name<R> {
+            const NAMES: &'static [&'static str] = &[$(stringify!($field)),+];
+
+            #[inline(always)]
+            fn read(scalar: impl Fn(usize) -> R) -> Self {
+                let mut next = 0..;
+                $(let $field = scalar(next.next().unwrap_or_default());)+
+                $name { $($field),+ }
+            }
+        }
+
+        impl $name<f64> {
+            fn block(self) -> $crate::rules::ScalarBlock {
+                let mut block = $crate::rules::ScalarBlock::default();
+                for (place, value) in block.iter_mut().zip([$(self.$field),+]) {
+                    *place = value;
+                }
+                block
+            }
+        }
+    };
+}
+pub(crate) use scalars;

@@ -1,0 +1,108 @@
+//! Stochastic gradient descent as torch has it: the learning rate stays outside the buffer.
+//! Polyak 1964 (momentum); Sutskever et al. 2013 (Nesterov's form).
+//!
+//! `buf = mu*buf + (1-damp)*g;  d = buf, or g + mu*buf with Nesterov;  p = p - lr*d`
+
+use super::{Clock, Method, OptionError, Options, Rule, ScalarBlock, State, Visitor, scalars};
+use crate::number::Real;
+
+scalars!(SgdScalars { lr, momentum, one_minus_dampening });
+
+struct Plain;
+
+impl Rule<0> for Plain {
+    type Scalars<R: Real> = SgdScalars<R>;
+
+    #[inline(always)]
+    fn update<R: Real>(k: &SgdScalars<R>, p: R, g: R, []: [R; 0]) -> (R, [R; 0]) {
+        (p - k.lr * g, [])
+    }
+}
+
+struct WithMomentum<const NESTEROV: bool>;
+
+impl<const NESTEROV: bool> Rule<1> for WithMomentum<NESTEROV> {
+    type Scalars<R: Real> = SgdScalars<R>;
+
+    #[inline(always)]
+    fn update<R: Real>(k: &SgdScalars<R>, p: R, g: R, [buf]: [R; 1]) -> (R, [R; 1]) {
+        let buf = k.momentum * buf + k.one_minus_dampening * g;
+        let d = if NESTEROV { g + k.momentum * buf } else { buf };
+        (p - k.lr * d, [buf])
+    }
+}
+
+pub(super) struct Sgd {
+    lr: f64,
+    momentum: f64,
+    dampening: f64,
+    nesterov: bool,
+}
+
+impl Method for Sgd {
+    fn read(options: &Options) -> Result<Self, OptionError> {
+        Ok(Sgd {
+            lr: options.number("lr")?,
+            momentum: options.number("momentum")?,
+            dampening: options.number("dampening")?,
+            nesterov: options.flag("nesterov")?,
+        })
+    }
+
+    /// A buffer's first value is the gradient itself. It starts at -0.0, and its first step is
+    /// not dampened: `mu * -0.0 + 1.0 * g` is `g` to the bit, `-0.0` included.
+    fn states(&self) -> Vec<State> {
+        let buffer = State { name: "momentum_buffer", initial: -0.0 };
+        if self.momentum == 0.0 { vec![] } else { vec![buffer] }
+    }
+
+    fn scalars(&self, clock: Clock) -> ScalarBlock {
+        let one_minus_dampening = if clock.fresh { 1.0 } else { 1.0 - self.dampening };
+        SgdScalars { lr: self.lr, momentum: self.momentum, one_minus_dampening }.block()
+    }
+
+    fn formula<V: Visitor>(&self, visitor: V) -> V::Output {
+        match (self.momentum == 0.0, self.nesterov) {
+            (true, _) => visitor.visit::<0, Plain>(),
+            (false, false) => visitor.visit::<1, WithMomentum<false>>(),
+            (false, true) => visitor.visit::<1, WithMomentum<true>>(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Value, close, run};
+
+    fn sgd(momentum: f64, nesterov: bool) -> Vec<(&'static str, Value)> {
+        vec![
+            ("lr", Value::Number(0.5)),
+            ("momentum", Value::Number(momentum)),
+            ("dampening", Value::Number(0.25)),
+            ("nesterov", Value::Flag(nesterov)),
+        ]
+    }
+
+    #[test]
+    fn worked_numbers() {
+        let (p, _) = run("SGD", &sgd(0.0, false), 1.0, &[2.0]);
+        close(p[0], 0.0);
+        // The first gradient enters whole, the second dampened: 0.5*2 + 0.75*4 = 4.
+        let (p, state) = run("SGD", &sgd(0.5, false), 1.0, &[2.0, 4.0]);
+        close(p[0], 0.0);
+        close(p[1], -2.0);
+        close(state[0], 4.0);
+    }
+
+    #[test]
+    fn nesterov_looks_ahead() {
+        let (p, _) = run("SGD", &sgd(0.5, true), 1.0, &[2.0]);
+        close(p[0], 1.0 - 0.5 * (2.0 + 0.5 * 2.0));
+    }
+
+    #[test]
+    fn a_first_buffer_is_the_gradient_to_the_bit() {
+        let (_, state) = run("SGD", &sgd(0.9, false), 1.0, &[-0.0]);
+        assert_eq!(state[0].to_bits(), (-0.0_f64).to_bits());
+    }
+}

@@ -1,0 +1,54 @@
+//! Runs a rule on one number in float64: for the worked-number tests of the rule files.
+
+pub(super) use super::Value;
+use super::{Clock, Method, Options, Prelude, PreludeOptions, Rule, Scalars, Visitor, method};
+
+type Step = fn(&super::ScalarBlock, f64, f64, &mut [f64]) -> f64;
+
+struct Evaluate;
+
+impl Visitor for Evaluate {
+    type Output = Step;
+
+    fn visit<const N: usize, U: Rule<N>>(self) -> Step {
+        |block, p, g, state| {
+            let k = U::Scalars::<f64>::read(|i| block[i]);
+            let old: [f64; N] = std::array::from_fn(|i| state[i]);
+            let (p, new) = U::update(&k, p, g, old);
+            state.copy_from_slice(&new);
+            p
+        }
+    }
+}
+
+/// The parameter after each step, and the state at the end.
+pub(super) fn run(
+    name: &str,
+    options: &[(&'static str, Value)],
+    mut p: f64,
+    gradients: &[f64],
+) -> (Vec<f64>, Vec<f64>) {
+    let shared = [
+        ("weight_decay", Value::Number(0.0)),
+        ("decoupled_weight_decay", Value::Flag(false)),
+        ("maximize", Value::Flag(false)),
+        ("flush_subnormals", Value::Flag(false)),
+    ];
+    let options: Options =
+        options.iter().cloned().chain(shared).map(|(name, value)| (name.to_owned(), value)).collect();
+    let (method, step) = method(name, &options, Evaluate).expect("the options are complete");
+    let prelude: Prelude<f64> = PreludeOptions::read(&options).expect("complete").scalars(0.0);
+    assert_eq!((prelude.grad_scale, prelude.keep), (1.0, 1.0));
+    let mut state: Vec<f64> = method.states().iter().map(|state| state.initial).collect();
+    let mut path = Vec::new();
+    for (i, &g) in gradients.iter().enumerate() {
+        let clock = Clock { t: i as u64 + 1, fresh: i == 0 };
+        p = step(&method.scalars(clock), p, g, &mut state);
+        path.push(p);
+    }
+    (path, state)
+}
+
+pub(super) fn close(found: f64, wanted: f64) {
+    assert!((found - wanted).abs() <= 1e-15 * wanted.abs().max(1.0), "{found} is not {wanted}");
+}

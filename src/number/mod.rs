@@ -8,4 +8,4 @@ mod storage;
 
 pub use power::power;
 pub use real::{Float, Real};
-pub use storage::{Format, Kind};
+pub use storage::{Format, Kind, Stored};

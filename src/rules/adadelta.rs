@@ -41,13 +41,8 @@ impl Method for Adadelta {
     }
 
     fn scalars(&self, _clock: Clock) -> ScalarBlock {
-        AdadeltaScalars {
-            lr: self.lr,
-            rho: self.rho,
-            one_minus_rho: 1.0 - self.rho,
-            eps: self.eps,
-        }
-        .block()
+        AdadeltaScalars { lr: self.lr, rho: self.rho, one_minus_rho: 1.0 - self.rho, eps: self.eps }
+            .block()
     }
 
     fn formula<V: Visitor>(&self, visitor: V) -> V::Output {

@@ -49,7 +49,11 @@ impl Method for Adagrad {
     }
 
     fn formula<V: Visitor>(&self, visitor: V) -> V::Output {
-        if self.eps_inside { visitor.visit::<1, Sum<true>>() } else { visitor.visit::<1, Sum<false>>() }
+        if self.eps_inside {
+            visitor.visit::<1, Sum<true>>()
+        } else {
+            visitor.visit::<1, Sum<false>>()
+        }
     }
 }
 

@@ -55,9 +55,7 @@ pub struct Clock {
 /// it; whatever else evaluates rules (a tracer) implements this too.
 pub trait Visitor {
     type Output;
-    fn visit<const N: usize, U: Rule<N>>(self) -> Self::Output
-    where
-        crate::engine::Arity<N>: crate::engine::Streams<N>;
+    fn visit<const N: usize, U: Rule<N>>(self) -> Self::Output;
 }
 
 /// One group's options as a rule understands them.

@@ -135,7 +135,11 @@ impl Method for RmsProp {
     }
 
     fn formula<V: Visitor>(&self, visitor: V) -> V::Output {
-        if self.eps_inside { self.variant::<true, V>(visitor) } else { self.variant::<false, V>(visitor) }
+        if self.eps_inside {
+            self.variant::<true, V>(visitor)
+        } else {
+            self.variant::<false, V>(visitor)
+        }
     }
 }
 

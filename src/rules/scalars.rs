@@ -15,7 +15,7 @@ pub trait Scalars<R>: Copy {
 macro_rules! scalars {
     ($name:ident { $($field:ident),+ $(,)? }) => {
         #[derive(Clone, Copy)]
-        pub struct $name<R> {
+        pub(super) struct $name<R> {
             $($field: R),+
         }
 

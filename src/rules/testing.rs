@@ -1,7 +1,7 @@
 //! Runs a rule on one number in float64: for the worked-number tests of the rule files.
 
 pub(super) use super::Value;
-use super::{Clock, Method, Options, Prelude, PreludeOptions, Rule, Scalars, Visitor, method};
+use super::{Clock, Options, Prelude, PreludeOptions, Rule, Scalars, Visitor, method};
 
 type Step = fn(&super::ScalarBlock, f64, f64, &mut [f64]) -> f64;
 
@@ -34,8 +34,12 @@ pub(super) fn run(
         ("maximize", Value::Flag(false)),
         ("flush_subnormals", Value::Flag(false)),
     ];
-    let options: Options =
-        options.iter().cloned().chain(shared).map(|(name, value)| (name.to_owned(), value)).collect();
+    let options: Options = options
+        .iter()
+        .cloned()
+        .chain(shared)
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect();
     let (method, step) = method(name, &options, Evaluate).expect("the options are complete");
     let prelude: Prelude<f64> = PreludeOptions::read(&options).expect("complete").scalars(0.0);
     assert_eq!((prelude.grad_scale, prelude.keep), (1.0, 1.0));

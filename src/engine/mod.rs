@@ -1,0 +1,20 @@
+//! HOW a rule is run over arrays: SIMD tiers, threads, plans and tiles.
+//!
+//! Knows no rule by name and nothing of Python: a rule comes as a [`Kernel`], an array as a
+//! [`View`].
+
+mod control;
+mod kernel;
+mod overlap;
+mod plan;
+pub mod threads;
+pub mod tier;
+mod tile;
+mod view;
+
+pub use control::ControlGuard;
+pub use kernel::{Block, CompileKernel, Kernel, Precision};
+pub use overlap::Written;
+pub use plan::{Plan, is_dense};
+pub use tile::all_finite;
+pub use view::View;

@@ -1,0 +1,47 @@
+//! The memory that a step writes, to find who else lies in it.
+
+use std::ops::Range;
+
+/// Written intervals by their start, each with its owner and the furthest end so far.
+#[derive(Debug, Default)]
+pub struct Written {
+    intervals: Vec<(Range<usize>, usize, usize)>,
+}
+
+impl Written {
+    pub fn new(mut intervals: Vec<(Range<usize>, usize)>) -> Self {
+        intervals.sort_unstable_by_key(|(range, _)| range.start);
+        let mut furthest = 0;
+        let intervals = intervals.into_iter().map(|(range, owner)| {
+            furthest = furthest.max(range.end);
+            (range, owner, furthest)
+        });
+        Written { intervals: intervals.collect() }
+    }
+
+    /// The owners of the intervals that intersect `range`.
+    pub fn hits(&self, range: Range<usize>) -> impl Iterator<Item = usize> + '_ {
+        let end = self.intervals.partition_point(|(written, ..)| written.start < range.end);
+        let before = self.intervals[..end].iter().rev();
+        before
+            .take_while(move |(_, _, furthest)| *furthest > range.start)
+            .filter(move |(written, ..)| written.end > range.start)
+            .map(|(_, owner, _)| *owner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Written;
+
+    #[test]
+    fn finds_all_and_only_what_intersects() {
+        let written = Written::new(vec![(50..60, 2), (0..100, 0), (100..120, 1)]);
+        let mut hits: Vec<_> = written.hits(55..101).collect();
+        hits.sort_unstable();
+        assert_eq!(hits, [0, 1, 2]);
+        assert_eq!(written.hits(60..61).collect::<Vec<_>>(), [0]);
+        assert_eq!(written.hits(120..130).count(), 0);
+        assert_eq!(Written::default().hits(0..10).count(), 0);
+    }
+}

@@ -1,0 +1,4 @@
+//! Map.
+pub mod engine;
+pub mod number;
+pub mod rules;

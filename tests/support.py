@@ -1,0 +1,71 @@
+"""Inputs and comparisons that the tests share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+import ferrostep as fs
+from ferrostep import _native
+
+Array = NDArray[Any]
+
+TIERS = _native.simd_tiers()
+
+
+def special_values(dtype: DTypeLike) -> Array:
+    """What arithmetic treats apart: zeros, subnormals, the edges of the range, NaN."""
+    info = np.finfo(dtype)
+    tiny = info.smallest_subnormal
+    edges = [0.0, tiny, 3 * tiny, info.smallest_normal, info.eps, 1.0, 1e-30, 1e4, info.max, np.inf]
+    values = np.array([*edges, np.nan], dtype=dtype)
+    return np.concatenate([values, -values])
+
+
+def gradients(rng: np.random.Generator, shape: tuple[int, ...], dtype: DTypeLike) -> Array:
+    """Gradients of many magnitudes, some exactly zero, some repeated with the other sign."""
+    g = rng.standard_normal(shape) * 10.0 ** rng.integers(-4, 3, shape)
+    return np.where(rng.random(shape) < 0.1, 0.0, g).astype(dtype)
+
+
+def bits(array: Array) -> Array:
+    """The bits of the values, every NaN as one and the same."""
+    native = np.array(array, dtype=array.dtype.newbyteorder("="), order="C")
+    native[np.isnan(native)] = np.nan
+    return native.view(f"u{native.itemsize}")
+
+
+def assert_same_bits(found: Array, wanted: Array, what: str = "") -> None:
+    assert found.shape == wanted.shape
+    differ = bits(found) != bits(wanted)
+    if differ.any():
+        first = np.unravel_index(np.flatnonzero(differ)[0], differ.shape)
+        raise AssertionError(
+            f"{what}: {int(differ.sum())} of {differ.size} values differ, first at {first}: "
+            f"{found[first]!r} is not {wanted[first]!r}"
+        )
+
+
+def assert_same_state(found: fs.Optimizer, wanted: fs.Optimizer, what: str = "") -> None:
+    assert list(found.state) == list(wanted.state)
+    for key, entry in wanted.state.items():
+        assert set(found.state[key]) == set(entry)
+        assert found.state[key]["step"] == entry["step"]
+        for name, array in entry.items():
+            if name != "step":
+                assert_same_bits(found.state[key][name], array, f"{what} state {key} {name}")
+
+
+@contextmanager
+def running_on(tier: str, threads: int) -> Iterator[None]:
+    before = _native.simd_tier()
+    _native.set_simd_tier(tier)
+    try:
+        with fs.num_threads(threads):
+            yield
+    finally:
+        _native.set_simd_tier(before)

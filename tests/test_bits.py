@@ -1,0 +1,144 @@
+"""The same bits at every SIMD tier, thread count, size and layout as the NumPy reference."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from cases import CASES, DTYPES, Case
+from support import (
+    TIERS,
+    Array,
+    assert_same_bits,
+    assert_same_state,
+    gradients,
+    running_on,
+    special_values,
+)
+
+import ferrostep as fs
+
+STEPS = 4
+# Empty, one, odd tails, the edges of a tile (256) and of a share (64), enough for many threads.
+SHAPES = [(0,), (), (1,), (7,), (63,), (5, 13), (3, 5, 17), (257,), (1025,), (60_007,)]
+
+
+def case_id(case: Case) -> str:
+    return case.name
+
+
+def train(case: Case, start: list[Array], steps: list[list[Any]], **more: Any) -> fs.Optimizer:
+    opt = case.make([p.copy() for p in start], **more)
+    for grads in steps:
+        opt.step(grads)
+    return opt
+
+
+def parameters(opt: fs.Optimizer) -> list[Array]:
+    return [p for group in opt.param_groups for p in group["params"]]
+
+
+def assert_same_run(found: fs.Optimizer, wanted: fs.Optimizer, what: str = "") -> None:
+    for i, (p, q) in enumerate(zip(parameters(found), parameters(wanted), strict=True)):
+        assert_same_bits(p, q, f"{what} parameter {i}")
+    assert_same_state(found, wanted, what)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("case", CASES, ids=case_id)
+def test_every_tier_and_thread_count(case: Case, dtype: type) -> None:
+    rng = np.random.default_rng(1)
+    start = [rng.standard_normal(shape).astype(dtype) for shape in SHAPES]
+    steps = [[gradients(rng, shape, dtype) for shape in SHAPES] for _ in range(STEPS)]
+    steps[1][4] = None  # a skipped parameter has another step count from here on
+    wanted = train(case, start, steps, backend="reference")
+    for tier in TIERS:
+        for threads in (1, 2, 3, 7):
+            with running_on(tier, threads):
+                found = train(case, start, steps)
+            assert_same_run(found, wanted, f"{tier}, {threads} threads:")
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("case", CASES, ids=case_id)
+def test_special_values(case: Case, dtype: type) -> None:
+    values = special_values(dtype)
+    p, g = (a.ravel() for a in np.meshgrid(values, values))
+    steps = [[np.roll(g, 5 * i)] for i in range(3)]
+    wanted = train(case, [p], steps, backend="reference")
+    for tier in TIERS:
+        with running_on(tier, 1):
+            assert_same_run(train(case, [p], steps), wanted, tier)
+
+
+@pytest.mark.parametrize("case", CASES[::5], ids=case_id)
+def test_several_millions(case: Case) -> None:
+    rng = np.random.default_rng(2)
+    start = [rng.standard_normal(n).astype(np.float32) for n in (3_000_017, 64, 5)]
+    steps = [[gradients(rng, p.shape, np.float32) for p in start] for _ in range(2)]
+    wanted = train(case, start, steps, backend="reference")
+    for threads in (1, 2, 7):
+        with running_on(TIERS[-1], threads):
+            assert_same_run(train(case, start, steps), wanted, f"{threads} threads")
+
+
+def unaligned(a: Array) -> Array:
+    raw = np.empty(a.nbytes + 1, np.uint8)[1:]
+    out = raw.view(a.dtype).reshape(a.shape)
+    out[...] = a
+    return out
+
+
+def wider(a: Array) -> Array:
+    out = np.empty(tuple(2 * n for n in a.shape), a.dtype)[tuple(slice(None, None, 2) for _ in a.shape)]
+    out[...] = a
+    return out
+
+
+LAYOUTS: dict[str, Callable[[Array], Array]] = {
+    "fortran": lambda a: np.array(a, order="F"),
+    "strided": wider,
+    "reversed": lambda a: np.array(a[::-1])[::-1],
+    "swapped axes": lambda a: np.ascontiguousarray(a.swapaxes(0, -1)).swapaxes(0, -1),
+    "unaligned": unaligned,
+    "byte-swapped": lambda a: a.astype(a.dtype.newbyteorder("S")),
+    "strided, byte-swapped": lambda a: wider(a.astype(a.dtype.newbyteorder("S"))),
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("case", CASES, ids=case_id)
+def test_any_layout(case: Case, dtype: type, layout: str) -> None:
+    rng = np.random.default_rng(3)
+    start = [rng.standard_normal(shape).astype(dtype) for shape in [(7, 41), (19, 1, 31)]]
+    steps = [[gradients(rng, p.shape, dtype) for p in start] for _ in range(3)]
+    wanted = train(case, start, steps, backend="reference")
+    lay = LAYOUTS[layout]
+    for p_lay, g_lay in ((lay, lay), (lay, np.array), (np.array, lay)):
+        opt = case.make([p_lay(p) for p in start])
+        for grads in steps:
+            opt.step([g_lay(g) for g in grads])
+        assert_same_run(opt, wanted, layout)
+
+
+@pytest.mark.parametrize("grad_dtype", [np.float16, np.float32, np.float64, ">f2", ">f8"])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_gradients_of_other_dtypes_are_rounded_once(dtype: type, grad_dtype: Any) -> None:
+    rng = np.random.default_rng(4)
+    case = CASES[26]
+    start = [rng.standard_normal(301).astype(dtype)]
+    steps = [[gradients(rng, (301,), np.float64).astype(grad_dtype)] for _ in range(3)]
+    wanted = train(case, start, [[g.astype(dtype) for g in grads] for grads in steps])
+    assert_same_run(train(case, start, steps), wanted)
+    assert_same_run(train(case, start, steps, backend="reference"), wanted)
+
+
+def test_gradients_are_never_written() -> None:
+    g = np.arange(5, dtype=np.float32)
+    g.setflags(write=False)
+    for case in CASES:
+        case.make([np.ones(5, np.float32)]).step([g])
+    np.testing.assert_array_equal(g, np.arange(5))

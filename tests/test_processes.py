@@ -1,0 +1,135 @@
+"""Threads that call in parallel, fork, and the end of the interpreter."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import subprocess
+import sys
+import threading
+from typing import Any
+
+import numpy as np
+import pytest
+from support import assert_same_bits
+
+import ferrostep as fs
+
+BIG = 400_001  # large enough for several threads and for letting go of the interpreter
+
+
+def run(steps: int, n: int = BIG) -> np.ndarray[Any, Any]:
+    p = np.linspace(-1, 1, n, dtype=np.float32)
+    opt = fs.Adam([p], lr=0.01)
+    for _ in range(steps):
+        opt.step([p * 3])
+    return p
+
+
+def test_many_optimizers_in_parallel() -> None:
+    wanted = run(10)
+    found: list[Any] = [None] * 6
+
+    def work(i: int) -> None:
+        with fs.num_threads(1 + i % 3):
+            found[i] = run(10)
+
+    threads = [threading.Thread(target=work, args=(i,)) for i in range(len(found))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for p in found:
+        assert_same_bits(p, wanted)
+
+
+def test_steps_of_one_optimizer_serialise() -> None:
+    p, g = np.zeros(BIG, np.float32), np.ones(BIG, np.float32)
+    opt = fs.SGD([p], lr=0.5, momentum=0.5)
+    threads = [threading.Thread(target=lambda: [opt.step([g]) for _ in range(5)]) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert opt.state[0]["step"] == 20
+    q = np.zeros(1, np.float32)
+    alone = fs.SGD([q], lr=0.5, momentum=0.5)
+    for _ in range(20):
+        alone.step([np.ones(1, np.float32)])
+    assert_same_bits(p, np.full(BIG, q[0]))
+
+
+def in_child(queue: Any, opt: fs.Optimizer, p: Any) -> None:
+    opt.step([p * 3])
+    queue.put(p)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_fork_in_the_middle_of_training() -> None:
+    p = np.linspace(-1, 1, BIG, dtype=np.float32)
+    opt = fs.Adam([p], lr=0.01)
+    with fs.num_threads(3):
+        for _ in range(2):
+            opt.step([p * 3])
+        context = multiprocessing.get_context("fork")
+        queue = context.Queue()
+        child = context.Process(target=in_child, args=(queue, opt, p))
+        child.start()
+        found = queue.get(timeout=60)
+        child.join(timeout=60)
+        assert child.exitcode == 0
+        opt.step([p * 3])
+    assert_same_bits(found, p)
+    assert_same_bits(p, run(3))
+
+
+@pytest.mark.parametrize("how", ["", "import sys; sys.exit(3)", "raise KeyboardInterrupt"])
+def test_the_interpreter_ends_with_a_live_pool(how: str) -> None:
+    code = f"""
+import numpy as np, ferrostep as fs, threading
+p = np.ones({BIG}, np.float32); opt = fs.Adam([p])
+with fs.num_threads(3):
+    opt.step([p])
+    threading.Thread(target=lambda: [opt.step([p * 1]) for _ in range(50)], daemon=True).start()
+{how}
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    wanted = {"": 0, "import sys; sys.exit(3)": 3}.get(how, -2)
+    assert done.returncode == wanted, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("FERROSTEP_SIMD", "mmx"), ("FERROSTEP_NUM_THREADS", "many")]
+)
+def test_a_bad_environment_variable_is_an_error_at_import(name: str, value: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", "import ferrostep"],
+        env={**os.environ, name: value},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 1
+    assert name in done.stderr
+    assert value in done.stderr
+
+
+def test_environment_variables_are_obeyed() -> None:
+    code = "import ferrostep as fs, ferrostep._native as n; print(fs.get_num_threads(), n.simd_tier())"
+    tier = fs._native.simd_tiers()[0]
+    env = {**os.environ, "FERROSTEP_SIMD": tier, "FERROSTEP_NUM_THREADS": "5"}
+    out = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True)
+    assert out.stdout.split() == ["5", tier]
+
+
+def test_numbers_of_threads() -> None:
+    before = fs.get_num_threads()
+    with fs.num_threads(7):
+        assert fs.get_num_threads() == 7
+        with fs.num_threads(2):
+            assert fs.get_num_threads() == 2
+        assert fs.get_num_threads() == 7
+    assert fs.get_num_threads() == before
+    for bad in (0, -1, True, 1.5, "2"):
+        with pytest.raises((ValueError, TypeError)):
+            fs.set_num_threads(bad)  # type: ignore[arg-type]

@@ -1,0 +1,52 @@
+"""Whatever hypothesis thinks of: the native core gives the reference's bits."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from cases import CASES, DTYPES
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from support import TIERS, assert_same_bits, assert_same_state, running_on
+
+GRADIENT_DTYPES = ["<f2", ">f2", "<f4", ">f4", "<f8", ">f8"]
+
+
+@st.composite
+def laid_out(draw: Any, values: Any) -> Any:
+    """The same values in a random memory layout."""
+    order = draw(st.permutations(range(values.ndim)))
+    steps = [draw(st.sampled_from([1, 1, 2, 3, -1, -2])) for _ in range(values.ndim)]
+    shape = [values.shape[axis] * abs(steps[axis]) for axis in order]
+    base = np.zeros(shape, values.dtype).transpose(np.argsort(order) if order else None)
+    view = base[tuple(slice(None, None, step) for step in steps)]
+    view[...] = values
+    return view
+
+
+@settings(max_examples=150, deadline=None)
+@given(data=st.data())
+def test_native_equals_reference(data: Any) -> None:
+    case = data.draw(st.sampled_from(CASES))
+    dtype = np.dtype(data.draw(st.sampled_from(DTYPES)))
+    shapes = data.draw(st.lists(hnp.array_shapes(min_dims=0, max_dims=4, min_side=0, max_side=9), min_size=1, max_size=4))  # fmt: skip
+    finite = st.floats(-100, 100, width=16)
+    start = [data.draw(hnp.arrays(dtype, shape, elements=finite, fill=finite)) for shape in shapes]
+    mine = [data.draw(laid_out(p)) for p in start]
+    theirs = [p.copy() for p in start]
+    opt = case.make(mine)
+    reference = case.make(theirs, backend="reference")
+    with running_on(data.draw(st.sampled_from(TIERS)), data.draw(st.integers(1, 4))):
+        for _ in range(data.draw(st.integers(1, 3))):
+            grads = []
+            for shape in shapes:
+                kind = np.dtype(data.draw(st.sampled_from(GRADIENT_DTYPES)))
+                g = data.draw(hnp.arrays(kind, shape, elements=finite, fill=finite))
+                grads.append(data.draw(st.sampled_from([None, g])) if data.draw(st.booleans()) else data.draw(laid_out(g)))  # fmt: skip
+            opt.step(grads)
+            reference.step(grads)
+    for p, q in zip(mine, theirs, strict=True):
+        assert_same_bits(p, q)
+    assert_same_state(opt, reference)

@@ -1,0 +1,46 @@
+"""An optimizer that lacks one of its places is found here."""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+
+from cases import CASES
+
+import ferrostep as fs
+from ferrostep import _native, optimizers
+from ferrostep.backends.reference import RULES
+
+CLASSES = {
+    value
+    for value in vars(optimizers).values()
+    if inspect.isclass(value) and issubclass(value, fs.Optimizer) and value is not fs.Optimizer
+}
+
+
+def test_every_class_file_is_imported() -> None:
+    folder = Path(inspect.getfile(optimizers)).parent
+    files = {path.stem for path in folder.glob("*.py")} - {"__init__"}
+    assert files == {cls.__module__.rpartition(".")[2] for cls in CLASSES}
+
+
+def test_every_class_has_its_rule_reference_case_and_place() -> None:
+    assert {cls.RULE for cls in CLASSES} == set(_native.RULES)
+    assert {cls.__name__ for cls in CLASSES} == set(RULES)
+    assert {case.optimizer for case in CASES} == CLASSES
+    for cls in CLASSES:
+        assert getattr(fs, cls.__name__) is cls
+        assert cls.__name__ in fs.__all__
+
+
+def test_every_class_documents_its_options_formula_and_source() -> None:
+    for cls in CLASSES:
+        text = inspect.getdoc(cls) or ""
+        for heading in ("Parameters\n", "Examples\n", "References\n", "State"):
+            assert heading in text, f"{cls.__name__} has no {heading.strip()} in its docstring"
+        for option in cls.OPTIONS:
+            assert option in text, f"{cls.__name__} does not document {option}"
+
+
+def test_one_name_is_one_case() -> None:
+    assert len({case.name for case in CASES}) == len(CASES)

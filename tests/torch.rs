@@ -1,0 +1,191 @@
+//! The engine against torch's recorded runs: the same file that the Python tests read, without
+//! Python in between. The bounds and their reasons are in test_reference_parity.py.
+
+use std::collections::HashMap;
+
+use ferrostep::engine::{Block, CompileKernel, Plan, Precision, View};
+use ferrostep::number::{Format, Kind};
+use ferrostep::rules::{self, Clock, Options, PreludeOptions, Value};
+use serde_json::Value as Json;
+
+/// torch's defaults where a recorded case leaves an option out, and ours for what it lacks.
+fn options(optimizer: &str, given: &Json, lr: f64) -> Options {
+    let number = |x: f64| Value::Number(x);
+    let mut all: HashMap<&str, Value> = HashMap::from([
+        ("weight_decay", number(if optimizer == "AdamW" { 1e-2 } else { 0.0 })),
+        ("decoupled_weight_decay", Value::Flag(optimizer == "AdamW")),
+        ("maximize", Value::Flag(false)),
+        ("flush_subnormals", Value::Flag(false)),
+        ("momentum", number(0.0)),
+        ("dampening", number(0.0)),
+        ("nesterov", Value::Flag(false)),
+        ("betas", Value::Pair(0.9, 0.999)),
+        ("amsgrad", Value::Flag(false)),
+        ("bias_correction", Value::Flag(true)),
+        ("epsilon_hat", Value::Flag(false)),
+        ("alpha", number(0.99)),
+        ("centered", Value::Flag(false)),
+        ("eps_inside_sqrt", Value::Flag(false)),
+        ("initial_accumulator_value", number(0.0)),
+        ("lr_decay", number(0.0)),
+        ("rho", number(0.9)),
+        ("etas", Value::Pair(0.5, 1.2)),
+        ("step_sizes", Value::Pair(1e-6, 50.0)),
+    ]);
+    let eps = match optimizer {
+        "Adagrad" => 1e-10,
+        "Adadelta" => 1e-6,
+        _ => 1e-8,
+    };
+    all.insert("eps", number(eps));
+    for (name, value) in given.as_object().expect("options are an object") {
+        let value = match value {
+            Json::Bool(flag) => Value::Flag(*flag),
+            Json::Array(pair) => {
+                Value::Pair(pair[0].as_f64().expect("float"), pair[1].as_f64().expect("float"))
+            }
+            other => number(other.as_f64().expect("float")),
+        };
+        all.insert(name, value);
+    }
+    all.insert("lr", number(lr));
+    all.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+fn flat(values: &Json, into: &mut Vec<f64>) {
+    match values {
+        Json::Array(items) => items.iter().for_each(|item| flat(item, into)),
+        other => into.push(other.as_f64().expect("a number")),
+    }
+}
+
+/// One parameter, kept in the bytes of its type.
+struct Array {
+    bytes: Vec<u64>, // for their alignment
+    kind: Kind,
+    len: usize,
+}
+
+impl Array {
+    fn new(values: &[f64], kind: Kind) -> Self {
+        let mut array = Array { bytes: vec![0; values.len().max(1)], kind, len: values.len() };
+        for (i, &x) in values.iter().enumerate() {
+            // SAFETY: there are 8 bytes for each value.
+            unsafe {
+                match kind {
+                    Kind::F32 => array.bytes.as_mut_ptr().cast::<f32>().add(i).write(x as f32),
+                    _ => array.bytes.as_mut_ptr().cast::<f64>().add(i).write(x),
+                }
+            }
+        }
+        array
+    }
+
+    fn get(&self, i: usize) -> f64 {
+        // SAFETY: `new` wrote this value.
+        unsafe {
+            match self.kind {
+                Kind::F32 => f64::from(self.bytes.as_ptr().cast::<f32>().add(i).read()),
+                _ => self.bytes.as_ptr().cast::<f64>().add(i).read(),
+            }
+        }
+    }
+
+    fn view(&mut self) -> View {
+        View {
+            data: self.bytes.as_mut_ptr().cast(),
+            format: Format::native(self.kind),
+            shape: vec![self.len],
+            strides: vec![self.kind.size() as isize],
+        }
+    }
+}
+
+/// The largest distance from torch's parameters in ULP of the largest magnitude so far.
+fn distance(case: &Json) -> f64 {
+    let optimizer = case["optimizer"].as_str().expect("a name");
+    let rule = if optimizer == "AdamW" { "Adam" } else { optimizer };
+    let (kind, precision, epsilon) = match case["dtype"].as_str() {
+        Some("float32") => (Kind::F32, Precision::F32, f64::from(f32::EPSILON)),
+        _ => (Kind::F64, Precision::F64, f64::EPSILON),
+    };
+    let values = |json: &Json| {
+        let mut values = Vec::new();
+        flat(json, &mut values);
+        values
+    };
+    let mut params: Vec<Array> = Vec::new();
+    for p in case["initial"].as_array().expect("a list") {
+        params.push(Array::new(&values(p), kind));
+    }
+    let mut largest: Vec<Vec<f64>> =
+        params.iter().map(|p| (0..p.len).map(|i| p.get(i).abs()).collect()).collect();
+    let mut states: Vec<Vec<Array>> = params.iter().map(|_| Vec::new()).collect();
+    let mut counts = vec![0; params.len()];
+    let mut worst = 0.0_f64;
+    for step in 0..12 {
+        let lr = case["learning_rates"][step].as_f64().expect("a rate");
+        let options = options(optimizer, &case["options"], lr);
+        let (method, kernel) = rules::method(rule, &options, CompileKernel).expect("complete");
+        let prelude = PreludeOptions::read(&options).expect("complete");
+        for (i, p) in params.iter_mut().enumerate() {
+            let gradient = &case["gradients"][step][i];
+            if gradient.is_null() {
+                continue;
+            }
+            counts[i] += 1;
+            let clock = Clock { t: counts[i], fresh: states[i].is_empty() };
+            if states[i].is_empty() {
+                let made = method.states().into_iter();
+                states[i] = made.map(|s| Array::new(&vec![s.initial; p.len], kind)).collect();
+            }
+            let mut g = Array::new(&values(gradient), kind);
+            let mut plan = Plan::new();
+            let block = plan.block(Block::new(method.scalars(clock), &prelude, precision));
+            let views: Vec<View> = states[i].iter_mut().map(Array::view).collect();
+            let decay = prelude.coupled_decay();
+            // SAFETY: the arrays live until the run is over and are all distinct.
+            unsafe {
+                plan.push(kernel, decay, block, precision, &p.view(), &g.view(), &views);
+                plan.run(1);
+            }
+        }
+        for (i, wanted) in
+            case["parameters_after_each_step"][step].as_array().expect("a list").iter().enumerate()
+        {
+            for (j, wanted) in values(wanted).into_iter().enumerate() {
+                let found = params[i].get(j);
+                let reach = &mut largest[i][j];
+                *reach = reach.max(found.abs()).max(wanted.abs());
+                // The spacing at `reach`: its power of two times epsilon.
+                let ulp = reach.max(f64::MIN_POSITIVE).log2().floor().exp2() * epsilon;
+                worst = worst.max((found - wanted).abs() / ulp);
+            }
+        }
+    }
+    worst
+}
+
+#[test]
+fn torch_vectors() {
+    let text = include_str!("vectors/torch.json");
+    let file: Json = serde_json::from_str(text).expect("the file is JSON");
+    let bounds = HashMap::from([
+        ("SGD", 3.0),
+        ("RMSprop", 12.0),
+        ("Adam", 7.0),
+        ("AdamW", 2.0),
+        ("Adagrad", 1.0),
+        ("Adadelta", 1.0),
+        ("Rprop", 0.0),
+    ]);
+    let mut run = 0;
+    for case in file["cases"].as_array().expect("a list") {
+        let name = case["optimizer"].as_str().expect("a name");
+        let Some(bound) = bounds.get(name) else { continue };
+        let found = distance(case);
+        assert!(found <= *bound, "{name} {}: {found} ULP", case["options"]);
+        run += 1;
+    }
+    assert_eq!(run, 48, "a recorded case was left out");
+}

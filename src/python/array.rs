@@ -1,0 +1,187 @@
+//! NumPy arrays by their headers: pointer, type, shape, strides and flags, read and checked here
+//! and nowhere else.
+
+use std::ops::Range;
+
+use numpy::npyffi::{
+    NPY_ARRAY_ALIGNED, NPY_ARRAY_C_CONTIGUOUS, NPY_ARRAY_WRITEABLE, NPY_TYPES, PyArrayObject_fields,
+};
+use numpy::{PyUntypedArray, PyUntypedArrayMethods};
+use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::prelude::*;
+
+use crate::engine::{Precision, View};
+use crate::number::{Format, Kind};
+
+pub(super) type Array<'py> = Bound<'py, PyUntypedArray>;
+
+const IN_PLACE: i32 = NPY_ARRAY_C_CONTIGUOUS | NPY_ARRAY_ALIGNED;
+
+/// What an array was when it was last checked.
+#[derive(Debug)]
+pub(super) struct Header {
+    data: usize,
+    descr: usize,
+    flags: i32,
+    pub(super) shape: Vec<isize>,
+    strides: Vec<isize>,
+    pub(super) format: Format,
+    len: usize,
+}
+
+fn fields<'a>(array: &'a Array<'_>) -> &'a PyArrayObject_fields {
+    // SAFETY: the reference keeps the array alive, and the interpreter is held: nobody changes it.
+    unsafe { &(*array.as_array_ptr()).fields }
+}
+
+fn axes<'a>(fields: &'a PyArrayObject_fields) -> (&'a [isize], &'a [isize]) {
+    match usize::try_from(fields.nd) {
+        Ok(0) | Err(_) => (&[], &[]),
+        // SAFETY: NumPy keeps `nd` values at both pointers.
+        Ok(nd) => unsafe {
+            (
+                std::slice::from_raw_parts(fields.dimensions, nd),
+                std::slice::from_raw_parts(fields.strides, nd),
+            )
+        },
+    }
+}
+
+/// How the elements are stored, None for a type that the engine does not know.
+fn format(fields: &PyArrayObject_fields) -> Option<Format> {
+    // SAFETY: an array always has a descriptor.
+    let descr = unsafe { &(*fields.descr).fields };
+    let kind = match descr.type_num {
+        n if n == NPY_TYPES::NPY_HALF as i32 => Kind::F16,
+        n if n == NPY_TYPES::NPY_FLOAT as i32 => Kind::F32,
+        n if n == NPY_TYPES::NPY_DOUBLE as i32 => Kind::F64,
+        _ => return None,
+    };
+    let foreign = if cfg!(target_endian = "little") { b'>' } else { b'<' };
+    Some(Format { kind, swapped: descr.byteorder as u8 == foreign })
+}
+
+pub(super) fn dtype_name(array: &Array<'_>) -> String {
+    array.dtype().str().map_or_else(|_| "?".to_owned(), |name| name.to_string())
+}
+
+/// A shape as Python writes it.
+pub(super) fn shape_text(shape: &[isize]) -> String {
+    match shape {
+        [one] => format!("({one},)"),
+        many => format!("({})", many.iter().map(isize::to_string).collect::<Vec<_>>().join(", ")),
+    }
+}
+
+impl Header {
+    fn read(array: &Array<'_>, format: Format) -> Self {
+        let fields = fields(array);
+        let (shape, strides) = axes(fields);
+        Header {
+            data: fields.data as usize,
+            descr: fields.descr as usize,
+            flags: fields.flags,
+            shape: shape.to_vec(),
+            strides: strides.to_vec(),
+            format,
+            len: shape.iter().map(|n| n.unsigned_abs()).product(),
+        }
+    }
+
+    /// The header of an array that we are to write: float32 or float64 and writable.
+    pub(super) fn of_written(array: &Array<'_>, label: &str) -> PyResult<Self> {
+        let format = match format(fields(array)) {
+            Some(format) if format.kind != Kind::F16 => format,
+            _ => {
+                return Err(PyTypeError::new_err(format!(
+                    "{label} has dtype {}; parameters must be float32 or float64",
+                    dtype_name(array)
+                )));
+            }
+        };
+        let header = Header::read(array, format);
+        if header.flags & NPY_ARRAY_WRITEABLE == 0 {
+            return Err(PyValueError::new_err(format!(
+                "{label} is read-only; it must be writable to be updated in place"
+            )));
+        }
+        if header.view().may_overlap_itself() {
+            return Err(PyValueError::new_err(format!(
+                "{label} overlaps itself in memory: shape {} with strides {}; pass an array whose \
+                 elements are distinct",
+                shape_text(&header.shape),
+                shape_text(&header.strides)
+            )));
+        }
+        Ok(header)
+    }
+
+    /// The header of a gradient.
+    pub(super) fn of_gradient(array: &Array<'_>, label: &str) -> PyResult<Self> {
+        match format(fields(array)) {
+            Some(format) => Ok(Header::read(array, format)),
+            None => Err(PyTypeError::new_err(format!(
+                "the gradient of {label} has dtype {}; wanted float16, float32 or float64",
+                dtype_name(array)
+            ))),
+        }
+    }
+
+    /// Whether the array is still what it was.
+    pub(super) fn matches(&self, array: &Array<'_>) -> bool {
+        let now = fields(array);
+        let (shape, strides) = axes(now);
+        self.data == now.data as usize
+            && self.descr == now.descr as usize
+            && self.flags == now.flags
+            && self.shape == shape
+            && self.strides == strides
+    }
+
+    /// The address of a gradient that can run in place beside this parameter: of its very type and
+    /// shape, both in C order without gaps.
+    pub(super) fn beside(&self, gradient: &Array<'_>) -> Option<usize> {
+        let g = fields(gradient);
+        let same = self.flags & g.flags & IN_PLACE == IN_PLACE
+            && self.descr == g.descr as usize
+            && !self.format.swapped
+            && axes(g).0 == self.shape;
+        same.then_some(g.data as usize)
+    }
+
+    pub(super) fn runs_in_place(&self) -> bool {
+        self.flags & IN_PLACE == IN_PLACE && !self.format.swapped
+    }
+
+    pub(super) fn precision(&self) -> Precision {
+        if self.format.kind == Kind::F64 { Precision::F64 } else { Precision::F32 }
+    }
+
+    pub(super) fn pointer(&self) -> *mut u8 {
+        self.data as *mut u8
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.len
+    }
+
+    pub(super) fn view(&self) -> View {
+        View {
+            data: self.pointer(),
+            format: self.format,
+            shape: self.shape.iter().map(|n| n.unsigned_abs()).collect(),
+            strides: self.strides.clone(),
+        }
+    }
+
+    /// The bytes of elements that lie from `data` on without gaps.
+    pub(super) fn range_from(&self, data: usize) -> Range<usize> {
+        data..data + self.len * self.format.kind.size()
+    }
+}
+
+/// Whether two arrays have a byte in common; extents that interleave need not.
+pub(super) fn shares_memory(a: &Array<'_>, b: &Array<'_>) -> PyResult<bool> {
+    let numpy = a.py().import(pyo3::intern!(a.py(), "numpy"))?;
+    numpy.call_method1(pyo3::intern!(a.py(), "shares_memory"), (a, b))?.extract()
+}

@@ -1,0 +1,98 @@
+//! The only place that knows Python: checked arrays, the step, error mapping, the module.
+
+mod array;
+mod core;
+mod gradients;
+mod group;
+mod slot;
+
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+
+use crate::engine::{threads, tier};
+use crate::{number, rules};
+
+/// What a step did.
+#[pyclass(frozen, module = "ferrostep")]
+#[derive(Debug)]
+pub(crate) struct StepInfo {
+    /// Whether the parameters were updated: False if a non-finite gradient made it skip.
+    #[pyo3(get)]
+    applied: bool,
+    /// The global norm of the gradients, where it was asked for.
+    #[pyo3(get)]
+    grad_norm: Option<f64>,
+}
+
+#[pymethods]
+impl StepInfo {
+    fn __repr__(&self) -> String {
+        let applied = if self.applied { "True" } else { "False" };
+        let norm = self.grad_norm.map_or("None".to_owned(), |norm| norm.to_string());
+        format!("StepInfo(applied={applied}, grad_norm={norm})")
+    }
+}
+
+/// `beta**t`, rounded to nearest, the same on every platform.
+#[pyfunction]
+fn power(beta: f64, t: u64) -> f64 {
+    number::power(beta, t)
+}
+
+/// The SIMD tiers that this machine has, narrowest first.
+#[pyfunction]
+fn simd_tiers() -> Vec<&'static str> {
+    tier::available()
+}
+
+/// The SIMD tier in use.
+#[pyfunction]
+fn simd_tier() -> &'static str {
+    tier::current()
+}
+
+/// Uses another SIMD tier from now on: for tests.
+#[pyfunction]
+fn set_simd_tier(name: &str) -> PyResult<()> {
+    tier::force(name).map_err(PyValueError::new_err)
+}
+
+/// The number of threads that affinity and cgroup leave us.
+#[pyfunction]
+fn default_num_threads() -> usize {
+    threads::default_count()
+}
+
+/// The number of threads that a step of the calling thread uses.
+#[pyfunction]
+fn num_threads() -> usize {
+    threads::count()
+}
+
+/// Sets the number for the process.
+#[pyfunction]
+fn set_num_threads(n: usize) {
+    threads::set_process(n);
+}
+
+/// Sets or lifts the number of the calling thread, and returns what it was.
+#[pyfunction]
+fn set_local_num_threads(n: Option<usize>) -> Option<usize> {
+    threads::set_local(n)
+}
+
+#[pymodule(gil_used = true)]
+fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    tier::init().and_then(|()| threads::init()).map_err(PyValueError::new_err)?;
+    module.add("RULES", pyo3::types::PyTuple::new(module.py(), rules::NAMES)?)?;
+    module.add_class::<core::Core>()?;
+    module.add_class::<StepInfo>()?;
+    module.add_function(wrap_pyfunction!(power, module)?)?;
+    module.add_function(wrap_pyfunction!(simd_tiers, module)?)?;
+    module.add_function(wrap_pyfunction!(simd_tier, module)?)?;
+    module.add_function(wrap_pyfunction!(set_simd_tier, module)?)?;
+    module.add_function(wrap_pyfunction!(default_num_threads, module)?)?;
+    module.add_function(wrap_pyfunction!(num_threads, module)?)?;
+    module.add_function(wrap_pyfunction!(set_num_threads, module)?)?;
+    module.add_function(wrap_pyfunction!(set_local_num_threads, module)?)
+}

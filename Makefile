@@ -1,0 +1,52 @@
+# make demo and make test do all their own set-up in .venv; nothing else needs to be installed.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# cargo links its tests to the library of the interpreter that the wheel is tested with.
+export PYO3_PYTHON := $(CURDIR)/$(BIN)/python
+LIBPYTHON = $(shell $(BIN)/python -c 'import sysconfig; print(sysconfig.get_config_var("LIBDIR"))')
+CARGO_TEST = LD_LIBRARY_PATH="$(LIBPYTHON):$$LD_LIBRARY_PATH" cargo test --release --quiet
+RUST := $(shell find src -name '*.rs') Cargo.toml Cargo.lock
+
+.PHONY: help demo test test-long lint format wheel
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+
+demo: $(VENV)/built ## train on real data with every optimizer, and draw two pictures
+	$(BIN)/python -m ferrostep demo
+
+lint: $(VENV)/built ## formats, lints and types
+	cargo fmt --check
+	cargo clippy --release --all-targets --quiet -- -D warnings
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy -p ferrostep
+	$(BIN)/stubtest --mypy-config-file pyproject.toml ferrostep._native
+
+test: lint ## lint, then all tests but the long ones
+	$(CARGO_TEST)
+	$(BIN)/pytest -q -n 2 -m "not long"
+
+test-long: $(VENV)/built ## the tests that take longer
+	$(CARGO_TEST) -- --ignored
+	$(BIN)/pytest -q -m long || test $$? -eq 5  # 5: there are none
+
+format: $(VENV)/installed ## format Rust and Python
+	cargo fmt
+	$(BIN)/ruff check --fix-only --quiet .
+	$(BIN)/ruff format --quiet .
+
+wheel: $(VENV)/installed ## build the wheel into dist/
+	$(BIN)/maturin build --release --quiet --out dist
+
+$(VENV)/installed: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --upgrade pip
+	$(BIN)/python -c 'import tomllib; p = tomllib.load(open("pyproject.toml", "rb"))["project"]; print(*p["dependencies"], *sum(p["optional-dependencies"].values(), []), sep="\n")' > $(VENV)/requirements.txt
+	$(BIN)/pip install --quiet -r $(VENV)/requirements.txt
+	touch $@
+
+$(VENV)/built: $(VENV)/installed $(RUST)
+	$(BIN)/maturin develop --release --quiet
+	touch $@

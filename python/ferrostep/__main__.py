@@ -1,0 +1,28 @@
+"""``python -m ferrostep info`` and ``python -m ferrostep demo``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from ferrostep.config import show_config
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m ferrostep")
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("info", help="print version, SIMD tiers, threads and backends")
+    commands.add_parser("demo", help="train on real data with every optimizer", add_help=False)
+    arguments, rest = parser.parse_known_args()
+    if arguments.command == "demo":
+        from ferrostep.demo import main as demo
+
+        return demo(rest)
+    if rest:
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    show_config()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

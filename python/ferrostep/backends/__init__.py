@@ -1,0 +1,1 @@
+"""Where an update is computed: the Rust core, or NumPy (the reference)."""

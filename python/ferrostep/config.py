@@ -1,0 +1,31 @@
+"""What this installation is and has."""
+
+from __future__ import annotations
+
+import platform
+
+import numpy as np
+
+from ferrostep import _native
+
+
+def config() -> dict[str, str]:
+    """Return version, SIMD tiers, threads and backends by name."""
+    from ferrostep import __version__
+
+    return {
+        "ferrostep": __version__,
+        "Python": platform.python_version(),
+        "NumPy": np.__version__,
+        "machine": f"{platform.system()} {platform.machine()}",
+        "SIMD tiers": ", ".join(_native.simd_tiers()),
+        "SIMD tier in use": _native.simd_tier(),
+        "threads": f"{_native.num_threads()} (default {_native.default_num_threads()})",
+        "backends": "native, reference",
+    }
+
+
+def show_config() -> None:
+    """Print version, SIMD tiers available and in use, threads, and backends found."""
+    for name, value in config().items():
+        print(f"{name:<18}{value}")

@@ -1,0 +1,53 @@
+"""How many threads a large step uses. The results do not depend on it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from ferrostep import _native
+
+
+def _checked(n: object) -> int:
+    if isinstance(n, bool) or not isinstance(n, int):
+        raise TypeError(f"the number of threads must be an int, found {n!r}")
+    if n < 1:
+        raise ValueError(f"the number of threads must be at least 1, found {n}")
+    return n
+
+
+def set_num_threads(n: int) -> None:
+    """Set the number of threads for the whole process.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `n` is no int, or below 1.
+    """
+    _native.set_num_threads(_checked(n))
+
+
+def get_num_threads() -> int:
+    """Return the number of threads that a large step of the calling thread uses.
+
+    The default is what CPU affinity and cgroup limits leave, or ``FERROSTEP_NUM_THREADS``.
+    """
+    return _native.num_threads()
+
+
+@contextmanager
+def num_threads(n: int) -> Iterator[None]:
+    """Use `n` threads for the steps of the calling thread, within a ``with`` block.
+
+    Examples
+    --------
+    >>> import ferrostep as fs
+    >>> with fs.num_threads(3):
+    ...     fs.get_num_threads()
+    3
+    """
+    before = _native.set_local_num_threads(_checked(n))
+    try:
+        yield
+    finally:
+        _native.set_local_num_threads(before)

@@ -1,0 +1,69 @@
+"""Parameters and gradients in the structures that users keep them in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+FLATTEN = "flatten it first: [a for layer in layers for a in layer], or one dict of names"
+
+
+def read_params(params: Any) -> tuple[list[str] | None, list[Any]]:
+    """Return the names (None without) and the arrays of what was given as parameters."""
+    if isinstance(params, np.ndarray):
+        return None, [params]
+    if isinstance(params, bool | int | float | np.number):
+        raise TypeError(f"params must be arrays, found {params!r}; write lr={params!r} for a rate")
+    if isinstance(params, str | bytes) or not isinstance(params, Iterable):
+        raise TypeError(
+            f"params must be an array, an iterable of arrays, a dict of names or param groups; "
+            f"found {type(params).__name__}"
+        )
+    items = list(params.items()) if isinstance(params, Mapping) else list(params)
+    pairs = [isinstance(p, tuple) and len(p) == 2 and isinstance(p[0], str) for p in items]
+    if isinstance(params, Mapping) and not all(pairs):
+        raise ValueError(f"parameter names must be str, found {list(params)!r}")
+    if any(pairs) and not all(pairs):
+        raise ValueError("named and unnamed parameters cannot be mixed")
+    names = [name for name, _ in items] if items and all(pairs) else None
+    arrays = [array for _, array in items] if names is not None else items
+    if names is not None and len(set(names)) != len(names):
+        raise ValueError(f"parameter names must differ, found {names!r}")
+    for array in arrays:
+        if isinstance(array, list | tuple | Mapping):
+            raise TypeError(f"params hold a nested {type(array).__name__}; {FLATTEN}")
+    return names, arrays
+
+
+def is_groups(params: Any) -> bool:
+    """Whether this is a list of param groups."""
+    return isinstance(params, list | tuple) and bool(params) and isinstance(params[0], Mapping)
+
+
+def labels(names: list[str] | None, start: int, count: int) -> list[str]:
+    """Return what errors call the parameters."""
+    if names is not None:
+        return [f"parameter {name!r}" for name in names]
+    return [f"parameter {start + i}" for i in range(count)]
+
+
+def flatten(what: str, names: list[str] | None, values: Any) -> list[Any]:
+    """Return gradients (or parameters) in the order that the parameters were given in."""
+    if names is None:
+        if isinstance(values, Mapping):
+            raise ValueError(f"{what} came as a dict, but the parameters have no names")
+        return [values] if isinstance(values, np.ndarray) else values
+    if not isinstance(values, Mapping):
+        raise ValueError(
+            f"{what} must be a dict with the parameters' names {names!r}, "
+            f"found {type(values).__name__}"
+        )
+    missing = [name for name in names if name not in values]
+    unknown = [name for name in values if name not in names]
+    if missing or unknown:
+        raise ValueError(
+            f"{what} must have the names {names!r}: missing {missing!r}, unexpected {unknown!r}"
+        )
+    return [values[name] for name in names]

@@ -1,0 +1,145 @@
+"""``state_dict`` in torch's layout: made, and read with everything checked first."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ferrostep._native import Core
+from ferrostep.options import COMMON
+
+if TYPE_CHECKING:
+    from ferrostep.optimizer import Optimizer
+
+#: What schedulers keep in a group beside its options.
+SCHEDULED = {"initial_lr", "min_lr", "max_lr", "base_momentum", "max_momentum"}
+#: What a group holds beside its options.
+EXTRA = {"params", "param_names", *SCHEDULED}
+#: torch's options about its own implementation, which mean nothing here.
+DROPPED = {"foreach", "fused", "capturable", "differentiable"}
+
+Groups = list[dict[str, Any]]
+
+
+def make(core: Core, groups: Groups, names: list[str] | None) -> dict[str, Any]:
+    """Return the state dict; its arrays are the live ones."""
+    count = len(core.parameters())
+    states = {i: state for i in range(count) if (state := core.state(i)) is not None}
+    packed, start = [], 0
+    for group in groups:
+        size = len(group["params"]) or count
+        saved = {name: value for name, value in group.items() if name not in EXTRA - SCHEDULED}
+        saved["params"] = list(range(start, min(start + size, count)))
+        if names is not None:
+            saved["param_names"] = names[start : start + size]
+        packed.append(saved)
+        start += size
+    return {"state": states, "param_groups": packed, "skipped_steps": core.skipped_steps}
+
+
+def check_layout(saved: object) -> None:
+    if not isinstance(saved, Mapping) or not {"state", "param_groups"} <= set(saved):
+        raise ValueError("a state_dict must be a dict with 'state' and 'param_groups'")
+    if not isinstance(saved["state"], Mapping) or not isinstance(saved["param_groups"], list):
+        raise ValueError("a state_dict's 'state' must be a dict, its 'param_groups' a list of dicts")
+    for group in saved["param_groups"]:
+        if not isinstance(group, Mapping) or not isinstance(group.get("params"), list):
+            raise ValueError("each of a state_dict's param_groups must be a dict with 'params'")
+
+
+def read(
+    saved: Mapping[str, Any],
+    cls: type[Optimizer],
+    core: Core,
+    groups: Groups,
+    names: list[str] | None,
+) -> tuple[Groups, list[int | None], list[dict[str, Any] | None]]:
+    """Return options for each group, and step count and arrays for each parameter."""
+    check_layout(saved)
+    theirs = saved["param_groups"]
+    if len(theirs) != len(groups):
+        raise ValueError(f"loaded state dict has {len(theirs)} groups, wanted {len(groups)}")
+    params = core.parameters()
+    options = []
+    for i, (mine, group) in enumerate(zip(groups, theirs, strict=True)):
+        wanted = len(mine["params"]) or len(params)
+        if len(group["params"]) != wanted:
+            found = len(group["params"])
+            raise ValueError(f"group {i} of the state dict has {found} parameters, wanted {wanted}")
+        options.append(_options(cls, i, mine, group))
+    keys = [key for group in theirs for key in group["params"]]
+    found_names = [name for group in theirs for name in group.get("param_names") or ()]
+    if names is not None and found_names and found_names != names:
+        raise ValueError(f"the state dict has the parameters {found_names!r}, wanted {names!r}")
+    unknown = set(saved["state"]) - set(keys)
+    if unknown:
+        raise ValueError(f"the state dict has state of unknown parameters: {sorted(unknown)!r}")
+    steps: list[int | None] = []
+    arrays: list[dict[str, Any] | None] = []
+    for i, (key, param) in enumerate(zip(keys, params, strict=True)):
+        label = f"parameter {names[i]!r}" if names is not None else f"parameter {i}"
+        entry = saved["state"].get(key)
+        if entry is None:
+            steps.append(None)
+            arrays.append(None)
+            continue
+        if param is None:
+            raise ValueError(f"{label} is no longer alive; load after the next update")
+        steps.append(_step(entry.get("step", 0), label))
+        arrays.append(_arrays(cls, entry, param, label))
+    return options, steps, arrays
+
+
+def _options(
+    cls: type[Optimizer], i: int, mine: dict[str, Any], group: Mapping[str, Any]
+) -> dict[str, Any]:
+    loaded = {name: v for name, v in group.items() if name not in {"params", "param_names"}}
+    for name in DROPPED:
+        loaded.pop(name, None)
+    unknown = set(loaded) - {*cls.OPTIONS, *COMMON, *EXTRA}
+    if unknown:
+        raise ValueError(f"group {i} of the state dict has unknown options: {sorted(unknown)!r}")
+    decoupled = loaded.get("decoupled_weight_decay", mine["decoupled_weight_decay"])
+    if decoupled != mine["decoupled_weight_decay"]:
+        raise ValueError(
+            f"group {i} of the state dict has decoupled_weight_decay={decoupled!r}, "
+            f"this {cls.__name__} has {mine['decoupled_weight_decay']!r}"
+        )
+    checked = cls._read_group({**mine, **loaded})
+    return {name: checked.get(name, value) for name, value in loaded.items()}
+
+
+def _step(value: Any, label: str) -> int:
+    step = np.asarray(value)
+    if step.size == 1 and step.dtype.kind in "iuf":
+        number = float(step.reshape(()))
+        if number >= 0 and number == int(number):
+            return int(step.reshape(()))
+    raise ValueError(f"the step of {label} must be a whole number >= 0, found {value!r}")
+
+
+def _arrays(cls: type[Optimizer], entry: Any, param: Any, label: str) -> dict[str, Any]:
+    given = {name: v for name, v in entry.items() if name != "step" and v is not None}
+    unknown = set(given) - {*cls.STATE, *cls.OPTIONAL_STATE}
+    if unknown:
+        raise ValueError(f"the state of {label} has unknown arrays: {sorted(unknown)!r}")
+    missing = set(cls.STATE) - set(given)
+    if missing:
+        raise ValueError(f"the state of {label} lacks {sorted(missing)!r}")
+    loaded = {}
+    for name, value in given.items():
+        found = np.asarray(value)
+        if found.shape != param.shape:
+            raise ValueError(f"state {name!r} of {label} has shape {found.shape}, not {param.shape}")
+        if found.dtype.kind != "f":
+            raise ValueError(f"state {name!r} of {label} has dtype {found.dtype}, wanted a float")
+        dtype = np.float64 if param.dtype.itemsize == 8 else np.float32
+        made = np.empty_like(param, dtype=dtype, subok=False)
+        with np.errstate(over="ignore"):
+            made[...] = found
+        if not np.array_equal(made.astype(found.dtype), found, equal_nan=True):
+            raise ValueError(f"state {name!r} of {label} has {found.dtype} values that {made.dtype} cannot hold")  # noqa: E501
+        loaded[name] = made
+    return loaded

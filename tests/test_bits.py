@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+
+import ferrostep as fs
 from cases import CASES, DTYPES, Case
 from support import (
     TIERS,
@@ -17,8 +19,6 @@ from support import (
     running_on,
     special_values,
 )
-
-import ferrostep as fs
 
 STEPS = 4
 # Empty, one, odd tails, the edges of a tile (256) and of a share (64), enough for many threads.
@@ -92,7 +92,9 @@ def unaligned(a: Array) -> Array:
 
 
 def wider(a: Array) -> Array:
-    out = np.empty(tuple(2 * n for n in a.shape), a.dtype)[tuple(slice(None, None, 2) for _ in a.shape)]
+    out = np.empty(tuple(2 * n for n in a.shape), a.dtype)[
+        tuple(slice(None, None, 2) for _ in a.shape)
+    ]
     out[...] = a
     return out
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from cases import CASES, DTYPES, Case
 from support import TIERS, Array, bits, running_on, special_values
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from support import Array, assert_same_bits, gradients
-from test_reference_parity import KNOWN, Case, check, replay, title
 
 import ferrostep as fs
+from support import Array, assert_same_bits, gradients
+from test_reference_parity import KNOWN, Case, check, replay, title
 
 
 class Public:

@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from support import assert_same_bits
 
 import ferrostep as fs
+from support import assert_same_bits
 
 BIG = 400_001  # large enough for several threads and for letting go of the interpreter
 
@@ -115,7 +115,9 @@ def test_a_bad_environment_variable_is_an_error_at_import(name: str, value: str)
 
 
 def test_environment_variables_are_obeyed() -> None:
-    code = "import ferrostep as fs, ferrostep._native as n; print(fs.get_num_threads(), n.simd_tier())"
+    code = (
+        "import ferrostep as fs, ferrostep._native as n; print(fs.get_num_threads(), n.simd_tier())"
+    )
     tier = fs._native.simd_tiers()[0]
     env = {**os.environ, "FERROSTEP_SIMD": tier, "FERROSTEP_NUM_THREADS": "5"}
     out = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from cases import CASES, DTYPES
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+
+from cases import CASES, DTYPES
 from support import TIERS, assert_same_bits, assert_same_state, running_on
 
 GRADIENT_DTYPES = ["<f2", ">f2", "<f4", ">f4", "<f8", ">f8"]

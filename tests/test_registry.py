@@ -5,9 +5,8 @@ from __future__ import annotations
 import inspect
 from pathlib import Path
 
-from cases import CASES
-
 import ferrostep as fs
+from cases import CASES
 from ferrostep import _native, optimizers
 from ferrostep.backends.reference import RULES
 

@@ -321,7 +321,9 @@ class LambdaLR(LRScheduler):
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         state = dict(state_dict)
         objects, saved = self._objects(), state.pop("lr_lambdas", None)
-        if not isinstance(saved, list) or [s is None for s in saved] != [o is None for o in objects]:
+        if not isinstance(saved, list) or [s is None for s in saved] != [
+            o is None for o in objects
+        ]:
             raise ValueError(
                 "lr_lambdas in state_dict must have a dict for each callable object and None for "
                 f"each function of this scheduler, got {saved!r}"
@@ -556,7 +558,9 @@ class LinearLR(LRScheduler):
 
     def _get_closed_form_lr(self) -> list[float]:
         rise, done = self.end_factor - self.start_factor, min(self.total_iters, self.last_epoch)
-        return [base * (self.start_factor + rise * done / self.total_iters) for base in self.base_lrs]
+        return [
+            base * (self.start_factor + rise * done / self.total_iters) for base in self.base_lrs
+        ]
 
 
 class CosineAnnealingLR(LRScheduler):

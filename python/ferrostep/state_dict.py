@@ -43,7 +43,9 @@ def check_layout(saved: object) -> None:
     if not isinstance(saved, Mapping) or not {"state", "param_groups"} <= set(saved):
         raise ValueError("a state_dict must be a dict with 'state' and 'param_groups'")
     if not isinstance(saved["state"], Mapping) or not isinstance(saved["param_groups"], list):
-        raise ValueError("a state_dict's 'state' must be a dict, its 'param_groups' a list of dicts")
+        raise ValueError(
+            "a state_dict's 'state' must be a dict, its 'param_groups' a list of dicts"
+        )
     for group in saved["param_groups"]:
         if not isinstance(group, Mapping) or not isinstance(group.get("params"), list):
             raise ValueError("each of a state_dict's param_groups must be a dict with 'params'")
@@ -132,7 +134,9 @@ def _arrays(cls: type[Optimizer], entry: Any, param: Any, label: str) -> dict[st
     for name, value in given.items():
         found = np.asarray(value)
         if found.shape != param.shape:
-            raise ValueError(f"state {name!r} of {label} has shape {found.shape}, not {param.shape}")
+            raise ValueError(
+                f"state {name!r} of {label} has shape {found.shape}, not {param.shape}"
+            )
         if found.dtype.kind != "f":
             raise ValueError(f"state {name!r} of {label} has dtype {found.dtype}, wanted a float")
         dtype = np.float64 if param.dtype.itemsize == 8 else np.float32
@@ -140,6 +144,8 @@ def _arrays(cls: type[Optimizer], entry: Any, param: Any, label: str) -> dict[st
         with np.errstate(over="ignore"):
             made[...] = found
         if not np.array_equal(made.astype(found.dtype), found, equal_nan=True):
-            raise ValueError(f"state {name!r} of {label} has {found.dtype} values that {made.dtype} cannot hold")  # noqa: E501
+            raise ValueError(
+                f"state {name!r} of {label} has {found.dtype} values that {made.dtype} cannot hold"
+            )
         loaded[name] = made
     return loaded

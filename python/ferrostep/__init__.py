@@ -1,0 +1,25 @@
+"""In-place optimizers for NumPy arrays, on a Rust core: the same bits everywhere."""
+
+from importlib.metadata import version
+
+from ferrostep import schedulers
+from ferrostep._native import StepInfo
+from ferrostep.config import show_config
+from ferrostep.optimizer import NonFiniteError, Optimizer
+from ferrostep.optimizers import *  # noqa: F403
+from ferrostep.optimizers import __all__ as _optimizers
+from ferrostep.threads import get_num_threads, num_threads, set_num_threads
+
+__version__ = version("ferrostep")
+
+__all__ = [
+    "NonFiniteError",
+    "Optimizer",
+    "StepInfo",
+    "get_num_threads",
+    "num_threads",
+    "schedulers",
+    "set_num_threads",
+    "show_config",
+    *_optimizers,
+]

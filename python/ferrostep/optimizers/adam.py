@@ -1,0 +1,108 @@
+"""Adam."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Unpack
+
+from ferrostep.optimizer import Optimizer
+from ferrostep.options import Check, CommonOptions, betas, flag, non_negative
+
+
+class Adam(Optimizer):
+    """Momentum times RMSProp, bias-corrected: works well out of the box.
+
+    With the gradient ``g`` at step ``t``, ``b1, b2 = betas``::
+
+        m = b1*m + (1 - b1)*g
+        v = b2*v + (1 - b2)*g**2
+        p = p - lr/(1 - b1**t) * m/(sqrt(v)/sqrt(1 - b2**t) + eps)
+
+    Parameters
+    ----------
+    params
+        float32 or float64 arrays of any shape and layout, updated in place: an array, an iterable
+        of arrays, a dict of names, or param groups; None for an unbound optimizer (`update`).
+    lr
+        Learning rate; default 1e-3, finite and >= 0.
+    betas
+        How much of the averages of g and g**2 stays; default (0.9, 0.999), each in [0, 1).
+    eps
+        Keeps the divisor from 0; default 1e-8, finite and >= 0.
+    amsgrad
+        Divide by the greatest average so far; default False.
+    bias_correction
+        Correct the averages for their start at 0; default True. False is the first form of the
+        lecture.
+    epsilon_hat
+        Correct before eps is added (Keras, scikit-learn): ``lr*sqrt(1 - b2**t)/(1 - b1**t) *
+        m/(sqrt(v) + eps)``; default False.
+    **common
+        What every class takes: `weight_decay` (default 0.0; >= 0, added to the gradient as
+        ``g + weight_decay*p``), `decoupled_weight_decay` (False; True: ``p *= 1 -
+        lr*weight_decay`` instead), `maximize` (False), `flush_subnormals` (False; True: subnormal
+        state is stored as 0), `nonfinite` ("propagate"; "raise" or "skip"), `backend` (None: the
+        Rust core for NumPy arrays; "reference": the formulas in NumPy).
+
+    State
+    -----
+    exp_avg
+        The average of gradients, ``m``.
+    exp_avg_sq
+        The average of squared gradients, ``v``.
+    max_exp_avg_sq
+        With `amsgrad`, its greatest value.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If an option is out of its bounds, or a parameter is no writable float32 or float64 array
+        of its own memory.
+
+    References
+    ----------
+    Kingma & Ba 2014, arXiv:1412.6980; Reddi, Kale & Kumar 2018, arXiv:1904.09237 (AMSGrad).
+
+    Examples
+    --------
+    >>> import numpy as np, ferrostep as fs
+    >>> p = np.array([1.0, -2.0])
+    >>> opt = fs.Adam([p], lr=0.1)
+    >>> for _ in range(3):
+    ...     info = opt.step([2 * p])  # the gradient of p**2
+    >>> p.round(4)
+    array([ 0.7016, -1.7006])
+    """
+
+    RULE = "Adam"
+    OPTIONS: ClassVar[dict[str, Check]] = {
+        "lr": non_negative,
+        "betas": betas,
+        "eps": non_negative,
+        "amsgrad": flag,
+        "bias_correction": flag,
+        "epsilon_hat": flag,
+    }
+    STATE = ("exp_avg", "exp_avg_sq")
+    OPTIONAL_STATE = ("max_exp_avg_sq",)
+
+    def __init__(
+        self,
+        params: Any = None,
+        lr: float = 1e-3,
+        *,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        amsgrad: bool = False,
+        bias_correction: bool = True,
+        epsilon_hat: bool = False,
+        **common: Unpack[CommonOptions],
+    ) -> None:
+        options: dict[str, Any] = {
+            "lr": lr,
+            "betas": betas,
+            "eps": eps,
+            "amsgrad": amsgrad,
+            "bias_correction": bias_correction,
+            "epsilon_hat": epsilon_hat,
+        }
+        super().__init__(params, options, common)

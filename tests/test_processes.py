@@ -89,7 +89,7 @@ def test_the_interpreter_ends_with_a_live_pool(how: str) -> None:
 import numpy as np, ferrostep as fs, threading
 p = np.ones({BIG}, np.float32); opt = fs.Adam([p])
 with fs.num_threads(3):
-    opt.step([p])
+    opt.step([p * 1])
     threading.Thread(target=lambda: [opt.step([p * 1]) for _ in range(50)], daemon=True).start()
 {how}
 """

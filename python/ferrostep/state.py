@@ -51,4 +51,4 @@ class State(Mapping[int | str, ParameterState]):
         return sum(1 for _ in self)
 
     def __repr__(self) -> str:
-        return repr({key: entry for key, entry in self.items()})
+        return repr(dict(self.items()))

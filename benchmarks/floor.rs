@@ -3,6 +3,8 @@
 //!
 //! `cargo run --release --example floor -- N THREADS` prints microseconds per step (median).
 
+#![allow(clippy::expect_used)] // a wrong input file or argument should end the program
+
 use std::time::Instant;
 
 use ferrostep::engine::{Block, CompileKernel, Plan, Precision};

@@ -1,6 +1,8 @@
 //! The engine against torch's recorded runs: the same file that the Python tests read, without
 //! Python in between. The bounds and their reasons are in test_reference_parity.py.
 
+#![allow(clippy::expect_used)] // a wrong input file or argument should end the program
+
 use std::collections::HashMap;
 
 use ferrostep::engine::{Block, CompileKernel, Plan, Precision, View};

@@ -3,6 +3,20 @@ from typing import Any, final
 
 from numpy.typing import NDArray
 
+__all__ = [
+    "RULES",
+    "Core",
+    "StepInfo",
+    "default_num_threads",
+    "num_threads",
+    "power",
+    "set_local_num_threads",
+    "set_num_threads",
+    "set_simd_tier",
+    "simd_tier",
+    "simd_tiers",
+]
+
 RULES: tuple[str, ...]
 
 def power(beta: float, t: int) -> float: ...

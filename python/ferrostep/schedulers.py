@@ -63,7 +63,7 @@ def _real(name: str, value: Any, bound: Bound = NOT_NEGATIVE) -> float:
 
 
 def _integer(name: str, value: Any, low: int) -> int:
-    if isinstance(value, Integral) and not isinstance(value, bool) and value >= low:
+    if isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= low:
         return int(value)
     raise ValueError(f"{name} must be an integer >= {low}, got {value!r}")
 
@@ -273,7 +273,7 @@ class LambdaLR(LRScheduler):
     [0.05]
     """
 
-    _not_state = {"optimizer", "lr_lambdas"}
+    _not_state: ClassVar[set[str]] = {"optimizer", "lr_lambdas"}
 
     def __init__(
         self,
@@ -755,7 +755,8 @@ class OneCycleLR(LRScheduler):
             stretches[1:] = [(2 * peak, *back), (last, *tail)]
         # `last` may round to another step than `peak` does, and one step past it is allowed.
         begin, now = 0.0, min(self.last_epoch, self.total_steps - 1)
-        for end, lr, momentum in stretches:
+        lr, momentum = stretches[-1][1:]
+        for end, lr, momentum in stretches:  # noqa: B007
             if now <= end or end == last:
                 break
             begin = end
@@ -958,7 +959,7 @@ class SequentialLR(LRScheduler):
     """
 
     # What the base keeps in base_lrs, each of the schedulers has in its own state.
-    _not_state = {"optimizer", "_schedulers", "base_lrs"}
+    _not_state: ClassVar[set[str]] = {"optimizer", "_schedulers", "base_lrs"}
 
     def __init__(
         self,

@@ -37,6 +37,7 @@ pub trait Real:
     fn sign(self) -> Self {
         let zero = Self::constant(0.0);
         // What is neither above nor below zero is a zero or NaN: x - x is +0 or NaN there.
+        #[allow(clippy::eq_op)]
         let rest = self - self;
         let negative = Self::select(self.lt(zero), Self::constant(-1.0), rest);
         Self::select(self.gt(zero), Self::constant(1.0), negative)

@@ -34,7 +34,7 @@ fn fields<'a>(array: &'a Array<'_>) -> &'a PyArrayObject_fields {
     unsafe { &(*array.as_array_ptr()).fields }
 }
 
-fn axes<'a>(fields: &'a PyArrayObject_fields) -> (&'a [isize], &'a [isize]) {
+fn axes(fields: &PyArrayObject_fields) -> (&[isize], &[isize]) {
     match usize::try_from(fields.nd) {
         Ok(0) | Err(_) => (&[], &[]),
         // SAFETY: NumPy keeps `nd` values at both pointers.

@@ -71,6 +71,6 @@ mod tests {
         close(p[1], -2.5);
         close(state[0], -2.5);
         let (p, _) = run("Momentum", &options(true), 1.0, &[2.0]);
-        close(p[0], 1.0 + (0.5 * -1.0 - 1.0));
+        close(p[0], 1.0 + (-0.5 - 1.0));
     }
 }

@@ -1,5 +1,7 @@
 //! Runs a rule on one number in float64: for the worked-number tests of the rule files.
 
+#![allow(clippy::expect_used)]
+
 pub(super) use super::Value;
 use super::{Clock, Options, Prelude, PreludeOptions, Rule, Scalars, Visitor, method};
 

@@ -9,7 +9,7 @@ from ferrostep.options import Check, CommonOptions, choice, non_negative, number
 
 
 class AdaptiveGains(Optimizer):
-    """A gain per weight: accelerate gently while the gradient keeps its sign, brake hard when it turns.
+    """A gain per weight: it grows gently while the sign stays, and shrinks when it turns.
 
     With the gradient ``g``, the previous one ``prev``::
 

@@ -72,8 +72,8 @@ def measure(tensors: int, n: int) -> None:
     us, numpy = (statistics.median(found) for found in times)
     low = floor(n * tensors, fs.get_num_threads())
     print(
-        f"{tensors:3} x {n:>10,}: ferrostep {us:12.2f} us   "
-        f"NumPy {numpy:12.2f} us ({numpy / us:5.1f}x)   floor {low:12.2f} us ({low / us:.2f} of it reached)"
+        f"{tensors:3} x {n:>10,}: ferrostep {us:.2f} us, NumPy {numpy:.2f} us "
+        f"({numpy / us:.1f}x), floor {low:.2f} us ({low / us:.2f} of it reached)"
     )
 
 

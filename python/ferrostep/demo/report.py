@@ -1,0 +1,43 @@
+"""What the demo shows in the terminal: a progress bar, then a table."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from ferrostep.demo.train import TARGET, Contestant, Run, train
+
+
+def with_progress(contestants: list[Contestant], epochs: int) -> list[Run]:
+    columns = (TextColumn("{task.description:<20}"), BarColumn(), TextColumn("{task.fields[now]}"))
+    runs = []
+    with Progress(*columns, TimeElapsedColumn()) as progress:
+        task = progress.add_task("", total=len(contestants) * epochs, now="")
+        for contestant in contestants:
+            for run in train(contestant, epochs):
+                now = f"loss {run.losses[-1]:.4f}"
+                progress.update(task, advance=1, description=contestant.name, now=now)
+            runs.append(run)
+    return runs
+
+
+def table(runs: list[Run]) -> None:
+    made = Table(title="Handwritten digits, 64-128-64-10 network in NumPy, float32")
+    made.add_column("optimizer", no_wrap=True)
+    headers = ("test", "loss", f"{TARGET:.0%} at", "step", "by hand", "ratio")
+    for header in (*headers, "bits"):
+        made.add_column(header, justify="right", no_wrap=True)
+    for run in runs:
+        epochs = run.epochs_to_target
+        made.add_row(
+            run.name,
+            f"{run.accuracies[-1]:.1%}",
+            f"{run.losses[-1]:.1e}",
+            "never" if epochs is None else f"epoch {epochs}",
+            f"{run.ours / run.steps * 1e6:.1f} us",
+            f"{run.by_hand / run.steps * 1e6:.1f} us",
+            f"{run.by_hand / run.ours:.1f}x",
+            "same" if run.same_bits else "DIFFER",
+        )
+    Console().print(made)

@@ -45,7 +45,7 @@ def contestants() -> list[Contestant]:
     """All of the lecture, each with a learning rate that suits it."""
     momentum, cosine = by_hand.momentum, fs.schedulers.CosineAnnealingLR
     return [
-        Contestant("SGD", lambda p: fs.SGD(p, lr=0.1), by_hand.sgd),
+        Contestant("SGD", lambda p: fs.SGD(p, lr=0.05), by_hand.sgd),
         Contestant("Momentum", lambda p: fs.Momentum(p, lr=0.03), momentum),
         Contestant(
             "Nesterov",

@@ -172,7 +172,7 @@ class Optimizer:
         NonFiniteError
             With ``nonfinite="raise"``, naming the parameter.
         """
-        if self._names is None and type(grads) is list:
+        if self._bound and self._names is None and type(grads) is list:
             return self._core.step(grads)
         if not self._bound:
             raise ValueError("this optimizer is unbound (made without params): use update()")

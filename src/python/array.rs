@@ -138,6 +138,12 @@ impl Header {
             && self.strides == strides
     }
 
+    /// Whether the array lies where this one lay, as a fresh view of the same memory does.
+    pub(super) fn same_memory(&self, array: &Array<'_>) -> bool {
+        let now = fields(array);
+        self.data == now.data as usize && axes(now) == (&self.shape, &self.strides)
+    }
+
     /// The address of a gradient that can run in place beside this parameter: of its very type and
     /// shape, both in C order without gaps.
     pub(super) fn beside(&self, gradient: &Array<'_>) -> Option<usize> {

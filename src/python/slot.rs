@@ -73,7 +73,7 @@ impl Slot {
         if last.as_ref().is_some_and(|last| last.is(array)) {
             return Ok(());
         }
-        if last.is_some_and(|last| !self.header.matches(array) && self.header.matches(&last)) {
+        if last.is_some() && !self.header.same_memory(array) {
             return Err(PyValueError::new_err(format!(
                 "{} is another array than at the last update, which is still alive: two layers \
                  would share one state; give each its own names or optimizer",

@@ -1,0 +1,245 @@
+"""What bad input gets: each row of the table is an error that says which, found and wanted, and
+nothing has been written."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import ferrostep as fs
+
+F32 = np.float32
+
+
+def two() -> list[Any]:
+    return [np.ones((2, 3), F32), np.ones(4, F32)]
+
+
+BAD_GRADIENTS: list[tuple[str, Callable[[list[Any]], Any], type[Exception], str]] = [
+    ("count", lambda p: [p[0] * 1], ValueError, "found 1 gradients, wanted 2"),
+    ("dict for a list", lambda p: {"a": p[0] * 1}, ValueError, "parameters have no names"),
+    ("a number", lambda p: 1.0, TypeError, "found float, wanted a list or tuple"),
+    ("shape", lambda p: [p[0] * 1, np.ones(5, F32)], ValueError, r"parameter 1 .*\(5,\).*\(4,\)"),
+    ("broadcast", lambda p: [p[0] * 1, np.ones(1, F32)], ValueError, r"parameter 1 .*\(1,\)"),
+    ("integer", lambda p: [p[0] * 1, np.ones(4, int)], TypeError, "parameter 1 .* int64"),
+    ("bool", lambda p: [p[0] * 1, np.ones(4, bool)], TypeError, "parameter 1 .* bool"),
+    ("complex", lambda p: [p[0] * 1, np.ones(4, complex)], TypeError, "complex128"),
+    ("longdouble", lambda p: [p[0] * 1, np.ones(4, np.longdouble)], TypeError, "float32"),
+    ("object", lambda p: [p[0] * 1, np.ones(4, object)], TypeError, "object"),
+    ("list", lambda p: [p[0] * 1, [1.0] * 4], TypeError, "parameter 1 is a list; pass"),
+    ("float", lambda p: [p[0] * 1, 1.0], TypeError, "parameter 1 is a float; pass"),
+    ("masked", lambda p: [p[0] * 1, np.ma.ones(4)], TypeError, "masked"),
+    (
+        "is the parameter",
+        lambda p: [p[0] * 1, p[1]],
+        ValueError,
+        "parameter 1 overlaps parameter 1",
+    ),
+    ("overlaps", lambda p: [p[0] * 1, p[0].ravel()[:4]], ValueError, "1 overlaps parameter 0"),
+]
+
+
+@pytest.mark.parametrize("backend", ["native", "reference"])
+@pytest.mark.parametrize(("bad", "error", "message"), [row[1:] for row in BAD_GRADIENTS],
+                         ids=[row[0] for row in BAD_GRADIENTS])  # fmt: skip
+def test_bad_gradients(bad: Any, error: type[Exception], message: str, backend: str) -> None:
+    params = two()
+    opt = fs.Adam(params, backend=backend)
+    opt.step([p * 1 for p in params])
+    before = [a.copy() for a in (*params, *opt.state[0].values(), *opt.state[1].values())
+              if isinstance(a, np.ndarray)]  # fmt: skip
+    with pytest.raises(error, match=message):
+        opt.step(bad(params))
+    after = [a for a in (*params, *opt.state[0].values(), *opt.state[1].values())
+             if isinstance(a, np.ndarray)]  # fmt: skip
+    for a, b in zip(before, after, strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert opt.state[0]["step"] == opt.state[1]["step"] == 1
+
+
+def test_a_gradient_that_is_state() -> None:
+    params = two()
+    opt = fs.Momentum(params)
+    opt.step([p * 1 for p in params])
+    with pytest.raises(ValueError, match=r"parameter 1 overlaps parameter 0 \(or its state\)"):
+        opt.step([params[0] * 1, opt.state[0]["velocity"].ravel()[:4]])
+
+
+def read_only() -> Any:
+    a = np.ones(3, F32)
+    a.setflags(write=False)
+    return a
+
+
+a = np.ones(8, F32)
+BAD_PARAMETERS: list[tuple[Any, type[Exception], str]] = [
+    (1e-3, TypeError, "write lr=0.001"),
+    ("abc", TypeError, "found str"),
+    ([], ValueError, "empty parameter list"),
+    ([a, a], ValueError, "parameter 0 and parameter 1 are the same array"),
+    ([a, a[2:]], ValueError, "parameter 0 and parameter 1 overlap"),
+    ({"x": a, "y": a[::2]}, ValueError, "parameter 'x' and parameter 'y' overlap"),
+    ([np.arange(3)], TypeError, "parameter 0 has dtype int64"),
+    ([np.ones(3, bool)], TypeError, "bool"),
+    ([np.ones(3, complex)], TypeError, "complex128"),
+    ([np.ones(3, np.float16)], TypeError, "float16"),
+    ([np.ones(3, np.longdouble)], TypeError, "must be float32 or float64"),
+    ([np.array(["x"])], TypeError, "<U1"),
+    ([np.ones(3, object)], TypeError, "object"),
+    ([read_only()], ValueError, "parameter 0 is read-only"),
+    ([np.lib.stride_tricks.as_strided(a, (3, 3), (0, 4))], ValueError, "overlaps itself"),
+    ([np.ma.ones(3)], TypeError, "MaskedArray"),
+    ([np.asmatrix(np.eye(1))], TypeError, "matrix"),
+    ([[1.0, 2.0]], TypeError, "nested list"),
+    ([1.0], TypeError, "parameter 0 is a float"),
+    ({1: a}, ValueError, "names must be str"),
+    ([{"lr": 0.1}], TypeError, "'params'"),
+    ([{"params": [a], "momentun": 0.1}], ValueError, "no option 'momentun'"),
+]
+
+
+@pytest.mark.parametrize(("params", "error", "message"), BAD_PARAMETERS)
+def test_bad_parameters(params: Any, error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        fs.Adam(params)
+
+
+def test_interleaved_parameters_do_not_overlap() -> None:
+    both = np.zeros((4, 2), F32)
+    opt = fs.SGD([both[:, 0], both[:, 1]], lr=1.0)
+    opt.step([np.full(4, -1, F32), np.full(4, -2, F32)])
+    np.testing.assert_array_equal(both, [[1, 2]] * 4)
+
+
+def test_names_must_agree() -> None:
+    opt = fs.SGD({"W": np.ones(2), "b": np.ones(1)})
+    with pytest.raises(ValueError, match=r"missing \['b'\], unexpected \['c'\]"):
+        opt.step({"W": np.ones(2), "c": np.ones(1)})
+    with pytest.raises(ValueError, match="must be a dict"):
+        opt.step([np.ones(2), np.ones(1)])
+
+
+BAD_OPTIONS: list[tuple[type[fs.Optimizer], dict[str, Any], str]] = [
+    (fs.SGD, {"lr": -1.0}, "Invalid learning rate: -1.0 (lr must be a finite number >= 0)"),
+    (fs.SGD, {"lr": np.nan}, "Invalid learning rate: nan"),
+    (fs.SGD, {"lr": np.inf}, "Invalid learning rate: inf"),
+    (fs.SGD, {"lr": "fast"}, "Invalid learning rate: 'fast'"),
+    (fs.SGD, {"lr": True}, "Invalid learning rate: True"),
+    (fs.SGD, {"weight_decay": -0.1}, "Invalid weight_decay value: -0.1"),
+    (fs.SGD, {"momentum": -0.1}, "Invalid momentum value: -0.1"),
+    (fs.SGD, {"nesterov": True}, "Nesterov momentum requires a momentum and zero dampening"),
+    (fs.SGD, {"nesterov": 1}, "Invalid nesterov value: 1 (nesterov must be True or False)"),
+    (fs.Adam, {"betas": (1.0, 0.9)}, "Invalid beta parameter at index 0: 1.0"),
+    (fs.Adam, {"betas": 0.9}, "betas must be a pair of numbers"),
+    (fs.Adam, {"eps": -1e-8}, "Invalid epsilon value: -1e-08"),
+    (fs.RMSprop, {"alpha": 1.5}, "number in [0, 1]"),
+    (fs.AdaptiveGains, {"beta": 1.0}, "number in [0, 1)"),
+    (fs.AdaptiveGains, {"min_gain": 2.0, "max_gain": 1.0}, "min_gain must not be above max_gain"),
+    (fs.AdaptiveGains, {"compare": "velocity"}, "momentum must not be 0"),
+    (fs.AdaptiveGains, {"compare": "sign"}, "must be one of 'gradient', 'velocity'"),
+    (fs.Rprop, {"etas": (1.2, 0.5)}, "0 < etas[0] < 1 < etas[1]"),
+    (fs.Rprop, {"step_sizes": (2.0, 1.0)}, "0 <= minimum <= maximum"),
+    (fs.Adam, {"nonfinite": "ignore"}, "'propagate', 'raise', 'skip'"),
+    (fs.Adam, {"backend": "gpu"}, "Invalid backend: 'gpu'"),
+]
+
+
+@pytest.mark.parametrize(("cls", "options", "message"), BAD_OPTIONS)
+def test_bad_options(cls: type[fs.Optimizer], options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(message)):
+        cls([np.ones(3)], **options)
+
+
+@pytest.mark.parametrize("name", ["state_dtype", "grad_scale", "foreach"])
+def test_unknown_arguments(name: str) -> None:
+    with pytest.raises(TypeError, match=f"unexpected keyword argument '{name}'"):
+        fs.Adam([np.ones(3)], **{name: None})
+    with pytest.raises(TypeError, match="max_norm"):
+        fs.Adam([np.ones(3)]).step([np.ones(3)], max_norm=1.0)  # type: ignore[call-arg]
+
+
+def test_an_option_is_checked_again_when_it_changed() -> None:
+    p = np.ones(3)
+    opt = fs.Adam([p])
+    opt.step([np.ones(3)])
+    now = p.copy()
+    opt.param_groups[0]["lr"] = -1
+    with pytest.raises(ValueError, match="Invalid learning rate: -1"):
+        opt.step([np.ones(3)])
+    opt.param_groups[0]["lr"] = 1e-3
+    opt.param_groups[0]["betas"] = beta_list = [0.9, 0.99]
+    opt.step([np.ones(3)])
+    beta_list[1] = 1.5  # in place: the same list
+    with pytest.raises(ValueError, match=r"index 1: 1\.5"):
+        opt.step([np.ones(3)])
+    assert opt.state[0]["step"] == 2
+    assert not np.array_equal(p, now)
+
+
+def test_what_happens_behind_our_back() -> None:
+    p = np.ones(8, F32)
+    opt = fs.Momentum([p])
+    opt.step([np.ones(8, F32)])
+    p.setflags(write=False)
+    with pytest.raises(ValueError, match="parameter 0 is read-only"):
+        opt.step([np.ones(8, F32)])
+    p.setflags(write=True)
+    opt.state[0]["velocity"].setflags(write=False)
+    with pytest.raises(ValueError, match='state "velocity" of parameter 0 is read-only'):
+        opt.step([np.ones(8, F32)])
+    opt.state[0]["velocity"].setflags(write=True)
+    p.shape = (2, 4)
+    with pytest.raises(ValueError, match=r"parameter 0 has changed: shape \(2, 4\)"):
+        opt.step([np.ones((2, 4), F32)])
+    p.shape = (8,)
+    p.resize(4, refcheck=False)
+    with pytest.raises(ValueError, match=r"parameter 0 has changed: shape \(4,\)"):
+        opt.step([np.ones(4, F32)])
+    opt.param_groups[0]["params"] = [np.ones(8, F32)]
+    with pytest.raises(ValueError, match="use add_param_group"):
+        opt.step([np.ones(8, F32)])
+
+
+def test_state_cannot_be_replaced() -> None:
+    opt = fs.Momentum([np.ones(3)])
+    opt.step([np.ones(3)])
+    with pytest.raises(TypeError):
+        opt.state[0]["velocity"] = np.zeros(3)  # type: ignore[index]
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, 1e300])
+def test_nonfinite(value: float) -> None:
+    p = np.ones(3, F32)
+    g = np.array([0.0, value, 0.0])  # 1e300 is infinite once it is float32
+    for backend in ("native", "reference"):
+        with pytest.raises(fs.NonFiniteError, match="gradient of parameter 0 is not finite"):
+            fs.Adam([p], nonfinite="raise", backend=backend).step([g])
+        opt = fs.Adam([p], nonfinite="skip", backend=backend)
+        assert opt.step([np.zeros(3)]).applied
+        assert not opt.step([g]).applied
+        assert (opt.skipped_steps, opt.state[0]["step"]) == (1, 1)
+    np.testing.assert_array_equal(p, 1)
+
+
+def test_step_and_update_name_each_other() -> None:
+    with pytest.raises(ValueError, match="use update"):
+        fs.Adam().step([np.ones(3)])
+    with pytest.raises(ValueError, match="use step"):
+        fs.Adam([np.ones(3)]).update([np.ones(3)], [np.ones(3)])
+
+
+def test_two_layers_under_one_key() -> None:
+    opt = fs.Momentum()
+    first, second = np.ones(3), np.ones(3)
+    opt.update({"W": first}, {"W": np.ones(3)})
+    with pytest.raises(ValueError, match="two layers would share one state"):
+        opt.update({"W": second}, {"W": np.ones(3)})
+    np.testing.assert_array_equal(second, 1)
+    opt.update({"W": first[:]}, {"W": np.ones(3)})  # another view of the same memory
+    del first
+    opt.update({"W": second}, {"W": np.ones(3)})  # the last array is gone: its heir
+    assert opt.state["W"]["step"] == 3

@@ -1,0 +1,40 @@
+"""The demo: its gradients are right, every contestant equals the update by hand, it draws."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ferrostep import demo
+from ferrostep.demo import mlp, train
+
+
+def test_gradients_against_finite_differences() -> None:
+    rng = np.random.default_rng(0)
+    params = [p.astype(np.float64) for p in mlp.make([5, 7, 3], rng)]
+    x, y = rng.standard_normal((11, 5)), rng.integers(0, 3, 11)
+    _, grads = mlp.loss_and_gradients(params, x, y)
+    for p, g in zip(params, grads, strict=True):
+        for index in np.ndindex(p.shape):
+            kept = p[index]
+            p[index] = kept + 1e-6
+            above, _ = mlp.loss_and_gradients(params, x, y)
+            p[index] = kept - 1e-6
+            below, _ = mlp.loss_and_gradients(params, x, y)
+            p[index] = kept
+            assert (above - below) / 2e-6 == pytest.approx(g[index], abs=1e-8)
+
+
+@pytest.mark.parametrize("contestant", train.contestants(), ids=lambda c: c.name)
+def test_same_bits_as_by_hand(contestant: train.Contestant) -> None:
+    *_, run = train.train(contestant, 2)
+    assert run.same_bits
+    assert run.losses[1] < run.losses[0]
+
+
+def test_main_draws_two_pictures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert demo.main(["--epochs", "1", "--output", str(tmp_path)]) == 0
+    assert {path.name for path in tmp_path.iterdir()} == {"losses.png", "valley.png"}
+    assert "Momentum + schedule" in capsys.readouterr().out

@@ -1,0 +1,161 @@
+"""State in and out: resume is the uninterrupted run, to the bit; loading is all or nothing."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+from typing import Any
+
+import numpy as np
+import pytest
+
+import ferrostep as fs
+from cases import CASES, Case
+from support import assert_same_bits, assert_same_state, gradients
+
+
+def steps(n: int) -> list[list[Any]]:
+    rng = np.random.default_rng(5)
+    return [
+        [gradients(rng, (4, 3), np.float32), gradients(rng, (5,), np.float32)] for _ in range(n)
+    ]
+
+
+def params() -> list[Any]:
+    return [np.linspace(-1, 1, 12, dtype=np.float32).reshape(4, 3), np.ones(5, np.float32)]
+
+
+@pytest.mark.parametrize("how", ["state_dict", "pickle", "deepcopy"])
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_resume_is_the_uninterrupted_run(case: Case, how: str) -> None:
+    grads = steps(6)
+    whole, first = params(), params()
+    uninterrupted, opt = case.make(whole), case.make(first)
+    for g in grads:
+        uninterrupted.step(g)
+    for g in grads[:3]:
+        opt.step(g)
+    if how == "state_dict":
+        second = [p.copy() for p in first]
+        saved = copy.deepcopy(opt.state_dict())
+        opt = case.make(second)
+        opt.load_state_dict(saved)
+    else:
+        opt = pickle.loads(pickle.dumps(opt)) if how == "pickle" else copy.deepcopy(opt)
+        second = opt.param_groups[0]["params"]
+    for g in grads[3:]:
+        opt.step(g)
+    for p, q in zip(second, whole, strict=True):
+        assert_same_bits(p, q)
+    assert_same_state(opt, uninterrupted)
+
+
+def test_layout_is_torchs() -> None:
+    opt = fs.Adam([{"params": {"W": np.ones(2)}}, {"params": {"b": np.ones(1)}, "lr": 0.5}])
+    opt.step({"W": np.ones(2), "b": None})
+    saved = opt.state_dict()
+    assert set(saved["state"]) == {0}  # a skipped parameter has no state
+    assert saved["state"][0]["step"] == 1
+    assert saved["param_groups"][1]["params"] == [1]
+    assert saved["param_groups"][1]["param_names"] == ["b"]
+    assert saved["param_groups"][1]["lr"] == 0.5
+    assert saved["state"][0]["exp_avg"] is opt.state["W"]["exp_avg"]
+
+
+def test_what_torch_writes() -> None:
+    opt = fs.SGD([np.ones(2), np.ones(1)], momentum=0.9)
+    group = {"lr": 0.5, "momentum": 0.8, "foreach": None, "fused": None, "initial_lr": 1.0}
+    saved = {
+        "state": {0: {"momentum_buffer": np.full(2, 3.0)}, 1: {"momentum_buffer": None}},
+        "param_groups": [{**group, "params": [0, 1]}],
+    }
+    opt.load_state_dict(saved)
+    assert opt.param_groups[0]["lr"] == 0.5
+    assert opt.param_groups[0]["initial_lr"] == 1.0
+    assert "foreach" not in opt.param_groups[0]
+    np.testing.assert_array_equal(opt.state[0]["momentum_buffer"], 3)
+    assert 1 not in opt.state
+    adam = fs.Adam([np.ones(2)])
+    adam.load_state_dict(
+        {
+            "state": {0: {"step": np.float32(7), "exp_avg": np.ones(2), "exp_avg_sq": np.ones(2)}},
+            "param_groups": [{"params": [0]}],
+        }
+    )
+    assert adam.state[0]["step"] == 7
+
+
+def good() -> dict[str, Any]:
+    opt = fs.Adam(params())
+    opt.step(steps(1)[0])
+    return copy.deepcopy(opt.state_dict())
+
+
+def damage(path: list[Any], value: Any) -> dict[str, Any]:
+    saved = good()
+    place = saved
+    for key in path[:-1]:
+        place = place[key]
+    place[path[-1]] = value
+    return saved
+
+
+BAD = [
+    ({}, "'state' and 'param_groups'"),
+    (damage(["param_groups"], []), "0 groups, wanted 1"),
+    (damage(["param_groups", 0, "params"], [0]), "1 parameters, wanted 2"),
+    (damage(["param_groups", 0, "lr"], -1.0), "Invalid learning rate"),
+    (damage(["param_groups", 0, "surprise"], 1), "unknown options: \\['surprise'\\]"),
+    (damage(["param_groups", 0, "decoupled_weight_decay"], True), "decoupled_weight_decay"),
+    (damage(["state", 1, "exp_avg"], np.ones(6)), r"shape \(6,\)"),
+    (damage(["state", 1, "exp_avg"], np.ones(5, int)), "int64"),
+    (damage(["state", 1, "exp_avg"], np.full(5, 0.1)), "cannot hold"),
+    (damage(["state", 1, "exp_avg_sq"], None), "lacks \\['exp_avg_sq'\\]"),
+    (damage(["state", 1, "velocity"], np.ones(5)), "unknown arrays"),
+    (damage(["state", 1, "step"], -1), "whole number"),
+    (damage(["state", 1, "step"], 1.5), "whole number"),
+    (damage(["state", 7], {}), "unknown parameters"),
+]
+
+
+@pytest.mark.parametrize(("saved", "message"), BAD)
+def test_all_or_nothing(saved: dict[str, Any], message: str) -> None:
+    opt = fs.Adam(params())
+    for g in steps(2):
+        opt.step(g)
+    before = copy.deepcopy(opt.state_dict())
+    with pytest.raises(ValueError, match=message):
+        opt.load_state_dict(saved)
+    after = opt.state_dict()
+    assert after["param_groups"] == before["param_groups"]
+    for i in (0, 1):
+        assert after["state"][i]["step"] == 2
+        assert_same_bits(after["state"][i]["exp_avg"], before["state"][i]["exp_avg"])
+
+
+def test_an_unbound_optimizer_loads_at_its_first_update() -> None:
+    p, q = params(), params()
+    bound, unbound = fs.Adam(p), fs.Adam()
+    g = steps(3)
+    bound.step(g[0])
+    unbound.load_state_dict(copy.deepcopy(bound.state_dict()))
+    for a, b in zip(q, p, strict=True):
+        a[...] = b
+    for grads in g[1:]:
+        bound.step(grads)
+        unbound.update(q, grads)
+    for a, b in zip(q, p, strict=True):
+        assert_same_bits(a, b)
+
+
+def test_options_switched_on_in_mid_run_and_reset() -> None:
+    opt = fs.Adam(params())
+    g = steps(3)
+    opt.step(g[0])
+    opt.param_groups[0]["amsgrad"] = True
+    opt.step(g[1])
+    assert set(opt.state[0]) == {"step", "exp_avg", "exp_avg_sq", "max_exp_avg_sq"}
+    opt.reset()
+    assert len(opt.state) == 0
+    opt.step(g[2])
+    assert opt.state[0]["step"] == 1

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -58,16 +59,9 @@ def test_it_trains(wheel: Path, version: tuple[int, int], tmp_path: Path) -> Non
     subprocess.run([interpreters()[version], "-m", "venv", tmp_path / "venv"], check=True)
     python = tmp_path / "venv/bin/python"
     subprocess.run([python, "-m", "pip", "install", "-q", wheel], check=True, cwd=tmp_path)
-    done = subprocess.run(
-        [python, "-c", TRAIN], capture_output=True, text=True, cwd=tmp_path, check=False
-    )
+    kept: dict[str, Any] = {"capture_output": True, "text": True, "cwd": tmp_path, "check": False}
+    done = subprocess.run([python, "-c", TRAIN], **kept)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == f"trained on {version}"
-    demo = subprocess.run(
-        [python, "-m", "ferrostep", "demo"],
-        capture_output=True,
-        text=True,
-        cwd=tmp_path,
-        check=False,
-    )
+    demo = subprocess.run([python, "-m", "ferrostep", "demo"], **kept)
     assert "pip install 'ferrostep[demo]'" in demo.stderr  # the extra is not installed here

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 
 use numpy::PyUntypedArray;
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
@@ -12,15 +12,12 @@ use pyo3::sync::MutexExt;
 use pyo3::types::{PyDict, PySet};
 
 use super::StepInfo;
-use super::array::{Array, Header, shape_text, shares_memory};
+use super::array::{Array, Header, shape_text};
 use super::gradients::collect;
-use super::group::{Compiled, Group};
+use super::group::Group;
 use super::slot::{Slot, StateArray};
-use crate::engine::{Block, ControlGuard, Plan, Precision, Written, all_finite, threads};
-use crate::rules::{Clock, MAX_STATES};
-
-/// Below this the step is shorter than giving the interpreter away and taking it back.
-const DETACH_BYTES: usize = 128 * 1024;
+use super::step::{self, Part};
+use crate::engine::{Plan, Written};
 
 #[derive(Clone, Copy, PartialEq)]
 enum NonFinite {
@@ -97,17 +94,6 @@ impl Core {
     }
 }
 
-/// One parameter's part in a step.
-struct Part<'py> {
-    slot: usize,
-    array: Array<'py>,
-    gradient: Array<'py>,
-    compiled: Arc<Compiled>,
-    fresh: bool,
-    /// The gradient's address where it can run in place; else its header.
-    in_place: Result<usize, Header>,
-}
-
 #[pymethods]
 impl Core {
     #[new]
@@ -172,7 +158,7 @@ impl Core {
             slots.push(Slot::new(&array?, label, number)?);
         }
         inner.slots.extend(slots);
-        match written(py, &inner.slots) {
+        match step::written(py, &inner.slots) {
             Ok(written) => inner.written = Some(written),
             Err(error) => {
                 inner.slots.truncate(known);
@@ -300,46 +286,6 @@ fn count_error(what: &str, found: usize, wanted: usize) -> PyErr {
     PyValueError::new_err(format!("found {found} {what}, wanted {wanted}: one for each parameter"))
 }
 
-/// All that a step writes, checked to be disjoint.
-fn written(py: Python<'_>, slots: &[Slot]) -> PyResult<Written> {
-    let mut places = Vec::new();
-    let mut intervals = Vec::new();
-    for slot in slots {
-        let states = slot.states.iter().map(|state| {
-            let label = format!("state {:?} of {}", state.name, slot.label);
-            (label, Some(state.array.bind(py).clone()), &state.header)
-        });
-        let all = std::iter::once((slot.label.clone(), slot.array(py), &slot.header)).chain(states);
-        for (label, array, header) in all {
-            if let (Some(range), Some(array)) = (header.view().extent(), array) {
-                intervals.push((range, places.len()));
-                places.push((label, array));
-            }
-        }
-    }
-    let written = Written::new(intervals.clone());
-    for (range, owner) in intervals {
-        for other in written.hits(range).filter(|other| *other < owner) {
-            let ((a, first), (b, second)) = (&places[other], &places[owner]);
-            if first.is(second) {
-                return Err(PyValueError::new_err(format!("{a} and {b} are the same array")));
-            }
-            if shares_memory(first, second)? {
-                return Err(PyValueError::new_err(format!("{a} and {b} overlap in memory")));
-            }
-        }
-    }
-    // Owners of the intervals that gradients are held against: the parameter, whatever was hit.
-    let mut intervals = Vec::new();
-    for (i, slot) in slots.iter().enumerate() {
-        let headers = slot.states.iter().map(|state| &state.header);
-        for header in std::iter::once(&slot.header).chain(headers) {
-            intervals.extend(header.view().extent().map(|range| (range, i)));
-        }
-    }
-    Ok(Written::new(intervals))
-}
-
 impl Core {
     fn label(&self, py: Python<'_>, i: usize) -> String {
         let slot = self.lock(py).ok().and_then(|l| l.inner.slots.get(i).map(|s| s.label.clone()));
@@ -385,17 +331,19 @@ impl Core {
             let compiled = compiled[slot.group].clone();
             parts.push(Part { slot: i, array, gradient, compiled, fresh: false, in_place });
         }
-        make_states(inner, &mut parts)?;
+        if step::make_states(&mut inner.slots, &mut parts)? {
+            inner.written = None;
+        }
         let written = match inner.written.take() {
             Some(written) => written,
-            None => written(py, &inner.slots)?,
+            None => step::written(py, &inner.slots)?,
         };
         let written = inner.written.insert(written);
         for part in &parts {
-            check_overlap(py, &inner.slots, written, part)?;
+            step::check_overlap(py, &inner.slots, written, part)?;
         }
         if self.nonfinite != NonFinite::Propagate
-            && let Some(found) = find_nonfinite(&inner.slots, &parts)
+            && let Some(found) = step::find_nonfinite(&inner.slots, &parts)
         {
             if self.nonfinite == NonFinite::Skip {
                 inner.skipped += 1;
@@ -406,7 +354,7 @@ impl Core {
         }
         match &self.reference {
             Some(reference) => self.run_reference(py, inner, &parts, reference)?,
-            None => run_native(py, inner, &parts),
+            None => step::run(py, &inner.slots, &mut inner.plan, &parts),
         }
         for part in &parts {
             inner.slots[part.slot].step += 1;
@@ -461,147 +409,4 @@ impl Core {
         }
         Ok(())
     }
-}
-
-/// Makes what state is missing, for all parameters before any is kept.
-fn make_states(inner: &mut Inner, parts: &mut [Part<'_>]) -> PyResult<()> {
-    let mut made = Vec::new();
-    for part in parts {
-        let slot = &inner.slots[part.slot];
-        let has = |name| slot.states.iter().any(|have| have.name == name);
-        if !part.compiled.states.iter().all(|state| has(state.name)) {
-            made.push((part.slot, slot.missing(&part.array, &part.compiled.states)?));
-            part.fresh = true;
-        }
-    }
-    for (slot, states) in made {
-        inner.slots[slot].states.extend(states);
-        inner.written = None;
-    }
-    Ok(())
-}
-
-fn check_overlap(
-    py: Python<'_>,
-    slots: &[Slot],
-    written: &Written,
-    part: &Part<'_>,
-) -> PyResult<()> {
-    let extent = match &part.in_place {
-        Ok(data) => Some(slots[part.slot].header.range_from(*data)),
-        Err(header) => header.view().extent(),
-    };
-    let Some(extent) = extent.filter(|extent| !extent.is_empty()) else { return Ok(()) };
-    for other in written.hits(extent) {
-        let slot = &slots[other];
-        let states = slot.states.iter().map(|state| state.array.bind(py).clone());
-        for array in slot.array(py).into_iter().chain(states) {
-            if shares_memory(&part.gradient, &array)? {
-                return Err(PyValueError::new_err(format!(
-                    "the gradient of {} overlaps {} (or its state) in memory; pass a copy",
-                    slots[part.slot].label, slot.label
-                )));
-            }
-        }
-    }
-    Ok(())
-}
-
-/// The first parameter whose gradient is not finite once it is converted.
-fn find_nonfinite(slots: &[Slot], parts: &[Part<'_>]) -> Option<usize> {
-    let _control = ControlGuard::new();
-    let finite = |part: &&Part<'_>| {
-        let slot = &slots[part.slot];
-        let view = match &part.in_place {
-            Ok(data) => {
-                let mut view = slot.header.view();
-                view.data = *data as *mut u8;
-                view.strides = c_strides(&view.shape, view.format.kind.size());
-                view
-            }
-            Err(header) => header.view(),
-        };
-        // SAFETY: the header was read in this call and the gradient is held.
-        unsafe { all_finite(&view, slot.header.precision()) }
-    };
-    parts.iter().find(|part| !finite(part)).map(|part| part.slot)
-}
-
-fn c_strides(shape: &[usize], size: usize) -> Vec<isize> {
-    let mut strides = vec![size as isize; shape.len()];
-    for axis in (1..shape.len()).rev() {
-        strides[axis - 1] = strides[axis] * shape[axis] as isize;
-    }
-    strides
-}
-
-fn run_native(py: Python<'_>, inner: &mut Inner, parts: &[Part<'_>]) {
-    let _control = ControlGuard::new();
-    let plan = &mut inner.plan;
-    plan.clear();
-    let mut blocks: Vec<((usize, Clock, Precision), usize)> = Vec::new();
-    for part in parts {
-        let slot = &inner.slots[part.slot];
-        let Compiled { method, kernel, prelude, .. } = &*part.compiled;
-        let precision = slot.header.precision();
-        let clock = Clock { t: slot.step + 1, fresh: part.fresh };
-        let key = (slot.group, clock, precision);
-        let block = match blocks.iter().rev().find(|(known, _)| *known == key) {
-            Some((_, block)) => *block,
-            None => {
-                let block = plan.block(Block::new(method.scalars(clock), prelude, precision));
-                blocks.push((key, block));
-                block
-            }
-        };
-        let mut states = [&slot.header; MAX_STATES];
-        for (place, wanted) in states.iter_mut().zip(&part.compiled.states) {
-            if let Some(found) = slot.states.iter().find(|have| have.name == wanted.name) {
-                *place = &found.header;
-            }
-        }
-        let states = &states[..kernel.states()];
-        let decay = prelude.coupled_decay();
-        let in_place = slot.header.runs_in_place() && states.iter().all(|s| s.runs_in_place());
-        let mut pointers = [std::ptr::null_mut(); MAX_STATES];
-        for (pointer, state) in pointers.iter_mut().zip(states) {
-            *pointer = state.pointer();
-        }
-        // SAFETY: all headers were read or compared in this call, under the lock; parameters and
-        // states are writable and disjoint (`written`), gradients overlap none of them
-        // (`check_overlap`), and `parts` holds every array until the run is over.
-        unsafe {
-            match &part.in_place {
-                Ok(data) if in_place => plan.push_dense(
-                    *kernel,
-                    decay,
-                    block,
-                    precision,
-                    slot.header.pointer(),
-                    *data as *const u8,
-                    &pointers[..states.len()],
-                    slot.header.len(),
-                ),
-                other => {
-                    let p = slot.header.view();
-                    let g = match other {
-                        Ok(data) => {
-                            let mut g = slot.header.view();
-                            g.data = *data as *mut u8;
-                            g
-                        }
-                        Err(header) => header.view(),
-                    };
-                    let states: Vec<_> = states.iter().map(|state| state.view()).collect();
-                    plan.push(*kernel, decay, block, precision, &p, &g, &states);
-                }
-            }
-        }
-    }
-    let plan = &inner.plan;
-    let threads = threads::count();
-    // SAFETY: as above; without the interpreter too, since the arrays are held and another
-    // thread that resizes or writes them meanwhile is as unsafe as it is with NumPy itself.
-    let run = || unsafe { plan.run(threads) };
-    if plan.bytes() > DETACH_BYTES { py.detach(run) } else { run() }
 }

@@ -5,6 +5,7 @@ mod core;
 mod gradients;
 mod group;
 mod slot;
+mod step;
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;

@@ -5,7 +5,8 @@ BIN := $(VENV)/bin
 # cargo links its tests to the library of the interpreter that the wheel is tested with.
 export PYO3_PYTHON := $(CURDIR)/$(BIN)/python
 LIBPYTHON = $(shell $(BIN)/python -c 'import sysconfig; print(sysconfig.get_config_var("LIBDIR"))')
-CARGO_TEST = LD_LIBRARY_PATH="$(LIBPYTHON):$$LD_LIBRARY_PATH" cargo test --release --quiet
+# Not --release: maturin builds there with other link settings, and each would rebuild the other's.
+CARGO_TEST = LD_LIBRARY_PATH="$(LIBPYTHON):$$LD_LIBRARY_PATH" cargo test --quiet
 RUST := $(shell find src -name '*.rs') Cargo.toml Cargo.lock
 
 .PHONY: help demo test test-long lint format wheel
@@ -18,7 +19,7 @@ demo: $(VENV)/built ## train on real data with every optimizer, and draw two pic
 
 lint: $(VENV)/built ## formats, lints and types
 	cargo fmt --check
-	cargo clippy --release --all-targets --quiet -- -D warnings
+	cargo clippy --all-targets --quiet -- -D warnings
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy -p ferrostep

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -37,9 +38,7 @@ def gradient(draw: Any, shape: tuple[int, ...]) -> Any:
     return draw(laid_out(draw(hnp.arrays(kind, shape, elements=finite, fill=finite))))
 
 
-@settings(max_examples=150, deadline=None)
-@given(data=st.data())
-def test_native_equals_reference(data: Any) -> None:
+def native_equals_reference(data: Any) -> None:
     case = data.draw(st.sampled_from(CASES))
     dtype = np.dtype(data.draw(st.sampled_from(DTYPES)))
     shape = hnp.array_shapes(min_dims=0, max_dims=4, min_side=0, max_side=9)
@@ -58,3 +57,16 @@ def test_native_equals_reference(data: Any) -> None:
     for p, q in zip(mine, theirs, strict=True):
         assert_same_bits(p, q)
     assert_same_state(opt, reference)
+
+
+@settings(max_examples=150, deadline=None)
+@given(data=st.data())
+def test_native_equals_reference(data: Any) -> None:
+    native_equals_reference(data)
+
+
+@pytest.mark.long
+@settings(max_examples=5000, deadline=None)
+@given(data=st.data())
+def test_native_equals_reference_at_length(data: Any) -> None:
+    native_equals_reference(data)

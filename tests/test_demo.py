@@ -38,3 +38,26 @@ def test_main_draws_two_pictures(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert demo.main(["--epochs", "1", "--output", str(tmp_path)]) == 0
     assert {path.name for path in tmp_path.iterdir()} == {"losses.png", "valley.png"}
     assert "Momentum + schedule" in capsys.readouterr().out
+
+
+def test_table_fits_eighty_columns(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    demo.main(["--epochs", "1", "--output", str(tmp_path)])
+    out = capsys.readouterr().out
+    rows = [line for line in out.splitlines() if line.rstrip().endswith("same")]
+    assert len(rows) == len(train.contestants())
+    assert "\u2026" not in "".join(rows)
+
+
+def test_bad_output_is_refused_before_training(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(SystemExit):
+        demo.main(["--output", str(tmp_path / "file")])
+
+
+def test_missing_extra_names_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(demo, "find_spec", lambda name: None if name == "rich" else name)
+    with pytest.raises(ImportError, match=r"needs rich: pip install 'ferrostep\[demo\]'"):
+        demo.require_extra()

@@ -28,11 +28,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments.epochs < 1:
         parser.error("--epochs must be at least 1")
     require_extra()
+    try:  # before the training, not after it
+        arguments.output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        parser.error(f"--output {arguments.output}: {error.strerror}")
     from ferrostep.demo import pictures, report, train
 
     runs = report.with_progress(train.contestants(), arguments.epochs)
     report.table(runs)
-    arguments.output.mkdir(parents=True, exist_ok=True)
     for path in (
         pictures.losses(runs, arguments.output / "losses.png"),
         pictures.valley(arguments.output / "valley.png"),

@@ -16,7 +16,7 @@ from ferrostep.demo.train import Run
 # ten lines differ in two ways.
 COLOURS = ["#000000", "#E69F00", "#56B4E9", "#009E73", "#CC79A7", "#0072B2", "#D55E00", "#999933"]
 COLOURS += ["#882255", "#44AA99"]
-STYLES = ["-", "--", "-."]
+STYLES = ["-", "--", "-.", ":"]
 
 
 def _figure() -> Figure:
@@ -72,8 +72,11 @@ def valley(path: Path) -> Path:
         axes.plot(*np.transpose(track), "-o", color=colour, markersize=2.2, linewidth=1.1)
         axes.plot(*track[0], "s", color="black", markersize=6)
         axes.plot(0, 0, "*", color="black", markersize=9)
+        axes.plot(*track[-1], "o", color="white", markeredgecolor="black", markersize=6)
         axes.set_title(name, fontsize=10, loc="left", pad=3)
         axes.set(xlim=(-11, 4), ylim=(-3, 3))
-    figure.suptitle("Sixty steps down an elongated valley, from the square to the star")
+    figure.suptitle(
+        "Sixty steps down an elongated valley, from square to circle; the star is the minimum"
+    )
     figure.savefig(path, dpi=120)
     return path

@@ -243,3 +243,21 @@ def test_two_layers_under_one_key() -> None:
     del first
     opt.update({"W": second}, {"W": np.ones(3)})  # the last array is gone: its heir
     assert opt.state["W"]["step"] == 3
+
+
+@pytest.mark.parametrize("change", ["append", "remove", "replace"])
+def test_groups_change_through_add_param_group_alone(change: str) -> None:
+    p, q = two()
+    opt = fs.Adam([{"params": [p]}, {"params": [q]}])
+    groups = opt.param_groups
+    if change == "append":
+        groups.append({**groups[0], "params": [np.ones(3, F32)]})
+    elif change == "remove":
+        groups.pop()
+    else:
+        groups[1] = dict(groups[1])
+    with pytest.raises(ValueError, match="param_groups itself was changed: .* add_param_group"):
+        opt.step([np.ones_like(p), np.ones_like(q)])
+    assert not opt.state
+    assert (p == 1).all()
+    assert (q == 1).all()

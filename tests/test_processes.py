@@ -135,3 +135,33 @@ def test_numbers_of_threads() -> None:
     for bad in (0, -1, True, 1.5, "2"):
         with pytest.raises((ValueError, TypeError)):
             fs.set_num_threads(bad)  # type: ignore[arg-type]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits its own address space")
+def test_memory_exhausted_while_state_is_made() -> None:
+    program = """
+import resource
+import numpy as np, ferrostep as fs
+params = [np.ones(25_000_000, np.float32) for _ in range(2)]
+grads = [p * 2 for p in params]
+opt = fs.Adam(params)
+fs.set_num_threads(1)
+with open("/proc/self/statm") as f:
+    used = int(f.read().split()[0]) * resource.getpagesize()
+limit = resource.getrlimit(resource.RLIMIT_AS)
+resource.setrlimit(resource.RLIMIT_AS, (used + 250_000_000, limit[1]))  # two states of four fit
+try:
+    opt.step(grads)
+except MemoryError:
+    print("MemoryError", len(opt.state), all((p == 1).all() for p in params))
+resource.setrlimit(resource.RLIMIT_AS, limit)
+opt.step(grads)
+print(opt.state[1]["step"], sorted(opt.state[0]))
+"""
+    found = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert found.stdout.splitlines() == [
+        "MemoryError 0 True",
+        "1 ['exp_avg', 'exp_avg_sq', 'step']",
+    ]

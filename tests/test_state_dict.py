@@ -159,3 +159,16 @@ def test_options_switched_on_in_mid_run_and_reset() -> None:
     assert len(opt.state) == 0
     opt.step(g[2])
     assert opt.state[0]["step"] == 1
+
+
+def test_a_shallow_copy_shares_arrays_and_has_its_own_options() -> None:
+    p = np.ones(5, np.float32)
+    opt = fs.Momentum([p])
+    opt.step([p * 1])
+    twin = copy.copy(opt)
+    assert twin.param_groups[0]["params"][0] is p
+    assert twin.state[0]["velocity"] is opt.state[0]["velocity"]
+    twin.param_groups[0]["lr"] = 0.5
+    assert opt.param_groups[0]["lr"] == 0.01
+    twin.step([p * 1])
+    assert (opt.state[0]["step"], twin.state[0]["step"]) == (1, 2)

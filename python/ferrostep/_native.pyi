@@ -41,6 +41,7 @@ class Core:
         cls,
         rule: str,
         read: Callable[[dict[str, Any]], dict[str, Any]],
+        param_groups: list[dict[str, Any]],
         nonfinite: str,
         reference: Callable[..., Any] | None,
         nonfinite_error: type[Exception],

@@ -77,9 +77,13 @@ class Optimizer:
         self._names: list[str] | None = None
         self._groups: list[dict[str, Any]] = []
         self._pending: Mapping[str, Any] | None = None
-        rule = self.RULE
         self._core = Core(
-            rule, self._read_group, self.nonfinite, _BACKENDS[self.backend], NonFiniteError
+            self.RULE,
+            self._read_group,
+            self._groups,
+            self.nonfinite,
+            _BACKENDS[self.backend],
+            NonFiniteError,
         )
 
     @classmethod
@@ -249,7 +253,7 @@ class Optimizer:
         self._start()
         self._bound, self._pending = saved["bound"], saved["pending"]
         if not self._bound:
-            self._groups = saved["groups"]
+            self._groups.extend(saved["groups"])
             if saved["arrays"] and all(array is not None for array in saved["arrays"]):
                 self._register(self._groups[0], saved["names"], saved["arrays"])
                 self._core.bind(True)

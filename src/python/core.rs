@@ -2,21 +2,20 @@
 
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 
 use numpy::PyUntypedArray;
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::sync::MutexExt;
-use pyo3::types::{PyDict, PySet};
+use pyo3::types::{PyDict, PyList};
 
 use super::StepInfo;
-use super::array::{Array, Header, shape_text};
+use super::array::Array;
 use super::gradients::collect;
 use super::group::Group;
+use super::lock::Lock;
+use super::reference;
 use super::slot::{Slot, StateArray};
-use super::step::{self, Part};
+use super::step;
 use crate::engine::{Plan, Written};
 
 #[derive(Clone, Copy, PartialEq)]
@@ -44,54 +43,9 @@ pub(super) struct Core {
     reference: Option<Py<PyAny>>,
     applied: Py<StepInfo>,
     not_applied: Py<StepInfo>,
-    inner: Mutex<Inner>,
-    /// The thread and the process that have the lock; 0 for none.
-    owner: AtomicUsize,
-    process: AtomicU32,
-}
-
-/// The lock, with its owner written down.
-struct Locked<'a> {
-    inner: MutexGuard<'a, Inner>,
-    owner: &'a AtomicUsize,
-}
-
-impl Drop for Locked<'_> {
-    fn drop(&mut self) {
-        self.owner.store(0, Ordering::Relaxed);
-    }
-}
-
-/// A number of the calling thread's own.
-fn this_thread() -> usize {
-    thread_local!(static HERE: u8 = const { 0 });
-    HERE.with(|here| std::ptr::from_ref(here) as usize)
-}
-
-impl Core {
-    fn lock(&self, py: Python<'_>) -> PyResult<Locked<'_>> {
-        let inner = match self.inner.try_lock() {
-            Ok(inner) => inner,
-            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
-            Err(TryLockError::WouldBlock) => {
-                if self.process.load(Ordering::Relaxed) != std::process::id() {
-                    return Err(PyRuntimeError::new_err(
-                        "another thread was in this optimizer's step when the process was forked: \
-                         its parameters and state are torn here; make a new optimizer",
-                    ));
-                }
-                if self.owner.load(Ordering::Relaxed) == this_thread() {
-                    return Err(PyRuntimeError::new_err(
-                        "this optimizer was called from within its own step",
-                    ));
-                }
-                self.inner.lock_py_attached(py).unwrap_or_else(PoisonError::into_inner)
-            }
-        };
-        self.owner.store(this_thread(), Ordering::Relaxed);
-        self.process.store(std::process::id(), Ordering::Relaxed);
-        Ok(Locked { inner, owner: &self.owner })
-    }
+    /// The optimizer's `param_groups`.
+    param_groups: Py<PyList>,
+    inner: Lock<Inner>,
 }
 
 #[pymethods]
@@ -101,6 +55,7 @@ impl Core {
         py: Python<'_>,
         rule: String,
         read: Py<PyAny>,
+        param_groups: Py<PyList>,
         nonfinite: &str,
         reference: Option<Py<PyAny>>,
         nonfinite_error: Py<PyAny>,
@@ -132,9 +87,8 @@ impl Core {
             reference,
             applied: info(true)?,
             not_applied: info(false)?,
-            inner: Mutex::new(inner),
-            owner: AtomicUsize::new(0),
-            process: AtomicU32::new(0),
+            param_groups,
+            inner: Lock::new(inner),
         })
     }
 
@@ -146,8 +100,8 @@ impl Core {
         labels: Vec<String>,
     ) -> PyResult<()> {
         let py = group.py();
-        let mut locked = self.lock(py)?;
-        let inner = &mut *locked.inner;
+        let mut locked = self.inner.lock(py)?;
+        let inner = &mut *locked;
         let made = Group::new(group, arrays)?;
         let (known, number) = (inner.slots.len(), inner.groups.len());
         let mut labels = labels.into_iter();
@@ -175,8 +129,8 @@ impl Core {
 
     /// Whether arrays are held by weak references: they then come with each update.
     fn bind(&self, py: Python<'_>, weak: bool) -> PyResult<()> {
-        let mut locked = self.lock(py)?;
-        let inner = &mut *locked.inner;
+        let mut locked = self.inner.lock(py)?;
+        let inner = &mut *locked;
         inner.weak = weak;
         if weak { inner.slots.iter_mut().try_for_each(|slot| slot.weaken(py)) } else { Ok(()) }
     }
@@ -184,11 +138,9 @@ impl Core {
     fn step(&self, py: Python<'_>, grads: &Bound<'_, PyAny>) -> PyResult<Py<StepInfo>> {
         guarded(|| {
             let grads = collect(grads, |i| self.label(py, i))?;
-            let mut locked = self.lock(py)?;
-            let inner = &mut *locked.inner;
-            for group in &inner.groups {
-                group.check_params(py)?;
-            }
+            let mut locked = self.inner.lock(py)?;
+            let inner = &mut *locked;
+            self.check_groups(py, inner)?;
             let arrays: Vec<Array<'_>> =
                 inner.slots.iter().filter_map(|slot| slot.array(py)).collect();
             self.run(py, inner, arrays, grads)
@@ -203,11 +155,12 @@ impl Core {
     ) -> PyResult<Py<StepInfo>> {
         guarded(|| {
             let grads = collect(grads, |i| self.label(py, i))?;
-            let mut locked = self.lock(py)?;
-            let inner = &mut *locked.inner;
+            let mut locked = self.inner.lock(py)?;
+            let inner = &mut *locked;
             if arrays.len() != inner.slots.len() {
                 return Err(count_error("parameters", arrays.len(), inner.slots.len()));
             }
+            self.check_groups(py, inner)?;
             for (slot, array) in inner.slots.iter_mut().zip(&arrays) {
                 slot.rebind(array)?;
             }
@@ -216,13 +169,13 @@ impl Core {
     }
 
     fn parameters<'py>(&self, py: Python<'py>) -> PyResult<Vec<Option<Array<'py>>>> {
-        Ok(self.lock(py)?.inner.slots.iter().map(|slot| slot.array(py)).collect())
+        Ok(self.inner.lock(py)?.slots.iter().map(|slot| slot.array(py)).collect())
     }
 
     /// One parameter's state, its live arrays; None before its first step.
     fn state<'py>(&self, py: Python<'py>, index: usize) -> PyResult<Option<Bound<'py, PyDict>>> {
-        let locked = self.lock(py)?;
-        let Some(slot) = locked.inner.slots.get(index) else { return Ok(None) };
+        let locked = self.inner.lock(py)?;
+        let Some(slot) = locked.slots.get(index) else { return Ok(None) };
         if slot.step == 0 && slot.states.is_empty() {
             return Ok(None);
         }
@@ -241,8 +194,8 @@ impl Core {
         steps: Vec<Option<u64>>,
         arrays: Vec<Option<HashMap<String, Bound<'_, PyAny>>>>,
     ) -> PyResult<()> {
-        let mut locked = self.lock(py)?;
-        let inner = &mut *locked.inner;
+        let mut locked = self.inner.lock(py)?;
+        let inner = &mut *locked;
         if steps.len() != inner.slots.len() || arrays.len() != inner.slots.len() {
             return Err(count_error("states", arrays.len(), inner.slots.len()));
         }
@@ -262,12 +215,12 @@ impl Core {
 
     #[getter]
     fn get_skipped_steps(&self, py: Python<'_>) -> PyResult<u64> {
-        Ok(self.lock(py)?.inner.skipped)
+        Ok(self.inner.lock(py)?.skipped)
     }
 
     #[setter]
     fn set_skipped_steps(&self, py: Python<'_>, skipped: u64) -> PyResult<()> {
-        self.lock(py)?.inner.skipped = skipped;
+        self.inner.lock(py)?.skipped = skipped;
         Ok(())
     }
 }
@@ -288,8 +241,23 @@ fn count_error(what: &str, found: usize, wanted: usize) -> PyErr {
 
 impl Core {
     fn label(&self, py: Python<'_>, i: usize) -> String {
-        let slot = self.lock(py).ok().and_then(|l| l.inner.slots.get(i).map(|s| s.label.clone()));
+        let slot = self.inner.lock(py).ok().and_then(|l| l.slots.get(i).map(|s| s.label.clone()));
         slot.unwrap_or_else(|| format!("parameter {i}"))
+    }
+
+    /// Refuses groups that came, went or were replaced behind our back.
+    fn check_groups(&self, py: Python<'_>, inner: &Inner) -> PyResult<()> {
+        let now = self.param_groups.bind(py);
+        let same = now.len() == inner.groups.len()
+            && now.iter().zip(&inner.groups).all(|(now, group)| now.is(&group.dict));
+        if !same {
+            return Err(PyValueError::new_err(
+                "param_groups itself was changed: edit the options inside its dicts, and use \
+                 add_param_group for new parameters",
+            ));
+        }
+        // An unbound optimizer's parameters come with the call.
+        if inner.weak { Ok(()) } else { inner.groups.iter().try_for_each(|g| g.check_params(py)) }
     }
 
     fn run<'py>(
@@ -309,28 +277,7 @@ impl Core {
                 inner.written = None;
             }
         }
-        let mut parts = Vec::with_capacity(arrays.len());
-        for (i, (array, gradient)) in arrays.into_iter().zip(grads).enumerate() {
-            let Some(gradient) = gradient else { continue };
-            let slot = &inner.slots[i];
-            let in_place = match slot.header.beside(&gradient) {
-                Some(data) => Ok(data),
-                None => {
-                    let header = Header::of_gradient(&gradient, &slot.label)?;
-                    if header.shape != slot.header.shape {
-                        return Err(PyValueError::new_err(format!(
-                            "the gradient of {} has shape {}, wanted {}",
-                            slot.label,
-                            shape_text(&header.shape),
-                            shape_text(&slot.header.shape)
-                        )));
-                    }
-                    Err(header)
-                }
-            };
-            let compiled = compiled[slot.group].clone();
-            parts.push(Part { slot: i, array, gradient, compiled, fresh: false, in_place });
-        }
+        let mut parts = step::parts(&inner.slots, arrays, grads, &compiled)?;
         if step::make_states(&mut inner.slots, &mut parts)? {
             inner.written = None;
         }
@@ -353,60 +300,14 @@ impl Core {
             return Err(PyErr::from_value(self.nonfinite_error.bind(py).call1((message,))?));
         }
         match &self.reference {
-            Some(reference) => self.run_reference(py, inner, &parts, reference)?,
+            Some(reference) => {
+                reference::run(reference.bind(py), &self.rule, &inner.slots, &parts)?;
+            }
             None => step::run(py, &inner.slots, &mut inner.plan, &parts),
         }
         for part in &parts {
             inner.slots[part.slot].step += 1;
         }
         Ok(self.applied.clone_ref(py))
-    }
-
-    /// Computes all new values before the first is written.
-    fn run_reference(
-        &self,
-        py: Python<'_>,
-        inner: &Inner,
-        parts: &[Part<'_>],
-        reference: &Py<PyAny>,
-    ) -> PyResult<()> {
-        let mut results = Vec::new();
-        for part in parts {
-            let slot = &inner.slots[part.slot];
-            let state = PyDict::new(py);
-            for array in &slot.states {
-                state.set_item(&array.name, &array.array)?;
-            }
-            let fresh = PySet::empty(py)?;
-            if part.fresh {
-                for state in &part.compiled.states {
-                    fresh.add(state.name)?;
-                }
-            }
-            let options = &part.compiled.options;
-            let (p, new): (Bound<'_, PyAny>, Bound<'_, PyDict>) = reference
-                .bind(py)
-                .call1((
-                    &self.rule,
-                    &part.array,
-                    &part.gradient,
-                    &state,
-                    options,
-                    slot.step + 1,
-                    fresh,
-                ))?
-                .extract()?;
-            results.push((part.array.as_any().clone(), p));
-            for (name, value) in &new {
-                if let Some(old) = state.get_item(&name)? {
-                    results.push((old, value));
-                }
-            }
-        }
-        let copyto = py.import("numpy")?.getattr("copyto")?;
-        for result in results {
-            copyto.call1(result)?;
-        }
-        Ok(())
     }
 }

@@ -4,6 +4,8 @@ mod array;
 mod core;
 mod gradients;
 mod group;
+mod lock;
+mod reference;
 mod slot;
 mod step;
 

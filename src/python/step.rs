@@ -5,7 +5,7 @@ use std::sync::Arc;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
-use super::array::{Array, Header, shares_memory};
+use super::array::{Array, Header, shape_text, shares_memory};
 use super::group::Compiled;
 use super::slot::Slot;
 use crate::engine::{Block, ControlGuard, Plan, Precision, Written, all_finite, threads};
@@ -23,6 +23,38 @@ pub(super) struct Part<'py> {
     pub(super) fresh: bool,
     /// The gradient's address where it can run in place; else its header.
     pub(super) in_place: Result<usize, Header>,
+}
+
+/// The parts of all parameters that have a gradient, each gradient of the right type and shape.
+pub(super) fn parts<'py>(
+    slots: &[Slot],
+    arrays: Vec<Array<'py>>,
+    grads: Vec<Option<Array<'py>>>,
+    compiled: &[Arc<Compiled>],
+) -> PyResult<Vec<Part<'py>>> {
+    let mut parts = Vec::with_capacity(arrays.len());
+    for (i, (array, gradient)) in arrays.into_iter().zip(grads).enumerate() {
+        let Some(gradient) = gradient else { continue };
+        let slot = &slots[i];
+        let in_place = match slot.header.beside(&gradient) {
+            Some(data) => Ok(data),
+            None => {
+                let header = Header::of_gradient(&gradient, &slot.label)?;
+                if header.shape != slot.header.shape {
+                    return Err(PyValueError::new_err(format!(
+                        "the gradient of {} has shape {}, wanted {}",
+                        slot.label,
+                        shape_text(&header.shape),
+                        shape_text(&slot.header.shape)
+                    )));
+                }
+                Err(header)
+            }
+        };
+        let compiled = compiled[slot.group].clone();
+        parts.push(Part { slot: i, array, gradient, compiled, fresh: false, in_place });
+    }
+    Ok(parts)
 }
 
 /// All that a step writes, checked to be disjoint.

@@ -66,7 +66,7 @@ def contestants() -> list[Contestant]:
         Contestant("Adam", lambda p: fs.Adam(p, lr=1e-3), by_hand.adam),
         Contestant(
             "Momentum + schedule",
-            lambda p: fs.Momentum(p, lr=0.1),
+            lambda p: fs.Momentum(p, lr=0.05),
             momentum,
             schedule=lambda opt, epochs: cosine(opt, T_max=epochs),
         ),
@@ -94,8 +94,10 @@ def train(contestant: Contestant, epochs: int) -> Iterator[Run]:
     run = Run(contestant.name)
     for _ in range(epochs):
         order = rng.permutation(len(y))
-        for begin in range(0, len(y), contestant.batch):
-            batch = order[begin : begin + contestant.batch]
+        size = min(contestant.batch, len(y))
+        # Full batches only: the gradient of a last one of 3 images would be noise.
+        for begin in range(0, len(y) - size + 1, size):
+            batch = order[begin : begin + size]
             _, grads = mlp.loss_and_gradients(params, x[batch], y[batch])
             lr = opt.param_groups[0]["lr"]
             # Who comes second finds the gradients in the cache: they take turns.

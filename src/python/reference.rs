@@ -1,0 +1,47 @@
+//! A step by the NumPy reference in place of the engine.
+
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PySet};
+
+use super::slot::Slot;
+use super::step::Part;
+
+/// Computes all new values before the first is written.
+pub(super) fn run(
+    reference: &Bound<'_, PyAny>,
+    rule: &str,
+    slots: &[Slot],
+    parts: &[Part<'_>],
+) -> PyResult<()> {
+    let py = reference.py();
+    let mut results = Vec::new();
+    for part in parts {
+        let slot = &slots[part.slot];
+        let state = PyDict::new(py);
+        for array in &slot.states {
+            state.set_item(&array.name, &array.array)?;
+        }
+        let fresh = PySet::empty(py)?;
+        if part.fresh {
+            for state in &part.compiled.states {
+                fresh.add(state.name)?;
+            }
+        }
+        let t = slot.step + 1;
+        let options = &part.compiled.options;
+        let (p, new): (Bound<'_, PyAny>, Bound<'_, PyDict>) = reference
+            .call1((rule, &part.array, &part.gradient, &state, options, t, fresh))?
+            .extract()?;
+        results.push((part.array.as_any().clone(), p));
+        for (name, value) in &new {
+            if let Some(old) = state.get_item(&name)? {
+                results.push((old, value));
+            }
+        }
+    }
+    let copyto = py.import("numpy")?.getattr("copyto")?;
+    for result in results {
+        copyto.call1(result)?;
+    }
+    Ok(())
+}

@@ -256,7 +256,7 @@ def test_groups_change_through_add_param_group_alone(change: str) -> None:
         groups.pop()
     else:
         groups[1] = dict(groups[1])
-    with pytest.raises(ValueError, match="param_groups itself was changed: .* add_param_group"):
+    with pytest.raises(ValueError, match=r"param_groups itself was changed: .* add_param_group"):
         opt.step([np.ones_like(p), np.ones_like(q)])
     assert not opt.state
     assert (p == 1).all()

@@ -1,0 +1,34 @@
+"""Learning-rate schedules with the names, arguments and arithmetic of ``torch.optim.lr_scheduler``.
+
+A scheduler sees an optimizer as a list of groups with a learning rate each.  It knows nothing of
+arrays, gradients or the compiled core, so it works with anything that has ``param_groups``.
+
+Construction sets the rate of epoch 0; then call ``scheduler.step()`` after ``optimizer.step()``.
+Most schedules are *recursive*: they multiply the rate that the group holds now.  That is why two
+of them on one optimizer compound, and why a rate changed by hand is carried on.  Operations are
+in torch's order, so the rates are torch's to the bit wherever ``cos`` and ``pow`` are the same.
+"""
+
+from ferrostep.schedulers.base import LRScheduler
+from ferrostep.schedulers.cosine_annealing_lr import CosineAnnealingLR
+from ferrostep.schedulers.exponential_lr import ExponentialLR
+from ferrostep.schedulers.lambda_lr import LambdaLR
+from ferrostep.schedulers.linear_lr import LinearLR
+from ferrostep.schedulers.multi_step_lr import MultiStepLR
+from ferrostep.schedulers.one_cycle_lr import OneCycleLR
+from ferrostep.schedulers.reduce_lr_on_plateau import ReduceLROnPlateau
+from ferrostep.schedulers.sequential_lr import SequentialLR
+from ferrostep.schedulers.step_lr import StepLR
+
+__all__ = [
+    "CosineAnnealingLR",
+    "ExponentialLR",
+    "LRScheduler",
+    "LambdaLR",
+    "LinearLR",
+    "MultiStepLR",
+    "OneCycleLR",
+    "ReduceLROnPlateau",
+    "SequentialLR",
+    "StepLR",
+]

@@ -1,0 +1,155 @@
+"""The machinery that all schedulers share."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+from ferrostep.schedulers.checks import FINITE, Optimizer, integer, param_groups, per_group, require
+
+State = dict[str, Any]
+
+# In torch's state dicts, but of no use here: they load all the same.
+TORCH_ONLY = {"_get_lr_called_within_step", "_is_initial", "_step_count", "mode_worse", "verbose"}
+
+
+class LRScheduler:
+    """The machinery all schedulers share; a subclass says in ``get_lr`` what the next rates are.
+
+    Parameters
+    ----------
+    optimizer : object with ``param_groups``
+        Its groups' ``"lr"`` is changed; each gets ``"initial_lr"``, the rate it started from.
+    last_epoch : int >= -1, default -1
+        The last epoch that was finished; -1 starts afresh.  To resume, the groups must hold
+        ``"initial_lr"``, and ``"lr"`` is taken as it is where torch takes it so (`StepLR` and
+        `MultiStepLR` decay if the next epoch is one of theirs).  `load_state_dict` is surer.
+
+    Attributes
+    ----------
+    base_lrs : list of float
+        The groups' ``"initial_lr"``.
+    last_epoch : int
+        The epoch whose rates are now in force.
+
+    Raises
+    ------
+    TypeError
+        The optimizer has no ``param_groups``.
+    ValueError
+        An argument is out of its bounds, or ``"initial_lr"`` is missing on resuming.
+
+    Examples
+    --------
+    >>> import numpy as np, ferrostep as fs
+    >>> from ferrostep.schedulers import LRScheduler
+    >>> class Harmonic(LRScheduler):
+    ...     def get_lr(self):
+    ...         return [base / (1 + self.last_epoch) for base in self.base_lrs]
+    >>> opt = fs.SGD([np.zeros(3)], lr=0.1)
+    >>> scheduler = Harmonic(opt)
+    >>> scheduler.step()
+    >>> scheduler.get_last_lr()
+    [0.05]
+    """
+
+    _not_state: ClassVar[set[str]] = {"optimizer"}
+
+    def __init__(self, optimizer: Optimizer, last_epoch: int = -1) -> None:
+        groups = param_groups(optimizer)
+        self._check()
+        self.last_epoch = integer("last_epoch", last_epoch, -1)
+        self.optimizer = optimizer
+        if self.last_epoch == -1:
+            for group in groups:
+                group.setdefault("initial_lr", float(group["lr"]))
+        require(optimizer, "initial_lr")
+        self.base_lrs = [float(group["initial_lr"]) for group in groups]
+        self._begin()
+
+    def get_lr(self) -> list[float]:
+        """The groups' rates at ``last_epoch``, which has just been moved on by one."""
+        raise NotImplementedError
+
+    def _get_closed_form_lr(self) -> list[float]:
+        """The rates at ``last_epoch`` from ``base_lrs`` alone, however it was reached."""
+        return self.get_lr()
+
+    def _first_lr(self) -> list[float]:
+        """The rates that construction sets."""
+        return self.get_lr()
+
+    def _check(self) -> None:
+        """Validate the options, whether an argument or a checkpoint set them."""
+
+    def _scaled(self, factor: float) -> list[float]:
+        return [group["lr"] * factor for group in self.optimizer.param_groups]
+
+    def _apply(self, lrs: Sequence[float]) -> None:
+        for group, lr in zip(self.optimizer.param_groups, lrs, strict=True):
+            group["lr"] = float(lr)
+        self._last_lr = [group["lr"] for group in self.optimizer.param_groups]
+
+    def _begin(self) -> None:
+        self.last_epoch += 1
+        self._apply(self._first_lr())
+
+    def _undo(self) -> None:
+        self.last_epoch = max(self.last_epoch - 1, -1)
+
+    def _follow_groups(self) -> None:
+        """Take in the groups that ``add_param_group`` has brought since the last step."""
+        groups = self.optimizer.param_groups
+        if len(groups) < len(self.base_lrs):
+            raise ValueError(
+                f"optimizer has {len(groups)} param_groups, "
+                f"but {type(self).__name__} was made for {len(self.base_lrs)}"
+            )
+        new = [g.setdefault("initial_lr", float(g["lr"])) for g in groups[len(self.base_lrs) :]]
+        self.base_lrs = [*self.base_lrs, *new]
+
+    def step(self, epoch: int | None = None) -> None:
+        """Set the next epoch's rates; with ``epoch``, go there by the closed form instead."""
+        before = self.last_epoch
+        self._follow_groups()
+        self.last_epoch = before + 1 if epoch is None else integer("epoch", epoch, 0)
+        try:
+            lrs = self.get_lr() if epoch is None else self._get_closed_form_lr()
+        except BaseException:
+            self.last_epoch = before  # a step that failed has not happened
+            raise
+        self._apply(lrs)
+
+    def get_last_lr(self) -> list[float]:
+        """The rates that this scheduler set last, one for each group."""
+        return list(self._last_lr)
+
+    def _own_state(self) -> State:
+        return {k: v for k, v in self.__dict__.items() if k not in self._not_state}
+
+    def state_dict(self) -> State:
+        """Everything but the optimizer (whose own state holds the rates now in force)."""
+        return self._own_state()
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Take over a `state_dict`, all or nothing: a ValueError leaves the scheduler as it was.
+
+        torch's state dicts load too, except `OneCycleLR`'s: resume that one with ``last_epoch``.
+        """
+        if not isinstance(state_dict, Mapping):
+            raise TypeError(f"state_dict must be a dict, got {type(state_dict).__name__}")
+        state = {k: v for k, v in state_dict.items() if k not in TORCH_ONLY}
+        wanted = self._own_state().keys()
+        if state.keys() != wanted:
+            raise ValueError(
+                f"state_dict is not one of {type(self).__name__}: "
+                f"missing {sorted(wanted - state.keys())}, unknown {sorted(state.keys() - wanted)}"
+            )
+        trial = copy.copy(self)
+        trial.__dict__.update(state)
+        trial._check()
+        trial.last_epoch = integer("last_epoch", trial.last_epoch, -1)
+        for name in state.keys() & {"base_lrs", "_last_lr"}:
+            setattr(trial, name, per_group(name, state[name], self.optimizer, FINITE))
+        self.__dict__.update(trial.__dict__)

@@ -1,0 +1,100 @@
+"""LambdaLR."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from types import FunctionType
+from typing import Any, ClassVar
+
+from ferrostep.schedulers.base import LRScheduler, State
+from ferrostep.schedulers.checks import FINITE, Optimizer, param_groups, real
+
+
+class LambdaLR(LRScheduler):
+    """Multiplies the initial rate by a function of the epoch: ``lr = base_lr * lr_lambda(epoch)``.
+
+    Parameters
+    ----------
+    optimizer, last_epoch
+        See `LRScheduler`.
+    lr_lambda : callable, or list of callables
+        Maps the epoch (an int) to a finite number; a list has one for each group.  `state_dict`
+        holds the ``__dict__`` of a callable object, but nothing of a plain function.
+
+    Raises
+    ------
+    TypeError
+        Something in ``lr_lambda`` cannot be called.
+    ValueError
+        The list has the wrong length, or a call gave no finite number.
+
+    Examples
+    --------
+    >>> import numpy as np, ferrostep as fs
+    >>> from ferrostep.schedulers import LambdaLR
+    >>> opt = fs.SGD([np.zeros(3)], lr=0.1)
+    >>> scheduler = LambdaLR(opt, lambda epoch: 0.5**epoch)
+    >>> scheduler.step()
+    >>> scheduler.get_last_lr()
+    [0.05]
+    """
+
+    _not_state: ClassVar[set[str]] = {"optimizer", "lr_lambdas"}
+
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        lr_lambda: Callable[[int], float] | Sequence[Callable[[int], float]],
+        last_epoch: int = -1,
+    ) -> None:
+        count = len(param_groups(optimizer))
+        self.lr_lambdas: list[Callable[[int], float]] = (
+            list(lr_lambda) if isinstance(lr_lambda, (list, tuple)) else [lr_lambda] * count  # type: ignore[list-item]
+        )
+        if len(self.lr_lambdas) != count:
+            raise ValueError(
+                f"lr_lambda must have one function for each of {count} groups, "
+                f"got {len(self.lr_lambdas)}"
+            )
+        for function in self.lr_lambdas:
+            if not callable(function):
+                raise TypeError(f"lr_lambda must be callable, got {function!r}")
+        super().__init__(optimizer, last_epoch)
+
+    def get_lr(self) -> list[float]:
+        if len(self.lr_lambdas) != len(self.base_lrs):
+            raise ValueError(
+                f"lr_lambda has {len(self.lr_lambdas)} functions, "
+                f"but the optimizer now has {len(self.base_lrs)} param_groups"
+            )
+        name = f"lr_lambda({self.last_epoch})"
+        factors = [real(name, function(self.last_epoch), FINITE) for function in self.lr_lambdas]
+        return [base * factor for base, factor in zip(self.base_lrs, factors, strict=True)]
+
+    def _objects(self) -> list[State | None]:
+        """The live ``__dict__`` of each callable object, None for what has no state of its own."""
+        found = [getattr(function, "__dict__", None) for function in self.lr_lambdas]
+        plain = [isinstance(function, FunctionType) for function in self.lr_lambdas]
+        return [
+            state if isinstance(state, dict) and not bare else None
+            for state, bare in zip(found, plain, strict=True)
+        ]
+
+    def state_dict(self) -> State:
+        saved = [None if state is None else state.copy() for state in self._objects()]
+        return self._own_state() | {"lr_lambdas": saved}
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        state = dict(state_dict)
+        objects, saved = self._objects(), state.pop("lr_lambdas", None)
+        if not isinstance(saved, list) or [s is None for s in saved] != [
+            o is None for o in objects
+        ]:
+            raise ValueError(
+                "lr_lambdas in state_dict must have a dict for each callable object and None for "
+                f"each function of this scheduler, got {saved!r}"
+            )
+        super().load_state_dict(state)
+        for live, loaded in zip(objects, saved, strict=True):
+            if live is not None:
+                live.update(loaded)

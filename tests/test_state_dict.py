@@ -114,7 +114,14 @@ BAD = [
     (damage(["state", 1, "velocity"], np.ones(5)), "unknown arrays"),
     (damage(["state", 1, "step"], -1), "whole number"),
     (damage(["state", 1, "step"], 1.5), "whole number"),
+    (damage(["state", 1, "step"], float("inf")), "whole number"),
+    (damage(["state", 1, "step"], 2.0**70), "whole number"),
+    (damage(["state", 1], 3), "must be a dict, found int"),
     (damage(["state", 7], {}), "unknown parameters"),
+    (damage(["param_groups", 0, "params"], [[0], 1]), "whole numbers"),
+    (damage(["param_groups", 0, "param_names"], "ab"), "must be a list"),
+    (damage(["skipped_steps"], -1), "skipped_steps must be a whole number"),
+    (damage(["skipped_steps"], "many"), "skipped_steps must be a whole number"),
 ]
 
 
@@ -146,6 +153,23 @@ def test_an_unbound_optimizer_loads_at_its_first_update() -> None:
         unbound.update(q, grads)
     for a, b in zip(q, p, strict=True):
         assert_same_bits(a, b)
+
+
+def test_a_pending_state_is_a_snapshot_and_a_bad_one_is_not_forgotten() -> None:
+    source, unbound = fs.Adam(params()), fs.Adam()
+    source.step(steps(1)[0])
+    unbound.load_state_dict(source.state_dict())
+    wanted = source.state[1]["exp_avg"].copy()
+    source.step(steps(1)[0])
+    others = [np.ones(3), np.ones(5)]
+    for _ in range(2):
+        with pytest.raises(ValueError, match="state 'exp_avg' of parameter 0 has shape"):
+            unbound.update(others, [np.zeros(3), np.zeros(5)])
+        assert (others[0] == 1).all()
+    own = params()
+    unbound.update(own, [None, np.zeros_like(own[1])])
+    assert unbound.state[1]["step"] == 2
+    assert_same_bits(unbound.state[1]["exp_avg"], wanted * wanted.dtype.type(0.9))
 
 
 def test_options_switched_on_in_mid_run_and_reset() -> None:

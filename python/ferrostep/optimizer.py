@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from typing import Any, ClassVar, Self
 
@@ -77,7 +78,10 @@ class Optimizer:
         self._names: list[str] | None = None
         self._groups: list[dict[str, Any]] = []
         self._pending: Mapping[str, Any] | None = None
-        self._core = Core(
+        self._core = self._new_core()
+
+    def _new_core(self) -> Core:
+        return Core(
             self.RULE,
             self._read_group,
             self._groups,
@@ -193,14 +197,22 @@ class Optimizer:
             names, arrays = read_params(params)
             if not arrays:
                 raise ValueError("optimizer got an empty parameter list")
+            self._begin(names, arrays)
+        else:
+            arrays = flatten("parameters", self._names, params)
+        return self._core.update(list(arrays), flatten("gradients", self._names, grads))
+
+    def _begin(self, names: list[str] | None, arrays: list[Any]) -> None:
+        """Take the first parameters, and the state that was loaded before them, or neither."""
+        try:
             self._register(self._groups[0], names, arrays)
             self._core.bind(True)
             if self._pending is not None:
                 self.load_state_dict(self._pending)
                 self._pending = None
-        else:
-            arrays = flatten("parameters", self._names, params)
-        return self._core.update(list(arrays), flatten("gradients", self._names, grads))
+        except BaseException:
+            self._core, self._names = self._new_core(), None
+            raise
 
     def reset(self) -> None:
         """Forget all state: the next step is the first."""
@@ -222,13 +234,13 @@ class Optimizer:
         """
         if not self._bound and not self._core.parameters():
             _state_dict.check_layout(state_dict)
-            self._pending = state_dict
+            self._pending = copy.deepcopy(dict(state_dict))
             return
-        groups, steps, arrays = _state_dict.read(
+        groups, steps, arrays, skipped = _state_dict.read(
             state_dict, type(self), self._core, self._groups, self._names
         )
         self._core.load(steps, arrays)
-        self._core.skipped_steps = int(state_dict.get("skipped_steps", 0))
+        self._core.skipped_steps = skipped
         for mine, loaded in zip(self._groups, groups, strict=True):
             mine.update(loaded)
 

@@ -46,9 +46,21 @@ def check_layout(saved: object) -> None:
         raise ValueError(
             "a state_dict's 'state' must be a dict, its 'param_groups' a list of dicts"
         )
+    for entry in saved["state"].values():
+        if not isinstance(entry, Mapping):
+            raise ValueError(
+                f"each entry of a state_dict's 'state' must be a dict, found {type(entry).__name__}"
+            )
     for group in saved["param_groups"]:
         if not isinstance(group, Mapping) or not isinstance(group.get("params"), list):
             raise ValueError("each of a state_dict's param_groups must be a dict with 'params'")
+        if not all(isinstance(key, int) for key in group["params"]):
+            raise ValueError(
+                f"a state_dict's 'params' must be whole numbers, found {group['params']!r}"
+            )
+        names = group.get("param_names")
+        if names is not None and not isinstance(names, list):
+            raise ValueError(f"a state_dict's 'param_names' must be a list, found {names!r}")
 
 
 def read(
@@ -57,8 +69,8 @@ def read(
     core: Core,
     groups: Groups,
     names: list[str] | None,
-) -> tuple[Groups, list[int | None], list[dict[str, Any] | None]]:
-    """Return options for each group, and step count and arrays for each parameter."""
+) -> tuple[Groups, list[int | None], list[dict[str, Any] | None], int]:
+    """Return options by group, step counts and arrays by parameter, and the skipped steps."""
     check_layout(saved)
     theirs = saved["param_groups"]
     if len(theirs) != len(groups):
@@ -89,9 +101,10 @@ def read(
             continue
         if param is None:
             raise ValueError(f"{label} is no longer alive; load after the next update")
-        steps.append(_step(entry.get("step", 0), label))
+        steps.append(_whole(entry.get("step", 0), f"the step of {label}"))
         arrays.append(_arrays(cls, entry, param, label))
-    return options, steps, arrays
+    skipped = _whole(saved.get("skipped_steps", 0), "the state dict's skipped_steps")
+    return options, steps, arrays, skipped
 
 
 def _options(
@@ -113,13 +126,14 @@ def _options(
     return {name: checked.get(name, value) for name, value in loaded.items()}
 
 
-def _step(value: Any, label: str) -> int:
-    step = np.asarray(value)
-    if step.size == 1 and step.dtype.kind in "iuf":
-        number = float(step.reshape(()))
-        if number >= 0 and number == int(number):
-            return int(step.reshape(()))
-    raise ValueError(f"the step of {label} must be a whole number >= 0, found {value!r}")
+def _whole(value: Any, what: str) -> int:
+    """A count as torch or we keep it: a whole number in any numeric type."""
+    found = np.asarray(value)
+    if found.size == 1 and found.dtype.kind in "iuf":
+        count = found.reshape(()).item()
+        if 0 <= count < 2**63 and count == int(count):
+            return int(count)
+    raise ValueError(f"{what} must be a whole number from 0 to 2**63 - 1, found {value!r}")
 
 
 def _arrays(cls: type[Optimizer], entry: Any, param: Any, label: str) -> dict[str, Any]:

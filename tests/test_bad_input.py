@@ -261,3 +261,43 @@ def test_groups_change_through_add_param_group_alone(change: str) -> None:
     assert not opt.state
     assert (p == 1).all()
     assert (q == 1).all()
+
+
+@pytest.mark.parametrize("backend", [None, "reference"])
+@pytest.mark.parametrize("failure", ["skip", "raise", "overlap"])
+def test_a_first_step_that_fails_leaves_no_state(failure: str, backend: str | None) -> None:
+    """SGD's first buffer is the gradient itself, and Rprop's first step size the rate then."""
+    how = "propagate" if failure == "overlap" else failure
+    makes: list[Callable[[Any], fs.Optimizer]] = [
+        lambda p: fs.SGD(p, momentum=0.5, dampening=0.5, nonfinite=how, backend=backend),
+        lambda p: fs.Rprop(p, lr=0.25, nonfinite=how, backend=backend),
+    ]
+    for make in makes:
+        p, twin = np.ones(3, F32), np.ones(3, F32)
+        opt, fresh = make([p]), make([twin])
+        try:
+            info = opt.step([p if failure == "overlap" else np.array([1, np.nan, 1], F32)])
+            assert not info.applied
+        except ValueError:
+            assert failure != "skip"
+        assert not opt.state
+        for optimizer in (opt, fresh):
+            optimizer.param_groups[0]["lr"] = 0.125
+            optimizer.step([np.array([2, -1, 0], F32)])
+            optimizer.step([np.array([2, 1, 0], F32)])
+        assert p.tobytes() == twin.tobytes()
+        assert opt.state[0]["step"] == 2
+
+
+def test_a_first_update_that_fails_fixes_nothing() -> None:
+    opt = fs.Adam()
+    first = np.ones(2)
+    with pytest.raises(ValueError, match="gradient of parameter 0 has shape"):
+        opt.update([first], [np.ones(3)])
+    opt.update({"w": np.ones(5)}, {"w": np.ones(5)})
+    assert list(opt.state) == ["w"]
+
+
+def test_a_number_beyond_float64() -> None:
+    with pytest.raises(ValueError, match="finite number >= 0"):
+        fs.SGD(two(), lr=10**400)

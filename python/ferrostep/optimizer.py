@@ -194,25 +194,26 @@ class Optimizer:
         if self._bound:
             raise ValueError("this optimizer is bound to its parameters: use step()")
         if not self._core.parameters():
-            names, arrays = read_params(params)
-            if not arrays:
-                raise ValueError("optimizer got an empty parameter list")
-            self._begin(names, arrays)
-        else:
-            arrays = flatten("parameters", self._names, params)
+            return self._first_update(params, grads)
+        arrays = flatten("parameters", self._names, params)
         return self._core.update(list(arrays), flatten("gradients", self._names, grads))
 
-    def _begin(self, names: list[str] | None, arrays: list[Any]) -> None:
-        """Take the first parameters, and the state that was loaded before them, or neither."""
+    def _first_update(self, params: Any, grads: Any) -> StepInfo:
+        """Take the parameters, and the state that was loaded before them; if it fails, neither."""
+        names, arrays = read_params(params)
+        if not arrays:
+            raise ValueError("optimizer got an empty parameter list")
         try:
             self._register(self._groups[0], names, arrays)
             self._core.bind(True)
             if self._pending is not None:
                 self.load_state_dict(self._pending)
-                self._pending = None
+            info = self._core.update(list(arrays), flatten("gradients", names, grads))
         except BaseException:
             self._core, self._names = self._new_core(), None
             raise
+        self._pending = None
+        return info
 
     def reset(self) -> None:
         """Forget all state: the next step is the first."""

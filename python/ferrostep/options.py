@@ -40,7 +40,12 @@ def _float(value: object) -> float:
     """The value as a float; NaN, which no bound admits, for what is no number."""
     if isinstance(value, bool | np.bool) or not isinstance(value, int | float | np.number):
         return math.nan
-    return math.nan if isinstance(value, np.complexfloating) else float(value)
+    if isinstance(value, np.complexfloating):
+        return math.nan
+    try:
+        return float(value)
+    except OverflowError:  # an int beyond float64
+        return math.nan
 
 
 def number(low: float, high: float = math.inf, *, upper_open: bool = True) -> Check:

@@ -1,6 +1,5 @@
 //! The engine of one optimizer as Python holds it: its lock, its parameters, and the step.
 
-use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use numpy::PyUntypedArray;
@@ -15,7 +14,7 @@ use super::group::Group;
 use super::lock::Lock;
 use super::reference;
 use super::slot::{Slot, StateArray};
-use super::step;
+use super::step::{self, Part};
 use crate::engine::{Plan, Written};
 
 #[derive(Clone, Copy, PartialEq)]
@@ -192,7 +191,7 @@ impl Core {
         &self,
         py: Python<'_>,
         steps: Vec<Option<u64>>,
-        arrays: Vec<Option<HashMap<String, Bound<'_, PyAny>>>>,
+        arrays: Vec<Option<Bound<'_, PyDict>>>,
     ) -> PyResult<()> {
         let mut locked = self.inner.lock(py)?;
         let inner = &mut *locked;
@@ -201,8 +200,9 @@ impl Core {
         }
         let mut loaded = Vec::new();
         for (slot, arrays) in inner.slots.iter().zip(arrays) {
-            let states = arrays.into_iter().flatten();
-            let states = states.map(|(name, array)| StateArray::new(name, array, &slot.label));
+            let states = arrays.iter().flatten();
+            let states =
+                states.map(|(name, array)| StateArray::new(name.extract()?, array, &slot.label));
             loaded.push(states.collect::<PyResult<Vec<_>>>()?);
         }
         for ((slot, states), step) in inner.slots.iter_mut().zip(loaded).zip(steps) {
@@ -278,36 +278,53 @@ impl Core {
             }
         }
         let mut parts = step::parts(&inner.slots, arrays, grads, &compiled)?;
-        if step::make_states(&mut inner.slots, &mut parts)? {
+        let made = step::make_states(&mut inner.slots, &mut parts)?;
+        if !made.is_empty() {
             inner.written = None;
         }
+        let outcome = self.apply(py, inner, &parts);
+        if !matches!(outcome, Ok(true)) && !made.is_empty() {
+            // As if the step had never been asked for: the next one is the first again.
+            for (slot, known) in made {
+                inner.slots[slot].states.truncate(known);
+            }
+            inner.written = None;
+        }
+        if !outcome? {
+            inner.skipped += 1;
+            return Ok(self.not_applied.clone_ref(py));
+        }
+        for part in &parts {
+            inner.slots[part.slot].step += 1;
+        }
+        Ok(self.applied.clone_ref(py))
+    }
+
+    /// The last checks and the run. False if the gradients are not finite and the step is skipped.
+    fn apply(&self, py: Python<'_>, inner: &mut Inner, parts: &[Part<'_>]) -> PyResult<bool> {
         let written = match inner.written.take() {
             Some(written) => written,
             None => step::written(py, &inner.slots)?,
         };
         let written = inner.written.insert(written);
-        for part in &parts {
+        for part in parts {
             step::check_overlap(py, &inner.slots, written, part)?;
         }
         if self.nonfinite != NonFinite::Propagate
-            && let Some(found) = step::find_nonfinite(&inner.slots, &parts)
+            && let Some(found) = step::find_nonfinite(&inner.slots, parts)
         {
             if self.nonfinite == NonFinite::Skip {
-                inner.skipped += 1;
-                return Ok(self.not_applied.clone_ref(py));
+                return Ok(false);
             }
             let message = format!("the gradient of {} is not finite", inner.slots[found].label);
             return Err(PyErr::from_value(self.nonfinite_error.bind(py).call1((message,))?));
         }
         match &self.reference {
             Some(reference) => {
-                reference::run(reference.bind(py), &self.rule, &inner.slots, &parts)?;
+                reference::run(reference.bind(py), &self.rule, &inner.slots, parts)?;
             }
-            None => step::run(py, &inner.slots, &mut inner.plan, &parts),
+            None => step::run(py, &inner.slots, &mut inner.plan, parts),
         }
-        for part in &parts {
-            inner.slots[part.slot].step += 1;
-        }
-        Ok(self.applied.clone_ref(py))
+        Ok(true)
     }
 }

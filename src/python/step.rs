@@ -7,7 +7,7 @@ use pyo3::prelude::*;
 
 use super::array::{Array, Header, shape_text, shares_memory};
 use super::group::Compiled;
-use super::slot::Slot;
+use super::slot::{Slot, StateArray};
 use crate::engine::{Block, ControlGuard, Plan, Precision, Written, all_finite, threads};
 use crate::rules::{Clock, MAX_STATES};
 
@@ -98,8 +98,11 @@ pub(super) fn written(py: Python<'_>, slots: &[Slot]) -> PyResult<Written> {
 }
 
 /// Makes what state is missing, for all parameters before any is kept.
-/// True if there was any.
-pub(super) fn make_states(slots: &mut [Slot], parts: &mut [Part<'_>]) -> PyResult<bool> {
+/// Returns each slot that got some, with the number of arrays that it had.
+pub(super) fn make_states(
+    slots: &mut [Slot],
+    parts: &mut [Part<'_>],
+) -> PyResult<Vec<(usize, usize)>> {
     let mut made = Vec::new();
     for part in parts {
         let slot = &slots[part.slot];
@@ -109,11 +112,13 @@ pub(super) fn make_states(slots: &mut [Slot], parts: &mut [Part<'_>]) -> PyResul
             part.fresh = true;
         }
     }
-    let any = !made.is_empty();
-    for (slot, states) in made {
-        slots[slot].states.extend(states);
-    }
-    Ok(any)
+    let keep = |(slot, states): (usize, Vec<StateArray>)| {
+        let have = &mut slots[slot].states;
+        let known = have.len();
+        have.extend(states);
+        (slot, known)
+    };
+    Ok(made.into_iter().map(keep).collect())
 }
 
 pub(super) fn check_overlap(

@@ -65,3 +65,5 @@ def test_it_trains(wheel: Path, version: tuple[int, int], tmp_path: Path) -> Non
     assert done.stdout.strip() == f"trained on {version}"
     demo = subprocess.run([python, "-m", "ferrostep", "demo"], **kept)
     assert "pip install 'ferrostep[demo]'" in demo.stderr  # the extra is not installed here
+    assert "Traceback" not in demo.stderr
+    assert demo.returncode == 1

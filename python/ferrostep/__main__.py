@@ -17,7 +17,10 @@ def main() -> int:
     if arguments.command == "demo":
         from ferrostep.demo import main as demo
 
-        return demo(rest)
+        try:
+            return demo(rest)
+        except ImportError as error:  # an extra is missing: which command installs it
+            sys.exit(f"error: {error}")
     if rest:
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
     show_config()

@@ -16,7 +16,7 @@ class ParameterState(Mapping[str, Any]):
         self._index = index
 
     def _now(self) -> dict[str, Any]:
-        return self._core.state(self._index) or {}
+        return self._core._state(self._index) or {}
 
     def __getitem__(self, name: str) -> Any:
         return self._now()[name]
@@ -40,12 +40,12 @@ class State(Mapping[int | str, ParameterState]):
 
     def __getitem__(self, key: int | str) -> ParameterState:
         index = self._keys[key]
-        if self._core.state(index) is None:
+        if self._core._state(index) is None:
             raise KeyError(key)
         return ParameterState(self._core, index)
 
     def __iter__(self) -> Iterator[int | str]:
-        return (key for key, i in self._keys.items() if self._core.state(i) is not None)
+        return (key for key, i in self._keys.items() if self._core._state(i) is not None)
 
     def __len__(self) -> int:
         return sum(1 for _ in self)

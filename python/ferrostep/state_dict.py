@@ -25,8 +25,8 @@ Groups = list[dict[str, Any]]
 
 def make(core: Core, groups: Groups, names: list[str] | None) -> dict[str, Any]:
     """Return the state dict; its arrays are the live ones."""
-    count = len(core.parameters())
-    states = {i: state for i in range(count) if (state := core.state(i)) is not None}
+    count = len(core._parameters())
+    states = {i: state for i in range(count) if (state := core._state(i)) is not None}
     packed, start = [], 0
     for group in groups:
         size = len(group["params"]) or count
@@ -36,7 +36,7 @@ def make(core: Core, groups: Groups, names: list[str] | None) -> dict[str, Any]:
             saved["param_names"] = names[start : start + size]
         packed.append(saved)
         start += size
-    return {"state": states, "param_groups": packed, "skipped_steps": core.skipped_steps}
+    return {"state": states, "param_groups": packed, "skipped_steps": core._skipped}
 
 
 def check_layout(saved: object) -> None:
@@ -75,7 +75,7 @@ def read(
     theirs = saved["param_groups"]
     if len(theirs) != len(groups):
         raise ValueError(f"loaded state dict has {len(theirs)} groups, wanted {len(groups)}")
-    params = core.parameters()
+    params = core._parameters()
     options = []
     for i, (mine, group) in enumerate(zip(groups, theirs, strict=True)):
         wanted = len(mine["params"]) or len(params)
@@ -122,7 +122,7 @@ def _options(
             f"group {i} of the state dict has decoupled_weight_decay={decoupled!r}, "
             f"this {cls.__name__} has {mine['decoupled_weight_decay']!r}"
         )
-    checked = cls._read_group({**mine, **loaded})
+    checked = cls._read_options({**mine, **loaded})
     return {name: checked.get(name, value) for name, value in loaded.items()}
 
 

@@ -7,6 +7,7 @@ mod control;
 mod kernel;
 mod overlap;
 mod plan;
+pub mod process;
 pub mod threads;
 pub mod tier;
 mod tile;

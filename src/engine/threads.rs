@@ -7,6 +7,8 @@ use std::thread::available_parallelism;
 
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
+use super::process;
+
 /// More would be a mistake in a program, and an exhausted machine.
 const MOST: usize = 1024;
 
@@ -69,7 +71,7 @@ static POOL: AtomicPtr<Pool> = AtomicPtr::new(std::ptr::null_mut());
 /// no threads. A pool that a fork left without threads, or one too small, is left behind: another
 /// thread may be using it.
 fn pool(workers: usize) -> Option<&'static Pool> {
-    let process = std::process::id();
+    let process = process::id();
     loop {
         let found = POOL.load(Ordering::Acquire);
         // SAFETY: what is stored is null or a leaked Box, never freed.

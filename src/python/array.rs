@@ -1,14 +1,19 @@
 //! NumPy arrays by their headers: pointer, type, shape, strides and flags, read and checked here
 //! and nowhere else.
+//!
+//! A step compares every header with what it was; that is most of a small step's time. So shapes
+//! and strides up to four axes lie inside the header, and a C-contiguous array's strides, which
+//! follow from its shape and flags, are not compared.
 
 use std::ops::Range;
 
 use numpy::npyffi::{
     NPY_ARRAY_ALIGNED, NPY_ARRAY_C_CONTIGUOUS, NPY_ARRAY_WRITEABLE, NPY_TYPES, PyArrayObject_fields,
 };
-use numpy::{PyUntypedArray, PyUntypedArrayMethods};
+use numpy::{PyArrayDescr, PyUntypedArray, PyUntypedArrayMethods};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
+use smallvec::SmallVec;
 
 use crate::engine::{Precision, View};
 use crate::number::{Format, Kind};
@@ -17,14 +22,17 @@ pub(super) type Array<'py> = Bound<'py, PyUntypedArray>;
 
 const IN_PLACE: i32 = NPY_ARRAY_C_CONTIGUOUS | NPY_ARRAY_ALIGNED;
 
+type Axes = SmallVec<[isize; 4]>;
+
 /// What an array was when it was last checked.
 #[derive(Debug)]
 pub(super) struct Header {
     data: usize,
-    descr: usize,
+    /// Held, so that no other descriptor can come to lie at its address.
+    descr: Py<PyArrayDescr>,
     flags: i32,
-    pub(super) shape: Vec<isize>,
-    strides: Vec<isize>,
+    pub(super) shape: Axes,
+    strides: Axes,
     pub(super) format: Format,
     len: usize,
 }
@@ -45,6 +53,12 @@ fn axes(fields: &PyArrayObject_fields) -> (&[isize], &[isize]) {
             )
         },
     }
+}
+
+/// Shapes or strides; for the few values that they are, a loop beats a call of memcmp.
+#[inline]
+fn equal(a: &[isize], b: &[isize]) -> bool {
+    a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a == b)
 }
 
 /// How the elements are stored, None for a type that the engine does not know.
@@ -79,10 +93,10 @@ impl Header {
         let (shape, strides) = axes(fields);
         Header {
             data: fields.data as usize,
-            descr: fields.descr as usize,
+            descr: array.dtype().unbind(),
             flags: fields.flags,
-            shape: shape.to_vec(),
-            strides: strides.to_vec(),
+            shape: Axes::from_slice(shape),
+            strides: Axes::from_slice(strides),
             format,
             len: shape.iter().map(|n| n.unsigned_abs()).product(),
         }
@@ -128,14 +142,19 @@ impl Header {
     }
 
     /// Whether the array is still what it was.
+    #[inline]
     pub(super) fn matches(&self, array: &Array<'_>) -> bool {
         let now = fields(array);
         let (shape, strides) = axes(now);
         self.data == now.data as usize
-            && self.descr == now.descr as usize
+            && self.is_of(now)
             && self.flags == now.flags
-            && self.shape == shape
-            && self.strides == strides
+            && equal(&self.shape, shape)
+            && (self.flags & NPY_ARRAY_C_CONTIGUOUS != 0 || equal(&self.strides, strides))
+    }
+
+    fn is_of(&self, now: &PyArrayObject_fields) -> bool {
+        self.descr.as_ptr() == now.descr.cast()
     }
 
     /// Whether the array lies where this one lay, as a fresh view of the same memory does.
@@ -146,12 +165,13 @@ impl Header {
 
     /// The address of a gradient that can run in place beside this parameter: of its very type and
     /// shape, both in C order without gaps.
+    #[inline]
     pub(super) fn beside(&self, gradient: &Array<'_>) -> Option<usize> {
         let g = fields(gradient);
         let same = self.flags & g.flags & IN_PLACE == IN_PLACE
-            && self.descr == g.descr as usize
+            && self.is_of(g)
             && !self.format.swapped
-            && axes(g).0 == self.shape;
+            && equal(axes(g).0, &self.shape);
         same.then_some(g.data as usize)
     }
 
@@ -176,8 +196,19 @@ impl Header {
             data: self.pointer(),
             format: self.format,
             shape: self.shape.iter().map(|n| n.unsigned_abs()).collect(),
-            strides: self.strides.clone(),
+            strides: self.strides.to_vec(),
         }
+    }
+
+    /// An array of this type and shape in C order, from `data` on.
+    pub(super) fn view_at(&self, data: usize) -> View {
+        let mut view = View { data: data as *mut u8, ..self.view() };
+        let mut stride = self.format.kind.size() as isize;
+        for (place, n) in view.strides.iter_mut().zip(&view.shape).rev() {
+            *place = stride;
+            stride *= *n as isize;
+        }
+        view
     }
 
     /// The bytes of elements that lie from `data` on without gaps.

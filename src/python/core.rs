@@ -1,180 +1,188 @@
-//! The engine of one optimizer as Python holds it: its lock, its parameters, and the step.
+//! The native half of an optimizer, which the Python classes inherit from: a call of `step` enters
+//! here, without a Python frame.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use numpy::PyUntypedArray;
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyList};
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyDict, PyList, PyString, PyTuple};
 
 use super::StepInfo;
-use super::array::Array;
-use super::gradients::collect;
-use super::group::Group;
-use super::lock::Lock;
-use super::reference;
-use super::slot::{Slot, StateArray};
-use super::step::{self, Part};
-use crate::engine::{Plan, Written};
+use super::gradients::{self, Arrays};
+use super::inner::{Inner, NonFinite, Settings};
+use super::lock::{Lock, Locked};
 
-#[derive(Clone, Copy, PartialEq)]
-enum NonFinite {
-    Propagate,
-    Raise,
-    Skip,
-}
-
-struct Inner {
-    groups: Vec<Group>,
-    slots: Vec<Slot>,
-    written: Option<Written>,
-    plan: Plan,
-    weak: bool,
-    skipped: u64,
-}
-
-#[pyclass(frozen, module = "ferrostep._native")]
+#[pyclass(frozen, subclass, module = "ferrostep._native")]
 pub(super) struct Core {
-    rule: String,
-    read: Py<PyAny>,
-    nonfinite: NonFinite,
-    nonfinite_error: Py<PyAny>,
-    reference: Option<Py<PyAny>>,
-    applied: Py<StepInfo>,
-    not_applied: Py<StepInfo>,
-    /// The optimizer's `param_groups`.
-    param_groups: Py<PyList>,
-    inner: Lock<Inner>,
+    inner: Lock<Option<Inner>>,
 }
 
 #[pymethods]
 impl Core {
+    /// Takes whatever the class takes; `_start` follows.
     #[new]
-    fn new(
+    #[pyo3(signature = (*_args, **_options))]
+    fn new(_args: &Bound<'_, PyTuple>, _options: Option<&Bound<'_, PyDict>>) -> Self {
+        Core { inner: Lock::new(None) }
+    }
+
+    /// Begins anew, without parameters and state.
+    #[allow(clippy::too_many_arguments)]
+    fn _start(
+        &self,
         py: Python<'_>,
         rule: String,
         read: Py<PyAny>,
         param_groups: Py<PyList>,
+        unbound: bool,
         nonfinite: &str,
         reference: Option<Py<PyAny>>,
         nonfinite_error: Py<PyAny>,
-    ) -> PyResult<Self> {
-        let nonfinite = match nonfinite {
-            "propagate" => NonFinite::Propagate,
-            "raise" => NonFinite::Raise,
-            "skip" => NonFinite::Skip,
-            other => {
-                return Err(PyValueError::new_err(format!(
-                    "Invalid nonfinite value: {other:?} (wanted 'propagate', 'raise' or 'skip')"
-                )));
-            }
-        };
-        let inner = Inner {
-            groups: Vec::new(),
-            slots: Vec::new(),
-            written: None,
-            plan: Plan::new(),
-            weak: false,
-            skipped: 0,
-        };
-        let info = |applied| Py::new(py, StepInfo { applied, grad_norm: None });
-        Ok(Core {
-            rule,
-            read,
-            nonfinite,
-            nonfinite_error,
-            reference,
-            applied: info(true)?,
-            not_applied: info(false)?,
-            param_groups,
-            inner: Lock::new(inner),
-        })
-    }
-
-    /// Adds a group's parameters, or nothing if one of them is refused.
-    fn add_group(
-        &self,
-        group: &Bound<'_, PyDict>,
-        arrays: &Bound<'_, PyAny>,
-        labels: Vec<String>,
     ) -> PyResult<()> {
-        let py = group.py();
-        let mut locked = self.inner.lock(py)?;
-        let inner = &mut *locked;
-        let made = Group::new(group, arrays)?;
-        let (known, number) = (inner.slots.len(), inner.groups.len());
-        let mut labels = labels.into_iter();
-        let mut slots = Vec::new();
-        for array in arrays.try_iter()? {
-            let label =
-                labels.next().unwrap_or_else(|| format!("parameter {}", known + slots.len()));
-            slots.push(Slot::new(&array?, label, number)?);
-        }
-        inner.slots.extend(slots);
-        match step::written(py, &inner.slots) {
-            Ok(written) => inner.written = Some(written),
-            Err(error) => {
-                inner.slots.truncate(known);
-                inner.written = None;
-                return Err(error);
-            }
-        }
-        inner.groups.push(made);
-        if inner.weak {
-            inner.slots[known..].iter_mut().try_for_each(|slot| slot.weaken(py))?;
-        }
+        let nonfinite = NonFinite::named(nonfinite)?;
+        let settings = Settings { rule, read, param_groups, nonfinite, nonfinite_error, reference };
+        let before = self.inner.lock(py)?.replace(Inner::new(settings, unbound));
+        drop(before); // may run Python code, so after the lock is free
         Ok(())
     }
 
-    /// Whether arrays are held by weak references: they then come with each update.
-    fn bind(&self, py: Python<'_>, weak: bool) -> PyResult<()> {
-        let mut locked = self.inner.lock(py)?;
-        let inner = &mut *locked;
-        inner.weak = weak;
-        if weak { inner.slots.iter_mut().try_for_each(|slot| slot.weaken(py)) } else { Ok(()) }
+    /// Adds a group's parameters, or nothing if one of them is refused.
+    fn _add_group(
+        &self,
+        group: &Bound<'_, PyDict>,
+        arrays: &Bound<'_, PyList>,
+        labels: Vec<String>,
+        names: Option<Vec<Py<PyString>>>,
+    ) -> PyResult<()> {
+        started(&mut self.inner.lock(group.py())?)?.add_group(group, arrays, labels, names)
     }
 
-    fn step(&self, py: Python<'_>, grads: &Bound<'_, PyAny>) -> PyResult<Py<StepInfo>> {
+    /// Update all parameters in place by one step, wholly or not at all.
+    ///
+    /// Parameters
+    /// ----------
+    /// grads
+    ///     The gradients in the structure of the parameters: never written; None skips a
+    ///     parameter. Arrays of any layout, float16, float32 or float64.
+    ///
+    /// Returns
+    /// -------
+    /// StepInfo
+    ///     `applied` is False if ``nonfinite="skip"`` left the step out.
+    ///
+    /// Raises
+    /// ------
+    /// ValueError, TypeError
+    ///     If gradients, parameters, state or options are not as they must be; nothing has been
+    ///     written then.
+    /// NonFiniteError
+    ///     With ``nonfinite="raise"``, naming the parameter.
+    ///
+    /// Examples
+    /// --------
+    /// >>> import numpy as np, ferrostep as fs
+    /// >>> p = np.array([1.0, -2.0])
+    /// >>> fs.SGD([p], lr=0.25).step([np.array([2.0, -4.0])])
+    /// StepInfo(applied=True, grad_norm=None)
+    /// >>> p
+    /// array([ 0.5, -1. ])
+    fn step(slf: &Bound<'_, Self>, grads: &Bound<'_, PyAny>) -> PyResult<Py<StepInfo>> {
         guarded(|| {
-            let grads = collect(grads, |i| self.label(py, i))?;
-            let mut locked = self.inner.lock(py)?;
-            let inner = &mut *locked;
-            self.check_groups(py, inner)?;
-            let arrays: Vec<Array<'_>> =
-                inner.slots.iter().filter_map(|slot| slot.array(py)).collect();
-            self.run(py, inner, arrays, grads)
+            let py = slf.py();
+            let (grads, mut locked) = slf.get().read(slf, grads)?;
+            let inner = started(&mut locked)?;
+            if inner.unbound {
+                return Err(PyValueError::new_err(
+                    "this optimizer is unbound (made without params): use update()",
+                ));
+            }
+            info(py, inner.step(py, grads)?)
         })
     }
 
+    /// Update `params`, given anew at each call: for an optimizer made without parameters.
+    ///
+    /// The first call fixes keys, shapes and dtypes, and makes the state. Otherwise as `step`.
+    ///
+    /// Parameters
+    /// ----------
+    /// params
+    ///     Arrays to update in place: an array, a list or tuple of arrays, or a dict of names.
+    /// grads
+    ///     The gradients in the same structure.
+    ///
+    /// Returns
+    /// -------
+    /// StepInfo
+    ///     As `step`.
+    ///
+    /// Raises
+    /// ------
+    /// ValueError, TypeError, NonFiniteError
+    ///     As `step`; also if another array comes under a key whose last array is still alive.
+    ///
+    /// Examples
+    /// --------
+    /// >>> import numpy as np, ferrostep as fs
+    /// >>> weights = {"w": np.array([1.0, -2.0])}
+    /// >>> opt = fs.SGD(lr=0.25)
+    /// >>> opt.update(weights, {"w": np.array([2.0, -4.0])})
+    /// StepInfo(applied=True, grad_norm=None)
+    /// >>> weights["w"]
+    /// array([ 0.5, -1. ])
     fn update(
-        &self,
-        py: Python<'_>,
-        arrays: Vec<Bound<'_, PyUntypedArray>>,
+        slf: &Bound<'_, Self>,
+        params: &Bound<'_, PyAny>,
         grads: &Bound<'_, PyAny>,
     ) -> PyResult<Py<StepInfo>> {
         guarded(|| {
-            let grads = collect(grads, |i| self.label(py, i))?;
-            let mut locked = self.inner.lock(py)?;
-            let inner = &mut *locked;
-            if arrays.len() != inner.slots.len() {
-                return Err(count_error("parameters", arrays.len(), inner.slots.len()));
+            let py = slf.py();
+            let core = slf.get();
+            let mut locked = core.inner.lock(py)?;
+            let inner = started(&mut locked)?;
+            if !inner.unbound {
+                return Err(PyValueError::new_err(
+                    "this optimizer is bound to its parameters: use step()",
+                ));
             }
-            self.check_groups(py, inner)?;
-            for (slot, array) in inner.slots.iter_mut().zip(&arrays) {
-                slot.rebind(array)?;
+            if inner.slots.is_empty() {
+                drop(locked);
+                let first =
+                    slf.call_method1(pyo3::intern!(py, "_first_update"), (params, grads))?;
+                return Ok(first.cast_into::<StepInfo>()?.unbind());
             }
-            self.run(py, inner, arrays, grads)
+            let arrays = gradients::plain(params, inner.names.as_deref());
+            drop(locked);
+            let arrays = match arrays {
+                Some(arrays) => arrays,
+                None => slf
+                    .call_method1(pyo3::intern!(py, "_flatten"), ("parameters", params))?
+                    .try_iter()?
+                    .map(|array| Ok(Some(array?.cast_into::<PyUntypedArray>()?)))
+                    .collect::<PyResult<_>>()?,
+            };
+            let (grads, mut locked) = core.read(slf, grads)?;
+            let inner = started(&mut locked)?;
+            let applied = inner.take(arrays).and_then(|()| inner.step(py, grads));
+            inner.release();
+            info(py, applied?)
         })
     }
 
-    fn parameters<'py>(&self, py: Python<'py>) -> PyResult<Vec<Option<Array<'py>>>> {
-        Ok(self.inner.lock(py)?.slots.iter().map(|slot| slot.array(py)).collect())
+    /// The parameters' arrays; None for one that nobody holds any more.
+    fn _parameters<'py>(
+        &self,
+        py: Python<'py>,
+    ) -> PyResult<Vec<Option<Bound<'py, PyUntypedArray>>>> {
+        Ok(started(&mut self.inner.lock(py)?)?.slots.iter().map(|slot| slot.array(py)).collect())
     }
 
     /// One parameter's state, its live arrays; None before its first step.
-    fn state<'py>(&self, py: Python<'py>, index: usize) -> PyResult<Option<Bound<'py, PyDict>>> {
-        let locked = self.inner.lock(py)?;
-        let Some(slot) = locked.slots.get(index) else { return Ok(None) };
+    fn _state<'py>(&self, py: Python<'py>, index: usize) -> PyResult<Option<Bound<'py, PyDict>>> {
+        let mut locked = self.inner.lock(py)?;
+        let Some(slot) = started(&mut locked)?.slots.get(index) else { return Ok(None) };
         if slot.step == 0 && slot.states.is_empty() {
             return Ok(None);
         }
@@ -187,40 +195,23 @@ impl Core {
     }
 
     /// Replaces every parameter's state, or nothing if one array is refused.
-    fn load(
+    fn _load(
         &self,
         py: Python<'_>,
         steps: Vec<Option<u64>>,
         arrays: Vec<Option<Bound<'_, PyDict>>>,
     ) -> PyResult<()> {
-        let mut locked = self.inner.lock(py)?;
-        let inner = &mut *locked;
-        if steps.len() != inner.slots.len() || arrays.len() != inner.slots.len() {
-            return Err(count_error("states", arrays.len(), inner.slots.len()));
-        }
-        let mut loaded = Vec::new();
-        for (slot, arrays) in inner.slots.iter().zip(arrays) {
-            let states = arrays.iter().flatten();
-            let states =
-                states.map(|(name, array)| StateArray::new(name.extract()?, array, &slot.label));
-            loaded.push(states.collect::<PyResult<Vec<_>>>()?);
-        }
-        for ((slot, states), step) in inner.slots.iter_mut().zip(loaded).zip(steps) {
-            slot.states = states;
-            slot.step = step.unwrap_or(0);
-        }
-        inner.written = None;
-        Ok(())
+        started(&mut self.inner.lock(py)?)?.load(&steps, &arrays)
     }
 
-    #[getter]
-    fn get_skipped_steps(&self, py: Python<'_>) -> PyResult<u64> {
-        Ok(self.inner.lock(py)?.skipped)
+    #[getter(_skipped)]
+    fn skipped(&self, py: Python<'_>) -> PyResult<u64> {
+        Ok(started(&mut self.inner.lock(py)?)?.skipped)
     }
 
-    #[setter]
-    fn set_skipped_steps(&self, py: Python<'_>, skipped: u64) -> PyResult<()> {
-        self.inner.lock(py)?.skipped = skipped;
+    #[setter(_skipped)]
+    fn set_skipped(&self, py: Python<'_>, skipped: u64) -> PyResult<()> {
+        started(&mut self.inner.lock(py)?)?.skipped = skipped;
         Ok(())
     }
 }
@@ -235,96 +226,37 @@ fn guarded<T>(body: impl FnOnce() -> PyResult<T>) -> PyResult<T> {
     })
 }
 
-fn count_error(what: &str, found: usize, wanted: usize) -> PyErr {
-    PyValueError::new_err(format!("found {found} {what}, wanted {wanted}: one for each parameter"))
+fn started<'a>(inner: &'a mut Locked<'_, Option<Inner>>) -> PyResult<&'a mut Inner> {
+    inner.as_mut().ok_or_else(|| {
+        PyRuntimeError::new_err("this optimizer was never made: call super().__init__()")
+    })
+}
+
+/// What a step without a norm returns: one of two constants.
+fn info(py: Python<'_>, applied: bool) -> PyResult<Py<StepInfo>> {
+    static CONSTANTS: [PyOnceLock<Py<StepInfo>>; 2] = [PyOnceLock::new(), PyOnceLock::new()];
+    let made = || Py::new(py, StepInfo { applied, grad_norm: None });
+    Ok(CONSTANTS[usize::from(applied)].get_or_try_init(py, made)?.clone_ref(py))
 }
 
 impl Core {
-    fn label(&self, py: Python<'_>, i: usize) -> String {
-        let slot = self.inner.lock(py).ok().and_then(|l| l.slots.get(i).map(|s| s.label.clone()));
-        slot.unwrap_or_else(|| format!("parameter {i}"))
-    }
-
-    /// Refuses groups that came, went or were replaced behind our back.
-    fn check_groups(&self, py: Python<'_>, inner: &Inner) -> PyResult<()> {
-        let now = self.param_groups.bind(py);
-        let same = now.len() == inner.groups.len()
-            && now.iter().zip(&inner.groups).all(|(now, group)| now.is(&group.dict));
-        if !same {
-            return Err(PyValueError::new_err(
-                "param_groups itself was changed: edit the options inside its dicts, and use \
-                 add_param_group for new parameters",
-            ));
-        }
-        // An unbound optimizer's parameters come with the call.
-        if inner.weak { Ok(()) } else { inner.groups.iter().try_for_each(|g| g.check_params(py)) }
-    }
-
-    fn run<'py>(
+    /// The gradients as arrays, and the lock. What takes Python code runs without it.
+    fn read<'py>(
         &self,
-        py: Python<'py>,
-        inner: &mut Inner,
-        arrays: Vec<Array<'py>>,
-        grads: Vec<Option<Array<'py>>>,
-    ) -> PyResult<Py<StepInfo>> {
-        if grads.len() != inner.slots.len() {
-            return Err(count_error("gradients", grads.len(), inner.slots.len()));
+        slf: &Bound<'py, Self>,
+        grads: &Bound<'py, PyAny>,
+    ) -> PyResult<(Arrays<'py>, Locked<'_, Option<Inner>>)> {
+        let py = slf.py();
+        let mut locked = self.inner.lock(py)?;
+        let inner = started(&mut locked)?;
+        if let Some(plain) = gradients::plain(grads, inner.names.as_deref()) {
+            return Ok((plain, locked));
         }
-        let compiled = inner.groups.iter_mut().map(|g| g.compiled(py, &self.rule, &self.read));
-        let compiled = compiled.collect::<PyResult<Vec<_>>>()?;
-        for (slot, array) in inner.slots.iter_mut().zip(&arrays) {
-            if slot.check(array)? {
-                inner.written = None;
-            }
-        }
-        let mut parts = step::parts(&inner.slots, arrays, grads, &compiled)?;
-        let made = step::make_states(&mut inner.slots, &mut parts)?;
-        if !made.is_empty() {
-            inner.written = None;
-        }
-        let outcome = self.apply(py, inner, &parts);
-        if !matches!(outcome, Ok(true)) && !made.is_empty() {
-            // As if the step had never been asked for: the next one is the first again.
-            for (slot, known) in made {
-                inner.slots[slot].states.truncate(known);
-            }
-            inner.written = None;
-        }
-        if !outcome? {
-            inner.skipped += 1;
-            return Ok(self.not_applied.clone_ref(py));
-        }
-        for part in &parts {
-            inner.slots[part.slot].step += 1;
-        }
-        Ok(self.applied.clone_ref(py))
-    }
-
-    /// The last checks and the run. False if the gradients are not finite and the step is skipped.
-    fn apply(&self, py: Python<'_>, inner: &mut Inner, parts: &[Part<'_>]) -> PyResult<bool> {
-        let written = match inner.written.take() {
-            Some(written) => written,
-            None => step::written(py, &inner.slots)?,
-        };
-        let written = inner.written.insert(written);
-        for part in parts {
-            step::check_overlap(py, &inner.slots, written, part)?;
-        }
-        if self.nonfinite != NonFinite::Propagate
-            && let Some(found) = step::find_nonfinite(&inner.slots, parts)
-        {
-            if self.nonfinite == NonFinite::Skip {
-                return Ok(false);
-            }
-            let message = format!("the gradient of {} is not finite", inner.slots[found].label);
-            return Err(PyErr::from_value(self.nonfinite_error.bind(py).call1((message,))?));
-        }
-        match &self.reference {
-            Some(reference) => {
-                reference::run(reference.bind(py), &self.rule, &inner.slots, parts)?;
-            }
-            None => step::run(py, &inner.slots, &mut inner.plan, parts),
-        }
-        Ok(true)
+        let labels: Vec<_> = inner.slots.iter().map(|slot| slot.label.clone()).collect();
+        drop(locked);
+        let flat = slf.call_method1(pyo3::intern!(py, "_flatten"), ("gradients", grads))?;
+        let label = |i| labels.get(i).cloned().unwrap_or_else(|| format!("parameter {i}"));
+        let arrays = gradients::collect(&flat, label)?;
+        Ok((arrays, self.inner.lock(py)?))
     }
 }

@@ -1,28 +1,52 @@
-//! Gradients as they come: arrays as they are, whatever else has the array interface through NumPy.
+//! Gradients (and the parameters of an unbound optimizer) as they come: lists, tuples, dicts of
+//! names, one array; arrays as they are, whatever else has the array interface through NumPy.
 
 use numpy::PyUntypedArray;
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyList, PyTuple};
+use pyo3::types::{PyDict, PyList, PyString, PyTuple};
 
 use super::array::Array;
 
-/// The gradients in order, None where a parameter is skipped. Runs Python code for what is no
-/// plain array, so no lock may be held.
-pub(super) fn collect<'py>(
-    grads: &Bound<'py, PyAny>,
-    label: impl Fn(usize) -> String,
-) -> PyResult<Vec<Option<Array<'py>>>> {
-    if let Ok(list) = grads.cast_exact::<PyList>() {
-        list.iter().enumerate().map(|(i, g)| one(g, i, &label)).collect()
-    } else if let Ok(tuple) = grads.cast_exact::<PyTuple>() {
-        tuple.iter().enumerate().map(|(i, g)| one(g, i, &label)).collect()
-    } else {
-        Err(PyTypeError::new_err(format!(
-            "gradients must come as the parameters did; found {}, wanted a list or tuple of arrays",
-            grads.get_type().name()?
-        )))
+/// An array for each parameter, None for one that is skipped.
+pub(super) type Arrays<'py> = Vec<Option<Array<'py>>>;
+
+/// Reads what needs no Python code: plain arrays or None in a list or tuple, or in a dict of just
+/// the parameters' names. None if it is something else.
+pub(super) fn plain<'py>(
+    given: &Bound<'py, PyAny>,
+    names: Option<&[Py<PyString>]>,
+) -> Option<Arrays<'py>> {
+    let item = |item: Bound<'py, PyAny>| match item.cast_into_exact::<PyUntypedArray>() {
+        Ok(array) => Some(Some(array)),
+        Err(error) => error.into_inner().is_none().then_some(None),
+    };
+    if let Some(names) = names {
+        let dict = given.cast_exact::<PyDict>().ok().filter(|dict| dict.len() == names.len())?;
+        return names.iter().map(|name| item(dict.get_item(name).ok()??)).collect();
     }
+    if let Ok(list) = given.cast_exact::<PyList>() {
+        list.iter().map(item).collect()
+    } else if let Ok(tuple) = given.cast_exact::<PyTuple>() {
+        tuple.iter().map(item).collect()
+    } else {
+        Some(vec![item(given.clone()).filter(Option::is_some)?])
+    }
+}
+
+/// Reads gradients with whatever Python code that takes, so no lock may be held. `flat` is what
+/// Python made of their structure.
+pub(super) fn collect<'py>(
+    flat: &Bound<'py, PyAny>,
+    label: impl Fn(usize) -> String,
+) -> PyResult<Arrays<'py>> {
+    if flat.cast::<PyList>().is_err() && flat.cast::<PyTuple>().is_err() {
+        return Err(PyTypeError::new_err(format!(
+            "gradients must come as the parameters did; found {}, wanted a list or tuple of arrays",
+            flat.get_type().name()?
+        )));
+    }
+    flat.try_iter()?.enumerate().map(|(i, g)| one(g?, i, &label)).collect()
 }
 
 fn one<'py>(

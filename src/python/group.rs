@@ -1,31 +1,55 @@
 //! A param group: its dict belongs to the user, and what was last read from it is kept here.
 
-use std::sync::Arc;
+use std::ops::Range;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple};
 
+use super::raw;
+use super::slot::Slot;
 use crate::engine::{CompileKernel, Kernel};
 use crate::rules::{self, Method, Options, PreludeOptions, State, Value};
 
 /// A group's options, understood.
 pub(super) struct Compiled {
+    /// Another number for other options.
+    pub(super) id: u64,
     pub(super) method: Box<dyn Method>,
     pub(super) kernel: Kernel,
     pub(super) prelude: PreludeOptions,
     pub(super) states: Vec<State>,
-    /// The options as Python normalised them, for the reference.
+    /// The options as Python normalised them.
     pub(super) options: Py<PyDict>,
+}
+
+/// An entry of the group's dict.
+struct Entry {
+    key: Py<PyAny>,
+    value: Py<PyAny>,
+    watched: Watched,
+}
+
+/// How an entry is seen to be what it was.
+#[derive(Clone, Copy, PartialEq)]
+enum Watched {
+    /// An option of a type that cannot change in place: it is the same object.
+    Identity,
+    /// An option that can change in place: never.
+    Never,
+    /// The list of parameters: the same list with the same arrays.
+    Params,
+    /// No option: always.
+    Ignored,
 }
 
 pub(super) struct Group {
     pub(super) dict: Py<PyDict>,
-    /// The group's "params" as they were given.
-    params: Py<PyList>,
-    /// Each option's name and the object that was last read; None if that can change in place.
-    seen: Vec<(Py<PyString>, Option<Py<PyAny>>)>,
-    pub(super) compiled: Option<Arc<Compiled>>,
+    /// Its parameters among the optimizer's.
+    pub(super) slots: Range<usize>,
+    entries: Vec<Entry>,
+    compiled: Option<Compiled>,
 }
 
 /// Whether an object of this type cannot change its value.
@@ -34,76 +58,150 @@ fn immutable(value: &Bound<'_, PyAny>) -> bool {
         || value.is_exact_instance_of::<PyBool>()
         || value.is_exact_instance_of::<PyInt>()
         || value.is_exact_instance_of::<PyString>()
+        || value.is_none()
         || value
             .cast_exact::<PyTuple>()
             .is_ok_and(|items| items.iter().all(|item| immutable(&item)))
 }
 
+/// Whether the list holds the arrays of these slots.
+fn holds(list: &Bound<'_, PyList>, slots: &[Slot]) -> bool {
+    raw::holds(list, slots.iter().map(Slot::pointer))
+}
+
 impl Group {
-    pub(super) fn new(dict: &Bound<'_, PyDict>, arrays: &Bound<'_, PyAny>) -> PyResult<Self> {
-        let params = PyList::empty(dict.py());
-        for array in arrays.try_iter()? {
-            params.append(array?)?;
-        }
-        Ok(Group {
-            dict: dict.clone().unbind(),
-            params: params.unbind(),
-            seen: vec![],
-            compiled: None,
-        })
+    pub(super) fn new(dict: &Bound<'_, PyDict>, slots: Range<usize>) -> Self {
+        Group { dict: dict.clone().unbind(), slots, entries: vec![], compiled: None }
     }
 
-    /// Refuses a group whose list of parameters was edited.
-    pub(super) fn check_params(&self, py: Python<'_>) -> PyResult<()> {
-        let now = self.dict.bind(py).get_item(pyo3::intern!(py, "params"))?;
-        let list = now.as_ref().and_then(|now| now.cast::<PyList>().ok());
-        let ours = self.params.bind(py);
-        let same = list.is_some_and(|list| {
-            list.len() == ours.len() && list.iter().zip(ours.iter()).all(|(a, b)| a.is(&b))
-        });
-        if same {
-            return Ok(());
-        }
-        Err(PyValueError::new_err(
-            "the \"params\" of a group were changed; use add_param_group, or make a new optimizer",
-        ))
+    /// The options as they were last read; `refresh` comes first.
+    pub(super) fn compiled(&self) -> PyResult<&Compiled> {
+        let missing = || PyRuntimeError::new_err("the options were never read");
+        self.compiled.as_ref().ok_or_else(missing)
     }
 
-    /// The group's options, read again if one of them is another object than last time.
-    pub(super) fn compiled(
+    /// Reads the options again where one of them is another than last time, and refuses a group
+    /// whose parameters were edited. `bound`: its parameters are those in its dict.
+    #[inline]
+    pub(super) fn refresh(
         &mut self,
         py: Python<'_>,
+        slots: &[Slot],
+        bound: bool,
         rule: &str,
         read: &Py<PyAny>,
-    ) -> PyResult<Arc<Compiled>> {
-        let dict = self.dict.bind(py);
-        if let Some(compiled) = &self.compiled {
-            let unchanged = |(name, value): &(Py<PyString>, Option<Py<PyAny>>)| {
-                let now = dict.get_item(name.bind(py)).ok().flatten();
-                matches!((now, value), (Some(now), Some(value)) if now.is(value))
-            };
-            if self.seen.iter().all(unchanged) {
-                return Ok(compiled.clone());
-            }
+    ) -> PyResult<()> {
+        let entries = &self.entries;
+        let unchanged = raw::all_entries(self.dict.bind(py), entries.len(), |i, key, value| {
+            let entry = &entries[i];
+            let same = entry.value.as_ptr() == value;
+            entry.key.as_ptr() == key
+                && match entry.watched {
+                    Watched::Identity => same,
+                    Watched::Never => false,
+                    Watched::Ignored => true,
+                    Watched::Params => {
+                        let list = entry.value.bind(py).cast::<PyList>();
+                        same && (!bound || list.is_ok_and(|l| holds(l, &slots[self.slots.clone()])))
+                    }
+                }
+        });
+        if unchanged && self.compiled.is_some() {
+            return Ok(());
         }
-        let normal = read.bind(py).call1((dict,))?.cast_into::<PyDict>()?;
-        let mut options = Vec::new();
-        let mut seen = Vec::new();
-        for (name, value) in &normal {
-            options.push((name.extract::<String>()?, option(&value)?));
-            let found = dict.get_item(&name)?;
-            let kept = found.filter(immutable).map(Bound::unbind);
-            seen.push((name.cast_into::<PyString>()?.unbind(), kept));
-        }
-        let options: Options = options.into_iter().collect();
-        let internal = |error: rules::OptionError| PyRuntimeError::new_err(error.to_string());
-        let prelude = PreludeOptions::read(&options).map_err(internal)?;
-        let (method, kernel) = rules::method(rule, &options, CompileKernel).map_err(internal)?;
-        let states = method.states();
-        let compiled = Compiled { method, kernel, prelude, states, options: normal.unbind() };
-        self.seen = seen;
-        Ok(self.compiled.insert(Arc::new(compiled)).clone())
+        self.read_again(py, slots, bound, rule, read)
     }
+
+    #[cold]
+    fn read_again(
+        &mut self,
+        py: Python<'_>,
+        slots: &[Slot],
+        bound: bool,
+        rule: &str,
+        read: &Py<PyAny>,
+    ) -> PyResult<()> {
+        let dict = self.dict.bind(py);
+        let params = dict.get_item(pyo3::intern!(py, "params"))?;
+        let params = params.as_ref().and_then(|now| now.cast::<PyList>().ok());
+        if bound && !params.is_some_and(|list| holds(list, &slots[self.slots.clone()])) {
+            return Err(PyValueError::new_err(
+                "the \"params\" of a group were changed; use add_param_group, or make a new \
+                 optimizer",
+            ));
+        }
+        let changed = match &self.compiled {
+            Some(compiled) => changed(dict, compiled.options.bind(py))?,
+            None => Some(dict.copy()?),
+        };
+        let known = self.compiled.as_ref().map(|compiled| compiled.options.bind(py));
+        let known = known.cloned().unwrap_or_else(|| PyDict::new(py));
+        match changed {
+            Some(changed) if changed.is_empty() => {}
+            Some(changed) => self.compiled = Some(compile(rule, read.bind(py), &changed, &known)?),
+            None => self.compiled = Some(compile(rule, read.bind(py), dict, &PyDict::new(py))?),
+        }
+        let options = self.compiled()?.options.bind(py);
+        let watch = |key: &Bound<'_, PyAny>, value: &Bound<'_, PyAny>| -> PyResult<Watched> {
+            Ok(match () {
+                () if options.contains(key)? && immutable(value) => Watched::Identity,
+                () if options.contains(key)? => Watched::Never,
+                () if key.eq("params")? => Watched::Params,
+                () => Watched::Ignored,
+            })
+        };
+        let entries = dict.iter().map(|(key, value)| {
+            let watched = watch(&key, &value)?;
+            Ok(Entry { key: key.unbind(), value: value.unbind(), watched })
+        });
+        self.entries = entries.collect::<PyResult<_>>()?;
+        Ok(())
+    }
+}
+
+/// The options whose value is another than the known one; None if one is missing.
+fn changed<'py>(
+    dict: &Bound<'py, PyDict>,
+    known: &Bound<'py, PyDict>,
+) -> PyResult<Option<Bound<'py, PyDict>>> {
+    let changed = PyDict::new(dict.py());
+    for (name, old) in known {
+        let Some(new) = dict.get_item(&name)? else { return Ok(None) };
+        // Only an equal float is known to be equal without asking Python.
+        let same = new.is(&old) && immutable(&new)
+            || match (new.cast_exact::<PyFloat>(), old.cast_exact::<PyFloat>()) {
+                (Ok(new), Ok(old)) => new.value().to_bits() == old.value().to_bits(),
+                _ => false,
+            };
+        if !same {
+            changed.set_item(name, new)?;
+        }
+    }
+    Ok(Some(changed))
+}
+
+fn compile(
+    rule: &str,
+    read: &Bound<'_, PyAny>,
+    changed: &Bound<'_, PyDict>,
+    known: &Bound<'_, PyDict>,
+) -> PyResult<Compiled> {
+    static IDS: AtomicU64 = AtomicU64::new(0);
+    let normal = read.call1((changed, known))?.cast_into::<PyDict>()?;
+    let options = normal.iter().map(|(name, value)| Ok((name.extract()?, option(&value)?)));
+    let options: Options =
+        options.collect::<PyResult<Vec<(String, Value)>>>()?.into_iter().collect();
+    let internal = |error: rules::OptionError| PyRuntimeError::new_err(error.to_string());
+    let prelude = PreludeOptions::read(&options).map_err(internal)?;
+    let (method, kernel) = rules::method(rule, &options, CompileKernel).map_err(internal)?;
+    Ok(Compiled {
+        id: IDS.fetch_add(1, Ordering::Relaxed),
+        states: method.states(),
+        method,
+        kernel,
+        prelude,
+        options: normal.unbind(),
+    })
 }
 
 fn option(value: &Bound<'_, PyAny>) -> PyResult<Value> {

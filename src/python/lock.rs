@@ -8,6 +8,8 @@ use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::sync::MutexExt;
 
+use crate::engine::process;
+
 pub(super) struct Lock<T> {
     inner: Mutex<T>,
     /// The thread and the process that have the lock; 0 for none.
@@ -56,7 +58,7 @@ impl<T> Lock<T> {
             Ok(inner) => inner,
             Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
             Err(TryLockError::WouldBlock) => {
-                if self.process.load(Ordering::Relaxed) != std::process::id() {
+                if self.process.load(Ordering::Relaxed) != process::id() {
                     return Err(PyRuntimeError::new_err(
                         "another thread was in this optimizer's step when the process was forked: \
                          its parameters and state are torn here; make a new optimizer",
@@ -71,7 +73,7 @@ impl<T> Lock<T> {
             }
         };
         self.owner.store(this_thread(), Ordering::Relaxed);
-        self.process.store(std::process::id(), Ordering::Relaxed);
+        self.process.store(process::id(), Ordering::Relaxed);
         Ok(Locked { inner, owner: &self.owner })
     }
 }

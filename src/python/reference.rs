@@ -3,6 +3,7 @@
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PySet};
 
+use super::group::Group;
 use super::slot::Slot;
 use super::step::Part;
 
@@ -11,28 +12,31 @@ pub(super) fn run(
     reference: &Bound<'_, PyAny>,
     rule: &str,
     slots: &[Slot],
+    groups: &[Group],
     parts: &[Part<'_>],
 ) -> PyResult<()> {
     let py = reference.py();
     let mut results = Vec::new();
     for part in parts {
         let slot = &slots[part.slot];
+        let compiled = groups[slot.group].compiled()?;
+        let Some(array) = slot.array(py) else { continue };
         let state = PyDict::new(py);
         for array in &slot.states {
             state.set_item(&array.name, &array.array)?;
         }
         let fresh = PySet::empty(py)?;
         if part.fresh {
-            for state in &part.compiled.states {
+            for state in &compiled.states {
                 fresh.add(state.name)?;
             }
         }
         let t = slot.step + 1;
-        let options = &part.compiled.options;
+        let options = &compiled.options;
         let (p, new): (Bound<'_, PyAny>, Bound<'_, PyDict>) = reference
-            .call1((rule, &part.array, &part.gradient, &state, options, t, fresh))?
+            .call1((rule, &array, &part.gradient, &state, options, t, fresh))?
             .extract()?;
-        results.push((part.array.as_any().clone(), p));
+        results.push((array.into_any(), p));
         for (name, value) in &new {
             if let Some(old) = state.get_item(&name)? {
                 results.push((old, value));

@@ -2,18 +2,14 @@
 
 use numpy::PyUntypedArray;
 use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyWeakrefReference};
 
 use super::array::{Array, Header, dtype_name, shape_text};
+use super::group::Compiled;
 use crate::engine::Precision;
-use crate::rules::State;
-
-pub(super) enum Holder {
-    Strong(Py<PyUntypedArray>),
-    /// The optimizer is unbound: arrays come with each call.
-    Weak(Py<PyWeakrefReference>),
-}
+use crate::rules::MAX_STATES;
 
 pub(super) struct StateArray {
     pub(super) name: String,
@@ -21,14 +17,30 @@ pub(super) struct StateArray {
     pub(super) header: Header,
 }
 
+/// What follows from a slot's arrays and its group's options, until one of them changes.
+pub(super) struct Ready {
+    /// The options that it follows from.
+    options: u64,
+    /// The places of the rule's states among the slot's.
+    order: [usize; MAX_STATES],
+    /// Whether parameter and states can be run in place in C order.
+    pub(super) in_place: bool,
+}
+
 pub(super) struct Slot {
     /// What errors call it.
     pub(super) label: String,
     pub(super) group: usize,
-    pub(super) holder: Holder,
+    /// None between the calls of an unbound optimizer, whose arrays come with each call.
+    held: Option<Py<PyUntypedArray>>,
+    /// The last array of an unbound optimizer.
+    last: Option<Py<PyWeakrefReference>>,
     pub(super) header: Header,
     pub(super) step: u64,
     pub(super) states: Vec<StateArray>,
+    pub(super) ready: Option<Ready>,
+    /// The address of the last gradient found to overlap nothing that is written.
+    pub(super) clear_of: usize,
 }
 
 impl Slot {
@@ -46,49 +58,85 @@ impl Slot {
                 array.get_type().name()?
             )));
         };
-        let header = Header::of_written(array, &label)?;
-        let holder = Holder::Strong(array.clone().unbind());
-        Ok(Slot { label, group, holder, header, step: 0, states: Vec::new() })
+        Ok(Slot {
+            header: Header::of_written(array, &label)?,
+            label,
+            group,
+            held: Some(array.clone().unbind()),
+            last: None,
+            step: 0,
+            states: Vec::new(),
+            ready: None,
+            clear_of: 0,
+        })
     }
 
-    /// The array, None if nobody else holds it any more.
+    /// The array, None if nobody holds it any more.
     pub(super) fn array<'py>(&self, py: Python<'py>) -> Option<Array<'py>> {
-        match &self.holder {
-            Holder::Strong(array) => Some(array.bind(py).clone()),
-            Holder::Weak(weak) => weak.bind(py).upgrade_as::<PyUntypedArray>().ok().flatten(),
+        match (&self.held, &self.last) {
+            (Some(array), _) => Some(array.bind(py).clone()),
+            (None, Some(last)) => last.bind(py).upgrade_as::<PyUntypedArray>().ok().flatten(),
+            (None, None) => None,
         }
     }
 
+    /// Holds the array by a weak reference alone.
     pub(super) fn weaken(&mut self, py: Python<'_>) -> PyResult<()> {
         if let Some(array) = self.array(py) {
-            self.holder = Holder::Weak(PyWeakrefReference::new(array.as_any())?.unbind());
+            self.last = Some(PyWeakrefReference::new(array.as_any())?.unbind());
         }
+        self.held = None;
         Ok(())
     }
 
-    /// Takes the array that came with this call in place of the last one.
-    pub(super) fn rebind(&mut self, array: &Array<'_>) -> PyResult<()> {
-        let py = array.py();
-        let last = self.array(py);
-        if last.as_ref().is_some_and(|last| last.is(array)) {
-            return Ok(());
+    /// The address of the array object that is held; null if none is.
+    #[inline]
+    pub(super) fn pointer(&self) -> *mut ffi::PyObject {
+        self.held.as_ref().map_or(std::ptr::null_mut(), Py::as_ptr)
+    }
+
+    /// Takes and holds the array that came with this call in place of the last one.
+    pub(super) fn take(&mut self, array: Array<'_>) -> PyResult<()> {
+        let last = self.array(array.py());
+        if !last.as_ref().is_some_and(|last| last.is(&array)) {
+            if last.is_some() && !self.header.same_memory(&array) {
+                return Err(PyValueError::new_err(format!(
+                    "{} is another array than at the last update, which is still alive: two \
+                     layers would share one state; give each its own names or optimizer",
+                    self.label
+                )));
+            }
+            self.last = Some(PyWeakrefReference::new(array.as_any())?.unbind());
         }
-        if last.is_some() && !self.header.same_memory(array) {
-            return Err(PyValueError::new_err(format!(
-                "{} is another array than at the last update, which is still alive: two layers \
-                 would share one state; give each its own names or optimizer",
-                self.label
-            )));
-        }
-        self.holder = Holder::Weak(PyWeakrefReference::new(array.as_any())?.unbind());
+        self.held = Some(array.unbind());
         Ok(())
+    }
+
+    /// Lets go of the array that came with a call.
+    pub(super) fn release(&mut self) {
+        if self.last.is_some() {
+            self.held = None;
+        }
     }
 
     /// Checks the parameter and its state against what they were. True if memory has moved.
-    pub(super) fn check(&mut self, array: &Array<'_>) -> PyResult<bool> {
-        let py = array.py();
-        let mut moved = false;
-        if !self.header.matches(array) {
+    #[inline]
+    pub(super) fn check(&mut self, py: Python<'_>) -> PyResult<bool> {
+        let same = |header: &Header, array: &Py<PyUntypedArray>| header.matches(array.bind(py));
+        if self.held.as_ref().is_some_and(|array| same(&self.header, array))
+            && self.states.iter().all(|state| same(&state.header, &state.array))
+        {
+            return Ok(false);
+        }
+        self.ready = None;
+        self.check_again(py)?;
+        Ok(true)
+    }
+
+    #[cold]
+    fn check_again(&mut self, py: Python<'_>) -> PyResult<()> {
+        if let Some(array) = &self.held {
+            let array = array.bind(py);
             let now = Header::of_written(array, &self.label)?;
             if now.shape != self.header.shape || now.format.kind != self.header.format.kind {
                 return Err(PyValueError::new_err(format!(
@@ -100,34 +148,53 @@ impl Slot {
                 )));
             }
             self.header = now;
-            moved = true;
         }
         for state in &mut self.states {
             let array = state.array.bind(py);
-            if !state.header.matches(array) {
-                let label = format!("state {:?} of {}", state.name, self.label);
-                let now = Header::of_written(array, &label)?;
-                if now.shape != self.header.shape || now.precision() != self.header.precision() {
-                    return Err(PyValueError::new_err(format!(
-                        "{label} has changed: shape {} and dtype {} now, wanted shape {}",
-                        shape_text(&now.shape),
-                        dtype_name(array),
-                        shape_text(&self.header.shape)
-                    )));
-                }
-                state.header = now;
-                moved = true;
+            let label = format!("state {:?} of {}", state.name, self.label);
+            let now = Header::of_written(array, &label)?;
+            if now.shape != self.header.shape || now.precision() != self.header.precision() {
+                return Err(PyValueError::new_err(format!(
+                    "{label} has changed: shape {} and dtype {} now, wanted shape {}",
+                    shape_text(&now.shape),
+                    dtype_name(array),
+                    shape_text(&self.header.shape)
+                )));
             }
+            state.header = now;
         }
-        Ok(moved)
+        Ok(())
+    }
+
+    /// Finds the rule's states among the slot's. None if one is missing.
+    #[inline]
+    pub(super) fn prepare(&mut self, compiled: &Compiled) -> Option<&Ready> {
+        if self.ready.as_ref().is_none_or(|ready| ready.options != compiled.id) {
+            let mut order = [0; MAX_STATES];
+            for (place, wanted) in order.iter_mut().zip(&compiled.states) {
+                *place = self.states.iter().position(|have| have.name == wanted.name)?;
+            }
+            let mut headers =
+                order[..compiled.states.len()].iter().map(|&i| &self.states[i].header);
+            let in_place = self.header.runs_in_place() && headers.all(Header::runs_in_place);
+            self.ready = Some(Ready { options: compiled.id, order, in_place });
+        }
+        self.ready.as_ref()
+    }
+
+    /// The headers of the rule's states, in the rule's order.
+    #[inline]
+    pub(super) fn ready_states(&self, count: usize) -> impl Iterator<Item = &Header> {
+        let order = self.ready.as_ref().map_or([0; MAX_STATES], |ready| ready.order);
+        (0..count).map(move |i| &self.states[order[i]].header)
     }
 
     /// State arrays that the rule needs and the slot lacks: made, and not yet kept.
-    pub(super) fn missing(&self, array: &Array<'_>, wanted: &[State]) -> PyResult<Vec<StateArray>> {
+    #[cold]
+    pub(super) fn missing(&self, py: Python<'_>, compiled: &Compiled) -> PyResult<Vec<StateArray>> {
         let mut made = Vec::new();
-        for state in wanted {
+        for state in &compiled.states {
             if self.states.iter().all(|have| have.name != state.name) {
-                let py = array.py();
                 let options = PyDict::new(py);
                 let dtype = match self.header.precision() {
                     Precision::F32 => "f4",
@@ -137,11 +204,28 @@ impl Slot {
                 options.set_item("order", "K")?;
                 options.set_item("subok", false)?;
                 let numpy = py.import("numpy")?;
-                let new = numpy.call_method("full_like", (array, state.initial), Some(&options))?;
+                let like = (self.array(py), state.initial);
+                let new = numpy.call_method("full_like", like, Some(&options))?;
                 made.push(StateArray::new(state.name.to_owned(), new, &self.label)?);
             }
         }
         Ok(made)
+    }
+
+    pub(super) fn set_states(&mut self, states: Vec<StateArray>) {
+        self.states = states;
+        self.ready = None;
+    }
+
+    pub(super) fn add_states(&mut self, states: Vec<StateArray>) {
+        self.states.extend(states);
+        self.ready = None;
+    }
+
+    /// Forgets the state arrays from number `known` on.
+    pub(super) fn drop_states(&mut self, known: usize) {
+        self.states.truncate(known);
+        self.ready = None;
     }
 }
 

@@ -1,0 +1,255 @@
+//! What one optimizer's lock protects: groups, parameters, and the order in which a step checks
+//! and runs them.
+
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyList, PyString};
+
+use super::gradients::Arrays;
+use super::group::Group;
+use super::overlap;
+use super::raw;
+use super::reference;
+use super::slot::{Slot, StateArray};
+use super::step::{self, Gradient, Part};
+use crate::engine::{Plan, Written};
+
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum NonFinite {
+    Propagate,
+    Raise,
+    Skip,
+}
+
+impl NonFinite {
+    pub(super) fn named(name: &str) -> PyResult<Self> {
+        match name {
+            "propagate" => Ok(NonFinite::Propagate),
+            "raise" => Ok(NonFinite::Raise),
+            "skip" => Ok(NonFinite::Skip),
+            other => Err(PyValueError::new_err(format!(
+                "Invalid nonfinite value: {other:?} (wanted 'propagate', 'raise' or 'skip')"
+            ))),
+        }
+    }
+}
+
+/// What an optimizer is made with.
+pub(super) struct Settings {
+    pub(super) rule: String,
+    /// Checks options in Python: `read(changed, known)`.
+    pub(super) read: Py<PyAny>,
+    /// The optimizer's `param_groups`.
+    pub(super) param_groups: Py<PyList>,
+    pub(super) nonfinite: NonFinite,
+    pub(super) nonfinite_error: Py<PyAny>,
+    /// The NumPy reference, where it is to run in place of the engine.
+    pub(super) reference: Option<Py<PyAny>>,
+}
+
+pub(super) struct Inner {
+    pub(super) settings: Settings,
+    pub(super) groups: Vec<Group>,
+    pub(super) slots: Vec<Slot>,
+    pub(super) names: Option<Vec<Py<PyString>>>,
+    /// Whether parameters come with each call instead of being held.
+    pub(super) unbound: bool,
+    pub(super) skipped: u64,
+    written: Option<Written>,
+    plan: Plan,
+}
+
+pub(super) fn count_error(what: &str, found: usize, wanted: usize) -> PyErr {
+    PyValueError::new_err(format!("found {found} {what}, wanted {wanted}: one for each parameter"))
+}
+
+impl Inner {
+    pub(super) fn new(settings: Settings, unbound: bool) -> Self {
+        Inner {
+            settings,
+            groups: Vec::new(),
+            slots: Vec::new(),
+            names: None,
+            unbound,
+            skipped: 0,
+            written: None,
+            plan: Plan::new(),
+        }
+    }
+
+    /// Adds a group's parameters, or nothing if one of them is refused.
+    pub(super) fn add_group(
+        &mut self,
+        group: &Bound<'_, PyDict>,
+        arrays: &Bound<'_, PyList>,
+        labels: Vec<String>,
+        names: Option<Vec<Py<PyString>>>,
+    ) -> PyResult<()> {
+        let py = group.py();
+        let (known, number) = (self.slots.len(), self.groups.len());
+        let slots = arrays.iter().zip(labels).map(|(array, l)| Slot::new(&array, l, number));
+        let slots = slots.collect::<PyResult<Vec<_>>>()?;
+        self.slots.extend(slots);
+        if let Err(error) = overlap::written(py, &self.slots) {
+            self.slots.truncate(known);
+            return Err(error);
+        }
+        self.forget_memory();
+        self.groups.push(Group::new(group, known..self.slots.len()));
+        if let Some(names) = names {
+            self.names.get_or_insert_default().extend(names);
+        }
+        if self.unbound {
+            self.slots[known..].iter_mut().try_for_each(|slot| slot.weaken(py))?;
+        }
+        Ok(())
+    }
+
+    /// The intervals that are written, and what was found to lie outside them, are void.
+    pub(super) fn forget_memory(&mut self) {
+        self.written = None;
+        for slot in &mut self.slots {
+            slot.clear_of = 0;
+        }
+    }
+
+    /// Takes the arrays that came with a call of an unbound optimizer.
+    pub(super) fn take(&mut self, arrays: Arrays<'_>) -> PyResult<()> {
+        if arrays.len() != self.slots.len() {
+            return Err(count_error("parameters", arrays.len(), self.slots.len()));
+        }
+        for (slot, array) in self.slots.iter_mut().zip(arrays) {
+            let Some(array) = array else {
+                return Err(PyValueError::new_err(format!("{} is None", slot.label)));
+            };
+            slot.take(array)?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn release(&mut self) {
+        self.slots.iter_mut().for_each(Slot::release);
+    }
+
+    /// Reads what changed in the groups, and refuses groups that came, went or were replaced
+    /// behind our back.
+    fn check_groups(&mut self, py: Python<'_>) -> PyResult<()> {
+        let Settings { param_groups, rule, read, .. } = &self.settings;
+        let dicts = self.groups.iter().map(|group| group.dict.as_ptr());
+        if !raw::holds(param_groups.bind(py), dicts) {
+            return Err(PyValueError::new_err(
+                "param_groups itself was changed: edit the options inside its dicts, and use \
+                 add_param_group for new parameters",
+            ));
+        }
+        for group in &mut self.groups {
+            group.refresh(py, &self.slots, !self.unbound, rule, read)?;
+        }
+        Ok(())
+    }
+
+    /// One step, wholly or not at all. False if it was skipped.
+    pub(super) fn step(&mut self, py: Python<'_>, grads: Arrays<'_>) -> PyResult<bool> {
+        if grads.len() != self.slots.len() {
+            return Err(count_error("gradients", grads.len(), self.slots.len()));
+        }
+        self.check_groups(py)?;
+        for i in 0..self.slots.len() {
+            let checked = self.slots[i].check(py);
+            if !matches!(checked, Ok(false)) {
+                self.forget_memory();
+                checked?;
+            }
+        }
+        let mut parts = step::parts(&self.slots, grads)?;
+        let made = step::make_states(py, &mut self.slots, &self.groups, &mut parts)?;
+        if !made.is_empty() {
+            self.forget_memory();
+        }
+        let outcome = self.apply(py, &parts);
+        if !matches!(outcome, Ok(true)) && !made.is_empty() {
+            // As if the step had never been asked for: the next one is the first again.
+            for (slot, known) in made {
+                self.slots[slot].drop_states(known);
+            }
+            self.forget_memory();
+        }
+        if !outcome? {
+            self.skipped += 1;
+            return Ok(false);
+        }
+        for part in &parts {
+            self.slots[part.slot].step += 1;
+        }
+        Ok(true)
+    }
+
+    /// The last checks and the run. False if the gradients are not finite and the step is skipped.
+    fn apply(&mut self, py: Python<'_>, parts: &[Part<'_>]) -> PyResult<bool> {
+        self.check_overlap(py, parts)?;
+        let settings = &self.settings;
+        if settings.nonfinite != NonFinite::Propagate
+            && let Some(found) = step::find_nonfinite(&self.slots, parts)
+        {
+            if settings.nonfinite == NonFinite::Skip {
+                return Ok(false);
+            }
+            let message = format!("the gradient of {} is not finite", self.slots[found].label);
+            return Err(PyErr::from_value(settings.nonfinite_error.bind(py).call1((message,))?));
+        }
+        match &settings.reference {
+            Some(function) => {
+                let (rule, groups) = (&settings.rule, &self.groups);
+                reference::run(function.bind(py), rule, &self.slots, groups, parts)?;
+            }
+            None => step::run(py, &self.slots, &self.groups, &mut self.plan, parts)?,
+        }
+        Ok(true)
+    }
+
+    fn check_overlap(&mut self, py: Python<'_>, parts: &[Part<'_>]) -> PyResult<()> {
+        let written = match self.written.take() {
+            Some(written) => written,
+            None => overlap::written(py, &self.slots)?,
+        };
+        let written = self.written.insert(written);
+        for part in parts {
+            // Where this gradient lay in place at the last step, none is written: the addresses
+            // that are have not changed since.
+            match &part.place {
+                Gradient::InPlace(data) if *data == self.slots[part.slot].clear_of => {}
+                place => {
+                    overlap::check_gradient(py, &self.slots, written, part)?;
+                    if let Gradient::InPlace(data) = place {
+                        self.slots[part.slot].clear_of = *data;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Replaces every parameter's state, or nothing if one array is refused.
+    pub(super) fn load(
+        &mut self,
+        steps: &[Option<u64>],
+        arrays: &[Option<Bound<'_, PyDict>>],
+    ) -> PyResult<()> {
+        if steps.len() != self.slots.len() || arrays.len() != self.slots.len() {
+            return Err(count_error("states", arrays.len(), self.slots.len()));
+        }
+        let mut loaded = Vec::new();
+        for (slot, arrays) in self.slots.iter().zip(arrays) {
+            let states = arrays.iter().flatten();
+            let states =
+                states.map(|(name, array)| StateArray::new(name.extract()?, array, &slot.label));
+            loaded.push(states.collect::<PyResult<Vec<_>>>()?);
+        }
+        for ((slot, states), step) in self.slots.iter_mut().zip(loaded).zip(steps) {
+            slot.set_states(states);
+            slot.step = step.unwrap_or(0);
+        }
+        self.forget_memory();
+        Ok(())
+    }
+}

@@ -6,6 +6,6 @@ mod power;
 mod real;
 mod storage;
 
-pub use power::power;
+pub use power::Powers;
 pub use real::{Float, Real};
 pub use storage::{Format, Kind, Stored};

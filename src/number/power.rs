@@ -1,7 +1,7 @@
 //! `beta^t` without the platform's `pow`, which differs between platforms by a last bit.
 
 /// An unevaluated sum of two doubles: about 106 bits.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 struct DoubleDouble {
     high: f64,
     low: f64,
@@ -28,33 +28,62 @@ fn split(x: f64) -> (f64, f64) {
     (high, x - high)
 }
 
-/// `beta^t` for `0 <= beta <= 1`, a pure function of its arguments: square-and-multiply in
-/// double-double, so that an interrupted run that resumes at step `t` sees the same bits.
+/// The powers of one decay rate `0 <= beta <= 1`: its repeated squares, made once.
 ///
-/// Correctly rounded in every sample tried. Below 2^-900 the low parts run out of exponent; a
-/// bias correction `1 - beta^t` is exactly 1 there.
-pub fn power(beta: f64, t: u64) -> f64 {
-    let mut result = DoubleDouble { high: 1.0, low: 0.0 };
-    let mut square = DoubleDouble { high: beta, low: 0.0 };
-    let mut rest = t;
-    while rest > 0 {
-        if rest & 1 == 1 {
-            result = result.times(square);
-        }
-        rest >>= 1;
-        if rest > 0 {
+/// `beta^t` is a pure function of its arguments: square-and-multiply in double-double, so that an
+/// interrupted run that resumes at step `t` sees the same bits. Correctly rounded in every sample
+/// tried. Below 2^-900 the low parts run out of exponent; a bias correction `1 - beta^t` is exactly
+/// 1 there.
+#[derive(Clone, Debug)]
+pub struct Powers {
+    /// `beta^(2^k)`, as far as it is not 0.
+    squares: Vec<DoubleDouble>,
+}
+
+impl Powers {
+    pub fn new(beta: f64) -> Self {
+        let mut square = DoubleDouble { high: beta, low: 0.0 };
+        let squares = std::iter::from_fn(|| {
+            let this = square;
             square = square.times(square);
-            if square.high == 0.0 {
-                return 0.0; // whatever is left multiplies by at most this
-            }
+            (this.high != 0.0).then_some(this)
+        });
+        Powers { squares: squares.take(u64::BITS as usize).collect() }
+    }
+
+    /// `beta^t`.
+    pub fn power(&self, t: u64) -> f64 {
+        if t.checked_ilog2().is_some_and(|top| top as usize >= self.squares.len()) {
+            return 0.0; // whatever the rest is, it is multiplied by at most this
+        }
+        let mut result = DoubleDouble { high: 1.0, low: 0.0 };
+        let mut rest = t;
+        while rest > 0 {
+            result = result.times(self.squares[rest.trailing_zeros() as usize]);
+            rest &= rest - 1;
+        }
+        result.high + result.low
+    }
+
+    /// The bias correction `1 - beta^t`.
+    pub fn correction(&self, t: u64) -> f64 {
+        // beta^t is at most its greatest square. Below 2^-54 it is lost beside 1.
+        const LOST: f64 = 1.0 / (1_u64 << 55) as f64;
+        let top = t.checked_ilog2().map_or(0, |top| top as usize);
+        match self.squares.get(top) {
+            Some(square) if t > 0 && square.high <= LOST => 1.0,
+            _ => 1.0 - self.power(t),
         }
     }
-    result.high + result.low
 }
 
 #[cfg(test)]
 mod tests {
-    use super::power;
+    use super::Powers;
+
+    fn power(beta: f64, t: u64) -> f64 {
+        Powers::new(beta).power(t)
+    }
 
     #[test]
     fn small_powers_are_exact() {
@@ -76,5 +105,15 @@ mod tests {
         // From exact fractions: glibc's pow is one unit in the last place away at these.
         assert_eq!(power(0.95, 482).to_bits(), 0x3db4_22de_2f38_cf6f);
         assert_eq!(power(0.9, 3270).to_bits(), 0x20de_e851_0b0b_4ec8);
+    }
+
+    #[test]
+    fn a_correction_is_one_minus_the_power() {
+        for beta in [0.0, 0.5, 0.9, 0.99, 0.999, 0.999_999, 1.0] {
+            let powers = Powers::new(beta);
+            for t in (0..5000).chain([1 << 20, (1 << 40) + 7, u64::MAX]) {
+                assert_eq!(powers.correction(t), 1.0 - powers.power(t), "{beta}^{t}");
+            }
+        }
     }
 }

@@ -13,6 +13,7 @@ use numpy::npyffi::{
 use numpy::{PyArrayDescr, PyUntypedArray, PyUntypedArrayMethods};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
+use pyo3::{PyTypeInfo, ffi};
 use smallvec::SmallVec;
 
 use crate::engine::{Precision, View};
@@ -37,11 +38,32 @@ pub(super) struct Header {
     len: usize,
 }
 
+/// The object as an array if it is just that, no subclass; else the object. `ndarray` is the type,
+/// looked up once for many.
+#[inline]
+pub(super) fn exactly<'py>(
+    object: Bound<'py, PyAny>,
+    ndarray: *mut ffi::PyTypeObject,
+) -> Result<Array<'py>, Bound<'py, PyAny>> {
+    if object.get_type_ptr() == ndarray {
+        // SAFETY: its type was just compared.
+        Ok(unsafe { object.cast_into_unchecked() })
+    } else {
+        Err(object)
+    }
+}
+
+pub(super) fn ndarray(py: Python<'_>) -> *mut ffi::PyTypeObject {
+    PyUntypedArray::type_object_raw(py)
+}
+
+#[inline]
 fn fields<'a>(array: &'a Array<'_>) -> &'a PyArrayObject_fields {
     // SAFETY: the reference keeps the array alive, and the interpreter is held: nobody changes it.
     unsafe { &(*array.as_array_ptr()).fields }
 }
 
+#[inline]
 fn axes(fields: &PyArrayObject_fields) -> (&[isize], &[isize]) {
     match usize::try_from(fields.nd) {
         Ok(0) | Err(_) => (&[], &[]),
@@ -153,6 +175,7 @@ impl Header {
             && (self.flags & NPY_ARRAY_C_CONTIGUOUS != 0 || equal(&self.strides, strides))
     }
 
+    #[inline]
     fn is_of(&self, now: &PyArrayObject_fields) -> bool {
         self.descr.as_ptr() == now.descr.cast()
     }

@@ -6,7 +6,7 @@ use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyString, PyTuple};
 
-use super::array::Array;
+use super::array::{Array, exactly, ndarray};
 
 /// An array for each parameter, None for one that is skipped.
 pub(super) type Arrays<'py> = Vec<Option<Array<'py>>>;
@@ -17,21 +17,31 @@ pub(super) fn plain<'py>(
     given: &Bound<'py, PyAny>,
     names: Option<&[Py<PyString>]>,
 ) -> Option<Arrays<'py>> {
-    let item = |item: Bound<'py, PyAny>| match item.cast_into_exact::<PyUntypedArray>() {
+    let ndarray = ndarray(given.py());
+    let item = |item| match exactly(item, ndarray) {
         Ok(array) => Some(Some(array)),
-        Err(error) => error.into_inner().is_none().then_some(None),
+        Err(object) => object.is_none().then_some(None),
     };
+    let mut arrays = Vec::with_capacity(names.map_or(1, <[_]>::len));
     if let Some(names) = names {
         let dict = given.cast_exact::<PyDict>().ok().filter(|dict| dict.len() == names.len())?;
-        return names.iter().map(|name| item(dict.get_item(name).ok()??)).collect();
-    }
-    if let Ok(list) = given.cast_exact::<PyList>() {
-        list.iter().map(item).collect()
+        for name in names {
+            arrays.push(item(dict.get_item(name).ok()??)?);
+        }
+    } else if let Ok(list) = given.cast_exact::<PyList>() {
+        arrays.reserve_exact(list.len());
+        for object in list {
+            arrays.push(item(object)?);
+        }
     } else if let Ok(tuple) = given.cast_exact::<PyTuple>() {
-        tuple.iter().map(item).collect()
+        arrays.reserve_exact(tuple.len());
+        for object in tuple {
+            arrays.push(item(object)?);
+        }
     } else {
-        Some(vec![item(given.clone()).filter(Option::is_some)?])
+        arrays.push(Some(exactly(given.clone(), ndarray).ok()?));
     }
+    Some(arrays)
 }
 
 /// Reads gradients with whatever Python code that takes, so no lock may be held. `flat` is what

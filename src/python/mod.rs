@@ -42,7 +42,7 @@ impl StepInfo {
 /// `beta**t`, rounded to nearest, the same on every platform.
 #[pyfunction]
 fn power(beta: f64, t: u64) -> f64 {
-    number::power(beta, t)
+    number::Powers::new(beta).power(t)
 }
 
 /// The SIMD tiers that this machine has, narrowest first.

@@ -4,7 +4,7 @@
 //! `m = b1*m + c1*g;  v = b2*v + c2*(g*g);  p = p - (step*m)/(sqrt(v)*scale + eps)`
 
 use super::{Clock, Method, OptionError, Options, Rule, ScalarBlock, State, Visitor, scalars};
-use crate::number::{Real, power};
+use crate::number::{Powers, Real};
 
 scalars!(AdamScalars { beta1, one_minus_beta1, beta2, one_minus_beta2, step_size, scale, eps });
 
@@ -50,6 +50,7 @@ impl Rule<3> for AmsGrad {
 pub(super) struct Adam {
     lr: f64,
     betas: (f64, f64),
+    powers: (Powers, Powers),
     eps: f64,
     amsgrad: bool,
     bias_correction: bool,
@@ -58,9 +59,11 @@ pub(super) struct Adam {
 
 impl Method for Adam {
     fn read(options: &Options) -> Result<Self, OptionError> {
+        let betas = options.pair("betas")?;
         Ok(Adam {
             lr: options.number("lr")?,
-            betas: options.pair("betas")?,
+            betas,
+            powers: (Powers::new(betas.0), Powers::new(betas.1)),
             eps: options.number("eps")?,
             amsgrad: options.flag("amsgrad")?,
             bias_correction: options.flag("bias_correction")?,
@@ -79,8 +82,8 @@ impl Method for Adam {
     fn scalars(&self, clock: Clock) -> ScalarBlock {
         let (beta1, beta2) = self.betas;
         let (step_size, scale) = if self.bias_correction {
-            let correction1 = 1.0 - power(beta1, clock.t);
-            let root2 = (1.0 - power(beta2, clock.t)).sqrt();
+            let correction1 = self.powers.0.correction(clock.t);
+            let root2 = self.powers.1.correction(clock.t).sqrt();
             if self.epsilon_hat {
                 (self.lr * root2 / correction1, 1.0)
             } else {

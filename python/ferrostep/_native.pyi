@@ -7,7 +7,9 @@ __all__ = [
     "RULES",
     "Core",
     "StepInfo",
+    "clip_factor",
     "default_num_threads",
+    "global_norm",
     "num_threads",
     "power",
     "set_local_num_threads",
@@ -15,10 +17,14 @@ __all__ = [
     "set_simd_tier",
     "simd_tier",
     "simd_tiers",
+    "writable",
 ]
 
 RULES: tuple[str, ...]
 
+def global_norm(arrays: Sequence[Any], labels: Sequence[str]) -> float: ...
+def writable(arrays: Sequence[Any], labels: Sequence[str]) -> list[NDArray[Any]]: ...
+def clip_factor(norm: float, max_norm: float) -> float: ...
 def power(beta: float, t: int) -> float: ...
 def simd_tiers() -> list[str]: ...
 def simd_tier() -> str: ...

@@ -8,11 +8,11 @@ use pyo3::prelude::*;
 use super::array::{Array, Header, shape_text, shares_memory};
 use super::group::Compiled;
 use super::slot::{Slot, StateArray};
-use crate::engine::{Block, ControlGuard, Plan, Precision, Written, all_finite, threads};
+use crate::engine::{Arrays, Block, ControlGuard, Plan, Precision, Written, threads};
 use crate::rules::{Clock, MAX_STATES};
 
 /// Below this the step is shorter than giving the interpreter away and taking it back.
-const DETACH_BYTES: usize = 128 * 1024;
+pub(super) const DETACH_BYTES: usize = 128 * 1024;
 
 /// One parameter's part in a step.
 pub(super) struct Part<'py> {
@@ -149,22 +149,25 @@ pub(super) fn check_overlap(
 
 /// The first parameter whose gradient is not finite once it is converted.
 pub(super) fn find_nonfinite(slots: &[Slot], parts: &[Part<'_>]) -> Option<usize> {
-    let _control = ControlGuard::new();
-    let finite = |part: &&Part<'_>| {
-        let slot = &slots[part.slot];
-        let view = match &part.in_place {
-            Ok(data) => {
-                let mut view = slot.header.view();
-                view.data = *data as *mut u8;
-                view.strides = c_strides(&view.shape, view.format.kind.size());
-                view
-            }
-            Err(header) => header.view(),
-        };
-        // SAFETY: the header was read in this call and the gradient is held.
-        unsafe { all_finite(&view, slot.header.precision()) }
-    };
-    parts.iter().find(|part| !finite(part)).map(|part| part.slot)
+    let gradients: Arrays = parts
+        .iter()
+        .map(|part| {
+            let slot = &slots[part.slot];
+            let view = match &part.in_place {
+                Ok(data) => {
+                    let mut view = slot.header.view();
+                    view.data = *data as *mut u8;
+                    view.strides = c_strides(&view.shape, view.format.kind.size());
+                    view
+                }
+                Err(header) => header.view(),
+            };
+            (view, slot.header.precision())
+        })
+        .collect();
+    // SAFETY: the headers were read in this call and the gradients are held.
+    let found = unsafe { gradients.first_nonfinite(threads::count()) };
+    found.map(|i| parts[i].slot)
 }
 
 fn c_strides(shape: &[usize], size: usize) -> Vec<isize> {

@@ -105,7 +105,7 @@ def clip_by_global_norm(arrays: Any, max_norm: float) -> float:
     """
     bound = _bound("max_norm", max_norm)
     values, names = _read(arrays)
-    written = _native.writable(values, names)
+    written = map(np.asarray, _native.writable(values, names))
     norm = _native.global_norm(values, names)
     factor = _native.clip_factor(norm, bound)
     if factor < 1.0:
@@ -113,9 +113,7 @@ def clip_by_global_norm(arrays: Any, max_norm: float) -> float:
             for array in written:
                 compute = _compute_type(array)
                 # casting: back into a narrower storage type, each product rounded once.
-                np.multiply(
-                    array, compute.type(factor), out=array, dtype=compute, casting="unsafe"
-                )
+                np.multiply(array, compute.type(factor), out=array, dtype=compute, casting="unsafe")
     return norm
 
 
@@ -158,23 +156,23 @@ def clip_by_value(arrays: Any, limit: float) -> None:
     """
     bound = _bound("limit", limit)
     with np.errstate(all="ignore"):  # the limit may be beyond the type's range: then infinite
-        for array in _native.writable(*_read(arrays)):
+        for array in map(np.asarray, _native.writable(*_read(arrays))):
             high = _compute_type(array).type(bound)
             # Comparison and choice rather than np.clip: NaN and the sign of zero stay as they are.
             np.copyto(array, high, casting="unsafe", where=array > high)
             np.copyto(array, -high, casting="unsafe", where=array < -high)
 
 
-def _read(arrays: Any) -> tuple[Any, list[str]]:
+def _read(arrays: Any) -> tuple[list[Any], list[str]]:
     """Return the arrays in order, and what errors call them."""
     if isinstance(arrays, Mapping):
         return list(arrays.values()), labels([str(name) for name in arrays], 0, len(arrays))
-    if isinstance(arrays, np.ndarray):
-        arrays = [arrays]
-    elif isinstance(arrays, list | tuple):
-        arrays = list(arrays)
-    else:
-        return arrays, []  # the core says what it wants
+    if not isinstance(arrays, np.ndarray | list | tuple):
+        raise TypeError(
+            f"gradients must be an array, a list or tuple of arrays, or a dict of names; "
+            f"found {type(arrays).__name__}"
+        )
+    arrays = [arrays] if isinstance(arrays, np.ndarray) else list(arrays)
     return arrays, labels(None, 0, len(arrays))
 
 

@@ -79,10 +79,10 @@ def _plain(value: Any) -> Any:
 def global_norm(grads: Sequence[Array | None], dtypes: Sequence[DTypeLike]) -> float:
     """The norm of all gradients together, added in the one order that everybody follows.
 
-    ``dtypes`` are the types that the gradients are rounded to first, their parameters'.  A float32's
-    square is exact in float64.  Each gradient is cut, in C order, into leaves of 4096; in a leaf,
-    element ``i`` is added to sum number ``i mod 32``; the 32 are folded by halves.  The leaves of
-    all gradients, one after the other, are folded in pairs until one is left.
+    ``dtypes`` are the types that the gradients are rounded to first: those that their parameters
+    are computed in.  A float32's square is exact in float64.  Each gradient is cut, in C order,
+    into leaves of 4096; in a leaf, element ``i`` is added to sum number ``i mod 32``; the 32 are
+    folded by halves.  The leaves of all gradients, one after the other, fold in pairs to one.
     """
     with np.errstate(all="ignore"):
         leaves = [np.zeros(0)]

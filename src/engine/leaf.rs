@@ -53,6 +53,22 @@ impl Term for Finite {
 /// type, and the CPU has the tier.
 type Accumulate = unsafe fn(*const u8, usize, &mut Accumulators);
 
+/// Asks for the memory 1 KiB ahead. Two instructions of arithmetic per value leave less of the
+/// CPU's window for reads under way than a plain read has; this makes up for it (on a busy Zen 3, from
+/// 0.83 of a plain read's speed to 1.0).
+#[inline(always)]
+fn prefetch<R>(block: &[R; LANES]) {
+    #[cfg(target_arch = "x86_64")]
+    for line in (0..size_of_val(block)).step_by(64) {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        let ahead = std::ptr::from_ref(block).cast::<i8>().wrapping_add(1024 + line);
+        // SAFETY: a hint, which never faults, also past the end of the array.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(ahead) };
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = block;
+}
+
 /// SAFETY: as for [`Accumulate`].
 #[inline(always)]
 unsafe fn accumulate<T: Term, R: Stored>(data: *const u8, len: usize, sums: &mut Accumulators) {
@@ -61,6 +77,7 @@ unsafe fn accumulate<T: Term, R: Stored>(data: *const u8, len: usize, sums: &mut
     let (blocks, rest) = elements.as_chunks::<LANES>();
     let mut local = *sums; // only indexed by constants, so that it stays in registers
     for block in blocks {
+        prefetch(block);
         for (sum, x) in local.iter_mut().zip(block) {
             *sum += T::of(x.to_f64());
         }

@@ -2,7 +2,7 @@
 
 from importlib.metadata import version
 
-from ferrostep import schedulers
+from ferrostep import clip, schedulers
 from ferrostep._native import StepInfo
 from ferrostep.config import show_config
 from ferrostep.optimizer import NonFiniteError, Optimizer
@@ -16,6 +16,7 @@ __all__ = [
     "NonFiniteError",
     "Optimizer",
     "StepInfo",
+    "clip",
     "get_num_threads",
     "num_threads",
     "schedulers",

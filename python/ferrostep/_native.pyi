@@ -1,4 +1,5 @@
 from collections.abc import Callable, Sequence
+from types import ModuleType
 from typing import Any, Self, final
 
 from numpy.typing import NDArray
@@ -7,7 +8,9 @@ __all__ = [
     "RULES",
     "Core",
     "StepInfo",
+    "clip_factor",
     "default_num_threads",
+    "global_norm",
     "num_threads",
     "power",
     "set_local_num_threads",
@@ -15,10 +18,14 @@ __all__ = [
     "set_simd_tier",
     "simd_tier",
     "simd_tiers",
+    "writable",
 ]
 
 RULES: tuple[str, ...]
 
+def global_norm(arrays: Sequence[Any], labels: Sequence[str]) -> float: ...
+def writable(arrays: Sequence[Any], labels: Sequence[str]) -> list[NDArray[Any]]: ...
+def clip_factor(norm: float, max_norm: float) -> float: ...
 def power(beta: float, t: int) -> float: ...
 def simd_tiers() -> list[str]: ...
 def simd_tier() -> str: ...
@@ -44,7 +51,7 @@ class Core:
         param_groups: list[dict[str, Any]],
         unbound: bool,
         nonfinite: str,
-        reference: Callable[..., Any] | None,
+        reference: ModuleType | None,
         nonfinite_error: type[Exception],
     ) -> None: ...
     def _add_group(
@@ -54,8 +61,17 @@ class Core:
         labels: Sequence[str],
         names: Sequence[str] | None,
     ) -> None: ...
-    def step(self, grads: Any) -> StepInfo: ...
-    def update(self, params: Any, grads: Any) -> StepInfo: ...
+    def step(
+        self, grads: Any, *, grad_scale: float | None = None, max_norm: float | None = None
+    ) -> StepInfo: ...
+    def update(
+        self,
+        params: Any,
+        grads: Any,
+        *,
+        grad_scale: float | None = None,
+        max_norm: float | None = None,
+    ) -> StepInfo: ...
     def _parameters(self) -> list[NDArray[Any] | None]: ...
     def _state(self, index: int) -> dict[str, Any] | None: ...
     def _load(

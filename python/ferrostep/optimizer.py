@@ -10,11 +10,19 @@ from typing import Any, ClassVar, Self
 from ferrostep import state_dict as _state_dict
 from ferrostep._native import Core, StepInfo
 from ferrostep.backends import reference
-from ferrostep.options import COMMON, Check, CommonOptions, choice
+from ferrostep.options import (
+    COMMON,
+    Check,
+    CommonOptions,
+    choice,
+    finite,
+    invalid,
+    upper_bound,
+)
 from ferrostep.params import flatten, is_groups, labels, read_params
 from ferrostep.state import State
 
-_BACKENDS = {None: None, "native": None, "reference": reference.update}
+_BACKENDS = {None: None, "native": None, "reference": reference}
 _NONFINITE = choice("propagate", "raise", "skip")
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
@@ -167,11 +175,21 @@ class Optimizer(Core):
         if self._bound:
             self._groups.append(group)
 
+    @staticmethod
+    def _read_scaling(grad_scale: object, max_norm: object) -> tuple[float, float | None]:
+        """Return both, checked."""
+        scale = 1.0 if grad_scale is None else finite("grad_scale", grad_scale)
+        if scale == 0:
+            raise invalid("grad_scale", grad_scale, "must not be 0")
+        return scale, None if max_norm is None else upper_bound("max_norm", max_norm)
+
     def _flatten(self, what: str, values: Any) -> Any:
         """Return what is no plain list or dict of arrays in the order of the parameters."""
         return flatten(what, self._names, values)
 
-    def _first_update(self, params: Any, grads: Any, **scaling: Any) -> StepInfo:
+    def _first_update(
+        self, params: Any, grads: Any, grad_scale: float | None, max_norm: float | None
+    ) -> StepInfo:
         """Take the parameters, and the state that was loaded before them; if it fails, neither."""
         names, arrays = read_params(params)
         if not arrays:
@@ -181,7 +199,7 @@ class Optimizer(Core):
             if self._pending is not None:
                 self.load_state_dict(self._pending)
             again = arrays if names is None else dict(zip(names, arrays, strict=True))
-            info = self.update(again, grads, **scaling)
+            info = self.update(again, grads, grad_scale=grad_scale, max_norm=max_norm)
         except BaseException:
             self._names = None
             self._restart()

@@ -68,6 +68,7 @@ def number(low: float, high: float = math.inf, *, upper_open: bool = True) -> Ch
 
 non_negative = number(0.0)
 finite = number(-math.inf)
+upper_bound = number(0.0, upper_open=False)
 
 
 def flag(name: str, value: object) -> bool:

@@ -36,6 +36,14 @@ impl Block {
         };
         Block { scalars, prelude: options.scalars(smallest_normal) }
     }
+
+    /// With gradients multiplied by `scale` first; `maximize` is a factor of -1, so that their
+    /// product is exact.
+    #[must_use]
+    pub fn scaled(mut self, scale: f64) -> Self {
+        self.prelude.grad_scale *= scale;
+        self
+    }
 }
 
 /// Dense native arrays of one length. Places beyond the rule's states are unused.

@@ -5,6 +5,8 @@
 
 mod control;
 mod kernel;
+mod leaf;
+mod norm;
 mod overlap;
 mod plan;
 pub mod process;
@@ -15,7 +17,7 @@ mod view;
 
 pub use control::ControlGuard;
 pub use kernel::{Block, CompileKernel, Kernel, Precision};
+pub use norm::{Arrays, Leaves, clip_factor};
 pub use overlap::Written;
 pub use plan::{Plan, is_dense};
-pub use tile::all_finite;
 pub use view::View;

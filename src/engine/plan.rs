@@ -9,7 +9,7 @@ use crate::number::{Format, Kind};
 use crate::rules::MAX_STATES;
 
 /// Below this traffic a step is over before a second thread has woken.
-const PARALLEL_BYTES: usize = 512 * 1024;
+pub(super) const PARALLEL_BYTES: usize = 512 * 1024;
 /// Shares begin at multiples of this many elements: no two threads write one cache line.
 const GRAIN: usize = 64;
 

@@ -132,7 +132,12 @@ impl Tiled {
 /// Reads strided elements and converts each once.
 ///
 /// SAFETY: `data` and the strides lead to elements of `format` in live memory.
-unsafe fn gather<R: Stored>(format: Format, data: *const u8, stride: isize, to: &mut [R]) {
+pub(super) unsafe fn gather<R: Stored>(
+    format: Format,
+    data: *const u8,
+    stride: isize,
+    to: &mut [R],
+) {
     macro_rules! read {
         ($bits:ty, $convert:expr) => {
             for (i, place) in to.iter_mut().enumerate() {
@@ -170,36 +175,4 @@ unsafe fn scatter<R: Stored>(format: Format, data: *mut u8, stride: isize, from:
         Kind::F32 => write!(u32, |x: R| x.to_f32().to_bits()),
         Kind::F64 => write!(u64, |x: R| x.to_f64().to_bits()),
     }
-}
-
-/// Whether every element is finite once it is converted to the compute type.
-///
-/// # Safety
-/// The view describes live memory.
-pub unsafe fn all_finite(view: &View, precision: Precision) -> bool {
-    // SAFETY: passed on from the caller.
-    unsafe {
-        match precision {
-            Precision::F32 => all_finite_in::<f32>(view),
-            Precision::F64 => all_finite_in::<f64>(view),
-        }
-    }
-}
-
-/// SAFETY: as for `all_finite`.
-unsafe fn all_finite_in<R: Stored>(view: &View) -> bool {
-    let tiled = Tiled::new(&[view]);
-    let (format, data) = tiled.arrays[0];
-    let inner = tiled.strides.last().map_or(0, |strides| strides[0]);
-    let mut tile = [R::constant(0.0); TILE];
-    tiled.stretches(0..view.len()).all(|(offsets, len)| {
-        (0..len).step_by(TILE).all(|begin| {
-            let to = &mut tile[..(len - begin).min(TILE)];
-            let start = data.wrapping_offset(offsets[0] + begin as isize * inner);
-            // SAFETY: the offsets are those of elements of a live array.
-            unsafe { gather(format, start, inner, to) };
-            // Without a branch per element, so that it vectorises.
-            to.iter().fold(true, |finite, x| finite & x.is_finite())
-        })
-    })
 }

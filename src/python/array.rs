@@ -136,20 +136,26 @@ impl Header {
             }
         };
         let header = Header::read(array, format);
-        if header.flags & NPY_ARRAY_WRITEABLE == 0 {
+        header.check_writable(label)?;
+        Ok(header)
+    }
+
+    /// Refuses an array that cannot be updated where it lies.
+    pub(super) fn check_writable(&self, label: &str) -> PyResult<()> {
+        if self.flags & NPY_ARRAY_WRITEABLE == 0 {
             return Err(PyValueError::new_err(format!(
                 "{label} is read-only; it must be writable to be updated in place"
             )));
         }
-        if header.view().may_overlap_itself() {
+        if self.view().may_overlap_itself() {
             return Err(PyValueError::new_err(format!(
                 "{label} overlaps itself in memory: shape {} with strides {}; pass an array whose \
                  elements are distinct",
-                shape_text(&header.shape),
-                shape_text(&header.strides)
+                shape_text(&self.shape),
+                shape_text(&self.strides)
             )));
         }
-        Ok(header)
+        Ok(())
     }
 
     /// The header of a gradient.
@@ -238,6 +244,22 @@ impl Header {
     pub(super) fn range_from(&self, data: usize) -> Range<usize> {
         data..data + self.len * self.format.kind.size()
     }
+}
+
+/// An array that is nothing but memory: neither masked nor a matrix.
+pub(super) fn plain<'py>(array: &Bound<'py, PyAny>, label: &str) -> PyResult<Array<'py>> {
+    let numpy = array.py().import(pyo3::intern!(array.py(), "numpy"))?;
+    let found = array.cast::<PyUntypedArray>();
+    if let Ok(found) = found
+        && !found.is_instance(&numpy.getattr("ma")?.getattr("MaskedArray")?)?
+        && !found.is_instance(&numpy.getattr("matrix")?)?
+    {
+        return Ok(found.clone());
+    }
+    Err(PyTypeError::new_err(format!(
+        "{label} is a {}; wanted a NumPy array (numpy.ndarray or numpy.memmap) to write to",
+        array.get_type().name()?
+    )))
 }
 
 /// Whether two arrays have a byte in common; extents that interleave need not.

@@ -11,8 +11,9 @@ use pyo3::types::{PyDict, PyList, PyString, PyTuple};
 
 use super::StepInfo;
 use super::gradients::{self, Arrays};
-use super::inner::{Inner, NonFinite, Settings};
+use super::inner::{Inner, NonFinite, Outcome, Settings};
 use super::lock::{Lock, Locked};
+use super::scaling::Scaling;
 
 #[pyclass(frozen, subclass, module = "ferrostep._native")]
 pub(super) struct Core {
@@ -65,12 +66,21 @@ impl Core {
     /// ----------
     /// grads
     ///     The gradients in the structure of the parameters: never written; None skips a
-    ///     parameter. Arrays of any layout, float16, float32 or float64.
+    ///     parameter. Arrays of any layout, float16, bfloat16, float32 or float64.
+    /// grad_scale
+    ///     What every gradient is multiplied by, in the same pass over memory: 1/loss_scale, say.
+    ///     Finite and not 0; None (the default) leaves gradients as they are.
+    /// max_norm
+    ///     Scale the gradients down so that their joint Euclidean norm, after `grad_scale`, is at
+    ///     most this (Pascanu, Mikolov & Bengio 2013, arXiv:1211.5063): by
+    ///     ``max_norm/(norm + 1e-6)`` where that is below 1. At least 0; ``inf`` only measures.
+    ///     The norm costs one more pass that reads the gradients. None (the default) for no clipping.
     ///
     /// Returns
     /// -------
     /// StepInfo
-    ///     `applied` is False if ``nonfinite="skip"`` left the step out.
+    ///     `applied` is False if ``nonfinite="skip"`` left the step out; `grad_norm` is the norm
+    ///     before clipping, None without `max_norm`.
     ///
     /// Raises
     /// ------
@@ -88,9 +98,16 @@ impl Core {
     /// StepInfo(applied=True, grad_norm=None)
     /// >>> p
     /// array([ 0.5, -1. ])
-    fn step(slf: &Bound<'_, Self>, grads: &Bound<'_, PyAny>) -> PyResult<Py<StepInfo>> {
+    #[pyo3(signature = (grads, *, grad_scale=None, max_norm=None))]
+    fn step(
+        slf: &Bound<'_, Self>,
+        grads: &Bound<'_, PyAny>,
+        grad_scale: Option<&Bound<'_, PyAny>>,
+        max_norm: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Py<StepInfo>> {
         guarded(|| {
             let py = slf.py();
+            let scaling = Scaling::read(slf, grad_scale, max_norm)?;
             let (grads, mut locked) = slf.get().read(slf, grads)?;
             let inner = started(&mut locked)?;
             if inner.unbound {
@@ -98,7 +115,7 @@ impl Core {
                     "this optimizer is unbound (made without params): use update()",
                 ));
             }
-            info(py, inner.step(py, grads)?)
+            info(py, &inner.step(py, grads, scaling)?)
         })
     }
 
@@ -112,6 +129,8 @@ impl Core {
     ///     Arrays to update in place: an array, a list or tuple of arrays, or a dict of names.
     /// grads
     ///     The gradients in the same structure.
+    /// grad_scale, max_norm
+    ///     As in `step`.
     ///
     /// Returns
     /// -------
@@ -132,14 +151,18 @@ impl Core {
     /// StepInfo(applied=True, grad_norm=None)
     /// >>> weights["w"]
     /// array([ 0.5, -1. ])
+    #[pyo3(signature = (params, grads, *, grad_scale=None, max_norm=None))]
     fn update(
         slf: &Bound<'_, Self>,
         params: &Bound<'_, PyAny>,
         grads: &Bound<'_, PyAny>,
+        grad_scale: Option<&Bound<'_, PyAny>>,
+        max_norm: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Py<StepInfo>> {
         guarded(|| {
             let py = slf.py();
             let core = slf.get();
+            let scaling = Scaling::read(slf, grad_scale, max_norm)?;
             let mut locked = core.inner.lock(py)?;
             let inner = started(&mut locked)?;
             if !inner.unbound {
@@ -149,8 +172,10 @@ impl Core {
             }
             if inner.slots.is_empty() {
                 drop(locked);
-                let first =
-                    slf.call_method1(pyo3::intern!(py, "_first_update"), (params, grads))?;
+                let first = slf.call_method1(
+                    pyo3::intern!(py, "_first_update"),
+                    (params, grads, grad_scale, max_norm),
+                )?;
                 return Ok(first.cast_into::<StepInfo>()?.unbind());
             }
             let arrays = gradients::plain(params, inner.names.as_deref());
@@ -165,9 +190,9 @@ impl Core {
             };
             let (grads, mut locked) = core.read(slf, grads)?;
             let inner = started(&mut locked)?;
-            let applied = inner.take(arrays).and_then(|()| inner.step(py, grads));
+            let outcome = inner.take(arrays).and_then(|()| inner.step(py, grads, scaling));
             inner.release();
-            info(py, applied?)
+            info(py, &outcome?)
         })
     }
 
@@ -232,11 +257,15 @@ fn started<'a>(inner: &'a mut Locked<'_, Option<Inner>>) -> PyResult<&'a mut Inn
     })
 }
 
-/// What a step without a norm returns: one of two constants.
-fn info(py: Python<'_>, applied: bool) -> PyResult<Py<StepInfo>> {
+/// What a step returns; without a norm, one of two constants.
+fn info(py: Python<'_>, outcome: &Outcome) -> PyResult<Py<StepInfo>> {
     static CONSTANTS: [PyOnceLock<Py<StepInfo>>; 2] = [PyOnceLock::new(), PyOnceLock::new()];
-    let made = || Py::new(py, StepInfo { applied, grad_norm: None });
-    Ok(CONSTANTS[usize::from(applied)].get_or_try_init(py, made)?.clone_ref(py))
+    let Outcome { applied, grad_norm } = *outcome;
+    let made = || Py::new(py, StepInfo { applied, grad_norm });
+    match grad_norm {
+        Some(_) => made(),
+        None => Ok(CONSTANTS[usize::from(applied)].get_or_try_init(py, made)?.clone_ref(py)),
+    }
 }
 
 impl Core {

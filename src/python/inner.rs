@@ -10,9 +10,10 @@ use super::group::Group;
 use super::overlap;
 use super::raw;
 use super::reference;
+use super::scaling::Scaling;
 use super::slot::{Slot, StateArray};
 use super::step::{self, Gradient, Part};
-use crate::engine::{Plan, Written};
+use crate::engine::{Plan, Written, clip_factor};
 
 #[derive(Clone, Copy, PartialEq)]
 pub(super) enum NonFinite {
@@ -43,8 +44,14 @@ pub(super) struct Settings {
     pub(super) param_groups: Py<PyList>,
     pub(super) nonfinite: NonFinite,
     pub(super) nonfinite_error: Py<PyAny>,
-    /// The NumPy reference, where it is to run in place of the engine.
+    /// The module of the NumPy reference, where it is to run in place of the engine.
     pub(super) reference: Option<Py<PyAny>>,
+}
+
+/// What a step did.
+pub(super) struct Outcome {
+    pub(super) applied: bool,
+    pub(super) grad_norm: Option<f64>,
 }
 
 pub(super) struct Inner {
@@ -148,8 +155,13 @@ impl Inner {
         Ok(())
     }
 
-    /// One step, wholly or not at all. False if it was skipped.
-    pub(super) fn step(&mut self, py: Python<'_>, grads: Arrays<'_>) -> PyResult<bool> {
+    /// One step, wholly or not at all.
+    pub(super) fn step(
+        &mut self,
+        py: Python<'_>,
+        grads: Arrays<'_>,
+        scaling: Scaling,
+    ) -> PyResult<Outcome> {
         if grads.len() != self.slots.len() {
             return Err(count_error("gradients", grads.len(), self.slots.len()));
         }
@@ -166,45 +178,63 @@ impl Inner {
         if !made.is_empty() {
             self.forget_memory();
         }
-        let outcome = self.apply(py, &parts);
-        if !matches!(outcome, Ok(true)) && !made.is_empty() {
+        let outcome = self.apply(py, &parts, scaling);
+        let applied = outcome.as_ref().is_ok_and(|outcome| outcome.applied);
+        if !applied && !made.is_empty() {
             // As if the step had never been asked for: the next one is the first again.
             for (slot, known) in made {
                 self.slots[slot].drop_states(known);
             }
             self.forget_memory();
         }
-        if !outcome? {
+        let outcome = outcome?;
+        if outcome.applied {
+            for part in &parts {
+                self.slots[part.slot].step += 1;
+            }
+        } else {
             self.skipped += 1;
-            return Ok(false);
         }
-        for part in &parts {
-            self.slots[part.slot].step += 1;
-        }
-        Ok(true)
+        Ok(outcome)
     }
 
-    /// The last checks and the run. False if the gradients are not finite and the step is skipped.
-    fn apply(&mut self, py: Python<'_>, parts: &[Part<'_>]) -> PyResult<bool> {
+    /// The last checks and the run; not applied if the gradients are not finite and are skipped.
+    fn apply(&mut self, py: Python<'_>, parts: &[Part<'_>], scaling: Scaling) -> PyResult<Outcome> {
         self.check_overlap(py, parts)?;
-        let settings = &self.settings;
-        if settings.nonfinite != NonFinite::Propagate
-            && let Some(found) = step::find_nonfinite(&self.slots, parts)
-        {
-            if settings.nonfinite == NonFinite::Skip {
-                return Ok(false);
-            }
-            let message = format!("the gradient of {} is not finite", self.slots[found].label);
-            return Err(PyErr::from_value(settings.nonfinite_error.bind(py).call1((message,))?));
+        let Settings { reference, rule, nonfinite, nonfinite_error, .. } = &self.settings;
+        let mut scale = scaling.grad_scale;
+        let mut grad_norm = None;
+        if let Some(max_norm) = scaling.max_norm {
+            let norm = match reference {
+                Some(module) => reference::global_norm(module.bind(py), &self.slots, parts)?,
+                None => step::global_norm(py, &self.slots, parts),
+            };
+            let norm = norm * scale.abs();
+            scale *= clip_factor(norm, max_norm);
+            grad_norm = Some(norm);
         }
-        match &settings.reference {
-            Some(function) => {
-                let (rule, groups) = (&settings.rule, &self.groups);
-                reference::run(function.bind(py), rule, &self.slots, groups, parts)?;
+        // A norm that is finite tells that every gradient is.
+        if *nonfinite != NonFinite::Propagate && !grad_norm.is_some_and(f64::is_finite) {
+            let found = step::find_nonfinite(py, &self.slots, parts);
+            if found.is_some() || grad_norm.is_some() {
+                if *nonfinite == NonFinite::Skip {
+                    return Ok(Outcome { applied: false, grad_norm });
+                }
+                let message = match found {
+                    Some(i) => format!("the gradient of {} is not finite", self.slots[i].label),
+                    None => "the norm of the gradients overflows float64".to_owned(),
+                };
+                return Err(PyErr::from_value(nonfinite_error.bind(py).call1((message,))?));
             }
-            None => step::run(py, &self.slots, &self.groups, &mut self.plan, parts)?,
         }
-        Ok(true)
+        match reference {
+            Some(module) => {
+                let (module, groups) = (module.bind(py), &self.groups);
+                reference::run(module, rule, &self.slots, groups, parts, scale)?;
+            }
+            None => step::run(py, &self.slots, &self.groups, &mut self.plan, parts, scale)?,
+        }
+        Ok(Outcome { applied: true, grad_norm })
     }
 
     fn check_overlap(&mut self, py: Python<'_>, parts: &[Part<'_>]) -> PyResult<()> {

@@ -1,6 +1,7 @@
 //! The only place that knows Python: checked arrays, the step, error mapping, the module.
 
 mod array;
+mod clip;
 mod core;
 mod gradients;
 mod group;
@@ -9,6 +10,7 @@ mod lock;
 mod overlap;
 mod raw;
 mod reference;
+mod scaling;
 mod slot;
 mod step;
 
@@ -94,6 +96,9 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<core::Core>()?;
     module.add_class::<StepInfo>()?;
     module.add_function(wrap_pyfunction!(power, module)?)?;
+    module.add_function(wrap_pyfunction!(clip::global_norm, module)?)?;
+    module.add_function(wrap_pyfunction!(clip::writable, module)?)?;
+    module.add_function(wrap_pyfunction!(clip::factor, module)?)?;
     module.add_function(wrap_pyfunction!(simd_tiers, module)?)?;
     module.add_function(wrap_pyfunction!(simd_tier, module)?)?;
     module.add_function(wrap_pyfunction!(set_simd_tier, module)?)?;

@@ -6,6 +6,22 @@ use pyo3::types::{PyDict, PySet};
 use super::group::Group;
 use super::slot::Slot;
 use super::step::Part;
+use crate::engine::Precision;
+
+/// The norm of all gradients together, before scaling.
+pub(super) fn global_norm(
+    reference: &Bound<'_, PyAny>,
+    slots: &[Slot],
+    parts: &[Part<'_>],
+) -> PyResult<f64> {
+    let dtype = |part: &Part<'_>| match slots[part.slot].header.precision() {
+        Precision::F32 => "f4",
+        Precision::F64 => "f8",
+    };
+    let gradients: Vec<_> = parts.iter().map(|part| &part.gradient).collect();
+    let dtypes: Vec<_> = parts.iter().map(dtype).collect();
+    reference.call_method1("global_norm", (gradients, dtypes))?.extract()
+}
 
 /// Computes all new values before the first is written.
 pub(super) fn run(
@@ -14,6 +30,7 @@ pub(super) fn run(
     slots: &[Slot],
     groups: &[Group],
     parts: &[Part<'_>],
+    scale: f64,
 ) -> PyResult<()> {
     let py = reference.py();
     let mut results = Vec::new();
@@ -33,9 +50,9 @@ pub(super) fn run(
         }
         let t = slot.step + 1;
         let options = &compiled.options;
-        let (p, new): (Bound<'_, PyAny>, Bound<'_, PyDict>) = reference
-            .call1((rule, &array, &part.gradient, &state, options, t, fresh))?
-            .extract()?;
+        let arguments = (rule, &array, &part.gradient, &state, options, t, fresh, scale);
+        let (p, new): (Bound<'_, PyAny>, Bound<'_, PyDict>) =
+            reference.call_method1("update", arguments)?.extract()?;
         results.push((array.into_any(), p));
         for (name, value) in &new {
             if let Some(old) = state.get_item(&name)? {

@@ -7,11 +7,11 @@ use super::array::{Array, Header, shape_text};
 use super::gradients::Arrays;
 use super::group::{Compiled, Group};
 use super::slot::{Slot, StateArray};
-use crate::engine::{Block, ControlGuard, Plan, Precision, all_finite, threads};
+use crate::engine::{self, Block, ControlGuard, Plan, Precision, threads};
 use crate::rules::{Clock, MAX_STATES};
 
 /// Below this the step is shorter than giving the interpreter away and taking it back.
-const DETACH_BYTES: usize = 128 * 1024;
+pub(super) const DETACH_BYTES: usize = 128 * 1024;
 
 /// Where a gradient lies.
 pub(super) enum Gradient {
@@ -81,19 +81,39 @@ pub(super) fn make_states(
     Ok(grown)
 }
 
-/// The first parameter whose gradient is not finite once it is converted.
-pub(super) fn find_nonfinite(slots: &[Slot], parts: &[Part<'_>]) -> Option<usize> {
-    let _control = ControlGuard::new();
-    let finite = |part: &&Part<'_>| {
+/// The gradients as the engine's reductions take them.
+fn gradients(slots: &[Slot], parts: &[Part<'_>]) -> engine::Arrays {
+    let view = |part: &Part<'_>| {
         let header = &slots[part.slot].header;
         let view = match &part.place {
             Gradient::InPlace(data) => header.view_at(*data),
             Gradient::Elsewhere(header) => header.view(),
         };
-        // SAFETY: the header was read in this call and the gradient is held.
-        unsafe { all_finite(&view, header.precision()) }
+        (view, header.precision())
     };
-    parts.iter().find(|part| !finite(part)).map(|part| part.slot)
+    parts.iter().map(view).collect()
+}
+
+/// Runs a reduction, without the interpreter if it is large.
+fn reduce<T: Send>(py: Python<'_>, bytes: usize, run: impl FnOnce() -> T + Send) -> T {
+    if bytes > DETACH_BYTES { py.detach(run) } else { run() }
+}
+
+/// The first parameter whose gradient is not finite once it is converted.
+pub(super) fn find_nonfinite(py: Python<'_>, slots: &[Slot], parts: &[Part<'_>]) -> Option<usize> {
+    let (gradients, threads) = (gradients(slots, parts), threads::count());
+    // SAFETY: the headers were read in this call and the gradients are held; another thread that
+    // resizes or writes them meanwhile is as unsafe as it is with NumPy itself.
+    let run = || unsafe { gradients.first_nonfinite(threads) };
+    reduce(py, gradients.bytes(), run).map(|i| parts[i].slot)
+}
+
+/// The norm of all gradients together, before scaling.
+pub(super) fn global_norm(py: Python<'_>, slots: &[Slot], parts: &[Part<'_>]) -> f64 {
+    let (gradients, threads) = (gradients(slots, parts), threads::count());
+    // SAFETY: as in `find_nonfinite`.
+    let run = || unsafe { gradients.squares(threads) }.norm(1.0);
+    reduce(py, gradients.bytes(), run)
 }
 
 /// Runs the parts, without the interpreter if they are large.
@@ -103,10 +123,11 @@ pub(super) fn run(
     groups: &[Group],
     plan: &mut Plan,
     parts: &[Part<'_>],
+    scale: f64,
 ) -> PyResult<()> {
     let _control = ControlGuard::new();
     plan.clear();
-    let mut blocks = Blocks { last: None, all: Vec::new() };
+    let mut blocks = Blocks { scale, last: None, all: Vec::new() };
     for part in parts {
         let slot = &slots[part.slot];
         let compiled = groups[slot.group].compiled()?;
@@ -133,6 +154,7 @@ type BlockKey = (usize, Clock, Precision);
 
 /// The scalars of a step, computed once for what has them in common.
 struct Blocks {
+    scale: f64,
     last: Option<(BlockKey, usize)>,
     all: Vec<(BlockKey, usize)>,
 }
@@ -151,7 +173,8 @@ impl Blocks {
         };
         let found = found.unwrap_or_else(|| {
             let scalars = compiled.method.scalars(key.1);
-            (key, plan.block(Block::new(scalars, &compiled.prelude, precision)))
+            let block = Block::new(scalars, &compiled.prelude, precision).scaled(self.scale);
+            (key, plan.block(block))
         });
         self.last = Some(found);
         found.1

@@ -21,11 +21,11 @@ the new parameter and the new state.  It changes none of the arrays that it was 
 """
 
 import math
-from collections.abc import Callable, Mapping, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from ferrostep._native import power  # beta**t, correctly rounded; the platform's pow is not
 
@@ -36,7 +36,14 @@ Rule = Callable[[Array, Array, Arrays, Options, int, Set[str]], tuple[Array, Arr
 
 
 def update(
-    rule: str, p: Array, g: Array, state: Arrays, options: Options, t: int, fresh: Set[str]
+    rule: str,
+    p: Array,
+    g: Array,
+    state: Arrays,
+    options: Options,
+    t: int,
+    fresh: Set[str],
+    grad_scale: float = 1.0,
 ) -> tuple[Array, Arrays]:
     """One step of one parameter: returns the new parameter and new state, writes nothing.
 
@@ -52,6 +59,8 @@ def update(
         g = np.array(g, dtype)  # a copy: some rules remember g, and the caller's g is not ours
 
         # What was not asked for is not done at all: even a multiplication by 1 is left out.
+        if grad_scale != 1:  # the user's factor times that of clipping, one float64
+            g = g * grad_scale
         if o["maximize"]:
             g = -g
         if weight_decay != 0:
@@ -74,6 +83,38 @@ def _plain(value: Any) -> Any:
     if isinstance(value, tuple | list):
         return tuple(_plain(x) for x in value)
     return value.item() if isinstance(value, np.generic) else value
+
+
+def global_norm(grads: Sequence[Array | None], dtypes: Sequence[DTypeLike]) -> float:
+    """The norm of all gradients together, added in the one order that everybody follows.
+
+    ``dtypes`` are the types that the gradients are rounded to first: those that their parameters
+    are computed in.  A float32's square is exact in float64.  Each gradient is cut, in C order,
+    into leaves of 4096; in a leaf, element ``i`` is added to sum number ``i mod 32``; the 32 are
+    folded by halves.  The leaves of all gradients, one after the other, fold in pairs to one.
+    """
+    with np.errstate(all="ignore"):
+        leaves = [np.zeros(0)]
+        for g, dtype in zip(grads, dtypes, strict=True):
+            if g is None:
+                continue
+            x = np.asarray(g, np.dtype(dtype).newbyteorder("=")).astype(np.float64).reshape(-1)
+            # The squares fill up the last leaf with +0.0, which changes no sum: none is -0.0.
+            squares = np.zeros(-(-x.size // 4096) * 4096)
+            squares[: x.size] = x * x
+            sums = np.zeros((squares.size // 4096, 32))
+            for row in squares.reshape(-1, 128, 32).swapaxes(0, 1):
+                sums = sums + row
+            while sums.shape[1] > 1:
+                half = sums.shape[1] // 2
+                sums = sums[:, :half] + sums[:, half:]
+            leaves.append(sums[:, 0])
+        tree = np.concatenate(leaves)
+        while tree.size > 1:
+            pairs = tree[: tree.size // 2 * 2]
+            odd = tree[pairs.size :]  # one that has no partner passes up as it is
+            tree = np.concatenate([pairs[0::2] + pairs[1::2], odd])
+    return math.sqrt(tree[0]) if tree.size else 0.0
 
 
 def _clamp(x: Array, low: float, high: float) -> Array:

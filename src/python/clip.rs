@@ -1,0 +1,74 @@
+//! The global norm of arrays, and the checks before they are clipped in place.
+
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+
+use super::array::{Array, Header, plain, shares_memory};
+use super::gradients::collect;
+use super::step::DETACH_BYTES;
+use crate::engine::{self, Written, clip_factor, threads};
+
+/// What errors call the arrays; they come as a step's gradients do.
+fn label(labels: &[String], i: usize) -> String {
+    labels.get(i).cloned().unwrap_or_else(|| format!("parameter {i}"))
+}
+
+/// The square root of the sum of squares of all elements, None counting as empty.
+#[pyfunction]
+pub(super) fn global_norm(
+    py: Python<'_>,
+    arrays: &Bound<'_, PyAny>,
+    labels: Vec<String>,
+) -> PyResult<f64> {
+    let arrays = collect(arrays, |i| label(&labels, i))?;
+    let mut views = Vec::new();
+    for (i, array) in arrays.iter().enumerate() {
+        if let Some(array) = array {
+            let header = Header::of_gradient(array, &label(&labels, i))?;
+            views.push((header.view(), header.precision()));
+        }
+    }
+    let reduction: engine::Arrays = views.into_iter().collect();
+    let threads = threads::count();
+    // SAFETY: the headers were read in this call and `arrays` holds the memory; another thread
+    // that resizes or writes them meanwhile is as unsafe as it is with NumPy itself.
+    let norm = || unsafe { reduction.squares(threads) }.norm(1.0);
+    Ok(if reduction.bytes() > DETACH_BYTES { py.detach(norm) } else { norm() })
+}
+
+/// The arrays without None, checked to be writable where they lie and to share no memory.
+#[pyfunction]
+pub(super) fn writable<'py>(
+    arrays: Vec<Bound<'py, PyAny>>,
+    labels: Vec<String>,
+) -> PyResult<Vec<Array<'py>>> {
+    let mut places: Vec<(String, Array<'py>)> = Vec::new();
+    let mut intervals = Vec::new();
+    for (i, array) in arrays.iter().enumerate().filter(|(_, array)| !array.is_none()) {
+        let name = format!("the gradient of {}", label(&labels, i));
+        let array = plain(array, &name)?;
+        let header = Header::of_gradient(&array, &label(&labels, i))?;
+        header.check_writable(&name)?;
+        intervals.extend(header.view().extent().map(|range| (range, places.len())));
+        places.push((name, array));
+    }
+    let written = Written::new(intervals.clone());
+    for (range, owner) in intervals {
+        for other in written.hits(range).filter(|other| *other < owner) {
+            let ((a, first), (b, second)) = (&places[other], &places[owner]);
+            let how = match first.is(second) {
+                true => "are the same array",
+                false if shares_memory(first, second)? => "overlap in memory",
+                false => continue,
+            };
+            return Err(PyValueError::new_err(format!("{a} and {b} {how}")));
+        }
+    }
+    Ok(places.into_iter().map(|(_, array)| array).collect())
+}
+
+/// `max_norm / (norm + 1e-6)` where that is below 1, else 1.
+#[pyfunction(name = "clip_factor")]
+pub(super) fn factor(norm: f64, max_norm: f64) -> f64 {
+    clip_factor(norm, max_norm)
+}

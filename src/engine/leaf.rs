@@ -53,9 +53,9 @@ impl Term for Finite {
 /// type, and the CPU has the tier.
 type Accumulate = unsafe fn(*const u8, usize, &mut Accumulators);
 
-/// Asks for the memory 1 KiB ahead. Two instructions of arithmetic per value leave less of the
-/// CPU's window for reads under way than a plain read has; this makes up for it (on a busy Zen 3, from
-/// 0.83 of a plain read's speed to 1.0).
+/// Asks for the memory 1 KiB ahead. The arithmetic on each value leaves less of the CPU's window
+/// for reads under way than a plain read has; this makes up for it (on a busy Zen 3, from 0.83 of
+/// a plain read's speed to 1.0).
 #[inline(always)]
 fn prefetch<R>(block: &[R; LANES]) {
     #[cfg(target_arch = "x86_64")]

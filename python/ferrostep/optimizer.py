@@ -44,6 +44,8 @@ class Optimizer(Core):
     common
         Options that every class takes: `weight_decay` (default 0.0, >= 0),
         `decoupled_weight_decay` (False), `maximize` (False), `flush_subnormals` (False),
+        `state_dtype` (None: float64 for a float64 parameter, else float32; "float16" or
+        "bfloat16" for half the memory; kept by state that exists already),
         `nonfinite` ("propagate", "raise" or "skip"), `backend` (None or "native", "reference").
     """
 
@@ -69,6 +71,7 @@ class Optimizer(Core):
             "decoupled_weight_decay": False,
             "maximize": False,
             "flush_subnormals": False,
+            "state_dtype": None,
         }
         self.nonfinite: str = _NONFINITE("nonfinite", nonfinite)
         self.backend: str | None = backend

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any, TypedDict
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 Check = Callable[[str, object], Any]
 
@@ -28,6 +29,7 @@ class CommonOptions(TypedDict, total=False):
     decoupled_weight_decay: bool
     maximize: bool
     flush_subnormals: bool
+    state_dtype: DTypeLike | None
     nonfinite: str
     backend: str | None
 
@@ -113,9 +115,35 @@ def ordered(name: str, value: object) -> tuple[float, float]:
     return low, high
 
 
+STATE_DTYPES = ("float16", "bfloat16", "float32", "float64")
+
+
+def state_dtype(name: str, value: object) -> str | None:
+    """The name of a dtype that state can be stored in; None for that of the computation."""
+    found: object = value
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        try:
+            found = np.dtype(value).name  # type: ignore[call-overload]
+        except TypeError:
+            found = None
+    if found not in STATE_DTYPES:
+        raise invalid(name, value, f"must be None or one of {', '.join(map(repr, STATE_DTYPES))}")
+    if found == "bfloat16":
+        try:
+            import ml_dtypes  # noqa: F401
+        except ImportError as error:
+            raise ImportError(
+                "bfloat16 state needs ml_dtypes: pip install ferrostep[bfloat16]"
+            ) from error
+    return str(found)
+
+
 COMMON: dict[str, Check] = {
     "weight_decay": non_negative,
     "decoupled_weight_decay": flag,
     "maximize": flag,
     "flush_subnormals": flag,
+    "state_dtype": state_dtype,
 }

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ferrostep._native import Core
-from ferrostep.options import COMMON
+from ferrostep.options import COMMON, STATE_DTYPES
 
 if TYPE_CHECKING:
     from ferrostep.optimizer import Optimizer
@@ -151,10 +151,13 @@ def _arrays(cls: type[Optimizer], entry: Any, param: Any, label: str) -> dict[st
             raise ValueError(
                 f"state {name!r} of {label} has shape {found.shape}, not {param.shape}"
             )
-        if found.dtype.kind != "f":
+        if found.dtype.name not in STATE_DTYPES:
             raise ValueError(f"state {name!r} of {label} has dtype {found.dtype}, wanted a float")
-        dtype = np.float64 if param.dtype.itemsize == 8 else np.float32
-        made = np.empty_like(param, dtype=dtype, subok=False)
+        # What the parameter may have as state keeps its type.
+        dtype = np.dtype(np.float64 if param.dtype.itemsize == 8 else np.float32)
+        if param.dtype.itemsize < 8 and found.dtype.itemsize < 8:
+            dtype = found.dtype
+        made = np.empty_like(param, dtype=dtype.newbyteorder("="), subok=False)
         with np.errstate(over="ignore"):
             made[...] = found
         if not np.array_equal(made.astype(found.dtype), found, equal_nan=True):

@@ -6,6 +6,7 @@
 //! follow from its shape and flags, are not compared.
 
 use std::ops::Range;
+use std::sync::atomic::{AtomicI32, Ordering};
 
 use numpy::npyffi::{
     NPY_ARRAY_ALIGNED, NPY_ARRAY_C_CONTIGUOUS, NPY_ARRAY_WRITEABLE, NPY_TYPES, PyArrayObject_fields,
@@ -84,17 +85,35 @@ fn equal(a: &[isize], b: &[isize]) -> bool {
 }
 
 /// How the elements are stored, None for a type that the engine does not know.
-fn format(fields: &PyArrayObject_fields) -> Option<Format> {
+fn format(array: &Array<'_>) -> Option<Format> {
     // SAFETY: an array always has a descriptor.
-    let descr = unsafe { &(*fields.descr).fields };
+    let descr = unsafe { &(*fields(array).descr).fields };
     let kind = match descr.type_num {
         n if n == NPY_TYPES::NPY_HALF as i32 => Kind::F16,
         n if n == NPY_TYPES::NPY_FLOAT as i32 => Kind::F32,
         n if n == NPY_TYPES::NPY_DOUBLE as i32 => Kind::F64,
+        n if is_bfloat16(array, n) => Kind::BF16,
         _ => return None,
     };
     let foreign = if cfg!(target_endian = "little") { b'>' } else { b'<' };
     Some(Format { kind, swapped: descr.byteorder as u8 == foreign })
+}
+
+/// Whether this type number is that of `ml_dtypes.bfloat16`, which it gets when it is imported.
+fn is_bfloat16(array: &Array<'_>, type_num: i32) -> bool {
+    static KNOWN: AtomicI32 = AtomicI32::new(-1);
+    if KNOWN.load(Ordering::Relaxed) == type_num {
+        return true;
+    }
+    let is = |name: &str, wanted: &str| {
+        let found = array.dtype().getattr("type").and_then(|scalar| scalar.getattr(name));
+        found.is_ok_and(|found| found.extract::<String>().is_ok_and(|found| found == wanted))
+    };
+    let found = type_num >= 0 && is("__name__", "bfloat16") && is("__module__", "ml_dtypes");
+    if found {
+        KNOWN.store(type_num, Ordering::Relaxed);
+    }
+    found
 }
 
 pub(super) fn dtype_name(array: &Array<'_>) -> String {
@@ -126,11 +145,12 @@ impl Header {
 
     /// The header of an array that we are to write: float32 or float64 and writable.
     pub(super) fn of_written(array: &Array<'_>, label: &str) -> PyResult<Self> {
-        let format = match format(fields(array)) {
-            Some(format) if format.kind != Kind::F16 => format,
-            _ => {
+        let format = match format(array) {
+            Some(format) => format,
+            None => {
                 return Err(PyTypeError::new_err(format!(
-                    "{label} has dtype {}; parameters must be float32 or float64",
+                    "{label} has dtype {}; parameters must be float32 or float64 (or \
+                     float16 or bfloat16)",
                     dtype_name(array)
                 )));
             }
@@ -160,10 +180,11 @@ impl Header {
 
     /// The header of a gradient.
     pub(super) fn of_gradient(array: &Array<'_>, label: &str) -> PyResult<Self> {
-        match format(fields(array)) {
+        match format(array) {
             Some(format) => Ok(Header::read(array, format)),
             None => Err(PyTypeError::new_err(format!(
-                "the gradient of {label} has dtype {}; wanted float16, float32 or float64",
+                "the gradient of {label} has dtype {}; wanted float16, bfloat16, float32 or \
+                 float64",
                 dtype_name(array)
             ))),
         }
@@ -192,16 +213,16 @@ impl Header {
         self.data == now.data as usize && axes(now) == (&self.shape, &self.strides)
     }
 
-    /// The address of a gradient that can run in place beside this parameter: of its very type and
-    /// shape, both in C order without gaps.
+    /// The address and type of a gradient that can run in place beside this parameter: of its
+    /// shape, both in C order without gaps, in the machine's byte order.
     #[inline]
-    pub(super) fn beside(&self, gradient: &Array<'_>) -> Option<usize> {
+    pub(super) fn beside(&self, gradient: &Array<'_>) -> Option<(usize, Kind)> {
         let g = fields(gradient);
-        let same = self.flags & g.flags & IN_PLACE == IN_PLACE
-            && self.is_of(g)
-            && !self.format.swapped
-            && equal(axes(g).0, &self.shape);
-        same.then_some(g.data as usize)
+        if self.flags & g.flags & IN_PLACE != IN_PLACE || !equal(axes(g).0, &self.shape) {
+            return None;
+        }
+        let format = if self.is_of(g) { self.format } else { format(gradient)? };
+        (!self.format.swapped && !format.swapped).then_some((g.data as usize, format.kind))
     }
 
     pub(super) fn runs_in_place(&self) -> bool {
@@ -209,7 +230,7 @@ impl Header {
     }
 
     pub(super) fn precision(&self) -> Precision {
-        if self.format.kind == Kind::F64 { Precision::F64 } else { Precision::F32 }
+        Precision::of(self.format.kind)
     }
 
     pub(super) fn pointer(&self) -> *mut u8 {
@@ -229,10 +250,10 @@ impl Header {
         }
     }
 
-    /// An array of this type and shape in C order, from `data` on.
-    pub(super) fn view_at(&self, data: usize) -> View {
-        let mut view = View { data: data as *mut u8, ..self.view() };
-        let mut stride = self.format.kind.size() as isize;
+    /// An array of this shape in C order, from `data` on.
+    pub(super) fn view_at(&self, data: usize, kind: Kind) -> View {
+        let mut view = View { data: data as *mut u8, format: Format::native(kind), ..self.view() };
+        let mut stride = kind.size() as isize;
         for (place, n) in view.strides.iter_mut().zip(&view.shape).rev() {
             *place = stride;
             stride *= *n as isize;
@@ -240,9 +261,9 @@ impl Header {
         view
     }
 
-    /// The bytes of elements that lie from `data` on without gaps.
-    pub(super) fn range_from(&self, data: usize) -> Range<usize> {
-        data..data + self.len * self.format.kind.size()
+    /// The bytes of as many elements of `kind`, from `data` on without gaps.
+    pub(super) fn range_from(&self, data: usize, kind: Kind) -> Range<usize> {
+        data..data + self.len * kind.size()
     }
 }
 

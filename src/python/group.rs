@@ -10,6 +10,7 @@ use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple};
 use super::raw;
 use super::slot::Slot;
 use crate::engine::{CompileKernel, Kernel};
+use crate::number::Kind;
 use crate::rules::{self, Method, Options, PreludeOptions, State, Value};
 
 /// A group's options, understood.
@@ -20,6 +21,8 @@ pub(super) struct Compiled {
     pub(super) kernel: Kernel,
     pub(super) prelude: PreludeOptions,
     pub(super) states: Vec<State>,
+    /// What state that is made is stored in; None for the compute type.
+    pub(super) state_kind: Option<Kind>,
     /// The options as Python normalised them.
     pub(super) options: Py<PyDict>,
 }
@@ -141,7 +144,20 @@ impl Group {
             Some(changed) => self.compiled = Some(compile(rule, read.bind(py), &changed, &known)?),
             None => self.compiled = Some(compile(rule, read.bind(py), dict, &PyDict::new(py))?),
         }
-        let options = self.compiled()?.options.bind(py);
+        let compiled = self.compiled()?;
+        let slots = &slots[self.slots.clone()];
+        if let Some(kind) = compiled.state_kind
+            && let Some(slot) = slots.iter().find(|slot| !slot.may_keep(kind))
+        {
+            return Err(PyValueError::new_err(format!(
+                "state_dtype {:?} does not go with {} of dtype {}: state is float64 beside \
+                 float64, and float16, bfloat16 or float32 beside what is narrower",
+                kind.name(),
+                slot.label,
+                slot.header.format.kind.name()
+            )));
+        }
+        let options = compiled.options.bind(py);
         let watch = |key: &Bound<'_, PyAny>, value: &Bound<'_, PyAny>| -> PyResult<Watched> {
             Ok(match () {
                 () if options.contains(key)? && immutable(value) => Watched::Identity,
@@ -194,7 +210,9 @@ fn compile(
     let internal = |error: rules::OptionError| PyRuntimeError::new_err(error.to_string());
     let prelude = PreludeOptions::read(&options).map_err(internal)?;
     let (method, kernel) = rules::method(rule, &options, CompileKernel).map_err(internal)?;
+    let state_kind = options.word("state_dtype").ok().and_then(Kind::named);
     Ok(Compiled {
+        state_kind,
         id: IDS.fetch_add(1, Ordering::Relaxed),
         states: method.states(),
         method,

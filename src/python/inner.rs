@@ -102,7 +102,13 @@ impl Inner {
             return Err(error);
         }
         self.forget_memory();
-        self.groups.push(Group::new(group, known..self.slots.len()));
+        let mut group = Group::new(group, known..self.slots.len());
+        let Settings { rule, read, .. } = &self.settings;
+        if let Err(error) = group.refresh(py, &self.slots, !self.unbound, rule, read) {
+            self.slots.truncate(known);
+            return Err(error);
+        }
+        self.groups.push(group);
         if let Some(names) = names {
             self.names.get_or_insert_default().extend(names);
         }
@@ -116,7 +122,7 @@ impl Inner {
     pub(super) fn forget_memory(&mut self) {
         self.written = None;
         for slot in &mut self.slots {
-            slot.clear_of = 0;
+            slot.clear_of = None;
         }
     }
 
@@ -247,11 +253,12 @@ impl Inner {
             // Where this gradient lay in place at the last step, none is written: the addresses
             // that are have not changed since.
             match &part.place {
-                Gradient::InPlace(data) if *data == self.slots[part.slot].clear_of => {}
+                Gradient::InPlace(data, kind)
+                    if self.slots[part.slot].clear_of == Some((*data, *kind)) => {}
                 place => {
                     overlap::check_gradient(py, &self.slots, written, part)?;
-                    if let Gradient::InPlace(data) = place {
-                        self.slots[part.slot].clear_of = *data;
+                    if let Gradient::InPlace(data, kind) = place {
+                        self.slots[part.slot].clear_of = Some((*data, *kind));
                     }
                 }
             }
@@ -273,7 +280,15 @@ impl Inner {
             let states = arrays.iter().flatten();
             let states =
                 states.map(|(name, array)| StateArray::new(name.extract()?, array, &slot.label));
-            loaded.push(states.collect::<PyResult<Vec<_>>>()?);
+            let states = states.collect::<PyResult<Vec<_>>>()?;
+            if let Some(state) = states.iter().find(|state| !slot.may_have(state)) {
+                return Err(PyValueError::new_err(format!(
+                    "state {:?} of {} does not have the parameter's shape, or its dtype does not \
+                     go with the parameter's",
+                    state.name, slot.label
+                )));
+            }
+            loaded.push(states);
         }
         for ((slot, states), step) in self.slots.iter_mut().zip(loaded).zip(steps) {
             slot.set_states(states);

@@ -57,7 +57,7 @@ pub(super) fn check_gradient(
 ) -> PyResult<()> {
     let header = &slots[part.slot].header;
     let extent = match &part.place {
-        Gradient::InPlace(data) => Some(header.range_from(*data)),
+        Gradient::InPlace(data, kind) => Some(header.range_from(*data, *kind)),
         Gradient::Elsewhere(header) => header.view().extent(),
     };
     let Some(extent) = extent.filter(|extent| !extent.is_empty()) else { return Ok(()) };

@@ -60,9 +60,6 @@ pub(super) fn run(
             }
         }
     }
-    let copyto = py.import("numpy")?.getattr("copyto")?;
-    for result in results {
-        copyto.call1(result)?;
-    }
+    reference.call_method1("store", (results,))?;
     Ok(())
 }

@@ -9,6 +9,7 @@ use pyo3::types::{PyDict, PyWeakrefReference};
 use super::array::{Array, Header, dtype_name, shape_text};
 use super::group::Compiled;
 use crate::engine::Precision;
+use crate::number::Kind;
 use crate::rules::MAX_STATES;
 
 pub(super) struct StateArray {
@@ -23,8 +24,8 @@ pub(super) struct Ready {
     options: u64,
     /// The places of the rule's states among the slot's.
     order: [usize; MAX_STATES],
-    /// Whether parameter and states can be run in place in C order.
-    pub(super) in_place: bool,
+    /// The type of the states, if they and the parameter can be run in place in C order.
+    pub(super) in_place: Option<Kind>,
 }
 
 pub(super) struct Slot {
@@ -39,8 +40,8 @@ pub(super) struct Slot {
     pub(super) step: u64,
     pub(super) states: Vec<StateArray>,
     pub(super) ready: Option<Ready>,
-    /// The address of the last gradient found to overlap nothing that is written.
-    pub(super) clear_of: usize,
+    /// The place of the last gradient found to overlap nothing that is written.
+    pub(super) clear_of: Option<(usize, Kind)>,
 }
 
 impl Slot {
@@ -67,7 +68,7 @@ impl Slot {
             step: 0,
             states: Vec::new(),
             ready: None,
-            clear_of: 0,
+            clear_of: None,
         })
     }
 
@@ -153,7 +154,7 @@ impl Slot {
             let array = state.array.bind(py);
             let label = format!("state {:?} of {}", state.name, self.label);
             let now = Header::of_written(array, &label)?;
-            if now.shape != self.header.shape || now.precision() != self.header.precision() {
+            if now.shape != self.header.shape || now.format.kind != state.header.format.kind {
                 return Err(PyValueError::new_err(format!(
                     "{label} has changed: shape {} and dtype {} now, wanted shape {}",
                     shape_text(&now.shape),
@@ -174,9 +175,12 @@ impl Slot {
             for (place, wanted) in order.iter_mut().zip(&compiled.states) {
                 *place = self.states.iter().position(|have| have.name == wanted.name)?;
             }
-            let mut headers =
-                order[..compiled.states.len()].iter().map(|&i| &self.states[i].header);
-            let in_place = self.header.runs_in_place() && headers.all(Header::runs_in_place);
+            let headers = || order[..compiled.states.len()].iter().map(|&i| &self.states[i].header);
+            let kind = |header: &Header| header.format.kind;
+            let first = headers().next().map_or(self.header.precision().kind(), kind);
+            let in_place = self.header.runs_in_place()
+                && headers().all(|state| state.runs_in_place() && kind(state) == first);
+            let in_place = in_place.then_some(first);
             self.ready = Some(Ready { options: compiled.id, order, in_place });
         }
         self.ready.as_ref()
@@ -196,11 +200,8 @@ impl Slot {
         for state in &compiled.states {
             if self.states.iter().all(|have| have.name != state.name) {
                 let options = PyDict::new(py);
-                let dtype = match self.header.precision() {
-                    Precision::F32 => "f4",
-                    Precision::F64 => "f8",
-                };
-                options.set_item("dtype", dtype)?;
+                let kind = compiled.state_kind.unwrap_or(self.header.precision().kind());
+                options.set_item("dtype", kind.name())?;
                 options.set_item("order", "K")?;
                 options.set_item("subok", false)?;
                 let numpy = py.import("numpy")?;
@@ -210,6 +211,16 @@ impl Slot {
             }
         }
         Ok(made)
+    }
+
+    /// Whether the array is one that the parameter may have as state.
+    pub(super) fn may_have(&self, state: &StateArray) -> bool {
+        state.header.shape == self.header.shape && self.may_keep(state.header.format.kind)
+    }
+
+    /// Whether the parameter's state may be of this type: float64 beside float64, else narrower.
+    pub(super) fn may_keep(&self, kind: Kind) -> bool {
+        Precision::of(kind) == self.header.precision()
     }
 
     pub(super) fn set_states(&mut self, states: Vec<StateArray>) {

@@ -16,7 +16,7 @@ pub(super) const DETACH_BYTES: usize = 128 * 1024;
 /// Where a gradient lies.
 pub(super) enum Gradient {
     /// It can run in place beside its parameter, from this address on.
-    InPlace(usize),
+    InPlace(usize, Kind),
     Elsewhere(Box<Header>),
 }
 
@@ -35,7 +35,7 @@ pub(super) fn parts<'py>(slots: &[Slot], grads: Arrays<'py>) -> PyResult<Vec<Par
         let Some(gradient) = gradient else { continue };
         let slot = &slots[i];
         let place = match slot.header.beside(&gradient) {
-            Some(data) => Gradient::InPlace(data),
+            Some((data, kind)) => Gradient::InPlace(data, kind),
             None => {
                 let header = Header::of_gradient(&gradient, &slot.label)?;
                 if header.shape != slot.header.shape {
@@ -86,7 +86,7 @@ fn gradients(slots: &[Slot], parts: &[Part<'_>]) -> engine::Arrays {
     let view = |part: &Part<'_>| {
         let header = &slots[part.slot].header;
         let view = match &part.place {
-            Gradient::InPlace(data) => header.view_at(*data),
+            Gradient::InPlace(data, kind) => header.view_at(*data, *kind),
             Gradient::Elsewhere(header) => header.view(),
         };
         (view, header.precision())
@@ -202,7 +202,7 @@ unsafe fn push(plan: &mut Plan, slot: &Slot, compiled: &Compiled, block: usize, 
             }
             place => {
                 let g = match place {
-                    Gradient::InPlace(data) => header.view_at(*data),
+                    Gradient::InPlace(data, kind) => header.view_at(*data, *kind),
                     Gradient::Elsewhere(header) => header.view(),
                 };
                 let states: Vec<_> = states.map(Header::view).collect();

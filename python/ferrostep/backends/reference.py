@@ -21,7 +21,7 @@ the new parameter and the new state.  It changes none of the arrays that it was 
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from typing import Any
 
 import numpy as np
@@ -49,13 +49,15 @@ def update(
 
     ``rule`` is the optimizer's class name.  ``state`` holds the arrays that the class keeps, made
     with their first values before the first step; ``fresh`` names those made in this very step.
-    The gradient may be of another floating type and is rounded once to the parameter's.
+    All arithmetic is in float64 for a float64 parameter, else in float32: narrower arrays are
+    widened first, and ``store`` rounds the results.  A gradient of another type is rounded once.
     """
     o = {name: _plain(value) for name, value in options.items()}
     lr, weight_decay = o["lr"], o["weight_decay"]
-    dtype = p.dtype.newbyteorder("=")
+    dtype = np.dtype(np.float64 if p.dtype.itemsize == 8 else np.float32)
     with np.errstate(all="ignore"):  # overflow and NaN are results here, not accidents
         p = np.asarray(p, dtype)
+        state = {name: np.asarray(x, dtype) for name, x in state.items()}
         g = np.array(g, dtype)  # a copy: some rules remember g, and the caller's g is not ours
 
         # What was not asked for is not done at all: even a multiplication by 1 is left out.
@@ -76,6 +78,13 @@ def update(
             new = {name: np.where(np.abs(x) < tiny, 0.0, x) for name, x in new.items()}
     # NumPy's arithmetic turns 0-d arrays into scalars; asarray turns them back.
     return np.asarray(p), {name: np.asarray(x) for name, x in new.items()}
+
+
+def store(results: Iterable[tuple[Array, Array]]) -> None:
+    """Write new values into old arrays, each rounded once to the array's type, nearest-even."""
+    with np.errstate(all="ignore"):
+        for old, new in results:
+            np.copyto(old, new, casting="unsafe")
 
 
 def _plain(value: Any) -> Any:

@@ -21,8 +21,9 @@ class Adadelta(Optimizer):
     Parameters
     ----------
     params
-        float32 or float64 arrays of any shape and layout, updated in place: an array, an iterable
-        of arrays, a dict of names, or param groups; None for an unbound optimizer (`update`).
+        float32, float64, float16 or bfloat16 (ml_dtypes) arrays of any shape and layout, updated
+        in place; the last two are computed in float32. An array, an iterable of arrays, a
+        dict of names, or param groups; None for an unbound optimizer (`update`).
     lr
         Learning rate; default 1.0, finite and >= 0.
     rho
@@ -33,8 +34,10 @@ class Adadelta(Optimizer):
         What every class takes: `weight_decay` (default 0.0; >= 0, added to the gradient as
         ``g + weight_decay*p``), `decoupled_weight_decay` (False; True: ``p *= 1 -
         lr*weight_decay`` instead), `maximize` (False), `flush_subnormals` (False; True: subnormal
-        state is stored as 0), `nonfinite` ("propagate"; "raise" or "skip"), `backend` (None: the
-        Rust core for NumPy arrays; "reference": the formulas in NumPy).
+        state is stored as 0), `state_dtype` (None: float64 for float64 parameters, else float32;
+        "float16" or "bfloat16": half the memory and traffic), `nonfinite` ("propagate"; "raise" or
+        "skip"), `backend` (None: the Rust core for NumPy arrays; "reference": the formulas in
+        NumPy).
 
     State
     -----
@@ -46,8 +49,8 @@ class Adadelta(Optimizer):
     Raises
     ------
     ValueError, TypeError
-        If an option is out of its bounds, or a parameter is no writable float32 or float64 array
-        of its own memory.
+        If an option is out of its bounds, or a parameter is no writable floating-point array of its
+        own memory.
 
     References
     ----------

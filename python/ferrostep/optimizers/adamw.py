@@ -34,8 +34,8 @@ class AdamW(Adam):
     Raises
     ------
     ValueError, TypeError
-        If an option is out of its bounds, or a parameter is no writable float32 or float64 array
-        of its own memory.
+        If an option is out of its bounds, or a parameter is no writable floating-point array of its
+        own memory.
 
     References
     ----------

@@ -323,7 +323,7 @@ impl Core {
             Some(reference) => {
                 reference::run(reference.bind(py), &self.rule, &inner.slots, parts)?;
             }
-            None => step::run(py, &inner.slots, &mut inner.plan, parts),
+            None => step::run(py, &inner.slots, &mut inner.plan, parts)?,
         }
         Ok(true)
     }

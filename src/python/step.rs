@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use pyo3::exceptions::PyValueError;
+use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 
 use super::array::{Array, Header, shape_text, shares_memory};
 use super::group::Compiled;
 use super::slot::{Slot, StateArray};
-use crate::engine::{Block, ControlGuard, Plan, Precision, Written, all_finite, threads};
+use crate::engine::{Block, ControlGuard, Kinds, Plan, Precision, Written, all_finite, threads};
 use crate::rules::{Clock, MAX_STATES};
 
 /// Below this the step is shorter than giving the interpreter away and taking it back.
@@ -176,7 +176,12 @@ fn c_strides(shape: &[usize], size: usize) -> Vec<isize> {
 }
 
 /// Runs the parts, without the interpreter if they are large.
-pub(super) fn run(py: Python<'_>, slots: &[Slot], plan: &mut Plan, parts: &[Part<'_>]) {
+pub(super) fn run(
+    py: Python<'_>,
+    slots: &[Slot],
+    plan: &mut Plan,
+    parts: &[Part<'_>],
+) -> PyResult<()> {
     let _control = ControlGuard::new();
     plan.clear();
     let mut blocks: Vec<((usize, Clock, Precision), usize)> = Vec::new();
@@ -210,13 +215,13 @@ pub(super) fn run(py: Python<'_>, slots: &[Slot], plan: &mut Plan, parts: &[Part
         // SAFETY: all headers were read or compared in this call, under the lock; parameters and
         // states are writable and disjoint (`written`), gradients overlap none of them
         // (`check_overlap`), and `parts` holds every array until the run is over.
-        unsafe {
+        let pushed = unsafe {
             match &part.in_place {
                 Ok(data) if in_place => plan.push_dense(
                     *kernel,
                     decay,
                     block,
-                    precision,
+                    Kinds::native(precision),
                     slot.header.pointer(),
                     *data as *const u8,
                     &pointers[..states.len()],
@@ -233,15 +238,21 @@ pub(super) fn run(py: Python<'_>, slots: &[Slot], plan: &mut Plan, parts: &[Part
                         Err(header) => header.view(),
                     };
                     let states: Vec<_> = states.iter().map(|state| state.view()).collect();
-                    plan.push(*kernel, decay, block, precision, &p, &g, &states);
+                    plan.push(*kernel, decay, block, &p, &g, &states)
                 }
             }
-        }
+        };
+        pushed.map_err(|error| PyTypeError::new_err(error.to_string()))?;
     }
     let plan = &*plan;
     let threads = threads::count();
     // SAFETY: as above; without the interpreter too, since the arrays are held and another
     // thread that resizes or writes them meanwhile is as unsafe as it is with NumPy itself.
     let run = || unsafe { plan.run(threads) };
-    if plan.bytes() > DETACH_BYTES { py.detach(run) } else { run() }
+    if plan.bytes() > DETACH_BYTES {
+        py.detach(run)
+    } else {
+        run()
+    }
+    Ok(())
 }

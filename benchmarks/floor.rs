@@ -7,7 +7,7 @@
 
 use std::time::Instant;
 
-use ferrostep::engine::{Block, CompileKernel, Plan, Precision};
+use ferrostep::engine::{Block, CompileKernel, Kinds, Plan, Precision};
 use ferrostep::number::Real;
 use ferrostep::rules::{Options, PreludeOptions, Rule, ScalarBlock, Scalars, Value, Visitor};
 
@@ -53,8 +53,9 @@ fn main() {
     let mut plan = Plan::new();
     let block = plan.block(Block::new(ScalarBlock::default(), &prelude, Precision::F32));
     let kernel = CompileKernel.visit::<2, Touch>();
+    let kinds = Kinds::native(Precision::F32);
     // SAFETY: four distinct arrays of n elements, alive until the end.
-    unsafe { plan.push_dense(kernel, false, block, Precision::F32, p, g, &[m, v], n) };
+    unsafe { plan.push_dense(kernel, false, block, kinds, p, g, &[m, v], n) }.expect("one type");
     let repeat = (200_000_000 / n.max(1)).clamp(11, 100_001);
     let mut times: Vec<f64> = (0..repeat)
         .map(|_| {

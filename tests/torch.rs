@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 
 use ferrostep::engine::{Block, CompileKernel, Plan, Precision, View};
-use ferrostep::number::{Format, Kind};
+use ferrostep::number::Kind;
 use ferrostep::rules::{self, Clock, Options, PreludeOptions, Value};
 use serde_json::Value as Json;
 
@@ -94,12 +94,7 @@ impl Array {
     }
 
     fn view(&mut self) -> View {
-        View {
-            data: self.bytes.as_mut_ptr().cast(),
-            format: Format::native(self.kind),
-            shape: vec![self.len],
-            strides: vec![self.kind.size() as isize],
-        }
+        View::line(self.bytes.as_mut_ptr().cast(), self.kind, self.len)
     }
 }
 
@@ -148,7 +143,7 @@ fn distance(case: &Json) -> f64 {
             let decay = prelude.coupled_decay();
             // SAFETY: the arrays live until the run is over and are all distinct.
             unsafe {
-                plan.push(kernel, decay, block, precision, &p.view(), &g.view(), &views);
+                plan.push(kernel, decay, block, &p.view(), &g.view(), &views).expect("one type");
                 plan.run(1);
             }
         }

@@ -1,9 +1,11 @@
-//! The compiled loops of a rule: every compute type and SIMD tier, with and without weight decay
-//! in the gradient. The only place that enters a SIMD tier.
+//! The compiled loops of a rule, and the one table of the storage types that they are compiled for.
 
-use super::tier;
-use crate::number::{Float, Real, Stored};
-use crate::rules::{MAX_STATES, Prelude, PreludeOptions, Rule, ScalarBlock, Scalars, Visitor};
+use std::ops::Range;
+
+use super::driver::loops;
+use super::{View, tier};
+use crate::number::{BF16, F16, Float, Kind, Stored};
+use crate::rules::{MAX_STATES, Prelude, PreludeOptions, Rule, ScalarBlock, Visitor};
 
 /// The type that a parameter is computed in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -13,19 +15,51 @@ pub enum Precision {
 }
 
 impl Precision {
-    pub fn size(self) -> usize {
+    /// That of a parameter of this kind: float64 for float64, else float32.
+    pub fn of(parameter: Kind) -> Self {
+        if parameter == Kind::F64 { Precision::F64 } else { Precision::F32 }
+    }
+
+    /// The compute type as a storage type.
+    pub fn kind(self) -> Kind {
         match self {
-            Precision::F32 => 4,
-            Precision::F64 => 8,
+            Precision::F32 => Kind::F32,
+            Precision::F64 => Kind::F64,
         }
+    }
+}
+
+/// How a parameter, its gradient and its states are stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Kinds {
+    pub p: Kind,
+    pub g: Kind,
+    /// Of all states; of no account where the rule has none.
+    pub state: Kind,
+}
+
+impl Kinds {
+    /// Everything in the compute type.
+    pub fn native(precision: Precision) -> Self {
+        let kind = precision.kind();
+        Kinds { p: kind, g: kind, state: kind }
+    }
+
+    /// Those of views, the parameter and the gradient first; None if the states' kinds differ.
+    pub(super) fn of(views: &[&View]) -> Option<Self> {
+        let [p, g, states @ ..] = views else { return None };
+        let p = p.format.kind;
+        let mut kinds = states.iter().map(|state| state.format.kind);
+        let state = kinds.next().unwrap_or(Precision::of(p).kind());
+        kinds.all(|kind| kind == state).then_some(Kinds { p, g: g.format.kind, state })
     }
 }
 
 /// The scalars of one step of one group, in float64; each loop rounds them once.
 #[derive(Clone, Copy, Debug)]
 pub struct Block {
-    scalars: ScalarBlock,
-    prelude: Prelude<f64>,
+    pub(super) scalars: ScalarBlock,
+    pub(super) prelude: Prelude<f64>,
 }
 
 impl Block {
@@ -55,17 +89,35 @@ pub(super) struct Dense {
     pub(super) len: usize,
 }
 
-/// SAFETY of a call: the pointers are aligned and valid for `len` elements of the compute type,
-/// what is written is not aliased, and the CPU has the tier.
+impl Dense {
+    /// The elements of `range`.
+    ///
+    /// SAFETY: it lies inside the arrays, which are of `kinds`.
+    pub(super) unsafe fn part(&self, kinds: Kinds, range: Range<usize>) -> Self {
+        let Range { start, end } = range;
+        // SAFETY: passed on from the caller. Places beyond the rule's states may be null.
+        unsafe {
+            Dense {
+                p: self.p.add(start * kinds.p.size()),
+                g: self.g.add(start * kinds.g.size()),
+                states: self.states.map(|state| state.wrapping_add(start * kinds.state.size())),
+                len: end - start,
+            }
+        }
+    }
+}
+
+/// SAFETY of a call: the pointers are aligned and valid for `len` elements of the kinds that the
+/// loop was selected for, what is written is not aliased, and the CPU has the tier.
 pub(super) type Loop = unsafe fn(&Block, &Dense);
 
-const TIERS: usize = tier::NAMES.len();
+/// A loop for each tier; None where a tier has none for these kinds.
+pub(super) type Loops = [Option<Loop>; tier::NAMES.len()];
 
 #[derive(Clone, Copy, Debug)]
 pub struct Kernel {
     states: usize,
-    /// By compute type, then by coupled decay.
-    loops: [[[Loop; TIERS]; 2]; 2],
+    find: fn(Kinds, bool) -> Option<Loops>,
 }
 
 impl Kernel {
@@ -73,13 +125,12 @@ impl Kernel {
         self.states
     }
 
-    /// The loop for the tier in use.
-    pub(super) fn select(&self, precision: Precision, coupled_decay: bool) -> Loop {
-        let by_decay = match precision {
-            Precision::F32 => &self.loops[0],
-            Precision::F64 => &self.loops[1],
-        };
-        by_decay[usize::from(coupled_decay)][tier::index()]
+    /// The loop for the tier in use; None if these kinds have none of their own.
+    pub(super) fn select(&self, mut kinds: Kinds, coupled_decay: bool) -> Option<Loop> {
+        if self.states == 0 {
+            kinds.state = Precision::of(kinds.p).kind();
+        }
+        (self.find)(kinds, coupled_decay)?[tier::index()]
     }
 }
 
@@ -90,130 +141,57 @@ impl Visitor for CompileKernel {
     type Output = Kernel;
 
     fn visit<const N: usize, U: Rule<N>>(self) -> Kernel {
-        Kernel {
-            states: N,
-            loops: [
-                [loops::<N, U, f32, false>(), loops::<N, U, f32, true>()],
-                [loops::<N, U, f64, false>(), loops::<N, U, f64, true>()],
-            ],
-        }
+        Kernel { states: N, find: find::<N, U> }
     }
 }
 
-/// One rule with its scalars in the compute type: what happens to one element.
-struct Element<R: Real, K> {
-    scalars: K,
-    prelude: Prelude<R>,
-}
-
-impl<R: Float, K: Scalars<R>> Element<R, K> {
-    #[inline(always)]
-    fn apply<const N: usize, U, const DECAY: bool>(&self, p: R, g: R, s: [R; N]) -> (R, [R; N])
-    where
-        U: Rule<N, Scalars<R> = K>,
-    {
-        let (p, g) = self.prelude.before::<DECAY>(p, g);
-        let (p, s) = U::update(&self.scalars, p, g, s);
-        (p, s.map(|state| self.prelude.after(state)))
-    }
-}
-
-/// Runs `apply` over a parameter, a gradient and `N` states of one length. Each stream is an
-/// argument of its own, so that the compiler knows them disjoint and vectorises without run-time
-/// checks, of which it gives up at five streams.
-#[inline(always)]
-fn each<const N: usize, R: Copy>(
-    p: &mut [R],
-    g: &[R],
-    states: [&mut [R]; N],
-    apply: impl Fn(R, R, [R; N]) -> (R, [R; N]),
-) {
-    macro_rules! arm {
-        ($($state:ident $i:literal),*) => {{
-            #[inline(always)]
-            fn disjoint<const N: usize, R: Copy>(
-                p: &mut [R],
-                g: &[R],
-                $($state: &mut [R],)*
-                apply: impl Fn(R, R, [R; N]) -> (R, [R; N]),
-            ) {
-                let n = p.len();
-                let g = &g[..n];
-                $(let $state = &mut $state[..n];)*
-                for i in 0..n {
-                    let old: [R; const { 0 $(+ { let _ = $i; 1 })* }] = [$($state[i]),*];
-                    let (new, _states) = apply(p[i], g[i], std::array::from_fn(|j| old[j]));
-                    p[i] = new;
-                    $($state[i] = _states[$i];)*
-                }
+/// The loops of a rule for arrays of these kinds.
+///
+/// The table has what people train with. All 40 combinations of the contract would take two minutes
+/// to build and 9 MB; those left out run through the tile with the first two rows' loops.
+fn find<const N: usize, U: Rule<N>>(kinds: Kinds, coupled_decay: bool) -> Option<Loops> {
+    macro_rules! table {
+        ($($compute:ident: $p:ident $g:ident $state:ident;)+) => {
+            match (kinds.p, kinds.g, kinds.state) {
+                $(
+                    // A rule without states needs one row of each parameter and gradient.
+                    ($p::KIND, $g::KIND, $state::KIND)
+                        if const { N > 0 || $state::KIND.size() == $compute::KIND.size() } =>
+                    {
+                        Some(if coupled_decay {
+                            loops::<N, U, $compute, $p, $g, $state, true>()
+                        } else {
+                            loops::<N, U, $compute, $p, $g, $state, false>()
+                        })
+                    }
+                )+
+                _ => None,
             }
-            #[allow(unused_mut, unused_variables)] // of no states
-            let mut states = states.into_iter();
-            $(let Some($state) = states.next() else { return };)*
-            disjoint(p, g, $($state,)* apply)
-        }};
+        };
     }
-    const { assert!(N <= MAX_STATES) };
-    match N {
-        0 => arm!(),
-        1 => arm!(a 0),
-        2 => arm!(a 0, b 1),
-        _ => arm!(a 0, b 1, c 2),
+    // Computed in, and stored: parameter, gradient, states.
+    table! {
+        f64: f64 f64 f64;
+        f32: f32 f32 f32;
+        // A gradient of the other NumPy type.
+        f64: f64 f32 f64;
+        f32: f32 f64 f32;
+        // States of half the size.
+        f32: f32 f32 F16;
+        f32: f32 f32 BF16;
+        // A 16-bit model, its parameters kept in float32.
+        f32: f32 F16 f32;
+        f32: f32 F16 F16;
+        f32: f32 BF16 f32;
+        f32: f32 BF16 BF16;
+        // 16-bit parameters.
+        f32: F16 F16 f32;
+        f32: F16 F16 F16;
+        f32: F16 f32 f32;
+        f32: F16 f32 F16;
+        f32: BF16 BF16 f32;
+        f32: BF16 BF16 BF16;
+        f32: BF16 f32 f32;
+        f32: BF16 f32 BF16;
     }
-}
-
-/// SAFETY: as for [`Loop`].
-#[inline(always)]
-unsafe fn drive<const N: usize, U: Rule<N>, R: Stored, const DECAY: bool>(
-    block: &Block,
-    arrays: &Dense,
-) {
-    let element = Element {
-        scalars: U::Scalars::<R>::read(|i| R::constant(block.scalars[i])),
-        prelude: block.prelude.rounded(),
-    };
-    // SAFETY: the caller vouches for pointers, length and disjointness.
-    let (p, g, states) = unsafe {
-        (
-            std::slice::from_raw_parts_mut(arrays.p.cast::<R>(), arrays.len),
-            std::slice::from_raw_parts(arrays.g.cast::<R>(), arrays.len),
-            std::array::from_fn(|i| {
-                std::slice::from_raw_parts_mut(arrays.states[i].cast::<R>(), arrays.len)
-            }),
-        )
-    };
-    each::<N, R>(
-        p,
-        g,
-        states,
-        #[inline(always)]
-        |p, g, s| element.apply::<N, U, DECAY>(p, g, s),
-    );
-}
-
-#[cfg(target_arch = "x86_64")]
-fn loops<const N: usize, U: Rule<N>, R: Stored, const DECAY: bool>() -> [Loop; TIERS] {
-    /// SAFETY: as for [`Loop`].
-    #[target_feature(enable = "avx2")]
-    unsafe fn avx2<const N: usize, U: Rule<N>, R: Stored, const DECAY: bool>(b: &Block, a: &Dense) {
-        // SAFETY: passed on from the caller.
-        unsafe { drive::<N, U, R, DECAY>(b, a) }
-    }
-
-    /// SAFETY: as for [`Loop`].
-    #[target_feature(enable = "avx512f,avx512vl,avx512bw,avx512dq")]
-    unsafe fn avx512<const N: usize, U: Rule<N>, R: Stored, const DECAY: bool>(
-        b: &Block,
-        a: &Dense,
-    ) {
-        // SAFETY: passed on from the caller.
-        unsafe { drive::<N, U, R, DECAY>(b, a) }
-    }
-
-    [drive::<N, U, R, DECAY>, avx2::<N, U, R, DECAY>, avx512::<N, U, R, DECAY>]
-}
-
-#[cfg(not(target_arch = "x86_64"))]
-fn loops<const N: usize, U: Rule<N>, R: Stored, const DECAY: bool>() -> [Loop; TIERS] {
-    [drive::<N, U, R, DECAY>]
 }

@@ -3,8 +3,8 @@
 use super::View;
 use super::kernel::Precision;
 use super::tier;
-use super::tile::gather;
-use crate::number::{Format, Stored};
+use super::tile::Tile;
+use crate::number::{BF16, Compute, F16, Format, Kind, Stored};
 
 /// Elements of a leaf: part of the numerical contract.
 pub(super) const LEAF: usize = 4096;
@@ -69,48 +69,72 @@ fn prefetch<R>(block: &[R; LANES]) {
     let _ = block;
 }
 
+/// Elements stored as `S`, computed in `R`.
+///
 /// SAFETY: as for [`Accumulate`].
 #[inline(always)]
-unsafe fn accumulate<T: Term, R: Stored>(data: *const u8, len: usize, sums: &mut Accumulators) {
+unsafe fn accumulate<T: Term, S: Stored, R: Compute + Into<f64>>(
+    data: *const u8,
+    len: usize,
+    sums: &mut Accumulators,
+) {
     // SAFETY: the caller vouches for pointer and length.
-    let elements = unsafe { std::slice::from_raw_parts(data.cast::<R>(), len) };
+    let elements = unsafe { std::slice::from_raw_parts(data.cast::<S>(), len) };
     let (blocks, rest) = elements.as_chunks::<LANES>();
     let mut local = *sums; // only indexed by constants, so that it stays in registers
     for block in blocks {
         prefetch(block);
         for (sum, x) in local.iter_mut().zip(block) {
-            *sum += T::of(x.to_f64());
+            *sum += T::of(x.load::<R>().into());
         }
     }
     *sums = local;
     for (sum, x) in sums.iter_mut().zip(rest) {
-        *sum += T::of(x.to_f64());
+        *sum += T::of(x.load::<R>().into());
     }
 }
 
 #[cfg(target_arch = "x86_64")]
-fn select<T: Term, R: Stored>() -> Accumulate {
+fn select<T: Term, S: Stored, R: Compute + Into<f64>>() -> Accumulate {
     /// SAFETY: as for [`Accumulate`].
     #[target_feature(enable = "avx2")]
-    unsafe fn avx2<T: Term, R: Stored>(data: *const u8, len: usize, sums: &mut Accumulators) {
+    unsafe fn avx2<T: Term, S: Stored, R: Compute + Into<f64>>(
+        data: *const u8,
+        len: usize,
+        sums: &mut Accumulators,
+    ) {
         // SAFETY: passed on from the caller.
-        unsafe { accumulate::<T, R>(data, len, sums) }
+        unsafe { accumulate::<T, S, R>(data, len, sums) }
     }
 
     /// SAFETY: as for [`Accumulate`].
     #[target_feature(enable = "avx512f,avx512vl,avx512bw,avx512dq")]
-    unsafe fn avx512<T: Term, R: Stored>(data: *const u8, len: usize, sums: &mut Accumulators) {
+    unsafe fn avx512<T: Term, S: Stored, R: Compute + Into<f64>>(
+        data: *const u8,
+        len: usize,
+        sums: &mut Accumulators,
+    ) {
         // SAFETY: passed on from the caller.
-        unsafe { accumulate::<T, R>(data, len, sums) }
+        unsafe { accumulate::<T, S, R>(data, len, sums) }
     }
 
-    let tiers: [Accumulate; tier::NAMES.len()] = [accumulate::<T, R>, avx2::<T, R>, avx512::<T, R>];
+    let tiers: [Accumulate; tier::NAMES.len()] =
+        [accumulate::<T, S, R>, avx2::<T, S, R>, avx512::<T, S, R>];
     tiers[tier::index()]
 }
 
 #[cfg(not(target_arch = "x86_64"))]
-fn select<T: Term, R: Stored>() -> Accumulate {
-    accumulate::<T, R>
+fn select<T: Term, S: Stored, R: Compute + Into<f64>>() -> Accumulate {
+    accumulate::<T, S, R>
+}
+
+fn stored_as<T: Term, R: Compute + Into<f64>>(kind: Kind) -> Accumulate {
+    match kind {
+        Kind::F16 => select::<T, F16, R>(),
+        Kind::BF16 => select::<T, BF16, R>(),
+        Kind::F32 => select::<T, f32, R>(),
+        Kind::F64 => select::<T, f64, R>(),
+    }
 }
 
 /// `sums[j] += sums[j + 16]`, then 8, 4, 2, 1.
@@ -134,9 +158,10 @@ pub(super) struct Walk {
     /// Lengths and strides in bytes, outermost first, at least one.
     axes: Vec<(usize, isize)>,
     len: usize,
-    /// Whether stretches along the last axis can be read where they lie.
-    dense: bool,
-    accumulate: Accumulate,
+    /// For stretches that can be read where they lie.
+    in_place: Option<Accumulate>,
+    /// For elements gathered and converted.
+    in_tile: Accumulate,
 }
 
 // SAFETY: the pointer is the only member that is not Sync, and it is only read through: by
@@ -166,19 +191,21 @@ impl Walk {
         if merged.is_empty() {
             merged.push((1, size as isize));
         }
-        let (native, accumulate) = match precision {
-            Precision::F32 => (Format::native(f32::KIND), select::<T, f32>()),
-            Precision::F64 => (Format::native(f64::KIND), select::<T, f64>()),
+        let kind = view.format.kind;
+        let (in_place, in_tile): (Accumulate, Accumulate) = match precision {
+            Precision::F32 => (stored_as::<T, f32>(kind), select::<T, f32, f32>()),
+            Precision::F64 => (stored_as::<T, f64>(kind), select::<T, f64, f64>()),
         };
         let along = merged.last().is_some_and(|(_, stride)| *stride == size as isize);
+        let dense = along && !view.format.swapped && view.is_aligned();
         Walk {
             data,
             format: view.format,
             precision,
             axes: merged,
             len: view.len(),
-            dense: along && view.format == native && view.is_aligned(),
-            accumulate,
+            in_place: dense.then_some(in_place),
+            in_tile,
         }
     }
 
@@ -197,25 +224,25 @@ impl Walk {
         // SAFETY: the cursor gives the places of `len` elements; the kernel is that of the
         // precision, for a tier that the CPU has.
         unsafe {
-            if self.dense && cursor.stretch() >= len {
-                (self.accumulate)(cursor.place, len, &mut sums);
-            } else {
-                match self.precision {
-                    Precision::F32 => self.gathered::<f32>(cursor, len, &mut sums),
-                    Precision::F64 => self.gathered::<f64>(cursor, len, &mut sums),
+            match (self.in_place, self.precision) {
+                (Some(accumulate), _) if cursor.stretch() >= len => {
+                    accumulate(cursor.place, len, &mut sums);
                 }
+                (_, Precision::F32) => self.gathered::<f32>(cursor, len, &mut sums),
+                (_, Precision::F64) => self.gathered::<f64>(cursor, len, &mut sums),
             }
         }
         fold(sums)
     }
 
     /// SAFETY: as for `leaf`; the cursor has `len` elements before it and `R` is the precision.
-    unsafe fn gathered<R: Stored>(
+    unsafe fn gathered<R: Tile>(
         &self,
         mut cursor: Cursor<'_>,
         len: usize,
         sums: &mut Accumulators,
     ) {
+        let gather = R::gather(self.format.kind);
         let mut tile = [R::constant(0.0); TILE];
         for begin in (0..len).step_by(TILE) {
             let tile = &mut tile[..TILE.min(len - begin)];
@@ -223,11 +250,13 @@ impl Walk {
             while filled < tile.len() {
                 let (place, stride, n) = cursor.take(tile.len() - filled);
                 // SAFETY: these are elements of a live array.
-                unsafe { gather(self.format, place, stride, &mut tile[filled..filled + n]) };
+                unsafe {
+                    gather(self.format.swapped, place, stride, &mut tile[filled..filled + n])
+                };
                 filled += n;
             }
             // SAFETY: the tile has elements of the compute type.
-            unsafe { (self.accumulate)(tile.as_ptr().cast(), tile.len(), sums) };
+            unsafe { (self.in_tile)(tile.as_ptr().cast(), tile.len(), sums) };
         }
     }
 }

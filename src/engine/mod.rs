@@ -4,6 +4,7 @@
 //! [`View`].
 
 mod control;
+mod driver;
 mod kernel;
 mod leaf;
 mod norm;
@@ -16,8 +17,8 @@ mod tile;
 mod view;
 
 pub use control::ControlGuard;
-pub use kernel::{Block, CompileKernel, Kernel, Precision};
+pub use kernel::{Block, CompileKernel, Kernel, Kinds, Precision};
 pub use norm::{Arrays, Leaves, clip_factor};
 pub use overlap::Written;
-pub use plan::{Plan, is_dense};
+pub use plan::{Plan, Unsupported, is_dense};
 pub use view::View;

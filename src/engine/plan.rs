@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::kernel::{Block, Dense, Kernel, Loop, Precision};
+use super::kernel::{Block, Dense, Kernel, Kinds, Loop, Precision};
 use super::tile::Tiled;
 use super::{ControlGuard, View, threads};
 use crate::number::{Format, Kind};
@@ -15,19 +15,26 @@ const GRAIN: usize = 64;
 
 #[derive(Debug)]
 enum Arrays {
-    Dense(Dense),
-    Tiled(Box<Tiled>),
+    Dense(Loop, Kinds, Dense),
+    TiledF32(Box<Tiled<f32>>),
+    TiledF64(Box<Tiled<f64>>),
 }
 
 #[derive(Debug)]
 struct Task {
-    kernel: Loop,
     block: usize,
-    precision: Precision,
     /// The place of its first element among the elements of all tasks.
     start: usize,
     len: usize,
     arrays: Arrays,
+}
+
+/// A parameter whose results its own arrays cannot hold: the states of a float64 parameter are
+/// float64, and those of any other parameter are not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a {p:?} parameter cannot have these types of state")]
+pub struct Unsupported {
+    p: Kind,
 }
 
 #[derive(Debug, Default)]
@@ -44,16 +51,15 @@ unsafe impl Send for Plan {}
 // SAFETY: as above.
 unsafe impl Sync for Plan {}
 
-/// Whether the arrays, the parameter first, can be run in place in memory order.
-pub fn is_dense(precision: Precision, views: &[&View]) -> bool {
-    let kind = match precision {
-        Precision::F32 => Kind::F32,
-        Precision::F64 => Kind::F64,
-    };
+/// Whether the arrays (parameter, gradient, states) can be run in place in memory order: aligned,
+/// in the machine's byte order, without gaps, with equal strides in elements, and the states of one
+/// kind.
+pub fn is_dense(views: &[&View]) -> bool {
+    let Some(p) = views.first() else { return false };
     let in_place = |view: &&View| {
-        view.format == Format::native(kind) && view.is_aligned() && view.same_strides(views[0])
+        view.format == Format::native(view.format.kind) && view.is_aligned() && view.same_strides(p)
     };
-    views[0].fills_extent() && views.iter().all(in_place)
+    Kinds::of(views).is_some() && p.fills_extent() && views.iter().all(in_place)
 }
 
 impl Plan {
@@ -83,73 +89,82 @@ impl Plan {
     ///
     /// # Safety
     /// The views have one shape, describe live memory, and nothing that is written (parameter
-    /// and states) overlaps anything else, until `run` has returned.
-    #[allow(clippy::too_many_arguments)]
+    /// and states) overlaps anything else, until `run` has returned. `states` are as many as the
+    /// kernel's.
     pub unsafe fn push(
         &mut self,
         kernel: Kernel,
         coupled_decay: bool,
         block: usize,
-        precision: Precision,
         p: &View,
         g: &View,
         states: &[View],
-    ) {
+    ) -> Result<(), Unsupported> {
         let views: Vec<&View> = [p, g].into_iter().chain(states).collect();
         let len = p.len();
-        if is_dense(precision, &views) {
-            let mut pointers = [std::ptr::null_mut(); MAX_STATES];
-            for (pointer, state) in pointers.iter_mut().zip(states) {
-                *pointer = state.lowest();
-            }
-            let dense = Dense { p: p.lowest(), g: g.lowest(), states: pointers, len };
-            self.task(kernel, coupled_decay, block, precision, Arrays::Dense(dense), len);
-        } else {
-            let tiled = Arrays::Tiled(Box::new(Tiled::new(&views)));
-            self.task(kernel, coupled_decay, block, precision, tiled, len);
-        }
+        let dense = Kinds::of(&views).filter(|_| is_dense(&views));
+        let arrays =
+            match dense.and_then(|kinds| Some((kinds, kernel.select(kinds, coupled_decay)?))) {
+                Some((kinds, run)) => {
+                    let mut pointers = [std::ptr::null_mut(); MAX_STATES];
+                    for (pointer, state) in pointers.iter_mut().zip(states) {
+                        *pointer = state.lowest();
+                    }
+                    let dense = Dense { p: p.lowest(), g: g.lowest(), states: pointers, len };
+                    Arrays::Dense(run, kinds, dense)
+                }
+                None => tiled(kernel, coupled_decay, &views)?,
+            };
+        let sizes = states.iter().map(|state| state.format.kind.size());
+        let bytes = traffic(p.format.kind.size(), g.format.kind.size(), sizes.sum());
+        self.task(block, arrays, len, bytes);
+        Ok(())
     }
 
     /// Adds one parameter whose arrays are known to be dense, aligned and native, with equal
-    /// strides.
+    /// strides in elements.
     ///
     /// # Safety
-    /// As for `push`; the pointers are the lowest addresses of `len` elements each.
+    /// As for `push`; the pointers are the lowest addresses of `len` elements of `kinds` each.
     #[allow(clippy::too_many_arguments)]
     pub unsafe fn push_dense(
         &mut self,
         kernel: Kernel,
         coupled_decay: bool,
         block: usize,
-        precision: Precision,
+        kinds: Kinds,
         p: *mut u8,
         g: *const u8,
         states: &[*mut u8],
         len: usize,
-    ) {
-        let mut pointers = [std::ptr::null_mut(); MAX_STATES];
-        pointers[..states.len()].copy_from_slice(states);
-        let arrays = Arrays::Dense(Dense { p, g, states: pointers, len });
-        self.task(kernel, coupled_decay, block, precision, arrays, len);
+    ) -> Result<(), Unsupported> {
+        let arrays = match kernel.select(kinds, coupled_decay) {
+            Some(run) => {
+                let mut pointers = [std::ptr::null_mut(); MAX_STATES];
+                for (pointer, state) in pointers.iter_mut().zip(states) {
+                    *pointer = *state;
+                }
+                Arrays::Dense(run, kinds, Dense { p, g, states: pointers, len })
+            }
+            None => {
+                let view = |data, kind| View::line(data, kind, len);
+                let mut views = vec![view(p, kinds.p), view(g.cast_mut(), kinds.g)];
+                views.extend(states.iter().map(|state| view(*state, kinds.state)));
+                tiled(kernel, coupled_decay, &views.iter().collect::<Vec<_>>())?
+            }
+        };
+        let bytes = traffic(kinds.p.size(), kinds.g.size(), states.len() * kinds.state.size());
+        self.task(block, arrays, len, bytes);
+        Ok(())
     }
 
-    fn task(
-        &mut self,
-        kernel: Kernel,
-        coupled_decay: bool,
-        block: usize,
-        precision: Precision,
-        arrays: Arrays,
-        len: usize,
-    ) {
+    fn task(&mut self, block: usize, arrays: Arrays, len: usize, bytes: usize) {
         if len == 0 {
             return;
         }
-        let run = kernel.select(precision, coupled_decay);
-        let start = self.elements;
-        self.tasks.push(Task { kernel: run, block, precision, start, len, arrays });
+        self.tasks.push(Task { block, start: self.elements, len, arrays });
         self.elements += len;
-        self.bytes += len * precision.size() * (3 + 2 * kernel.states());
+        self.bytes += len * bytes;
     }
 
     /// Runs all tasks on up to `threads` threads. The result does not depend on their number.
@@ -183,25 +198,33 @@ impl Plan {
             let begin = range.start.max(task.start) - task.start;
             let end = range.end.min(task.start + task.len) - task.start;
             let block = &self.blocks[task.block];
-            match &task.arrays {
-                Arrays::Dense(dense) => {
-                    let offset = begin * task.precision.size();
-                    // SAFETY: the offset stays inside each array, whose length is `len`.
-                    unsafe {
-                        let part = Dense {
-                            p: dense.p.add(offset),
-                            g: dense.g.add(offset),
-                            states: dense.states.map(|state| state.wrapping_add(offset)),
-                            len: end - begin,
-                        };
-                        (task.kernel)(block, &part);
-                    }
-                }
-                Arrays::Tiled(tiled) => {
-                    // SAFETY: the tile reads and writes elements of this range only.
-                    unsafe { tiled.run(task.kernel, block, task.precision, begin..end) };
+            // SAFETY: parts lie inside the arrays, whose length is `len`; loops and tiles read and
+            // write elements of this range only.
+            unsafe {
+                match &task.arrays {
+                    Arrays::Dense(run, kinds, dense) => run(block, &dense.part(*kinds, begin..end)),
+                    Arrays::TiledF32(tiled) => tiled.run(block, begin..end),
+                    Arrays::TiledF64(tiled) => tiled.run(block, begin..end),
                 }
             }
         }
     }
+}
+
+fn tiled(kernel: Kernel, coupled_decay: bool, views: &[&View]) -> Result<Arrays, Unsupported> {
+    let p = views[0].format.kind;
+    let arrays = match Precision::of(p) {
+        Precision::F32 => {
+            Tiled::new(kernel, coupled_decay, views).map(|t| Arrays::TiledF32(Box::new(t)))
+        }
+        Precision::F64 => {
+            Tiled::new(kernel, coupled_decay, views).map(|t| Arrays::TiledF64(Box::new(t)))
+        }
+    };
+    arrays.ok_or(Unsupported { p })
+}
+
+/// Bytes per element: all are read, and all but the gradient written.
+fn traffic(p: usize, g: usize, states: usize) -> usize {
+    2 * p + g + 2 * states
 }

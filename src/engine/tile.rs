@@ -2,107 +2,114 @@
 
 use std::ops::Range;
 
-use half::f16;
-
 use super::View;
-use super::kernel::{Block, Dense, Loop, Precision};
-use crate::number::{Format, Kind, Stored};
+use super::kernel::{Block, Dense, Kernel, Kinds, Loop, Precision};
+use crate::number::{BF16, Compute, F16, Kind, Store, Stored};
 use crate::rules::MAX_STATES;
 
 /// Elements of a tile: it stays in the first-level cache with all its arrays.
 const TILE: usize = 256;
 const ARRAYS: usize = 2 + MAX_STATES;
 
+/// Reads strided elements, in the machine's byte order or the other, and converts each once.
+///
+/// SAFETY of a call: pointer and stride lead to elements of the type in live memory.
+type Gather<R> = unsafe fn(bool, *const u8, isize, &mut [R]);
+
+/// Writes strided elements, each rounded once.
+///
+/// SAFETY of a call: as for [`Gather`], and the memory is the caller's to write.
+type Scatter<R> = unsafe fn(bool, *mut u8, isize, &[R]);
+
+/// A compute type of tiles.
+pub(super) trait Tile: Compute {
+    const PRECISION: Precision;
+
+    fn gather(kind: Kind) -> Gather<Self> {
+        match kind {
+            Kind::F16 => gather::<F16, Self>,
+            Kind::BF16 => gather::<BF16, Self>,
+            Kind::F32 => gather::<f32, Self>,
+            Kind::F64 => gather::<f64, Self>,
+        }
+    }
+
+    /// None for a kind that does not hold results of this type.
+    fn scatter(kind: Kind) -> Option<Scatter<Self>>;
+}
+
+impl Tile for f32 {
+    const PRECISION: Precision = Precision::F32;
+
+    fn scatter(kind: Kind) -> Option<Scatter<f32>> {
+        match kind {
+            Kind::F16 => Some(scatter::<F16, f32>),
+            Kind::BF16 => Some(scatter::<BF16, f32>),
+            Kind::F32 => Some(scatter::<f32, f32>),
+            Kind::F64 => None,
+        }
+    }
+}
+
+impl Tile for f64 {
+    const PRECISION: Precision = Precision::F64;
+
+    fn scatter(kind: Kind) -> Option<Scatter<f64>> {
+        (kind == Kind::F64).then_some(scatter::<f64, f64>)
+    }
+}
+
+#[derive(Debug)]
+struct Array<R> {
+    data: *mut u8,
+    swapped: bool,
+    gather: Gather<R>,
+    /// None for the gradient, which is never written.
+    scatter: Option<Scatter<R>>,
+}
+
 /// A parameter, its gradient and its states (in this order) over common axes, outermost first.
 #[derive(Debug)]
-pub(super) struct Tiled {
+pub(super) struct Tiled<R> {
+    kernel: Loop,
     shape: Vec<usize>,
-    arrays: Vec<(Format, *mut u8)>,
+    arrays: Vec<Array<R>>,
     /// By axis, the stride of each array.
     strides: Vec<[isize; ARRAYS]>,
 }
 
-impl Tiled {
-    /// Axes of length 1 are dropped and the parameter's smallest stride is innermost.
-    pub(super) fn new(views: &[&View]) -> Self {
-        let p = views[0];
-        let mut axes: Vec<usize> = (0..p.shape.len()).filter(|&axis| p.shape[axis] != 1).collect();
-        axes.sort_by_key(|&axis| std::cmp::Reverse(p.strides[axis].unsigned_abs()));
-        let strides = axes.iter().map(|&axis| {
-            let mut strides = [0; ARRAYS];
-            for (stride, view) in strides.iter_mut().zip(views) {
-                *stride = view.strides[axis];
-            }
-            strides
+impl<R: Tile> Tiled<R> {
+    /// None if parameter or states are of a kind that does not hold results of `R`.
+    pub(super) fn new(kernel: Kernel, coupled_decay: bool, views: &[&View]) -> Option<Self> {
+        let arrays = views.iter().enumerate().map(|(a, view)| {
+            let kind = view.format.kind;
+            let scatter = if a == 1 { None } else { Some(R::scatter(kind)?) };
+            let swapped = view.format.swapped;
+            Some(Array { data: view.data, swapped, gather: R::gather(kind), scatter })
         });
-        Tiled {
-            strides: strides.collect(),
-            shape: axes.iter().map(|&axis| p.shape[axis]).collect(),
-            arrays: views.iter().map(|view| (view.format, view.data)).collect(),
-        }
-    }
-
-    /// The stretches along the innermost axis that make up `range`, as each array's offset at the
-    /// beginning and a length.
-    fn stretches(
-        &self,
-        range: Range<usize>,
-    ) -> impl Iterator<Item = ([isize; ARRAYS], usize)> + '_ {
-        let inner = self.shape.last().copied().unwrap_or(1);
-        let mut at = range.start;
-        std::iter::from_fn(move || {
-            if at >= range.end {
-                return None;
-            }
-            let len = (inner - at % inner).min(range.end - at);
-            let mut offsets = [0isize; ARRAYS];
-            let mut rest = at;
-            for (n, strides) in self.shape.iter().zip(&self.strides).rev() {
-                let index = (rest % n) as isize;
-                rest /= n;
-                for (offset, stride) in offsets.iter_mut().zip(strides) {
-                    *offset += index * stride;
-                }
-            }
-            at += len;
-            Some((offsets, len))
-        })
+        let arrays = arrays.collect::<Option<_>>()?;
+        let kernel = kernel.select(Kinds::native(R::PRECISION), coupled_decay)?;
+        let (shape, strides) = axes(views);
+        Some(Tiled { kernel, shape, arrays, strides })
     }
 
     /// Runs the elements of `range`, counted along the axes.
     ///
     /// SAFETY: the views that it was made of are live and nothing written is aliased; no other
     /// thread has elements of this range.
-    pub(super) unsafe fn run(
-        &self,
-        kernel: Loop,
-        block: &Block,
-        precision: Precision,
-        range: Range<usize>,
-    ) {
-        // SAFETY: passed on from the caller.
-        unsafe {
-            match precision {
-                Precision::F32 => self.run_in::<f32>(kernel, block, range),
-                Precision::F64 => self.run_in::<f64>(kernel, block, range),
-            }
-        }
-    }
-
-    /// SAFETY: as for `run`; `kernel` computes in `R`.
-    unsafe fn run_in<R: Stored>(&self, kernel: Loop, block: &Block, range: Range<usize>) {
-        let zero = R::constant(0.0);
-        let mut tile = [[zero; TILE]; ARRAYS];
+    pub(super) unsafe fn run(&self, block: &Block, range: Range<usize>) {
+        let mut tile = [[R::constant(0.0); TILE]; ARRAYS];
         let inner = self.strides.last().copied().unwrap_or_default();
         let mut at = range.start;
         while at < range.end {
             let part = at..range.end.min(at + TILE);
             let mut filled = 0;
-            for (offsets, len) in self.stretches(part.clone()) {
-                for (a, (format, data)) in self.arrays.iter().enumerate() {
+            for (offsets, len) in stretches(&self.shape, &self.strides, part.clone()) {
+                for (a, array) in self.arrays.iter().enumerate() {
                     let to = &mut tile[a][filled..filled + len];
+                    let data = array.data.wrapping_offset(offsets[a]);
                     // SAFETY: the offsets are those of elements of a live array.
-                    unsafe { gather(*format, data.wrapping_offset(offsets[a]), inner[a], to) };
+                    unsafe { (array.gather)(array.swapped, data, inner[a], to) };
                 }
                 filled += len;
             }
@@ -113,14 +120,17 @@ impl Tiled {
                 states: states.each_mut().map(|state| state.as_mut_ptr().cast()),
                 len: filled,
             };
-            // SAFETY: the tile's arrays are disjoint, aligned and `filled` elements long or more.
-            unsafe { kernel(block, &arrays) };
+            // SAFETY: the tile's arrays are disjoint, aligned and `filled` elements long or more,
+            // and of the type that the kernel was selected for.
+            unsafe { (self.kernel)(block, &arrays) };
             let mut taken = 0;
-            for (offsets, len) in self.stretches(part.clone()) {
-                for (a, (format, data)) in self.arrays.iter().enumerate().filter(|(a, _)| *a != 1) {
+            for (offsets, len) in stretches(&self.shape, &self.strides, part.clone()) {
+                for (a, array) in self.arrays.iter().enumerate() {
+                    let Some(scatter) = array.scatter else { continue };
                     let from = &tile[a][taken..taken + len];
+                    let data = array.data.wrapping_offset(offsets[a]);
                     // SAFETY: as for gather; parameter and states are the caller's to write.
-                    unsafe { scatter(*format, data.wrapping_offset(offsets[a]), inner[a], from) };
+                    unsafe { scatter(array.swapped, data, inner[a], from) };
                 }
                 taken += len;
             }
@@ -129,50 +139,97 @@ impl Tiled {
     }
 }
 
-/// Reads strided elements and converts each once.
-///
-/// SAFETY: `data` and the strides lead to elements of `format` in live memory.
-pub(super) unsafe fn gather<R: Stored>(
-    format: Format,
+/// The common axes of the views, and by axis the stride of each: axes of length 1 are dropped and
+/// the first view's smallest stride is innermost.
+fn axes(views: &[&View]) -> (Vec<usize>, Vec<[isize; ARRAYS]>) {
+    let Some(first) = views.first() else { return Default::default() };
+    let mut axes: Vec<usize> =
+        (0..first.shape.len()).filter(|&axis| first.shape[axis] != 1).collect();
+    axes.sort_by_key(|&axis| std::cmp::Reverse(first.strides[axis].unsigned_abs()));
+    let strides = axes.iter().map(|&axis| {
+        let mut strides = [0; ARRAYS];
+        for (stride, view) in strides.iter_mut().zip(views) {
+            *stride = view.strides[axis];
+        }
+        strides
+    });
+    let strides = strides.collect();
+    (axes.into_iter().map(|axis| first.shape[axis]).collect(), strides)
+}
+
+/// The stretches along the innermost axis that make up `range`, as each array's offset at the
+/// beginning and a length.
+fn stretches(
+    shape: &[usize],
+    strides: &[[isize; ARRAYS]],
+    range: Range<usize>,
+) -> impl Iterator<Item = ([isize; ARRAYS], usize)> {
+    let inner = shape.last().copied().unwrap_or(1);
+    let mut at = range.start;
+    std::iter::from_fn(move || {
+        if at >= range.end {
+            return None;
+        }
+        let len = (inner - at % inner).min(range.end - at);
+        let mut offsets = [0isize; ARRAYS];
+        let mut rest = at;
+        for (n, strides) in shape.iter().zip(strides).rev() {
+            let index = (rest % n) as isize;
+            rest /= n;
+            for (offset, stride) in offsets.iter_mut().zip(strides) {
+                *offset += index * stride;
+            }
+        }
+        at += len;
+        Some((offsets, len))
+    })
+}
+
+/// SAFETY: as for [`Gather`].
+unsafe fn gather<T: Stored, R: Compute>(
+    swapped: bool,
     data: *const u8,
     stride: isize,
     to: &mut [R],
 ) {
-    macro_rules! read {
-        ($bits:ty, $convert:expr) => {
-            for (i, place) in to.iter_mut().enumerate() {
-                let element = data.wrapping_offset(i as isize * stride).cast::<$bits>();
-                // SAFETY: the caller vouches for the element; it need not be aligned.
-                let bits = unsafe { element.read_unaligned() };
-                *place = $convert(if format.swapped { bits.swap_bytes() } else { bits });
-            }
-        };
+    // The stride as a constant where there are no gaps, so that this loop vectorises.
+    let dense = !swapped && stride == size_of::<T>() as isize;
+    if dense {
+        let data = data.cast::<T>();
+        for (i, place) in to.iter_mut().enumerate() {
+            // SAFETY: the caller vouches for the element; it need not be aligned.
+            *place = unsafe { data.add(i).read_unaligned() }.load();
+        }
+        return;
     }
-    match format.kind {
-        Kind::F16 => read!(u16, |bits| R::from_f16(f16::from_bits(bits))),
-        Kind::F32 => read!(u32, |bits| R::from_f32(f32::from_bits(bits))),
-        Kind::F64 => read!(u64, |bits| R::from_f64(f64::from_bits(bits))),
+    for (i, place) in to.iter_mut().enumerate() {
+        let element = data.wrapping_offset(i as isize * stride).cast::<T>();
+        // SAFETY: as above.
+        let value = unsafe { element.read_unaligned() };
+        *place = if swapped { value.swap_bytes() } else { value }.load();
     }
 }
 
-/// Writes strided elements, each rounded once.
-///
-/// SAFETY: as for `gather`, and the memory is the caller's to write.
-unsafe fn scatter<R: Stored>(format: Format, data: *mut u8, stride: isize, from: &[R]) {
-    macro_rules! write {
-        ($bits:ty, $convert:expr) => {
-            for (i, &value) in from.iter().enumerate() {
-                let bits: $bits = $convert(value);
-                let bits = if format.swapped { bits.swap_bytes() } else { bits };
-                let element = data.wrapping_offset(i as isize * stride).cast::<$bits>();
-                // SAFETY: the caller vouches for the element; it need not be aligned.
-                unsafe { element.write_unaligned(bits) };
-            }
-        };
+/// SAFETY: as for [`Scatter`].
+unsafe fn scatter<T: Store<R>, R: Compute>(
+    swapped: bool,
+    data: *mut u8,
+    stride: isize,
+    from: &[R],
+) {
+    let dense = !swapped && stride == size_of::<T>() as isize;
+    if dense {
+        let data = data.cast::<T>();
+        for (i, &value) in from.iter().enumerate() {
+            // SAFETY: the caller vouches for the element; it need not be aligned.
+            unsafe { data.add(i).write_unaligned(T::store(value)) };
+        }
+        return;
     }
-    match format.kind {
-        Kind::F16 => write!(u16, |x: R| f16::from_f64(x.to_f64()).to_bits()),
-        Kind::F32 => write!(u32, |x: R| x.to_f32().to_bits()),
-        Kind::F64 => write!(u64, |x: R| x.to_f64().to_bits()),
+    for (i, &value) in from.iter().enumerate() {
+        let value = T::store(value);
+        let element = data.wrapping_offset(i as isize * stride).cast::<T>();
+        // SAFETY: as above.
+        unsafe { element.write_unaligned(if swapped { value.swap_bytes() } else { value }) };
     }
 }

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::number::Format;
+use crate::number::{Format, Kind};
 
 #[derive(Clone, Debug)]
 pub struct View {
@@ -13,6 +13,12 @@ pub struct View {
 }
 
 impl View {
+    /// `len` elements in the machine's byte order, one after the other.
+    pub fn line(data: *mut u8, kind: Kind, len: usize) -> Self {
+        let strides = vec![kind.size() as isize];
+        View { data, format: Format::native(kind), shape: vec![len], strides }
+    }
+
     pub fn len(&self) -> usize {
         self.shape.iter().product()
     }
@@ -90,10 +96,17 @@ impl View {
             && self.axes().iter().all(|(stride, _)| stride.is_multiple_of(size))
     }
 
-    /// Whether axes longer than 1 have the same strides.
+    /// Whether axes longer than 1 have the same strides, counted in each array's own elements.
     pub(super) fn same_strides(&self, other: &View) -> bool {
+        let elements = |view: &View, stride: isize| {
+            let size = view.format.kind.size() as isize;
+            (stride % size == 0).then_some(stride / size)
+        };
         let pairs = self.strides.iter().zip(&other.strides).zip(&self.shape);
-        pairs.filter(|(_, n)| **n != 1).all(|((a, b), _)| a == b)
+        pairs.filter(|(_, n)| **n != 1).all(|((&a, &b), _)| {
+            let a = elements(self, a);
+            a.is_some() && a == elements(other, b)
+        })
     }
 }
 
@@ -129,5 +142,18 @@ mod tests {
         assert!(view(&[3, 2], &[4, 12]).fills_extent());
         assert!(view(&[3, 2], &[-8, 4]).fills_extent());
         assert!(!view(&[3], &[8]).fills_extent());
+    }
+
+    #[test]
+    fn strides_are_compared_in_elements() {
+        let halves = |shape: &[usize], strides: &[isize]| {
+            let mut view = view(shape, strides);
+            view.format.kind = Kind::BF16;
+            view
+        };
+        assert!(view(&[3, 2], &[4, 12]).same_strides(&halves(&[3, 2], &[2, 6])));
+        assert!(view(&[3, 1], &[-4, 0]).same_strides(&halves(&[3, 1], &[-2, 8])));
+        assert!(!view(&[3, 2], &[8, 4]).same_strides(&halves(&[3, 2], &[8, 4])));
+        assert!(!view(&[3], &[4]).same_strides(&halves(&[3], &[3])));
     }
 }

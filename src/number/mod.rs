@@ -2,10 +2,12 @@
 //!
 //! Knows nothing of rules, arrays or Python.
 
+mod narrow;
 mod power;
 mod real;
 mod storage;
 
+pub use narrow::{BF16, F16};
 pub use power::Powers;
 pub use real::{Float, Real};
-pub use storage::{Format, Kind, Stored};
+pub use storage::{Compute, Format, Kind, Store, Stored};

@@ -1,20 +1,33 @@
 //! How numbers lie in memory, and their way to and from the type computed in.
 
-use half::f16;
-
 use super::Float;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
     F16,
+    BF16,
     F32,
     F64,
 }
 
 impl Kind {
-    pub fn size(self) -> usize {
+    /// NumPy's name for it.
+    pub const fn name(self) -> &'static str {
         match self {
-            Kind::F16 => 2,
+            Kind::F16 => "float16",
+            Kind::BF16 => "bfloat16",
+            Kind::F32 => "float32",
+            Kind::F64 => "float64",
+        }
+    }
+
+    pub fn named(name: &str) -> Option<Self> {
+        [Kind::F16, Kind::BF16, Kind::F32, Kind::F64].into_iter().find(|kind| kind.name() == name)
+    }
+
+    pub const fn size(self) -> usize {
+        match self {
+            Kind::F16 | Kind::BF16 => 2,
             Kind::F32 => 4,
             Kind::F64 => 8,
         }
@@ -34,44 +47,72 @@ impl Format {
     }
 }
 
-/// A compute type that every storage type can be widened or rounded to, once.
-pub trait Stored: Float {
-    const KIND: Kind;
-    fn from_f16(x: f16) -> Self;
+/// A type that the engine computes in, reached from every storage type in one rounding at most.
+pub trait Compute: Float + Store<Self> {
     fn from_f32(x: f32) -> Self;
     fn from_f64(x: f64) -> Self;
-    fn to_f32(self) -> f32;
-    fn to_f64(self) -> f64;
+}
+
+/// An element in memory.
+pub trait Stored: Copy + Send + Sync + 'static {
+    const KIND: Kind;
+    /// Widened exactly; a float64 that is computed in float32 is rounded once.
+    fn load<R: Compute>(self) -> R;
+    #[must_use]
+    fn swap_bytes(self) -> Self;
+}
+
+/// An element that a result of type `R` is stored in: rounded once, to nearest-even, a NaN to a
+/// quiet NaN. Only float64 holds results in float64: no result is ever rounded twice.
+pub trait Store<R>: Stored {
+    fn store(value: R) -> Self;
+}
+
+impl Compute for f32 {
+    #[inline(always)]
+    fn from_f32(x: f32) -> f32 {
+        x
+    }
+    #[inline(always)]
+    fn from_f64(x: f64) -> f32 {
+        x as f32
+    }
+}
+
+impl Compute for f64 {
+    #[inline(always)]
+    fn from_f32(x: f32) -> f64 {
+        x.into()
+    }
+    #[inline(always)]
+    fn from_f64(x: f64) -> f64 {
+        x
+    }
 }
 
 macro_rules! stored {
-    ($float:ident, $kind:expr) => {
-        impl Stored for $float {
+    ($type:ident, $kind:expr, $load:ident) => {
+        impl Stored for $type {
             const KIND: Kind = $kind;
 
             #[inline(always)]
-            fn from_f16(x: f16) -> Self {
-                x.to_f32() as $float
+            fn load<R: Compute>(self) -> R {
+                R::$load(self)
             }
             #[inline(always)]
-            fn from_f32(x: f32) -> Self {
-                x as $float
+            fn swap_bytes(self) -> Self {
+                $type::from_bits(self.to_bits().swap_bytes())
             }
+        }
+
+        impl Store<$type> for $type {
             #[inline(always)]
-            fn from_f64(x: f64) -> Self {
-                x as $float
-            }
-            #[inline(always)]
-            fn to_f32(self) -> f32 {
-                self as f32
-            }
-            #[inline(always)]
-            fn to_f64(self) -> f64 {
-                self as f64
+            fn store(value: $type) -> Self {
+                value
             }
         }
     };
 }
 
-stored!(f32, Kind::F32);
-stored!(f64, Kind::F64);
+stored!(f32, Kind::F32, from_f32);
+stored!(f64, Kind::F64, from_f64);

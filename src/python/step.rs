@@ -1,13 +1,16 @@
 //! The parts of a step: what is checked before anything is written, and the run itself.
 
-use pyo3::exceptions::PyValueError;
+use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 
 use super::array::{Array, Header, shape_text};
 use super::gradients::Arrays;
 use super::group::{Compiled, Group};
 use super::slot::{Slot, StateArray};
-use crate::engine::{self, Block, ControlGuard, Plan, Precision, threads};
+use crate::engine::{
+    self, Block, ControlGuard, Kinds, Plan, Precision, Unsupported, View, threads,
+};
+use crate::number::Kind;
 use crate::rules::{Clock, MAX_STATES};
 
 /// Below this the step is shorter than giving the interpreter away and taking it back.
@@ -18,6 +21,15 @@ pub(super) enum Gradient {
     /// It can run in place beside its parameter, from this address on.
     InPlace(usize, Kind),
     Elsewhere(Box<Header>),
+}
+
+impl Gradient {
+    fn view(&self, beside: &Header) -> View {
+        match self {
+            Gradient::InPlace(data, kind) => beside.view_at(*data, *kind),
+            Gradient::Elsewhere(header) => header.view(),
+        }
+    }
 }
 
 /// One parameter's part in a step.
@@ -85,11 +97,7 @@ pub(super) fn make_states(
 fn gradients(slots: &[Slot], parts: &[Part<'_>]) -> engine::Arrays {
     let view = |part: &Part<'_>| {
         let header = &slots[part.slot].header;
-        let view = match &part.place {
-            Gradient::InPlace(data, kind) => header.view_at(*data, *kind),
-            Gradient::Elsewhere(header) => header.view(),
-        };
-        (view, header.precision())
+        (part.place.view(header), header.precision())
     };
     parts.iter().map(view).collect()
 }
@@ -135,7 +143,8 @@ pub(super) fn run(
         // SAFETY: all headers were read or compared in this call, under the lock; parameters and
         // states are writable and disjoint (`written`), gradients overlap none of them
         // (`check_gradient`), and slots and `parts` hold every array until the run is over.
-        unsafe { push(plan, slot, compiled, block, &part.place) };
+        unsafe { push(plan, slot, compiled, block, &part.place) }
+            .map_err(|error| PyTypeError::new_err(error.to_string()))?;
     }
     let plan = &*plan;
     let threads = threads::count();
@@ -182,31 +191,34 @@ impl Blocks {
 }
 
 /// SAFETY: as for `Plan::push`.
-unsafe fn push(plan: &mut Plan, slot: &Slot, compiled: &Compiled, block: usize, place: &Gradient) {
+unsafe fn push(
+    plan: &mut Plan,
+    slot: &Slot,
+    compiled: &Compiled,
+    block: usize,
+    place: &Gradient,
+) -> Result<(), Unsupported> {
     let Compiled { kernel, prelude, .. } = compiled;
     let header = &slot.header;
-    let (precision, decay) = (header.precision(), prelude.coupled_decay());
-    let in_place = slot.ready.as_ref().is_some_and(|ready| ready.in_place);
+    let decay = prelude.coupled_decay();
     let states = slot.ready_states(kernel.states());
     // SAFETY: passed on from the caller.
     unsafe {
-        match place {
-            Gradient::InPlace(data) if in_place => {
+        match (place, slot.ready.as_ref().and_then(|ready| ready.in_place)) {
+            (Gradient::InPlace(data, g), Some(state)) => {
                 let mut pointers = [std::ptr::null_mut(); MAX_STATES];
                 for (pointer, state) in pointers.iter_mut().zip(states) {
                     *pointer = state.pointer();
                 }
-                let pointers = &pointers[..kernel.states()];
+                let kinds = Kinds { p: header.format.kind, g: *g, state };
                 let (p, g) = (header.pointer(), *data as *const u8);
-                plan.push_dense(*kernel, decay, block, precision, p, g, pointers, header.len());
+                let pointers = &pointers[..kernel.states()];
+                plan.push_dense(*kernel, decay, block, kinds, p, g, pointers, header.len())
             }
-            place => {
-                let g = match place {
-                    Gradient::InPlace(data, kind) => header.view_at(*data, *kind),
-                    Gradient::Elsewhere(header) => header.view(),
-                };
+            (place, _) => {
+                let g = place.view(header);
                 let states: Vec<_> = states.map(Header::view).collect();
-                plan.push(*kernel, decay, block, precision, &header.view(), &g, &states);
+                plan.push(*kernel, decay, block, &header.view(), &g, &states)
             }
         }
     }

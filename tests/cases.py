@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 
 import ferrostep as fs
@@ -65,6 +66,22 @@ CASES = [
     _case(fs.Adam, epsilon_hat=True, eps=1e-7),
     _case(fs.AdamW),
     _case(fs.AdamW, amsgrad=True, weight_decay=0.3),
+    _case(fs.SGD, lr=0.1, momentum=0.9, state_dtype="bfloat16", weight_decay=0.01),
+    _case(fs.RMSprop, momentum=0.9, centered=True, state_dtype="float16"),
+    _case(fs.Rprop, lr=0.1, state_dtype="bfloat16"),
+    _case(fs.Adam, state_dtype="bfloat16", weight_decay=0.1),
+    _case(fs.AdamW, state_dtype="float16", amsgrad=True, flush_subnormals=True),
 ]
 
 DTYPES = [np.float32, np.float64]
+#: Computed in float32.
+LOW_PRECISION = [np.float16, ml_dtypes.bfloat16]
+
+#: Every case with every type of parameter that it goes with.
+RUNS = [
+    (case, dtype)
+    for case in CASES
+    for dtype in [*DTYPES, *LOW_PRECISION]
+    if dtype is not np.float64 or "state_dtype" not in case.options
+]
+RUN_IDS = [f"{case.name}-{np.dtype(dtype).name}" for case, dtype in RUNS]

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
@@ -19,7 +20,7 @@ TIERS = _native.simd_tiers()
 
 def special_values(dtype: DTypeLike) -> Array:
     """What arithmetic treats apart: zeros, subnormals, the edges of the range, NaN."""
-    info = np.finfo(dtype)
+    info = ml_dtypes.finfo(dtype)
     tiny = info.smallest_subnormal
     edges = [0.0, tiny, 3 * tiny, info.smallest_normal, info.eps, 1.0, 1e-30, 1e4, info.max, np.inf]
     values = np.array([*edges, np.nan], dtype=dtype)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import ferrostep as fs
-from cases import CASES, DTYPES, Case
+from cases import CASES, DTYPES, LOW_PRECISION, RUN_IDS, RUNS, Case
 from support import (
     TIERS,
     Array,
@@ -46,8 +46,7 @@ def assert_same_run(found: fs.Optimizer, wanted: fs.Optimizer, what: str = "") -
     assert_same_state(found, wanted, what)
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("case", CASES, ids=case_id)
+@pytest.mark.parametrize(("case", "dtype"), RUNS, ids=RUN_IDS)
 def test_every_tier_and_thread_count(case: Case, dtype: type) -> None:
     rng = np.random.default_rng(1)
     start = [rng.standard_normal(shape).astype(dtype) for shape in SHAPES]
@@ -61,8 +60,7 @@ def test_every_tier_and_thread_count(case: Case, dtype: type) -> None:
             assert_same_run(found, wanted, f"{tier}, {threads} threads:")
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("case", CASES, ids=case_id)
+@pytest.mark.parametrize(("case", "dtype"), RUNS, ids=RUN_IDS)
 def test_special_values(case: Case, dtype: type) -> None:
     values = special_values(dtype)
     p, g = (a.ravel() for a in np.meshgrid(values, values))
@@ -111,8 +109,7 @@ LAYOUTS: dict[str, Callable[[Array], Array]] = {
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-@pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("case", CASES, ids=case_id)
+@pytest.mark.parametrize(("case", "dtype"), RUNS, ids=RUN_IDS)
 def test_any_layout(case: Case, dtype: type, layout: str) -> None:
     rng = np.random.default_rng(3)
     start = [rng.standard_normal(shape).astype(dtype) for shape in [(7, 41), (19, 1, 31)]]
@@ -126,14 +123,15 @@ def test_any_layout(case: Case, dtype: type, layout: str) -> None:
         assert_same_run(opt, wanted, layout)
 
 
-@pytest.mark.parametrize("grad_dtype", [np.float16, np.float32, np.float64, ">f2", ">f8"])
-@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("grad_dtype", [*LOW_PRECISION, np.float32, np.float64, ">f2", ">f8"])
+@pytest.mark.parametrize("dtype", [*DTYPES, *LOW_PRECISION])
 def test_gradients_of_other_dtypes_are_rounded_once(dtype: type, grad_dtype: Any) -> None:
     rng = np.random.default_rng(4)
     case = CASES[26]
+    compute = np.float64 if dtype is np.float64 else np.float32
     start = [rng.standard_normal(301).astype(dtype)]
     steps = [[gradients(rng, (301,), np.float64).astype(grad_dtype)] for _ in range(3)]
-    wanted = train(case, start, [[g.astype(dtype) for g in grads] for grads in steps])
+    wanted = train(case, start, [[g.astype(compute) for g in grads] for grads in steps])
     assert_same_run(train(case, start, steps), wanted)
     assert_same_run(train(case, start, steps, backend="reference"), wanted)
 
@@ -144,3 +142,38 @@ def test_gradients_are_never_written() -> None:
     for case in CASES:
         case.make([np.ones(5, np.float32)]).step([g])
     np.testing.assert_array_equal(g, np.arange(5))
+
+
+@pytest.mark.parametrize("scaling", [{"grad_scale": -0.3}, {"max_norm": 0.5},
+                                     {"grad_scale": 1e-3, "max_norm": 1e-3},
+                                     {"max_norm": 1e9}, {"max_norm": np.inf}], ids=str)  # fmt: skip
+@pytest.mark.parametrize(("case", "dtype"), RUNS[::3], ids=RUN_IDS[::3])
+def test_scaling_and_clipping(case: Case, dtype: type, scaling: dict[str, float]) -> None:
+    rng = np.random.default_rng(5)
+    shapes = [(0,), (7,), (5, 13), (4097,), (60_007,)]
+    start = [rng.standard_normal(shape).astype(dtype) for shape in shapes]
+    steps = [[gradients(rng, shape, dtype) for shape in shapes] for _ in range(3)]
+    steps[1][3] = None
+    wanted = case.make([p.copy() for p in start], backend="reference")
+    norms = [wanted.step(grads, **scaling).grad_norm for grads in steps]
+    assert all((norm is None) == ("max_norm" not in scaling) for norm in norms)
+    for tier in TIERS:
+        for threads in (1, 2, 7):
+            with running_on(tier, threads):
+                opt = case.make([p.copy() for p in start])
+                assert [opt.step(grads, **scaling).grad_norm for grads in steps] == norms
+            assert_same_run(opt, wanted, f"{tier}, {threads} threads:")
+
+
+def test_clipping_is_scaling_by_the_factor_of_the_norm() -> None:
+    """Against the formula by hand: float64 throughout, the factor rounded once."""
+    rng = np.random.default_rng(6)
+    p, q = (np.zeros(1000, np.float32) for _ in range(2))
+    g = rng.standard_normal(1000).astype(np.float32)
+    info = fs.SGD([p], lr=1.0).step([g], grad_scale=0.5, max_norm=2.0)
+    norm = 0.5 * np.sqrt(np.sum(g.astype(np.float64) ** 2))
+    assert info.grad_norm == pytest.approx(norm, rel=1e-14)
+    scale = np.float32(0.5 * (2.0 / (info.grad_norm + 1e-6)))
+    q -= np.float32(1.0) * (g * scale)
+    assert_same_bits(p, q)
+    assert np.linalg.norm(p) == pytest.approx(2.0, rel=1e-6)

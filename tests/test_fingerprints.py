@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cases import CASES, DTYPES, Case
+from cases import RUNS, Case
 from support import TIERS, Array, bits, running_on, special_values
 
 FILE = Path(__file__).with_name("fingerprints.json")
@@ -47,8 +47,7 @@ def fingerprint(case: Case, dtype: type, **more: str) -> str:
 def all_fingerprints(**more: str) -> dict[str, str]:
     return {
         f"{case.name} {np.dtype(dtype).name}": fingerprint(case, dtype, **more)
-        for case in CASES
-        for dtype in DTYPES
+        for case, dtype in RUNS
     }
 
 

@@ -204,7 +204,8 @@ fn compile(
 ) -> PyResult<Compiled> {
     static IDS: AtomicU64 = AtomicU64::new(0);
     let normal = read.call1((changed, known))?.cast_into::<PyDict>()?;
-    let options = normal.iter().map(|(name, value)| Ok((name.extract()?, option(&value)?)));
+    let given = normal.iter().filter(|(_, value)| !value.is_none());
+    let options = given.map(|(name, value)| Ok((name.extract()?, option(&value)?)));
     let options: Options =
         options.collect::<PyResult<Vec<(String, Value)>>>()?.into_iter().collect();
     let internal = |error: rules::OptionError| PyRuntimeError::new_err(error.to_string());

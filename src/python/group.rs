@@ -6,7 +6,7 @@ use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple};
 
-use crate::engine::{CompileKernel, Kernel};
+use crate::engine::{self, Kernel};
 use crate::rules::{self, Method, Options, PreludeOptions, State, Value};
 
 /// A group's options, understood.
@@ -98,7 +98,7 @@ impl Group {
         let options: Options = options.into_iter().collect();
         let internal = |error: rules::OptionError| PyRuntimeError::new_err(error.to_string());
         let prelude = PreludeOptions::read(&options).map_err(internal)?;
-        let (method, kernel) = rules::method(rule, &options, CompileKernel).map_err(internal)?;
+        let (method, kernel) = engine::compile(rule, &options).map_err(internal)?;
         let states = method.states();
         let compiled = Compiled { method, kernel, prelude, states, options: normal.unbind() };
         self.seen = seen;

@@ -5,9 +5,9 @@
 
 use std::collections::HashMap;
 
-use ferrostep::engine::{Block, CompileKernel, Plan, Precision, View};
+use ferrostep::engine::{Block, Plan, Precision, View, compile};
 use ferrostep::number::Kind;
-use ferrostep::rules::{self, Clock, Options, PreludeOptions, Value};
+use ferrostep::rules::{Clock, Options, PreludeOptions, Value};
 use serde_json::Value as Json;
 
 /// torch's defaults where a recorded case leaves an option out, and ours for what it lacks.
@@ -123,7 +123,7 @@ fn distance(case: &Json) -> f64 {
     for step in 0..12 {
         let lr = case["learning_rates"][step].as_f64().expect("a rate");
         let options = options(optimizer, &case["options"], lr);
-        let (method, kernel) = rules::method(rule, &options, CompileKernel).expect("complete");
+        let (method, kernel) = compile(rule, &options).expect("complete");
         let prelude = PreludeOptions::read(&options).expect("complete");
         for (i, p) in params.iter_mut().enumerate() {
             let gradient = &case["gradients"][step][i];

@@ -5,7 +5,10 @@ use std::ops::Range;
 use super::driver::loops;
 use super::{View, tier};
 use crate::number::{BF16, F16, Float, Kind, Stored};
-use crate::rules::{MAX_STATES, Prelude, PreludeOptions, Rule, ScalarBlock, Visitor};
+use crate::rules::{
+    self, MAX_STATES, Method, OptionError, Options, Prelude, PreludeOptions, Rule, ScalarBlock,
+    Visitor,
+};
 
 /// The type that a parameter is computed in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -143,6 +146,13 @@ impl Visitor for CompileKernel {
     fn visit<const N: usize, U: Rule<N>>(self) -> Kernel {
         Kernel { states: N, find: find::<N, U> }
     }
+}
+
+/// The method called `name` and its loops. It is not generic: what calls it from outside, a test
+/// for instance, takes this library's loops instead of compiling all of them again.
+#[inline(never)]
+pub fn compile(name: &str, options: &Options) -> Result<(Box<dyn Method>, Kernel), OptionError> {
+    rules::method(name, options, CompileKernel)
 }
 
 /// The loops of a rule for arrays of these kinds.

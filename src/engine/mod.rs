@@ -17,7 +17,7 @@ mod tile;
 mod view;
 
 pub use control::ControlGuard;
-pub use kernel::{Block, CompileKernel, Kernel, Kinds, Precision};
+pub use kernel::{Block, CompileKernel, Kernel, Kinds, Precision, compile};
 pub use norm::{Arrays, Leaves, clip_factor};
 pub use overlap::Written;
 pub use plan::{Plan, Unsupported, is_dense};

@@ -5,6 +5,7 @@
 //! without branches and intrinsics, so that a loop around them vectorises for every SIMD tier.
 //! Both ways of float16 keep clear of float32 subnormals, which many CPUs compute slowly; the
 //! additions that align a subnormal float16 are F. Giesen's (gist 2156668, "half to float").
+//! Sums wrap, so that the loops of the tests have no checks in them and are those of a release.
 
 use super::{Compute, Kind, Store, Stored};
 
@@ -48,10 +49,11 @@ impl F16 {
         // Half a unit in the last place less one, and one more where the last place is odd: a
         // carry goes on into the exponent, up to that of infinity, the largest result.
         let odd = magnitude >> NARROWER & 1;
-        let nearest = magnitude.wrapping_sub(REBIAS) + ((1 << (NARROWER - 1)) - 1) + odd;
+        let half = (1 << (NARROWER - 1)) - 1 + odd;
+        let nearest = magnitude.wrapping_sub(REBIAS).wrapping_add(half);
         let normal = (nearest >> NARROWER).min(0x7C00);
         // The unit in the last place of 0.5 is that of float16's subnormals: the addition rounds.
-        let subnormal = (f32::from_bits(magnitude) + 0.5).to_bits() - 0.5_f32.to_bits();
+        let subnormal = (f32::from_bits(magnitude) + 0.5).to_bits().wrapping_sub(0.5_f32.to_bits());
         let is_normal = magnitude >= REBIAS + (1 << EXPONENT);
         let number = if is_normal { normal } else { subnormal };
         let result = if x.is_nan() { 0x7E00 } else { number };

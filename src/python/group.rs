@@ -9,7 +9,7 @@ use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple};
 
 use super::raw;
 use super::slot::Slot;
-use crate::engine::{CompileKernel, Kernel};
+use crate::engine::{self, Kernel};
 use crate::number::Kind;
 use crate::rules::{self, Method, Options, PreludeOptions, State, Value};
 
@@ -210,7 +210,7 @@ fn compile(
         options.collect::<PyResult<Vec<(String, Value)>>>()?.into_iter().collect();
     let internal = |error: rules::OptionError| PyRuntimeError::new_err(error.to_string());
     let prelude = PreludeOptions::read(&options).map_err(internal)?;
-    let (method, kernel) = rules::method(rule, &options, CompileKernel).map_err(internal)?;
+    let (method, kernel) = engine::compile(rule, &options).map_err(internal)?;
     let state_kind = options.word("state_dtype").ok().and_then(Kind::named);
     Ok(Compiled {
         state_kind,

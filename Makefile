@@ -7,9 +7,11 @@ export PYO3_PYTHON := $(CURDIR)/$(BIN)/python
 LIBPYTHON = $(shell $(BIN)/python -c 'import sysconfig; print(sysconfig.get_config_var("LIBDIR"))')
 # Not --release: maturin builds there with other link settings, and each would rebuild the other's.
 CARGO_TEST = LD_LIBRARY_PATH="$(LIBPYTHON):$$LD_LIBRARY_PATH" cargo test --quiet
+# What `make bench` compares with; ninja builds DeepSpeed's optimizer at its first use.
+PEERS := numba jax optax torch ninja deepspeed
 RUST := $(shell find src -name '*.rs') Cargo.toml Cargo.lock
 
-.PHONY: help demo test test-long lint format wheel
+.PHONY: help demo test test-long lint format wheel bench-peers
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -40,6 +42,12 @@ format: $(VENV)/installed ## format Rust and Python
 
 wheel: $(VENV)/installed ## build the wheel into dist/
 	$(BIN)/maturin build --release --quiet --out dist
+
+bench-peers: $(VENV)/installed ## install the libraries that the benchmark compares with (about 6 GB)
+	@for peer in $(PEERS); do \
+		echo "$$peer ..."; \
+		$(BIN)/pip install --quiet $$peer || echo "$$peer cannot be installed: it will be listed as absent"; \
+	done
 
 $(VENV)/installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)

@@ -5,9 +5,9 @@
 mod read;
 mod touch;
 
-use ferrostep::engine::{Plan, View, tier};
+use ferrostep::engine::{Plan, View, threads, tier};
 use ferrostep::number::{Format, Kind};
-use numpy::{PyUntypedArray, PyUntypedArrayMethods};
+use numpy::{PyArrayDescrMethods, PyUntypedArray, PyUntypedArrayMethods};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 
@@ -17,6 +17,9 @@ type Tensor<'py> = (Array<'py>, Array<'py>, Vec<Array<'py>>);
 
 fn view(array: &Array<'_>) -> PyResult<View> {
     let name = array.dtype().getattr("name")?.extract::<String>()?;
+    if !array.dtype().is_native_byteorder().unwrap_or(true) {
+        return Err(PyTypeError::new_err("the floor reads the machine's byte order"));
+    }
     let kind = match name.as_str() {
         "float16" => Kind::F16,
         "float32" => Kind::F32,
@@ -40,14 +43,13 @@ struct Floor {
     plan: Plan,
     /// Bytes of the gradients that are read beforehand.
     gradients: Vec<std::ops::Range<*const u64>>,
-    threads: usize,
     _alive: Vec<Py<PyAny>>,
 }
 
 #[pymethods]
 impl Floor {
     #[new]
-    fn new(tensors: Vec<Tensor<'_>>, threads: usize, tier: &str, norm: bool) -> PyResult<Self> {
+    fn new(tensors: Vec<Tensor<'_>>, tier: &str, norm: bool) -> PyResult<Self> {
         tier::force(tier).map_err(PyValueError::new_err)?;
         let mut plan = Plan::new();
         let (mut gradients, mut alive) = (Vec::new(), Vec::new());
@@ -62,16 +64,17 @@ impl Floor {
             unsafe { touch::push(&mut plan, &views)? };
             alive.extend(arrays.map(|array| array.clone().into_any().unbind()));
         }
-        Ok(Floor { plan, gradients, threads, _alive: alive })
+        Ok(Floor { plan, gradients, _alive: alive })
     }
 
     #[pyo3(signature = (grads, *, grad_scale=None, max_norm=None))]
     fn step(&self, grads: &Bound<'_, PyAny>, grad_scale: Option<f64>, max_norm: Option<f64>) {
         let _ = (grads, grad_scale, max_norm);
-        // SAFETY: the arrays are alive, and this class's only thread runs nothing else.
+        let threads = threads::count();
+        // SAFETY: the arrays are alive, and nobody else uses them: the interpreter is not let go.
         unsafe {
-            read::all(&self.gradients, self.threads);
-            self.plan.run(self.threads);
+            read::all(&self.gradients, threads);
+            self.plan.run(threads);
         }
     }
 }
@@ -99,8 +102,15 @@ impl EmptyCall {
     }
 }
 
+/// Sets the number for the process.
+#[pyfunction]
+fn set_num_threads(n: usize) {
+    threads::set_process(n);
+}
+
 #[pymodule]
 fn ferrostep_floor(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<Floor>()?;
-    module.add_class::<EmptyCall>()
+    module.add_class::<EmptyCall>()?;
+    module.add_function(wrap_pyfunction!(set_num_threads, module)?)
 }

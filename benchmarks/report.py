@@ -1,0 +1,65 @@
+"""The tables of a run in the terminal."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from benchmarks.goals import reached
+from benchmarks.results import CaseFound, Found, Run
+from benchmarks.text import amount, goal_text, ratio_text, times
+
+STYLES = {"reached": "green", "short": "bold red", "not measured": "yellow", "other size": "dim"}
+
+
+def head(console: Console, run: Run) -> None:
+    for name, value in run.machine.items():
+        console.print(f"{name.replace('_', ' '):<12}{value}", highlight=False, markup=False)
+    for label, reason in run.absent.items():
+        console.print(f"[yellow]absent: {escape(label)}[/]: {escape(reason)}", highlight=False)
+
+
+def case(console: Console, found: CaseFound) -> None:
+    title = f"{found.group}: {found.name}"
+    if found.values < found.wanted:
+        title += f", at {found.values:,} of {found.wanted:,} values"
+    table = Table("", "median", "quartiles", "", "threads", "samples", title=escape(title))
+    table.title_justify = "left"
+    for column in table.columns[1:]:
+        column.justify = "right"
+    first = found.found[0]
+    for line in found.found:
+        if line.median is None:
+            table.add_row(escape(line.label), f"[yellow]cannot run[/]: {escape(line.error or '')}")
+        else:
+            table.add_row(*map(escape, _cells(line, first)))
+    console.print(table)
+
+
+def _cells(line: Found, first: Found) -> list[str]:
+    spread = ""
+    if line.low is not None and line.high is not None:
+        spread = f"{amount(line.low, line.unit)} to {amount(line.high, line.unit)}"
+    return [
+        line.label,
+        amount(line.median, line.unit),
+        spread,
+        "" if line is first else times(line.median, first.median),
+        str(line.threads),
+        str(line.samples or ""),
+    ]
+
+
+def goals(console: Console, run: Run) -> None:
+    table = Table("case", "goal", "wanted", "reached", "", title="ratios to reach")
+    for one in reached(run):
+        style = STYLES[one.verdict]
+        table.add_row(
+            escape(one.goal.case),
+            escape(goal_text(one.goal)),
+            f"{one.goal.ratio:.2f}",
+            ratio_text(one),
+            f"[{style}]{one.verdict}[/]",
+        )
+    console.print(table)

@@ -22,16 +22,15 @@ class Reached:
     goal: Goal
     #: None where a figure is missing, or was not taken in this run.
     ratio: float | None
-    #: The values that it was measured at, where memory or an option made them fewer.
-    fewer: int | None
+    #: Whether memory or an option made the case smaller: then the goal says nothing.
+    smaller: bool
 
     @property
     def verdict(self) -> str:
         if self.ratio is None:
             return "not measured"
-        # At other sizes the goal says nothing.
-        if self.fewer is not None:
-            return "other size"
+        if self.smaller:
+            return "smaller"
         return "reached" if self.ratio >= self.goal.ratio else "short"
 
 
@@ -74,6 +73,6 @@ def reached(run: Run) -> list[Reached]:
     for goal in GOALS:
         case = run.case(goal.case)
         ratio = None if case is None else _ratio(case, goal)
-        fewer = case.values if case is not None and case.values < case.wanted else None
-        answers.append(Reached(goal, ratio, fewer))
+        smaller = case is not None and case.values < case.wanted
+        answers.append(Reached(goal, ratio, smaller))
     return answers

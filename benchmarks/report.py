@@ -8,9 +8,9 @@ from rich.table import Table
 
 from benchmarks.goals import reached
 from benchmarks.results import CaseFound, Found, Run
-from benchmarks.text import amount, goal_text, ratio_text, times
+from benchmarks.text import amount, goal_text, ratio_text, spread, times
 
-STYLES = {"reached": "green", "short": "bold red", "not measured": "yellow", "other size": "dim"}
+STYLES = {"reached": "green", "short": "bold red", "not measured": "yellow", "smaller": "dim"}
 
 
 def head(console: Console, run: Run) -> None:
@@ -26,25 +26,28 @@ def case(console: Console, found: CaseFound) -> None:
         title += f", at {found.values:,} of {found.wanted:,} values"
     table = Table("", "median", "quartiles", "", "threads", "samples", title=escape(title))
     table.title_justify = "left"
-    for column in table.columns[1:]:
-        column.justify = "right"
+    for column in table.columns:
+        column.justify, column.no_wrap = "right", True
+    table.columns[0].justify = "left"
     first = found.found[0]
     for line in found.found:
-        if line.median is None:
-            table.add_row(escape(line.label), f"[yellow]cannot run[/]: {escape(line.error or '')}")
-        else:
+        if line.median is not None:
             table.add_row(*map(escape, _cells(line, first)))
-    console.print(table)
+    if table.rows:
+        console.print(table)
+    for line in found.found:
+        if line.error is not None:
+            console.print(
+                f"[yellow]cannot run: {escape(line.label)}[/]: {escape(line.error)}",
+                highlight=False,
+            )
 
 
 def _cells(line: Found, first: Found) -> list[str]:
-    spread = ""
-    if line.low is not None and line.high is not None:
-        spread = f"{amount(line.low, line.unit)} to {amount(line.high, line.unit)}"
     return [
         line.label,
         amount(line.median, line.unit),
-        spread,
+        spread(line),
         "" if line is first else times(line.median, first.median),
         str(line.threads),
         str(line.samples or ""),
@@ -53,6 +56,7 @@ def _cells(line: Found, first: Found) -> list[str]:
 
 def goals(console: Console, run: Run) -> None:
     table = Table("case", "goal", "wanted", "reached", "", title="ratios to reach")
+    table.columns[0].no_wrap = True
     for one in reached(run):
         style = STYLES[one.verdict]
         table.add_row(

@@ -3,19 +3,32 @@
 from __future__ import annotations
 
 from benchmarks.goals import Goal, Reached
+from benchmarks.results import Found
 
 #: Factor to a second, and the unit, smallest first.
 UNITS = [(1e9, "ns"), (1e6, "us"), (1e3, "ms"), (1.0, "s")]
+
+
+def _unit(value: float, unit: str) -> tuple[float, str]:
+    if unit == "bytes":
+        return 1 / 1024, "KiB"
+    return next((u for u in UNITS if value * u[0] < 999.5), UNITS[-1])
 
 
 def amount(value: float | None, unit: str) -> str:
     """Three digits and a unit that keeps them before the point."""
     if value is None:
         return ""
-    if unit == "bytes":
-        return f"{value / 1024:,.0f} KiB"
-    factor, name = next((u for u in UNITS if value * u[0] < 999.5), UNITS[-1])
+    factor, name = _unit(value, unit)
     return f"{_digits(value * factor)} {name}"
+
+
+def spread(line: Found) -> str:
+    """The quartiles, in the unit of the median."""
+    if line.median is None or line.low is None or line.high is None or line.samples < 2:
+        return ""
+    factor, _ = _unit(line.median, line.unit)
+    return f"{_digits(line.low * factor)} to {_digits(line.high * factor)}"
 
 
 def _digits(number: float) -> str:
@@ -34,6 +47,4 @@ def goal_text(goal: Goal) -> str:
 
 
 def ratio_text(one: Reached) -> str:
-    if one.ratio is None:
-        return ""
-    return f"{one.ratio:.2f}" + ("" if one.fewer is None else f" (at {one.fewer:,} values)")
+    return "" if one.ratio is None else f"{one.ratio:.2f}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -60,6 +61,7 @@ class Peer(Protocol):
     def make(self, setting: Setting) -> Contender: ...
 
 
+@functools.cache
 def load(label: str) -> Peer:
     """Return the peer, or raise AbsentError."""
     module, _, name = PEERS[label].partition(":")

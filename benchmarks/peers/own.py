@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 import ferrostep as fs
@@ -20,7 +21,8 @@ class Ferrostep:
         fs.set_num_threads(n)
 
     def make(self, setting: Setting) -> Contender:
-        step, norm = setting.optimizer.step, setting.problem.max_norm
+        step: Callable[..., object] = setting.optimizer.step
+        norm = setting.problem.max_norm
         params = setting.optimizer.param_groups[0]["params"]
         return Contender(
             step if norm is None else partial(step, max_norm=norm), setting.grads, lambda: params

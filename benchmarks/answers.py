@@ -19,13 +19,13 @@ class DisagreementError(Exception):
 
 
 def compare(found: Sequence[Array], wanted: Sequence[Array], tolerance: float) -> None:
-    """Raise DisagreementError where values differ by more than `tolerance` (0: in any bit)."""
+    """Raise DisagreementError where values differ by more than `tolerance` (0: at all)."""
     ours, theirs = _flat(wanted), _flat(found)
     worst = 0.0
     for start in range(0, ours.size, BLOCK):
         part = slice(start, start + BLOCK)
         distance = np.abs(theirs[part].astype(np.float64) - ours[part].astype(np.float64))
-        worst = max(worst, float(distance.max()))
+        worst = float(np.maximum(worst, distance.max()))  # NaN stays
     if not worst <= tolerance:
         raise DisagreementError(f"answers differ by {worst:.1e}, at most {tolerance:.0e} is right")
 

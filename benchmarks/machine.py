@@ -34,6 +34,7 @@ def describe() -> dict[str, Any]:
         "numpy": np.__version__,
         "ferrostep": fs.__version__,
         "tier": _native.simd_tier(),
+        "load": os.getloadavg()[0],
         "threads": _native.default_num_threads(),
     }
 

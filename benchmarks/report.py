@@ -12,10 +12,15 @@ from benchmarks.text import amount, goal_text, ratio_text, spread, times
 
 STYLES = {"reached": "green", "short": "bold red", "not measured": "yellow", "smaller": "dim"}
 
+#: A load from which on other work disturbs the figures.
+BUSY = 0.5
+
 
 def head(console: Console, run: Run) -> None:
     for name, value in run.machine.items():
         console.print(f"{name.replace('_', ' '):<12}{value}", highlight=False, markup=False)
+    if run.machine["load"] > BUSY:
+        console.print("[bold red]the machine is busy with other work: these figures are noise[/]")
     for label, reason in run.absent.items():
         console.print(f"[yellow]absent: {escape(label)}[/]: {escape(reason)}", highlight=False)
 

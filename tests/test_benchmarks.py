@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+import typer
 from typer.testing import CliRunner
 
+import benchmarks.__main__ as command
+from benchmarks import answers, document, goals, peers, results
+from benchmarks.cases import Case, cases, chosen
+from test_registry import CLASSES
+
 ROOT = Path(__file__).parent.parent
-sys.path.insert(0, str(ROOT))
-
-import typer  # noqa: E402
-
-import benchmarks.__main__ as command  # noqa: E402
-from benchmarks import answers, document, goals, peers, results  # noqa: E402
-from benchmarks.cases import Case, cases, chosen  # noqa: E402
-from test_registry import CLASSES  # noqa: E402
-
+PAIR = ("--peer", "NumPy", "--peer", "NumPy with buffers")
 TABLE = cases(threads=2)
+FACTS = ["processor", "family", "threads", "tier", "python", "numpy", "ferrostep", "date"]
 
 
 def run(tmp_path: Path, *arguments: str) -> results.Run:
@@ -47,6 +45,7 @@ def test_one_name_is_one_case_and_one_label_one_entry(threads: int) -> None:
 
 def test_every_goal_is_about_a_case_of_the_table() -> None:
     named = {case.name: case for case in TABLE}
+    assert len(goals.GOALS) == len(set(goals.GOALS))
     for goal in goals.GOALS:
         case = named[goal.case]
         if isinstance(case, Case):
@@ -80,7 +79,7 @@ def test_what_cannot_run_is_a_line_with_its_error(
 ) -> None:
     monkeypatch.setitem(peers.PEERS, "NumPy", "no_such_file:Peer")
     peers.load.cache_clear()
-    found = run(tmp_path, "--case", "Adam 10 x 100", "--peer", "NumPy")
+    found = run(tmp_path, "--case", "peers: Adam 10 x 100", "--peer", "NumPy")
     peers.load.cache_clear()
     line = next(line for line in found.cases[0].found if line.label == "NumPy")
     assert "no_such_file" in (line.error or "")
@@ -102,6 +101,3 @@ def test_readme_has_a_place_for_figures() -> None:
     changed = document.with_figures(readme, found)
     assert changed != readme
     assert document.with_figures(changed, found) == changed
-
-
-FACTS = ["processor", "family", "threads", "tier", "python", "numpy", "ferrostep", "date"]

@@ -51,7 +51,7 @@ class Contender:
 
 
 class Peer(Protocol):
-    #: How far the parameters may be from ferrostep's after `answers.STEPS` steps; 0: same bits.
+    #: How far the parameters may be from ferrostep's after `answers.STEPS` steps; 0: equal.
     tolerance: float
     #: Arrays of the parameters' size that an Adam step needs, temporaries included.
     arrays: int

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ferrostep_floor as native
 
-from benchmarks.peers import Contender
+from benchmarks.peers import Contender, NotOfferedError
 from benchmarks.problem import Setting
 from ferrostep import _native
 
@@ -24,6 +24,8 @@ class Floor:
     def make(self, setting: Setting) -> Contender:
         optimizer = setting.optimizer
         params = optimizer.param_groups[0]["params"]
+        if not optimizer.state:
+            raise NotOfferedError("ferrostep itself, whose arrays it touches, cannot run")
         tensors = []
         for i, (p, g) in enumerate(zip(params, setting.grads, strict=True)):
             state = optimizer.state[i]

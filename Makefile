@@ -7,9 +7,11 @@ export PYO3_PYTHON := $(CURDIR)/$(BIN)/python
 LIBPYTHON = $(shell $(BIN)/python -c 'import sysconfig; print(sysconfig.get_config_var("LIBDIR"))')
 # Not --release: maturin builds there with other link settings, and each would rebuild the other's.
 CARGO_TEST = LD_LIBRARY_PATH="$(LIBPYTHON):$$LD_LIBRARY_PATH" cargo test --quiet
+# What `make bench` compares with; ninja builds DeepSpeed's optimizer at its first use.
+PEERS := numba jax optax torch ninja deepspeed
 RUST := $(shell find src -name '*.rs') Cargo.toml Cargo.lock
 
-.PHONY: help demo test test-long lint format wheel
+.PHONY: help demo test test-long lint format wheel bench bench-peers
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -18,11 +20,11 @@ demo: $(VENV)/built ## train on real data with every optimizer, and draw two pic
 	$(BIN)/python -m ferrostep demo
 
 lint: $(VENV)/built ## formats, lints and types
-	cargo fmt --check
-	cargo clippy --all-targets --quiet -- -D warnings
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --quiet -- -D warnings
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy -p ferrostep
+	$(BIN)/mypy -p ferrostep -p benchmarks
 	$(BIN)/stubtest --mypy-config-file pyproject.toml ferrostep._native
 
 test: lint ## lint, then all tests but the long ones
@@ -34,12 +36,23 @@ test-long: $(VENV)/built ## the tests that take longer
 	$(BIN)/pytest -q -m long || test $$? -eq 5  # 5: there are none
 
 format: $(VENV)/installed ## format Rust and Python
-	cargo fmt
+	cargo fmt --all
 	$(BIN)/ruff check --fix-only --quiet .
 	$(BIN)/ruff format --quiet .
 
 wheel: $(VENV)/installed ## build the wheel into dist/
 	$(BIN)/maturin build --release --quiet --out dist
+
+bench: $(VENV)/floor ## measure beside the floor and the peers found; write docs/benchmarks.md
+	$(BIN)/python -m benchmarks --json docs/benchmarks.json
+	$(BIN)/python -m benchmarks.document docs/benchmarks.json --readme README.md
+
+bench-peers: $(VENV)/installed ## install the libraries that the benchmark compares with (about 6 GB)
+	@for peer in $(PEERS); do \
+		echo "$$peer ..."; \
+		$(BIN)/pip install --quiet $$peer || echo "$$peer cannot be installed: it will be listed as absent"; \
+	done
+	-@$(BIN)/python -m benchmarks.peers.deepspeed_cpu  # compiles its optimizer
 
 $(VENV)/installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -50,4 +63,8 @@ $(VENV)/installed: pyproject.toml
 
 $(VENV)/built: $(VENV)/installed $(RUST)
 	$(BIN)/maturin develop --release --quiet
+	touch $@
+
+$(VENV)/floor: $(VENV)/built $(wildcard benchmarks/floor/*.toml benchmarks/floor/src/*.rs)
+	$(BIN)/maturin develop --release --quiet -m benchmarks/floor/Cargo.toml
 	touch $@

@@ -1,0 +1,1 @@
+"""ferrostep beside the floor and its peers: ``python -m benchmarks``. Never a timed test."""

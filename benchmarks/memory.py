@@ -1,4 +1,4 @@
-"""The peak extra memory of a step, as the kernel counts it, in a process of its own:
+"""The peak extra memory of a step, as the kernel counts it (to some 64 KiB), in its own process:
 ``python -m benchmarks.memory '{"optimizer": ...}'`` prints bytes.
 """
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import warnings
@@ -64,6 +65,7 @@ def main(
 
 
 def _measure(one: AnyCase, threads: int, most: int, seconds: float) -> CaseFound:
+    gc.collect()  # the memory of the case before is free again
     small = fit.fitted(one, most)
     if isinstance(small, Case):
         return run.run(small, one.values, seconds)

@@ -10,7 +10,9 @@ from benchmarks.peers import OWN, PEERS
 from benchmarks.problem import Problem
 
 LARGE = 100_000_000
-EVERYONE = tuple(PEERS)
+TORCH = ("torch", "torch foreach", "torch fused")
+#: torch's lists of tensors are worth it only where it has nothing fused.
+EVERYONE = tuple(label for label in PEERS if label != "torch foreach")
 AT_MEMORY_SPEED = tuple(label for label in EVERYONE if label != "empty call")
 BY_HAND = ("NumPy", "NumPy with buffers")
 
@@ -103,12 +105,11 @@ def _peers(threads: int) -> Iterator[Case]:
     entries = _beside(many, EVERYONE, threads)
     yield Case("peers", _named(many), [*entries, _own("one array of that size", one, threads)])
     rmsprop, momentum = Problem("RMSprop", 1, LARGE), Problem("Momentum", 1, LARGE)
-    torch = ("torch", "torch fused")
     for problem in (rmsprop, momentum):
-        entries = _beside(problem, ("ferrostep", "floor", *BY_HAND, *torch), threads)
+        entries = _beside(problem, ("ferrostep", "floor", *BY_HAND, *TORCH), threads)
         yield Case("peers", _named(problem), entries)
     clipped = Problem("Adam", 1, LARGE, max_norm=1.0)
-    entries = _beside(clipped, ("ferrostep", "floor", *torch), threads)
+    entries = _beside(clipped, ("ferrostep", "floor", *TORCH), threads)
     yield Case("peers", _named(clipped, "Adam clipped by norm"), entries)
 
 

@@ -25,8 +25,9 @@ Written by `make bench` from `{json}`; not edited by hand.
 All of a case is measured in one process, in interleaved rounds, after the answers have been
 compared: a cell is the median of the rounds. The floor is a loop over the very arrays of
 ferrostep's step, with the same streams read and written on the same threads, and almost no
-arithmetic; the empty call is a native method of the same arguments that does nothing. A ratio
-is of times: above 1 is slower than the first line or column.
+arithmetic; the empty call is a native method of the same arguments that does nothing. The peers'
+parameters lie in memory that NumPy allocated, as ours do. A ratio is of times: above 1 is slower
+than the first line or column.
 
 ## Ratios to reach
 

@@ -1,10 +1,11 @@
-"""The peak extra memory of a step, as the kernel counts it, in a process of its own:
+"""The peak extra memory of a step, as the kernel counts it (to some 64 KiB), in its own process:
 ``python -m benchmarks.memory '{"optimizer": ...}'`` prints bytes.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from dataclasses import asdict
@@ -16,6 +17,8 @@ from benchmarks.problem import Problem, Setting
 from benchmarks.results import CaseFound, Found
 
 ROOT = Path(__file__).parent.parent
+#: Memory that glibc keeps after it is freed would hide what a step takes of it again.
+NOTHING_KEPT = {"MALLOC_MMAP_THRESHOLD_": "16384", "MALLOC_TRIM_THRESHOLD_": "16384"}
 
 
 def allowed(problem: Problem) -> int:
@@ -26,7 +29,10 @@ def allowed(problem: Problem) -> int:
 def run(case: MemoryCase, wanted: int, threads: int) -> CaseFound:
     problem = case.problem
     command = [sys.executable, "-m", "benchmarks.memory", json.dumps(asdict(problem))]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    environment = {**os.environ, **NOTHING_KEPT}
+    done = subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    )
     what = f"{problem.optimizer} {problem.dtype}"
     if done.returncode == 0:
         peak, error = float(done.stdout), None

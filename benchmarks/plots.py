@@ -8,7 +8,7 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from benchmarks.peers import PEERS
+from benchmarks.peers import OWN, PEERS
 from benchmarks.results import CaseFound, Run
 from benchmarks.tables import shares
 
@@ -35,7 +35,7 @@ def time_per_value(run: Run, path: Path) -> None:
     figure = Figure(figsize=(7.5, 4.5), layout="constrained")
     axes = figure.subplots()
     colors = mpl.colormaps["tab10"]
-    others = [label for label in PEERS if label not in ("ferrostep", "floor", "empty call")]
+    others = [label for label in PEERS if label not in OWN]
     for label in ("ferrostep", "floor", *others):
         points = [(c.values, m) for c in _adam(run) if (m := c.median(label)) is not None]
         if not points:

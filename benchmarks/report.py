@@ -60,15 +60,17 @@ def _cells(line: Found, first: Found) -> list[str]:
 
 
 def goals(console: Console, run: Run) -> None:
-    table = Table("case", "goal", "wanted", "reached", "", title="ratios to reach")
-    table.columns[0].no_wrap = True
+    """The goals of the cases of this run."""
+    table = Table("ratios to reach", "wanted", "reached", "")
     for one in reached(run):
+        if run.case(one.goal.case) is None:
+            continue
         style = STYLES[one.verdict]
         table.add_row(
-            escape(one.goal.case),
-            escape(goal_text(one.goal)),
+            escape(f"{one.goal.case}\n  {goal_text(one.goal)}"),
             f"{one.goal.ratio:.2f}",
             ratio_text(one),
             f"[{style}]{one.verdict}[/]",
         )
-    console.print(table)
+    if table.rows:
+        console.print(table)

@@ -4,7 +4,9 @@
 
 #![allow(clippy::expect_used, clippy::unwrap_used)] // a failed test is what they are for
 
-use ferrostep::engine::{Block, Kernel, Kinds, Plan, Precision, View, compile, is_dense, tier};
+use ferrostep::engine::{
+    Block, Kernel, Kinds, Plan, Precision, Prepared, View, compile, is_dense, tier,
+};
 use ferrostep::number::{Compute, Kind};
 use ferrostep::rules::{
     self, Clock, Options, Prelude, PreludeOptions, Rule, ScalarBlock, Scalars, Value, Visitor,
@@ -211,16 +213,18 @@ impl Case {
         let [p, g, states @ ..] = &views[..] else { unreachable!() };
         // SAFETY: the arrays are distinct and live until the run is over.
         unsafe {
-            if layout == Layout::DensePointers {
-                let state = kinds.get(2).copied().unwrap_or(precision.kind());
-                let kinds = Kinds { p: kinds[0], g: kinds[1], state };
-                let states: Vec<_> = states.iter().map(|state| state.data).collect();
-                let len = p.len();
-                plan.push_dense(self.kernel, decay, block, kinds, p.data, g.data, &states, len)
-            } else {
-                plan.push(self.kernel, decay, block, p, g, states)
+            let state = kinds.get(2).copied().unwrap_or(precision.kind());
+            let kinds = Kinds { p: kinds[0], g: kinds[1], state };
+            let pointers = states.iter().map(|state| state.data);
+            let prepared = Prepared::new(self.kernel, decay, kinds, p.data, pointers, p.len());
+            match prepared {
+                Some(prepared) if layout == Layout::Prepared => {
+                    plan.push_prepared(&prepared, block, g.data);
+                }
+                _ => plan
+                    .push(self.kernel, decay, block, p, g, states)
+                    .expect("the contract allows these kinds"),
             }
-            .expect("the contract allows these kinds");
             plan.run(threads);
         }
         arrays.iter_mut().enumerate().map(|(a, array)| array.values(a != 1)).collect()
@@ -229,7 +233,7 @@ impl Case {
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Layout {
-    DensePointers,
+    Prepared,
     Dense,
     Strided,
 }
@@ -313,9 +317,9 @@ fn check(name: &str, case: &Case, kinds: &[Kind], lengths: &[usize], threads: &[
         let expected = case.expected(kinds, &old);
         for tier in tier::available() {
             tier::force(tier).expect("it is available");
-            for layout in [Layout::DensePointers, Layout::Dense, Layout::Strided] {
+            for layout in [Layout::Prepared, Layout::Dense, Layout::Strided] {
                 let mixed = kinds[2..].windows(2).any(|pair| pair[0] != pair[1]);
-                if mixed && layout == Layout::DensePointers {
+                if mixed && layout == Layout::Prepared {
                     continue; // it takes states of one kind
                 }
                 for &threads in threads {
@@ -401,10 +405,9 @@ fn states_that_cannot_hold_the_results_are_refused() {
         // SAFETY: nothing is run.
         unsafe {
             plan.push(sgd.kernel, false, block, p, g, std::slice::from_ref(m)).unwrap_err();
-            let state = [m.data];
-            plan.push_dense(sgd.kernel, false, block, kinds, p.data, g.data, &state, 1)
-                .unwrap_err();
         }
+        let state = std::iter::once(m.data);
+        assert!(Prepared::new(sgd.kernel, false, kinds, p.data, state, 1).is_none());
         assert_eq!(plan.bytes(), 0);
     }
 }
@@ -414,11 +417,12 @@ fn bytes_are_counted_by_each_array() {
     let (_, adam) = &cases()[2];
     let mut plan = Plan::new();
     let block = plan.block(Block::new(adam.scalars, &adam.prelude, Precision::F32));
-    let kinds = Kinds { p: Kind::F32, g: Kind::F64, state: Kind::BF16 };
     let mut memory = [0u64; 40];
     let data: *mut u8 = memory.as_mut_ptr().cast();
+    let kinds = Kinds { p: Kind::F32, g: Kind::F32, state: Kind::BF16 };
+    let states = [data, data].into_iter();
+    let prepared = Prepared::new(adam.kernel, false, kinds, data, states, 10).unwrap();
     // SAFETY: nothing is run.
-    unsafe { plan.push_dense(adam.kernel, false, block, kinds, data, data, &[data, data], 10) }
-        .unwrap();
-    assert_eq!(plan.bytes(), 10 * (2 * 4 + 8 + 2 * 2 * 2));
+    unsafe { plan.push_prepared(&prepared, block, data) };
+    assert_eq!(plan.bytes(), 10 * (2 * 4 + 4 + 2 * 2 * 2));
 }

@@ -21,6 +21,7 @@ PEERS = {
     "NumPy with buffers": "numpy_buffers:Buffers",
     "numba": "numba_parallel:Parallel",
     "torch": "torch_optim:Default",
+    "torch foreach": "torch_optim:Foreach",
     "torch fused": "torch_optim:Fused",
     "optax": "optax_jit:Jit",
     "DeepSpeed": "deepspeed_cpu:CpuAdam",

@@ -1,4 +1,4 @@
-"""torch.optim on the CPU: as it comes (`foreach` or not, as torch decides), and fused."""
+"""torch.optim on the CPU: as it comes, over lists of tensors, and fused."""
 
 from __future__ import annotations
 
@@ -47,6 +47,10 @@ class Default:
             optimizer.step()
 
         return Contender(step, None, lambda: [p.detach().numpy() for p in params])
+
+
+class Foreach(Default):
+    implementation = {"foreach": True}  # noqa: RUF012
 
 
 class Fused(Default):

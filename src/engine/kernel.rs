@@ -133,7 +133,7 @@ impl Kernel {
         if self.states == 0 {
             kinds.state = Precision::of(kinds.p).kind();
         }
-        (self.find)(kinds, coupled_decay)?[tier::index()]
+        (self.find)(kinds, coupled_decay).and_then(|loops| loops[tier::index()])
     }
 }
 

@@ -20,5 +20,5 @@ pub use control::ControlGuard;
 pub use kernel::{Block, CompileKernel, Kernel, Kinds, Precision, compile};
 pub use norm::{Arrays, Leaves, clip_factor};
 pub use overlap::Written;
-pub use plan::{Plan, Unsupported, is_dense};
+pub use plan::{Plan, Prepared, Unsupported, is_dense};
 pub use view::View;

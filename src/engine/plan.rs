@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::kernel::{Block, Dense, Kernel, Kinds, Loop, Precision};
 use super::tile::Tiled;
-use super::{ControlGuard, View, threads};
+use super::{ControlGuard, View, threads, tier};
 use crate::number::{Format, Kind};
 use crate::rules::MAX_STATES;
 
@@ -35,6 +35,51 @@ struct Task {
 #[error("a {p:?} parameter cannot have these types of state")]
 pub struct Unsupported {
     p: Kind,
+}
+
+/// A parameter and its states, dense, aligned, native, with equal strides in elements, and the
+/// loops beside one type of gradient: found once, run at each step.
+#[derive(Debug)]
+pub struct Prepared {
+    run: Loop,
+    /// The tier that the loop is of.
+    tier: usize,
+    kinds: Kinds,
+    /// Without a gradient.
+    dense: Dense,
+    bytes: usize,
+}
+
+// SAFETY: the pointers are the only members that are not Send or Sync, and they are not read
+// through before `push_prepared`, whose caller vouches for the memory.
+unsafe impl Send for Prepared {}
+// SAFETY: as above.
+unsafe impl Sync for Prepared {}
+
+impl Prepared {
+    /// None if these kinds have no loop of their own.
+    pub fn new(
+        kernel: Kernel,
+        coupled_decay: bool,
+        kinds: Kinds,
+        p: *mut u8,
+        states: impl Iterator<Item = *mut u8>,
+        len: usize,
+    ) -> Option<Self> {
+        let (run, tier) = (kernel.select(kinds, coupled_decay)?, tier::index());
+        let mut pointers = [std::ptr::null_mut(); MAX_STATES];
+        for (pointer, state) in pointers.iter_mut().zip(states) {
+            *pointer = state;
+        }
+        let bytes = traffic(kinds.p.size(), kinds.g.size(), kernel.states() * kinds.state.size());
+        let dense = Dense { p, g: std::ptr::null(), states: pointers, len };
+        Some(Prepared { run, tier, kinds, dense, bytes })
+    }
+
+    /// Whether it still is what runs beside a gradient of this type.
+    pub fn fits(&self, gradient: Kind) -> bool {
+        self.kinds.g == gradient && self.tier == tier::index()
+    }
 }
 
 #[derive(Debug, Default)]
@@ -121,41 +166,13 @@ impl Plan {
         Ok(())
     }
 
-    /// Adds one parameter whose arrays are known to be dense, aligned and native, with equal
-    /// strides in elements.
+    /// Adds a parameter that was prepared, with this step's gradient.
     ///
     /// # Safety
-    /// As for `push`; the pointers are the lowest addresses of `len` elements of `kinds` each.
-    #[allow(clippy::too_many_arguments)]
-    pub unsafe fn push_dense(
-        &mut self,
-        kernel: Kernel,
-        coupled_decay: bool,
-        block: usize,
-        kinds: Kinds,
-        p: *mut u8,
-        g: *const u8,
-        states: &[*mut u8],
-        len: usize,
-    ) -> Result<(), Unsupported> {
-        let arrays = match kernel.select(kinds, coupled_decay) {
-            Some(run) => {
-                let mut pointers = [std::ptr::null_mut(); MAX_STATES];
-                for (pointer, state) in pointers.iter_mut().zip(states) {
-                    *pointer = *state;
-                }
-                Arrays::Dense(run, kinds, Dense { p, g, states: pointers, len })
-            }
-            None => {
-                let view = |data, kind| View::line(data, kind, len);
-                let mut views = vec![view(p, kinds.p), view(g.cast_mut(), kinds.g)];
-                views.extend(states.iter().map(|state| view(*state, kinds.state)));
-                tiled(kernel, coupled_decay, &views.iter().collect::<Vec<_>>())?
-            }
-        };
-        let bytes = traffic(kinds.p.size(), kinds.g.size(), states.len() * kinds.state.size());
-        self.task(block, arrays, len, bytes);
-        Ok(())
+    /// As for `push`; the pointers are the lowest addresses of that many elements each.
+    pub unsafe fn push_prepared(&mut self, prepared: &Prepared, block: usize, g: *const u8) {
+        let Prepared { run, kinds, dense, bytes, .. } = prepared;
+        self.task(block, Arrays::Dense(*run, *kinds, Dense { g, ..*dense }), dense.len, *bytes);
     }
 
     fn task(&mut self, block: usize, arrays: Arrays, len: usize, bytes: usize) {

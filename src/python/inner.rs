@@ -238,7 +238,7 @@ impl Inner {
                 let (module, groups) = (module.bind(py), &self.groups);
                 reference::run(module, rule, &self.slots, groups, parts, scale)?;
             }
-            None => step::run(py, &self.slots, &self.groups, &mut self.plan, parts, scale)?,
+            None => step::run(py, &mut self.slots, &self.groups, &mut self.plan, parts, scale)?,
         }
         Ok(Outcome { applied: true, grad_norm })
     }

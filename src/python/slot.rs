@@ -8,7 +8,7 @@ use pyo3::types::{PyDict, PyWeakrefReference};
 
 use super::array::{Array, Header, dtype_name, shape_text};
 use super::group::Compiled;
-use crate::engine::Precision;
+use crate::engine::{Kinds, Precision, Prepared};
 use crate::number::Kind;
 use crate::rules::MAX_STATES;
 
@@ -25,7 +25,8 @@ pub(super) struct Ready {
     /// The places of the rule's states among the slot's.
     order: [usize; MAX_STATES],
     /// The type of the states, if they and the parameter can be run in place in C order.
-    pub(super) in_place: Option<Kind>,
+    in_place: Option<Kind>,
+    prepared: Option<Prepared>,
 }
 
 pub(super) struct Slot {
@@ -181,9 +182,25 @@ impl Slot {
             let in_place = self.header.runs_in_place()
                 && headers().all(|state| state.runs_in_place() && kind(state) == first);
             let in_place = in_place.then_some(first);
-            self.ready = Some(Ready { options: compiled.id, order, in_place });
+            self.ready = Some(Ready { options: compiled.id, order, in_place, prepared: None });
         }
         self.ready.as_ref()
+    }
+
+    /// What runs in place beside a gradient of this type; `prepare` comes first.
+    #[inline]
+    pub(super) fn prepared(&mut self, compiled: &Compiled, gradient: Kind) -> Option<&Prepared> {
+        let known = self.ready.as_ref().and_then(|ready| ready.prepared.as_ref());
+        if known.is_none_or(|known| !known.fits(gradient)) {
+            let state = self.ready.as_ref().and_then(|ready| ready.in_place)?;
+            let Compiled { kernel, prelude, .. } = compiled;
+            let kinds = Kinds { p: self.header.format.kind, g: gradient, state };
+            let (p, len) = (self.header.pointer(), self.header.len());
+            let states = self.ready_states(kernel.states()).map(Header::pointer);
+            let made = Prepared::new(*kernel, prelude.coupled_decay(), kinds, p, states, len);
+            self.ready.as_mut()?.prepared = made;
+        }
+        self.ready.as_ref()?.prepared.as_ref()
     }
 
     /// The headers of the rule's states, in the rule's order.

@@ -7,11 +7,9 @@ use super::array::{Array, Header, shape_text};
 use super::gradients::Arrays;
 use super::group::{Compiled, Group};
 use super::slot::{Slot, StateArray};
-use crate::engine::{
-    self, Block, ControlGuard, Kinds, Plan, Precision, Unsupported, View, threads,
-};
+use crate::engine::{self, Block, ControlGuard, Plan, Precision, Unsupported, View, threads};
 use crate::number::Kind;
-use crate::rules::{Clock, MAX_STATES};
+use crate::rules::Clock;
 
 /// Below this the step is shorter than giving the interpreter away and taking it back.
 pub(super) const DETACH_BYTES: usize = 128 * 1024;
@@ -127,7 +125,7 @@ pub(super) fn global_norm(py: Python<'_>, slots: &[Slot], parts: &[Part<'_>]) ->
 /// Runs the parts, without the interpreter if they are large.
 pub(super) fn run(
     py: Python<'_>,
-    slots: &[Slot],
+    slots: &mut [Slot],
     groups: &[Group],
     plan: &mut Plan,
     parts: &[Part<'_>],
@@ -137,7 +135,7 @@ pub(super) fn run(
     plan.clear();
     let mut blocks = Blocks { scale, last: None, all: Vec::new() };
     for part in parts {
-        let slot = &slots[part.slot];
+        let slot = &mut slots[part.slot];
         let compiled = groups[slot.group].compiled()?;
         let block = blocks.of(plan, slot, compiled, part.fresh);
         // SAFETY: all headers were read or compared in this call, under the lock; parameters and
@@ -193,33 +191,21 @@ impl Blocks {
 /// SAFETY: as for `Plan::push`.
 unsafe fn push(
     plan: &mut Plan,
-    slot: &Slot,
+    slot: &mut Slot,
     compiled: &Compiled,
     block: usize,
     place: &Gradient,
 ) -> Result<(), Unsupported> {
-    let Compiled { kernel, prelude, .. } = compiled;
-    let header = &slot.header;
-    let decay = prelude.coupled_decay();
-    let states = slot.ready_states(kernel.states());
-    // SAFETY: passed on from the caller.
-    unsafe {
-        match (place, slot.ready.as_ref().and_then(|ready| ready.in_place)) {
-            (Gradient::InPlace(data, g), Some(state)) => {
-                let mut pointers = [std::ptr::null_mut(); MAX_STATES];
-                for (pointer, state) in pointers.iter_mut().zip(states) {
-                    *pointer = state.pointer();
-                }
-                let kinds = Kinds { p: header.format.kind, g: *g, state };
-                let (p, g) = (header.pointer(), *data as *const u8);
-                let pointers = &pointers[..kernel.states()];
-                plan.push_dense(*kernel, decay, block, kinds, p, g, pointers, header.len())
-            }
-            (place, _) => {
-                let g = place.view(header);
-                let states: Vec<_> = states.map(Header::view).collect();
-                plan.push(*kernel, decay, block, &header.view(), &g, &states)
-            }
-        }
+    if let Gradient::InPlace(data, kind) = place
+        && let Some(prepared) = slot.prepared(compiled, *kind)
+    {
+        // SAFETY: passed on from the caller.
+        unsafe { plan.push_prepared(prepared, block, *data as *const u8) };
+        return Ok(());
     }
+    let Compiled { kernel, prelude, .. } = compiled;
+    let (p, g) = (slot.header.view(), place.view(&slot.header));
+    let states: Vec<_> = slot.ready_states(kernel.states()).map(Header::view).collect();
+    // SAFETY: passed on from the caller.
+    unsafe { plan.push(*kernel, prelude.coupled_decay(), block, &p, &g, &states) }
 }

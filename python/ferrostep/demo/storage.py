@@ -104,7 +104,6 @@ def train(contestant: Contestant, kind: Kind, epochs: int, seed: int) -> Result:
 
 def mean(results: list[Result]) -> Result:
     """Return the average of what several seeds gave."""
-
     n = len(results)
     return Result(
         sum(r.loss for r in results) / n,

@@ -52,19 +52,21 @@ Share of the parameters' values whose bits the last step did not change.
 
 **Parameters.** bfloat16 has 8 significant bits: a step smaller than about 1/512 to 1/256 of a
 weight rounds back to the weight. Late in training most steps are smaller than that, so most
-weights stand still (third table) and the loss stays several times as high with nearly all of the
-optimizers, whatever the state is stored in; a schedule that lowers the rate to nothing stops all
-of them sooner. float16 has three bits more and loses less here, but ends at 65504, and gradients
-below 3e-8 become 0. The test accuracy of this small task hardly shows any of it: the loss does.
-There is no stochastic rounding, which would let small steps through on average.
+weights stand still (third table) and the loss stays higher with every optimizer, up to seven times
+with Adam, whatever the state is stored in; a schedule that lowers the rate to 0 stops them all
+before it gets there. float16 has three bits more and loses less here, but it ends at 65504, and
+gradients below 3e-8 become 0. The test accuracy of this small task hardly shows any of it: the
+loss does. There is no stochastic rounding, which would let small steps through on average.
 
-**State.** Halved to bfloat16 it costs little or nothing, with one thing to know: Adam's `v` loses
-0.1 % per step at the default `betas`, less than half a unit in the last place, so it can grow but
-not shrink, and steps get a little too small. float16 state suits velocities, but not the averages
-of squares in Adam as it stands: `(1 - b2)*g**2` is stored as 0 for gradients below about 5e-3, so
-`v` forgets all but the gradient of the step itself. Steps get 30 times too large, and far larger
-where that gradient happens to be small and the divisor little more than `eps`. `eps=1e-4` bounds
-them here; it is a remedy to be tried on each task, while bfloat16 has float32's range and needs none.
+**State.** Halved to bfloat16 it costs little or nothing here but for Adam, whose loss is up to a
+quarter higher: `v` loses 0.1 % per step at the default `betas`, less than half a unit in the last
+place, so it can grow but not shrink, and steps get a little too small. float16 state suits
+velocities, but not the averages of squares in Adam as it stands: `(1 - b2)*g**2` is stored as 0
+for gradients below about 5e-3, so `v` forgets all but the gradient of the step itself. Steps get
+30 times too large, and far larger where that gradient happens to be small and the divisor little
+more than `eps`. `eps=1e-4` bounds them here; it is a remedy to be tried on each task, while
+bfloat16 has float32's range and needs none. RMSProp, which keeps a tenth of each square, gets by
+with float16 at twice the loss.
 
 **Recommended:** parameters in float32, and `state_dtype="bfloat16"` where memory or its traffic
 counts. 16-bit parameters are for updating arrays that are in that dtype anyway.

@@ -11,13 +11,16 @@ CARGO_TEST = LD_LIBRARY_PATH="$(LIBPYTHON):$$LD_LIBRARY_PATH" cargo test --quiet
 PEERS := numba jax optax torch ninja deepspeed
 RUST := $(shell find src -name '*.rs') Cargo.toml Cargo.lock
 
-.PHONY: help demo test test-long lint format wheel bench bench-peers
+.PHONY: help demo storage test test-long lint format wheel bench bench-peers
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
 
 demo: $(VENV)/built ## train on real data with every optimizer, and draw two pictures
 	$(BIN)/python -m ferrostep demo
+
+storage: $(VENV)/built ## train in every storage kind; write docs/storage.md
+	$(BIN)/python -m ferrostep demo --storage docs/storage.md
 
 lint: $(VENV)/built ## formats, lints and types
 	cargo fmt --all --check

@@ -7,7 +7,12 @@ from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
-EXTRA = {"sklearn": "scikit-learn", "matplotlib": "matplotlib", "rich": "rich"}
+EXTRA = {
+    "sklearn": "scikit-learn",
+    "matplotlib": "matplotlib",
+    "ml_dtypes": "ml_dtypes",
+    "rich": "rich",
+}
 
 
 def require_extra() -> None:
@@ -20,18 +25,32 @@ def require_extra() -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Train with every optimizer, print a table, save two pictures."""
+    """Train with every optimizer, print a table, save two pictures; or compare storage kinds."""
     parser = argparse.ArgumentParser(prog="python -m ferrostep demo", description=__doc__)
     parser.add_argument("--output", type=Path, default=Path("demo-output"), help="for the pictures")
     parser.add_argument("--epochs", type=int, default=40, help="passes over the data (40)")
+    parser.add_argument(
+        "--storage",
+        type=Path,
+        metavar="PAGE",
+        help="train in every storage kind instead, and write this page (some minutes)",
+    )
     arguments = parser.parse_args(argv)
     if arguments.epochs < 1:
         parser.error("--epochs must be at least 1")
     require_extra()
+    page = arguments.storage
     try:  # before the training, not after it
-        arguments.output.mkdir(parents=True, exist_ok=True)
+        (page.parent if page else arguments.output).mkdir(parents=True, exist_ok=True)
+        if page:
+            page.open("a").close()
     except OSError as error:
-        parser.error(f"--output {arguments.output}: {error.strerror}")
+        parser.error(f"{page or arguments.output}: {error.strerror}")
+    if page:
+        from ferrostep.demo import storage_page
+
+        storage_page.write(page, arguments.epochs)
+        return 0
     from ferrostep.demo import pictures, report, train
 
     runs = report.with_progress(train.contestants(), arguments.epochs)

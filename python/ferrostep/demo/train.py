@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -73,6 +74,7 @@ def contestants() -> list[Contestant]:
     ]
 
 
+@cache
 def digits() -> tuple[F32, NDArray[np.intp], F32, NDArray[np.intp]]:
     """The 1,797 handwritten digits that ship with scikit-learn; the last 450 for the test."""
     from sklearn.datasets import load_digits

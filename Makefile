@@ -20,7 +20,7 @@ demo: $(VENV)/built ## train on real data with every optimizer, and draw two pic
 	$(BIN)/python -m ferrostep demo
 
 storage: $(VENV)/built ## train in every storage kind; write docs/storage.md
-	$(BIN)/python -m ferrostep demo --storage docs/storage.md
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m ferrostep demo --storage docs/storage.md
 
 lint: $(VENV)/built ## formats, lints and types
 	cargo fmt --all --check

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import platform
 import time
 from collections.abc import Callable
@@ -28,7 +29,8 @@ ferrostep computes in float32 whatever the arrays are stored in. Averages over {
 - machine: {machine}
 - versions: {versions}
 - date: {date}
-- command: `python -m ferrostep demo --storage docs/storage.md --epochs {epochs}`
+- command: `{blas}python -m ferrostep demo --storage docs/storage.md --epochs {epochs}` (the
+  last digits depend on how NumPy's BLAS splits its sums)
 
 ## Final training loss
 
@@ -90,7 +92,9 @@ def processor() -> str:
 
 def page(made: list[Row], epochs: int) -> str:
     """Return the document: where the numbers come from, the tables, what they say."""
+    threads = os.environ.get("OPENBLAS_NUM_THREADS")
     return PAGE.format(
+        blas=f"OPENBLAS_NUM_THREADS={threads} " if threads else "",
         epochs=epochs,
         seeds=len(SEEDS),
         machine=f"{processor()}, {platform.system()}",

@@ -3,6 +3,7 @@ from types import ModuleType
 from typing import Any, Self, final
 
 from numpy.typing import NDArray
+from typing_extensions import disjoint_base
 
 __all__ = [
     "RULES",
@@ -42,6 +43,7 @@ class StepInfo:
     @property
     def grad_norm(self) -> float | None: ...
 
+@disjoint_base
 class Core:
     def __new__(cls, *args: Any, **options: Any) -> Self: ...
     def _start(

@@ -54,7 +54,7 @@ def update(
     """
     o = {name: _plain(value) for name, value in options.items()}
     lr, weight_decay = o["lr"], o["weight_decay"]
-    dtype = np.dtype(np.float64 if p.dtype.itemsize == 8 else np.float32)
+    dtype: type[np.floating[Any]] = np.float64 if p.dtype.itemsize == 8 else np.float32
     with np.errstate(all="ignore"):  # overflow and NaN are results here, not accidents
         p = np.asarray(p, dtype)
         state = {name: np.asarray(x, dtype) for name, x in state.items()}

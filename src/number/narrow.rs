@@ -27,18 +27,19 @@ const REBIAS: u32 = (127 - 15) << EXPONENT;
 impl F16 {
     #[inline(always)]
     fn widen(self) -> f32 {
-        let bits = u32::from(self.0);
-        let magnitude = (bits & 0x7FFF) << NARROWER;
+        // Sign-extended, the sign is in its place after the shift, with copies of it below.
+        let bits = (i32::from(self.0 as i16) << NARROWER) as u32;
+        let magnitude = bits & 0x7FFF << NARROWER;
         // The exponent of infinity and NaN goes from all ones to all ones.
         let is_finite = magnitude < 0x7C00 << NARROWER;
         let normal = magnitude + if is_finite { REBIAS } else { 2 * REBIAS };
         // 2^-14 * (1 + m) - 2^-14, exactly.
         let smallest_normal = REBIAS + (1 << EXPONENT);
-        let aligned = f32::from_bits(magnitude + smallest_normal);
+        let aligned = f32::from_bits(magnitude | smallest_normal);
         let subnormal = (aligned - f32::from_bits(smallest_normal)).to_bits();
         let is_normal = magnitude >= 0x0400 << NARROWER;
         let magnitude = if is_normal { normal } else { subnormal };
-        f32::from_bits(magnitude | (bits & 0x8000) << 16)
+        f32::from_bits(magnitude | bits & 0x8000_0000)
     }
 
     #[inline(always)]

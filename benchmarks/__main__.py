@@ -58,10 +58,9 @@ def main(
             done = _measure(one, place["threads"], most, seconds)
         found.cases.append(done)
         report.case(console, done)
+        if json is not None:
+            found.save(json)  # after each case: a run that is cut off keeps what it measured
     report.goals(console, found)
-    if json is not None:
-        found.save(json)
-        console.print(f"written: {json}")
 
 
 def _measure(one: AnyCase, threads: int, most: int, seconds: float) -> CaseFound:

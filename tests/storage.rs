@@ -418,11 +418,9 @@ fn bytes_are_counted_by_each_array() {
     let mut plan = Plan::new();
     let block = plan.block(Block::new(adam.scalars, &adam.prelude, Precision::F32));
     let mut memory = [0u64; 40];
-    let data: *mut u8 = memory.as_mut_ptr().cast();
-    let kinds = Kinds { p: Kind::F32, g: Kind::F32, state: Kind::BF16 };
-    let states = [data, data].into_iter();
-    let prepared = Prepared::new(adam.kernel, false, kinds, data, states, 10).unwrap();
+    let view = |kind| View::line(memory.as_mut_ptr().cast(), kind, 10);
+    let [p, g, m, v] = [Kind::F32, Kind::F64, Kind::BF16, Kind::BF16].map(view);
     // SAFETY: nothing is run.
-    unsafe { plan.push_prepared(&prepared, block, data) };
-    assert_eq!(plan.bytes(), 10 * (2 * 4 + 4 + 2 * 2 * 2));
+    unsafe { plan.push(adam.kernel, false, block, &p, &g, &[m, v]) }.unwrap();
+    assert_eq!(plan.bytes(), 10 * (2 * 4 + 8 + 2 * 2 * 2));
 }

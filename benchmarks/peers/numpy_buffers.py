@@ -7,7 +7,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from benchmarks.peers import Contender, NotOfferedError
+from benchmarks.peers import Contender
+from benchmarks.peers.numpy_by_hand import Plain, check_offered
 from benchmarks.problem import Array, Setting
 from ferrostep._native import power
 
@@ -80,20 +81,13 @@ def cut(params: list[Array], grads: list[Array], states: int) -> list[Views]:
     return blocks
 
 
-class Buffers:
+class Buffers(Plain):
     tolerance = 0.0
     arrays = 3
 
-    def version(self) -> str:
-        return np.__version__
-
-    def set_threads(self, n: int) -> None:
-        """NumPy's arithmetic runs on one thread."""
-
     def make(self, setting: Setting) -> Contender:
         problem = setting.problem
-        if problem.optimizer not in RULES or problem.options or problem.max_norm is not None:
-            raise NotOfferedError("not written by hand here")
+        check_offered(problem)
         update, states = RULES[problem.optimizer]
         params = setting.params()
         blocks = cut(params, setting.grads, states)

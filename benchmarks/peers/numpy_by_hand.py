@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from benchmarks.peers import Contender, NotOfferedError
-from benchmarks.problem import Array, Setting
+from benchmarks.problem import Array, Problem, Setting
 
 Step = Callable[[list[Array]], None]
 
@@ -55,6 +55,11 @@ def momentum(params: list[Array]) -> Step:
 RULES = {"Adam": adam, "RMSprop": rmsprop, "Momentum": momentum}
 
 
+def check_offered(problem: Problem) -> None:
+    if problem.optimizer not in RULES or problem.options or problem.max_norm is not None:
+        raise NotOfferedError("not written by hand here")
+
+
 class Plain:
     tolerance = 1e-5
     arrays = 6
@@ -67,7 +72,6 @@ class Plain:
 
     def make(self, setting: Setting) -> Contender:
         problem = setting.problem
-        if problem.optimizer not in RULES or problem.options or problem.max_norm is not None:
-            raise NotOfferedError("not written by hand here")
+        check_offered(problem)
         params = setting.params()
         return Contender(RULES[problem.optimizer](params), setting.grads, lambda: params)

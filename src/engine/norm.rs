@@ -11,7 +11,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::kernel::Precision;
 use super::leaf::{Finite, LEAF, Square, Term, Walk};
-use super::plan::PARALLEL_BYTES;
 use super::{ControlGuard, View, threads};
 
 /// Arrays in any layout, each with the type that its elements are converted to.
@@ -73,7 +72,7 @@ impl Arrays {
         // Atomics only so that threads can write one vector without unsafe code; on the machine
         // a relaxed store is a plain one.
         let sums: Vec<AtomicU64> = (0..count).map(|_| AtomicU64::new(0)).collect();
-        let shares = if self.bytes < PARALLEL_BYTES { 1 } else { threads.min(count).max(1) };
+        let shares = threads::shares(self.bytes, count, threads);
         let cut = |i: usize| (count as u128 * i as u128 / shares as u128) as usize;
         threads::run(shares, |i| {
             let _control = ControlGuard::new();

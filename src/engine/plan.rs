@@ -8,8 +8,6 @@ use super::{ControlGuard, View, threads, tier};
 use crate::number::{Format, Kind};
 use crate::rules::MAX_STATES;
 
-/// Below this traffic a step is over before a second thread has woken.
-pub(super) const PARALLEL_BYTES: usize = 512 * 1024;
 /// Shares begin at multiples of this many elements: no two threads write one cache line.
 const GRAIN: usize = 64;
 
@@ -189,11 +187,7 @@ impl Plan {
     /// # Safety
     /// What was promised at each `push` still holds.
     pub unsafe fn run(&self, threads: usize) {
-        let shares = if self.bytes < PARALLEL_BYTES {
-            1
-        } else {
-            threads.min(self.elements.div_ceil(GRAIN)).max(1)
-        };
+        let shares = threads::shares(self.bytes, self.elements.div_ceil(GRAIN), threads);
         let cut = |i: usize| match i == shares {
             true => self.elements,
             false => (self.elements as u128 * i as u128 / shares as u128) as usize / GRAIN * GRAIN,

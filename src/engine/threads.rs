@@ -91,6 +91,14 @@ fn pool(workers: usize) -> Option<&'static Pool> {
     }
 }
 
+/// Below this traffic the work is over before a second thread has woken.
+const PARALLEL_BYTES: usize = 512 * 1024;
+
+/// Into how many shares work that moves `bytes` and comes in `pieces` is cut.
+pub(super) fn shares(bytes: usize, pieces: usize, threads: usize) -> usize {
+    if bytes < PARALLEL_BYTES { 1 } else { threads.min(pieces).max(1) }
+}
+
 /// Calls `share(i)` for `i` in `0..n`, the caller being 0 and each worker always the same `i`, so
 /// that from step to step a core meets the memory that is in its cache.
 pub(super) fn run(n: usize, share: impl Fn(usize) + Sync) {

@@ -62,7 +62,6 @@ pub trait Real:
 pub trait Float: Real + Send + Sync + 'static {
     /// The smallest positive normal number.
     const SMALLEST_NORMAL: f64;
-    fn is_finite(self) -> bool;
 }
 
 macro_rules! float {
@@ -94,11 +93,6 @@ macro_rules! float {
 
         impl Float for $float {
             const SMALLEST_NORMAL: f64 = $float::MIN_POSITIVE as f64;
-
-            #[inline(always)]
-            fn is_finite(self) -> bool {
-                $float::is_finite(self)
-            }
         }
     };
 }

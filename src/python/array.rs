@@ -143,17 +143,14 @@ impl Header {
         }
     }
 
-    /// The header of an array that we are to write: float32 or float64 and writable.
+    /// The header of an array that we are to write.
     pub(super) fn of_written(array: &Array<'_>, label: &str) -> PyResult<Self> {
-        let format = match format(array) {
-            Some(format) => format,
-            None => {
-                return Err(PyTypeError::new_err(format!(
-                    "{label} has dtype {}; parameters must be float32 or float64 (or \
-                     float16 or bfloat16)",
-                    dtype_name(array)
-                )));
-            }
+        let Some(format) = format(array) else {
+            return Err(PyTypeError::new_err(format!(
+                "{label} has dtype {}; parameters must be float32 or float64 (or float16 or \
+                 bfloat16)",
+                dtype_name(array)
+            )));
         };
         let header = Header::read(array, format);
         header.check_writable(label)?;
@@ -268,7 +265,11 @@ impl Header {
 }
 
 /// An array that is nothing but memory: neither masked nor a matrix.
-pub(super) fn plain<'py>(array: &Bound<'py, PyAny>, label: &str) -> PyResult<Array<'py>> {
+pub(super) fn plain<'py>(
+    array: &Bound<'py, PyAny>,
+    label: &str,
+    wanted: &str,
+) -> PyResult<Array<'py>> {
     let numpy = array.py().import(pyo3::intern!(array.py(), "numpy"))?;
     let found = array.cast::<PyUntypedArray>();
     if let Ok(found) = found
@@ -277,10 +278,7 @@ pub(super) fn plain<'py>(array: &Bound<'py, PyAny>, label: &str) -> PyResult<Arr
     {
         return Ok(found.clone());
     }
-    Err(PyTypeError::new_err(format!(
-        "{label} is a {}; wanted a NumPy array (numpy.ndarray or numpy.memmap) to write to",
-        array.get_type().name()?
-    )))
+    Err(PyTypeError::new_err(format!("{label} is a {}; {wanted}", array.get_type().name()?)))
 }
 
 /// Whether two arrays have a byte in common; extents that interleave need not.

@@ -1,12 +1,12 @@
 //! The global norm of arrays, and the checks before they are clipped in place.
 
-use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
-use super::array::{Array, Header, plain, shares_memory};
+use super::array::{Array, Header, plain};
 use super::gradients::collect;
-use super::step::DETACH_BYTES;
-use crate::engine::{self, Written, clip_factor, threads};
+use super::overlap::check_disjoint;
+use super::step::detached;
+use crate::engine::{self, clip_factor, threads};
 
 /// What errors call the arrays; they come as a step's gradients do.
 fn label(labels: &[String], i: usize) -> String {
@@ -33,7 +33,7 @@ pub(super) fn global_norm(
     // SAFETY: the headers were read in this call and `arrays` holds the memory; another thread
     // that resizes or writes them meanwhile is as unsafe as it is with NumPy itself.
     let norm = || unsafe { reduction.squares(threads) }.norm(1.0);
-    Ok(if reduction.bytes() > DETACH_BYTES { py.detach(norm) } else { norm() })
+    Ok(detached(py, reduction.bytes(), norm))
 }
 
 /// The arrays without None, checked to be writable where they lie and to share no memory.
@@ -46,24 +46,17 @@ pub(super) fn writable<'py>(
     let mut intervals = Vec::new();
     for (i, array) in arrays.iter().enumerate().filter(|(_, array)| !array.is_none()) {
         let name = format!("the gradient of {}", label(&labels, i));
-        let array = plain(array, &name)?;
+        let array = plain(
+            array,
+            &name,
+            "wanted a NumPy array (numpy.ndarray or numpy.memmap) to write to",
+        )?;
         let header = Header::of_gradient(&array, &label(&labels, i))?;
         header.check_writable(&name)?;
         intervals.extend(header.view().extent().map(|range| (range, places.len())));
         places.push((name, array));
     }
-    let written = Written::new(intervals.clone());
-    for (range, owner) in intervals {
-        for other in written.hits(range).filter(|other| *other < owner) {
-            let ((a, first), (b, second)) = (&places[other], &places[owner]);
-            let how = match first.is(second) {
-                true => "are the same array",
-                false if shares_memory(first, second)? => "overlap in memory",
-                false => continue,
-            };
-            return Err(PyValueError::new_err(format!("{a} and {b} {how}")));
-        }
-    }
+    check_disjoint(&places, intervals)?;
     Ok(places.into_iter().map(|(_, array)| array).collect())
 }
 

@@ -7,6 +7,7 @@ use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple};
 
+use super::inner::Settings;
 use super::raw;
 use super::slot::Slot;
 use crate::engine::{self, Kernel};
@@ -91,8 +92,7 @@ impl Group {
         py: Python<'_>,
         slots: &[Slot],
         bound: bool,
-        rule: &str,
-        read: &Py<PyAny>,
+        settings: &Settings,
     ) -> PyResult<()> {
         let entries = &self.entries;
         let unchanged = raw::all_entries(self.dict.bind(py), entries.len(), |i, key, value| {
@@ -112,7 +112,7 @@ impl Group {
         if unchanged && self.compiled.is_some() {
             return Ok(());
         }
-        self.read_again(py, slots, bound, rule, read)
+        self.read_again(py, slots, bound, settings)
     }
 
     #[cold]
@@ -121,8 +121,7 @@ impl Group {
         py: Python<'_>,
         slots: &[Slot],
         bound: bool,
-        rule: &str,
-        read: &Py<PyAny>,
+        settings: &Settings,
     ) -> PyResult<()> {
         let dict = self.dict.bind(py);
         let params = dict.get_item(pyo3::intern!(py, "params"))?;
@@ -133,16 +132,14 @@ impl Group {
                  optimizer",
             ));
         }
-        let changed = match &self.compiled {
-            Some(compiled) => changed(dict, compiled.options.bind(py))?,
-            None => Some(dict.copy()?),
-        };
-        let known = self.compiled.as_ref().map(|compiled| compiled.options.bind(py));
-        let known = known.cloned().unwrap_or_else(|| PyDict::new(py));
-        match changed {
-            Some(changed) if changed.is_empty() => {}
-            Some(changed) => self.compiled = Some(compile(rule, read.bind(py), &changed, &known)?),
-            None => self.compiled = Some(compile(rule, read.bind(py), dict, &PyDict::new(py))?),
+        let known = self.compiled.as_ref().map(|compiled| compiled.options.bind(py).clone());
+        let changed = known.as_ref().map_or(Ok(None), |known| changed(dict, known))?;
+        match (changed, known) {
+            (Some(changed), _) if changed.is_empty() => {}
+            (Some(changed), Some(known)) => {
+                self.compiled = Some(compile(settings, &changed, &known)?);
+            }
+            _ => self.compiled = Some(compile(settings, dict, &PyDict::new(py))?),
         }
         let compiled = self.compiled()?;
         let slots = &slots[self.slots.clone()];
@@ -197,20 +194,19 @@ fn changed<'py>(
 }
 
 fn compile(
-    rule: &str,
-    read: &Bound<'_, PyAny>,
+    settings: &Settings,
     changed: &Bound<'_, PyDict>,
     known: &Bound<'_, PyDict>,
 ) -> PyResult<Compiled> {
     static IDS: AtomicU64 = AtomicU64::new(0);
-    let normal = read.call1((changed, known))?.cast_into::<PyDict>()?;
+    let normal = settings.read.bind(changed.py()).call1((changed, known))?.cast_into::<PyDict>()?;
     let given = normal.iter().filter(|(_, value)| !value.is_none());
     let options = given.map(|(name, value)| Ok((name.extract()?, option(&value)?)));
     let options: Options =
         options.collect::<PyResult<Vec<(String, Value)>>>()?.into_iter().collect();
     let internal = |error: rules::OptionError| PyRuntimeError::new_err(error.to_string());
     let prelude = PreludeOptions::read(&options).map_err(internal)?;
-    let (method, kernel) = engine::compile(rule, &options).map_err(internal)?;
+    let (method, kernel) = engine::compile(&settings.rule, &options).map_err(internal)?;
     let state_kind = options.word("state_dtype").ok().and_then(Kind::named);
     Ok(Compiled {
         state_kind,

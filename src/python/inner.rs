@@ -13,7 +13,7 @@ use super::reference;
 use super::scaling::Scaling;
 use super::slot::{Slot, StateArray};
 use super::step::{self, Gradient, Part};
-use crate::engine::{Plan, Written, clip_factor};
+use crate::engine::{ControlGuard, Plan, Written, clip_factor};
 
 #[derive(Clone, Copy, PartialEq)]
 pub(super) enum NonFinite {
@@ -103,8 +103,7 @@ impl Inner {
         }
         self.forget_memory();
         let mut group = Group::new(group, known..self.slots.len());
-        let Settings { rule, read, .. } = &self.settings;
-        if let Err(error) = group.refresh(py, &self.slots, !self.unbound, rule, read) {
+        if let Err(error) = group.refresh(py, &self.slots, !self.unbound, &self.settings) {
             self.slots.truncate(known);
             return Err(error);
         }
@@ -147,7 +146,7 @@ impl Inner {
     /// Reads what changed in the groups, and refuses groups that came, went or were replaced
     /// behind our back.
     fn check_groups(&mut self, py: Python<'_>) -> PyResult<()> {
-        let Settings { param_groups, rule, read, .. } = &self.settings;
+        let param_groups = &self.settings.param_groups;
         let dicts = self.groups.iter().map(|group| group.dict.as_ptr());
         if !raw::holds(param_groups.bind(py), dicts) {
             return Err(PyValueError::new_err(
@@ -156,7 +155,7 @@ impl Inner {
             ));
         }
         for group in &mut self.groups {
-            group.refresh(py, &self.slots, !self.unbound, rule, read)?;
+            group.refresh(py, &self.slots, !self.unbound, &self.settings)?;
         }
         Ok(())
     }
@@ -215,6 +214,8 @@ impl Inner {
                 Some(module) => reference::global_norm(module.bind(py), &self.slots, parts)?,
                 None => step::global_norm(py, &self.slots, parts),
             };
+            // A foreign rounding mode or flush-to-zero touches no scalar.
+            let _control = ControlGuard::new();
             let norm = norm * scale.abs();
             scale *= clip_factor(norm, max_norm);
             grad_norm = Some(norm);

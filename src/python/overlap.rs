@@ -1,12 +1,34 @@
 //! Who lies in the memory that a step writes.
 
+use std::ops::Range;
+
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
-use super::array::shares_memory;
+use super::array::{Array, shares_memory};
 use super::slot::Slot;
 use super::step::{Gradient, Part};
 use crate::engine::Written;
+
+/// Refuses arrays that share memory. `intervals` are their extents, each with its array's place.
+pub(super) fn check_disjoint(
+    places: &[(String, Array<'_>)],
+    intervals: Vec<(Range<usize>, usize)>,
+) -> PyResult<()> {
+    let written = Written::new(intervals.clone());
+    for (range, owner) in intervals {
+        for other in written.hits(range).filter(|other| *other < owner) {
+            let ((a, first), (b, second)) = (&places[other], &places[owner]);
+            if first.is(second) {
+                return Err(PyValueError::new_err(format!("{a} and {b} are the same array")));
+            }
+            if shares_memory(first, second)? {
+                return Err(PyValueError::new_err(format!("{a} and {b} overlap in memory")));
+            }
+        }
+    }
+    Ok(())
+}
 
 /// All that a step writes, checked to be disjoint.
 pub(super) fn written(py: Python<'_>, slots: &[Slot]) -> PyResult<Written> {
@@ -25,18 +47,7 @@ pub(super) fn written(py: Python<'_>, slots: &[Slot]) -> PyResult<Written> {
             }
         }
     }
-    let written = Written::new(intervals.clone());
-    for (range, owner) in intervals {
-        for other in written.hits(range).filter(|other| *other < owner) {
-            let ((a, first), (b, second)) = (&places[other], &places[owner]);
-            if first.is(second) {
-                return Err(PyValueError::new_err(format!("{a} and {b} are the same array")));
-            }
-            if shares_memory(first, second)? {
-                return Err(PyValueError::new_err(format!("{a} and {b} overlap in memory")));
-            }
-        }
-    }
+    check_disjoint(&places, intervals)?;
     // Owners of the intervals that gradients are held against: the parameter, whatever was hit.
     let mut intervals = Vec::new();
     for (i, slot) in slots.iter().enumerate() {

@@ -1,12 +1,12 @@
 //! One parameter: its array, its state arrays and its step count.
 
 use numpy::PyUntypedArray;
-use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::exceptions::PyValueError;
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyWeakrefReference};
 
-use super::array::{Array, Header, dtype_name, shape_text};
+use super::array::{Array, Header, dtype_name, plain, shape_text};
 use super::group::Compiled;
 use crate::engine::{Kinds, Precision, Prepared};
 use crate::number::Kind;
@@ -47,24 +47,13 @@ pub(super) struct Slot {
 
 impl Slot {
     pub(super) fn new(array: &Bound<'_, PyAny>, label: String, group: usize) -> PyResult<Self> {
-        let py = array.py();
-        let ma = py.import("numpy")?.getattr("ma")?.getattr("MaskedArray")?;
-        let matrix = py.import("numpy")?.getattr("matrix")?;
-        let plain = array.cast::<PyUntypedArray>();
-        let plain = plain.ok().filter(|a| {
-            !a.is_instance(&ma).unwrap_or(true) && !a.is_instance(&matrix).unwrap_or(true)
-        });
-        let Some(array) = plain else {
-            return Err(PyTypeError::new_err(format!(
-                "{label} is a {}; parameters must be NumPy arrays (numpy.ndarray or numpy.memmap)",
-                array.get_type().name()?
-            )));
-        };
+        let wanted = "parameters must be NumPy arrays (numpy.ndarray or numpy.memmap)";
+        let array = plain(array, &label, wanted)?;
         Ok(Slot {
-            header: Header::of_written(array, &label)?,
+            header: Header::of_written(&array, &label)?,
             label,
             group,
-            held: Some(array.clone().unbind()),
+            held: Some(array.unbind()),
             last: None,
             step: 0,
             states: Vec::new(),

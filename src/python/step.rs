@@ -12,7 +12,7 @@ use crate::number::Kind;
 use crate::rules::Clock;
 
 /// Below this the step is shorter than giving the interpreter away and taking it back.
-pub(super) const DETACH_BYTES: usize = 128 * 1024;
+const DETACH_BYTES: usize = 128 * 1024;
 
 /// Where a gradient lies.
 pub(super) enum Gradient {
@@ -100,8 +100,8 @@ fn gradients(slots: &[Slot], parts: &[Part<'_>]) -> engine::Arrays {
     parts.iter().map(view).collect()
 }
 
-/// Runs a reduction, without the interpreter if it is large.
-fn reduce<T: Send>(py: Python<'_>, bytes: usize, run: impl FnOnce() -> T + Send) -> T {
+/// Runs what moves this many bytes, without the interpreter if they are many.
+pub(super) fn detached<T: Send>(py: Python<'_>, bytes: usize, run: impl FnOnce() -> T + Send) -> T {
     if bytes > DETACH_BYTES { py.detach(run) } else { run() }
 }
 
@@ -111,7 +111,7 @@ pub(super) fn find_nonfinite(py: Python<'_>, slots: &[Slot], parts: &[Part<'_>])
     // SAFETY: the headers were read in this call and the gradients are held; another thread that
     // resizes or writes them meanwhile is as unsafe as it is with NumPy itself.
     let run = || unsafe { gradients.first_nonfinite(threads) };
-    reduce(py, gradients.bytes(), run).map(|i| parts[i].slot)
+    detached(py, gradients.bytes(), run).map(|i| parts[i].slot)
 }
 
 /// The norm of all gradients together, before scaling.
@@ -119,7 +119,7 @@ pub(super) fn global_norm(py: Python<'_>, slots: &[Slot], parts: &[Part<'_>]) ->
     let (gradients, threads) = (gradients(slots, parts), threads::count());
     // SAFETY: as in `find_nonfinite`.
     let run = || unsafe { gradients.squares(threads) }.norm(1.0);
-    reduce(py, gradients.bytes(), run)
+    detached(py, gradients.bytes(), run)
 }
 
 /// Runs the parts, without the interpreter if they are large.
@@ -149,11 +149,7 @@ pub(super) fn run(
     // SAFETY: as above; without the interpreter too, since the arrays are held and another
     // thread that resizes or writes them meanwhile is as unsafe as it is with NumPy itself.
     let run = || unsafe { plan.run(threads) };
-    if plan.bytes() > DETACH_BYTES {
-        py.detach(run);
-    } else {
-        run();
-    }
+    detached(py, plan.bytes(), run);
     Ok(())
 }
 

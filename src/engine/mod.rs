@@ -15,6 +15,7 @@ pub mod threads;
 pub mod tier;
 mod tile;
 mod view;
+mod work;
 
 pub use control::ControlGuard;
 pub use kernel::{Block, CompileKernel, Kernel, Kinds, Precision, compile};

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::kernel::Precision;
 use super::leaf::{Finite, LEAF, Square, Term, Walk};
-use super::{ControlGuard, View, threads};
+use super::{ControlGuard, View, work};
 
 /// Arrays in any layout, each with the type that its elements are converted to.
 #[derive(Debug, Default)]
@@ -72,11 +72,8 @@ impl Arrays {
         // Atomics only so that threads can write one vector without unsafe code; on the machine
         // a relaxed store is a plain one.
         let sums: Vec<AtomicU64> = (0..count).map(|_| AtomicU64::new(0)).collect();
-        let shares = threads::shares(self.bytes, count, threads);
-        let cut = |i: usize| (count as u128 * i as u128 / shares as u128) as usize;
-        threads::run(shares, |i| {
+        work::run(count, self.bytes, threads, |leaves| {
             let _control = ControlGuard::new();
-            let leaves = cut(i)..cut(i + 1);
             let mut array = ends.partition_point(|end| *end <= leaves.start);
             for leaf in leaves {
                 while ends[array] <= leaf {

@@ -4,11 +4,11 @@ use std::ops::Range;
 
 use super::kernel::{Block, Dense, Kernel, Kinds, Loop, Precision};
 use super::tile::Tiled;
-use super::{ControlGuard, View, threads, tier};
+use super::{ControlGuard, View, tier, work};
 use crate::number::{Format, Kind};
 use crate::rules::MAX_STATES;
 
-/// Shares begin at multiples of this many elements: no two threads write one cache line.
+/// Pieces begin at multiples of this many elements: no two threads write one cache line.
 const GRAIN: usize = 64;
 
 #[derive(Debug)]
@@ -187,15 +187,12 @@ impl Plan {
     /// # Safety
     /// What was promised at each `push` still holds.
     pub unsafe fn run(&self, threads: usize) {
-        let shares = threads::shares(self.bytes, self.elements.div_ceil(GRAIN), threads);
-        let cut = |i: usize| match i == shares {
-            true => self.elements,
-            false => (self.elements as u128 * i as u128 / shares as u128) as usize / GRAIN * GRAIN,
-        };
-        threads::run(shares, |i| {
+        let units = self.elements.div_ceil(GRAIN);
+        work::run(units, self.bytes, threads, |units| {
             let _control = ControlGuard::new();
-            // SAFETY: the shares are disjoint; the rest is the caller's promise.
-            unsafe { self.run_range(cut(i)..cut(i + 1)) };
+            let elements = units.start * GRAIN..(units.end * GRAIN).min(self.elements);
+            // SAFETY: the ranges are disjoint; the rest is the caller's promise.
+            unsafe { self.run_range(elements) };
         });
     }
 

@@ -70,7 +70,7 @@ static POOL: AtomicPtr<Pool> = AtomicPtr::new(std::ptr::null_mut());
 /// A pool of at least `workers` threads that lives in this process, or None if the system gives
 /// no threads. A pool that a fork left without threads, or one too small, is left behind: another
 /// thread may be using it.
-fn pool(workers: usize) -> Option<&'static Pool> {
+pub(super) fn pool(workers: usize) -> Option<&'static ThreadPool> {
     let process = process::id();
     loop {
         let found = POOL.load(Ordering::Acquire);
@@ -79,7 +79,7 @@ fn pool(workers: usize) -> Option<&'static Pool> {
             && pool.process == process
             && pool.workers >= workers
         {
-            return Some(pool);
+            return Some(&pool.threads);
         }
         let builder = ThreadPoolBuilder::new().num_threads(workers);
         let threads = builder.thread_name(|i| format!("ferrostep-{i}")).build().ok()?;
@@ -87,46 +87,6 @@ fn pool(workers: usize) -> Option<&'static Pool> {
         if POOL.compare_exchange(found, made, Ordering::AcqRel, Ordering::Acquire).is_err() {
             // SAFETY: nobody else has seen this pool.
             drop(unsafe { Box::from_raw(made) });
-        }
-    }
-}
-
-/// Below this traffic the work is over before a second thread has woken.
-const PARALLEL_BYTES: usize = 512 * 1024;
-
-/// Into how many shares work that moves `bytes` and comes in `pieces` is cut.
-pub(super) fn shares(bytes: usize, pieces: usize, threads: usize) -> usize {
-    if bytes < PARALLEL_BYTES { 1 } else { threads.min(pieces).max(1) }
-}
-
-/// Calls `share(i)` for `i` in `0..n`, the caller being 0 and each worker always the same `i`, so
-/// that from step to step a core meets the memory that is in its cache.
-pub(super) fn run(n: usize, share: impl Fn(usize) + Sync) {
-    match if n > 1 { pool(n - 1) } else { None } {
-        None => (0..n).for_each(share),
-        Some(pool) => pool.threads.in_place_scope(|scope| {
-            scope.spawn_broadcast(|_, worker| {
-                if worker.index() + 1 < n {
-                    share(worker.index() + 1);
-                }
-            });
-            share(0);
-        }),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::sync::atomic::{AtomicUsize, Ordering};
-
-    #[test]
-    fn every_share_runs_once_also_after_the_number_changed() {
-        for n in [1, 2, 7, 3] {
-            let calls: Vec<_> = (0..n).map(|_| AtomicUsize::new(0)).collect();
-            super::run(n, |i| {
-                calls[i].fetch_add(1, Ordering::Relaxed);
-            });
-            assert!(calls.iter().all(|c| c.load(Ordering::Relaxed) == 1));
         }
     }
 }

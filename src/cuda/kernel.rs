@@ -96,18 +96,23 @@ fn prelude() -> Prelude<Traced> {
     Prelude { grad_scale, weight_decay, keep, flush_below }
 }
 
-/// A function of `inputs` that sets `new_x` for each `x` of `outputs`.
+/// A function of `inputs` that sets `new_x` for each `x` of `outputs` to the trace's outputs.
 fn function(
     name: &str,
     inputs: &[&str],
     outputs: &[&str],
-    body: impl FnOnce(&[String]) -> String,
+    trace: &Trace,
+    precision: Precision,
 ) -> String {
     let new: Vec<String> = outputs.iter().map(|name| format!("new_{name}")).collect();
-    let mut arguments = vec!["const Scalars& k".to_owned()];
-    arguments.extend(inputs.iter().map(|name| format!("real {name}")));
-    arguments.extend(new.iter().map(|name| format!("real& {name}")));
-    format!("device void {name}({}) {{\n{}}}\n\n", arguments.join(", "), body(&new))
+    let real: String = inputs.iter().map(|name| format!(", real {name}")).collect();
+    let results: Vec<String> = new.iter().map(|name| format!("real& {name}")).collect();
+    let indent = " ".repeat(format!("device void {name}(").len());
+    format!(
+        "device void {name}(const Scalars& k{real},\n{indent}{}) {{\n{}}}\n\n",
+        results.join(", "),
+        statements(trace, &new, precision)
+    )
 }
 
 /// The traced functions, and the one that applies them to an element.
@@ -130,15 +135,12 @@ fn print<const N: usize, U: Rule<N>>(precision: Precision, coupled_decay: bool) 
         first.iter().copied().chain(U::STATES).collect()
     };
     let mut text = String::from("// Before every rule: scaling and weight decay.\n");
-    text +=
-        &function("before", &["p", "g"], &["p", "g"], |new| statements(&before, new, precision));
+    text += &function("before", &["p", "g"], &["p", "g"], &before, precision);
     text += "// The rule.\n";
-    text += &function("update", &names(&["p", "g"]), &names(&["p"]), |new| {
-        statements(&update, new, precision)
-    });
+    text += &function("update", &names(&["p", "g"]), &names(&["p"]), &update, precision);
     if N > 0 {
         text += "// A state value as it is stored.\n";
-        text += &function("after", &["s"], &["s"], |new| statements(&after, new, precision));
+        text += &function("after", &["s"], &["s"], &after, precision);
     }
     let states: String = (0..N).map(|i| format!(", s[{i}]")).collect();
     let stored: String = (0..N).map(|i| format!("    after(k, s[{i}], s[{i}]);\n")).collect();
@@ -147,4 +149,54 @@ fn print<const N: usize, U: Rule<N>>(precision: Precision, coupled_decay: bool) 
          before(k, p, g, p, g);\n    update(k, p, g{states}, p{states});\n{stored}}}\n"
     );
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Kernel, TraceKernel};
+    use crate::engine::{Kinds, Precision};
+    use crate::number::Kind;
+    use crate::rules::{Options, Value, method};
+
+    fn momentum(nesterov: bool) -> Kernel {
+        let options: Options = [
+            ("lr", Value::Number(0.5)),
+            ("momentum", Value::Number(0.9)),
+            ("nesterov", Value::Flag(nesterov)),
+        ]
+        .map(|(name, value)| (name.to_owned(), value))
+        .into_iter()
+        .collect();
+        method("Momentum", &options, TraceKernel).unwrap().1
+    }
+
+    #[test]
+    fn a_rule_is_printed_in_its_own_names() {
+        let text = momentum(true).source(Kinds::native(Precision::F32), false);
+        let wanted = "\
+// The rule.
+device void update(const Scalars& k, real p, real g, real v,
+                   real& new_p, real& new_v) {
+    const real t1 = mul_rn(k.lr, g);
+    new_v = sub_rn(mul_rn(k.momentum, v), t1);
+    new_p = add_rn(p, sub_rn(mul_rn(k.momentum, new_v), t1));
+}
+";
+        assert!(text.contains(wanted), "{text}");
+    }
+
+    #[test]
+    fn types_and_weight_decay_choose_the_source() {
+        let kinds = Kinds { p: Kind::F32, g: Kind::BF16, state: Kind::F16 };
+        let text = momentum(false).source(kinds, true);
+        for line in [
+            "typedef float Param;",
+            "typedef bfloat16 Grad;",
+            "typedef float16 State;",
+            "    new_g = add_rn(mul_rn(g, k.grad_scale), mul_rn(k.weight_decay, p));",
+        ] {
+            assert!(text.contains(line), "{line} is not in {text}");
+        }
+        assert!(!momentum(false).source(kinds, false).contains("mul_rn(k.weight_decay"));
+    }
 }

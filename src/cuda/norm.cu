@@ -77,7 +77,8 @@ ferrostep_norm_leaves(const double* partials, int64 leaves, double* sums) {
         lanes[j] = partials[leaf * LANES + j];
     }
 #pragma unroll
-    for (int half = LANES / 2; half > 0; half /= 2) {
+    for (int level = 1; 1 << level <= LANES; level++) {
+        const int half = LANES >> level;
 #pragma unroll
         for (int j = 0; j < half; j++) {
             lanes[j] = add_rn(lanes[j], lanes[j + half]);
@@ -100,9 +101,9 @@ ferrostep_norm_fold(const double* sums, int64 n, double* folded) {
         x[j] = j < width ? sums[begin + j] : 0.0;  // what is beyond the width is not used
     }
 #pragma unroll
-    for (int level = FOLD / 2; level > 0; level /= 2) {
+    for (int level = 1; 1 << level <= FOLD; level++) {
 #pragma unroll
-        for (int j = 0; j < level; j++) {
+        for (int j = 0; j < FOLD >> level; j++) {
             x[j] = 2 * j + 1 < width ? add_rn(x[2 * j], x[2 * j + 1]) : x[2 * j];
         }
         width = (width + 1) / 2;

@@ -53,6 +53,16 @@ pub(super) fn cuda_source(
     Ok(kernel.source(Kinds { p, g, state }, prelude.coupled_decay()))
 }
 
+/// The state arrays of a rule with these options: names, and the values they start with.
+#[pyfunction]
+pub(super) fn cuda_states(
+    rule: &str,
+    options: &Bound<'_, PyDict>,
+) -> PyResult<Vec<(&'static str, f64)>> {
+    let (method, ..) = traced(rule, options)?;
+    Ok(method.states().iter().map(|state| (state.name, state.initial)).collect())
+}
+
 /// The kernels of the gradients' norm and of the search for what is not finite.
 #[pyfunction]
 pub(super) fn cuda_norm_source() -> String {

@@ -108,6 +108,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(cuda::cuda_source, module)?)?;
     module.add_function(wrap_pyfunction!(cuda::cuda_norm_source, module)?)?;
     module.add_function(wrap_pyfunction!(cuda::cuda_scalars, module)?)?;
+    module.add_function(wrap_pyfunction!(cuda::cuda_states, module)?)?;
     module.add_function(wrap_pyfunction!(simd_tiers, module)?)?;
     module.add_function(wrap_pyfunction!(simd_tier, module)?)?;
     module.add_function(wrap_pyfunction!(set_simd_tier, module)?)?;

@@ -1,10 +1,11 @@
-"""``python -m ferrostep info`` and ``python -m ferrostep demo``."""
+"""``python -m ferrostep info``, ``demo`` and ``cuda-source``."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 
+from ferrostep import cuda_source
 from ferrostep.config import show_config
 
 
@@ -13,6 +14,8 @@ def main() -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("info", help="print version, SIMD tiers, threads and backends")
     commands.add_parser("demo", help="train on real data with every optimizer", add_help=False)
+    source = commands.add_parser("cuda-source", help="print the CUDA source of an update kernel")
+    cuda_source.add_arguments(source)
     arguments, rest = parser.parse_known_args()
     if arguments.command == "demo":
         from ferrostep.demo import main as demo
@@ -23,6 +26,8 @@ def main() -> int:
             sys.exit(f"error: {error}")
     if rest:
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    if arguments.command == "cuda-source":
+        return cuda_source.run(source, arguments)
     show_config()
     return 0
 

@@ -6,10 +6,19 @@ from numpy.typing import NDArray
 from typing_extensions import disjoint_base
 
 __all__ = [
+    "CUDA_CHUNK",
+    "CUDA_FOLD",
+    "CUDA_LANES",
+    "CUDA_LEAF",
+    "CUDA_THREADS",
     "RULES",
     "Core",
     "StepInfo",
     "clip_factor",
+    "cuda_norm_source",
+    "cuda_scalars",
+    "cuda_source",
+    "cuda_states",
     "default_num_threads",
     "global_norm",
     "num_threads",
@@ -23,6 +32,21 @@ __all__ = [
 ]
 
 RULES: tuple[str, ...]
+
+CUDA_CHUNK: int
+CUDA_THREADS: int
+CUDA_LEAF: int
+CUDA_LANES: int
+CUDA_FOLD: int
+
+def cuda_source(
+    rule: str, options: dict[str, Any], param: str, grad: str, state: str | None = None
+) -> str: ...
+def cuda_norm_source() -> str: ...
+def cuda_scalars(
+    rule: str, options: dict[str, Any], param: str, t: int, fresh: bool, grad_scale: float
+) -> bytes: ...
+def cuda_states(rule: str, options: dict[str, Any]) -> list[tuple[str, float]]: ...
 
 def global_norm(arrays: Sequence[Any], labels: Sequence[str]) -> float: ...
 def writable(arrays: Sequence[Any], labels: Sequence[str]) -> list[NDArray[Any]]: ...

@@ -30,6 +30,13 @@ impl Precision {
             Precision::F64 => Kind::F64,
         }
     }
+
+    pub fn smallest_normal(self) -> f64 {
+        match self {
+            Precision::F32 => f32::SMALLEST_NORMAL,
+            Precision::F64 => f64::SMALLEST_NORMAL,
+        }
+    }
 }
 
 /// How a parameter, its gradient and its states are stored.
@@ -67,11 +74,7 @@ pub struct Block {
 
 impl Block {
     pub fn new(scalars: ScalarBlock, options: &PreludeOptions, precision: Precision) -> Self {
-        let smallest_normal = match precision {
-            Precision::F32 => f32::SMALLEST_NORMAL,
-            Precision::F64 => f64::SMALLEST_NORMAL,
-        };
-        Block { scalars, prelude: options.scalars(smallest_normal) }
+        Block { scalars, prelude: options.scalars(precision.smallest_normal()) }
     }
 
     /// With gradients multiplied by `scale` first; `maximize` is a factor of -1, so that their

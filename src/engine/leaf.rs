@@ -7,10 +7,10 @@ use super::tile::Tile;
 use crate::number::{BF16, Compute, F16, Format, Kind, Stored};
 
 /// Elements of a leaf: part of the numerical contract.
-pub(super) const LEAF: usize = 4096;
+pub const LEAF: usize = 4096;
 /// Accumulators of a leaf: part of the contract too. In the widest registers of a CPU they are as
 /// many independent sums as hide the latency of an addition.
-const LANES: usize = 32;
+pub const LANES: usize = 32;
 /// Elements gathered at a time, a multiple of `LANES`.
 const TILE: usize = 8 * LANES;
 

@@ -19,6 +19,7 @@ mod work;
 
 pub use control::ControlGuard;
 pub use kernel::{Block, CompileKernel, Kernel, Kinds, Precision, compile};
+pub use leaf::{LANES, LEAF};
 pub use norm::{Arrays, Leaves, clip_factor};
 pub use overlap::Written;
 pub use plan::{Plan, Prepared, Unsupported, is_dense};

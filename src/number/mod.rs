@@ -6,8 +6,10 @@ mod narrow;
 mod power;
 mod real;
 mod storage;
+mod trace;
 
 pub use narrow::{BF16, F16};
 pub use power::Powers;
 pub use real::{Float, Real};
 pub use storage::{Compute, Format, Kind, Store, Stored};
+pub use trace::{Node, Operation, Trace, Traced};

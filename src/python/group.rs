@@ -200,10 +200,7 @@ fn compile(
 ) -> PyResult<Compiled> {
     static IDS: AtomicU64 = AtomicU64::new(0);
     let normal = settings.read.bind(changed.py()).call1((changed, known))?.cast_into::<PyDict>()?;
-    let given = normal.iter().filter(|(_, value)| !value.is_none());
-    let options = given.map(|(name, value)| Ok((name.extract()?, option(&value)?)));
-    let options: Options =
-        options.collect::<PyResult<Vec<(String, Value)>>>()?.into_iter().collect();
+    let options = read_options(&normal)?;
     let internal = |error: rules::OptionError| PyRuntimeError::new_err(error.to_string());
     let prelude = PreludeOptions::read(&options).map_err(internal)?;
     let (method, kernel) = engine::compile(&settings.rule, &options).map_err(internal)?;
@@ -217,6 +214,13 @@ fn compile(
         prelude,
         options: normal.unbind(),
     })
+}
+
+/// Normalised options as rules read them; what is None is left out.
+pub(super) fn read_options(normal: &Bound<'_, PyDict>) -> PyResult<Options> {
+    let given = normal.iter().filter(|(_, value)| !value.is_none());
+    let options = given.map(|(name, value)| Ok((name.extract()?, option(&value)?)));
+    Ok(options.collect::<PyResult<Vec<(String, Value)>>>()?.into_iter().collect())
 }
 
 fn option(value: &Bound<'_, PyAny>) -> PyResult<Value> {

@@ -3,6 +3,7 @@
 mod array;
 mod clip;
 mod core;
+mod cuda;
 mod gradients;
 mod group;
 mod inner;
@@ -99,6 +100,15 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(clip::global_norm, module)?)?;
     module.add_function(wrap_pyfunction!(clip::writable, module)?)?;
     module.add_function(wrap_pyfunction!(clip::factor, module)?)?;
+    module.add("CUDA_CHUNK", crate::cuda::CHUNK)?;
+    module.add("CUDA_THREADS", crate::cuda::THREADS)?;
+    module.add("CUDA_LEAF", crate::engine::LEAF)?;
+    module.add("CUDA_LANES", crate::engine::LANES)?;
+    module.add("CUDA_FOLD", crate::cuda::FOLD)?;
+    module.add_function(wrap_pyfunction!(cuda::cuda_source, module)?)?;
+    module.add_function(wrap_pyfunction!(cuda::cuda_norm_source, module)?)?;
+    module.add_function(wrap_pyfunction!(cuda::cuda_scalars, module)?)?;
+    module.add_function(wrap_pyfunction!(cuda::cuda_states, module)?)?;
     module.add_function(wrap_pyfunction!(simd_tiers, module)?)?;
     module.add_function(wrap_pyfunction!(simd_tier, module)?)?;
     module.add_function(wrap_pyfunction!(set_simd_tier, module)?)?;

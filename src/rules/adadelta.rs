@@ -11,6 +11,7 @@ struct Delta;
 
 impl Rule<2> for Delta {
     type Scalars<R: Real> = AdadeltaScalars<R>;
+    const STATES: [&'static str; 2] = ["r", "a"];
 
     #[inline(always)]
     fn update<R: Real>(k: &AdadeltaScalars<R>, p: R, g: R, [r, a]: [R; 2]) -> (R, [R; 2]) {

@@ -26,6 +26,7 @@ struct Plain;
 
 impl Rule<2> for Plain {
     type Scalars<R: Real> = AdamScalars<R>;
+    const STATES: [&'static str; 2] = ["m", "v"];
 
     #[inline(always)]
     fn update<R: Real>(k: &AdamScalars<R>, p: R, g: R, [m, v]: [R; 2]) -> (R, [R; 2]) {
@@ -38,6 +39,7 @@ struct AmsGrad;
 
 impl Rule<3> for AmsGrad {
     type Scalars<R: Real> = AdamScalars<R>;
+    const STATES: [&'static str; 3] = ["m", "v", "v_max"];
 
     #[inline(always)]
     fn update<R: Real>(k: &AdamScalars<R>, p: R, g: R, [m, v, v_max]: [R; 3]) -> (R, [R; 3]) {

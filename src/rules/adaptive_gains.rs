@@ -37,6 +37,7 @@ struct Gradient;
 
 impl Rule<2> for Gradient {
     type Scalars<R: Real> = GainScalars<R>;
+    const STATES: [&'static str; 2] = ["gain", "prev"];
 
     #[inline(always)]
     fn update<R: Real>(k: &GainScalars<R>, p: R, g: R, [gain, prev]: [R; 2]) -> (R, [R; 2]) {
@@ -49,6 +50,7 @@ struct GradientWithMomentum;
 
 impl Rule<3> for GradientWithMomentum {
     type Scalars<R: Real> = GainScalars<R>;
+    const STATES: [&'static str; 3] = ["gain", "prev", "v"];
 
     #[inline(always)]
     fn update<R: Real>(k: &GainScalars<R>, p: R, g: R, [gain, prev, v]: [R; 3]) -> (R, [R; 3]) {
@@ -62,6 +64,7 @@ struct Velocity;
 
 impl Rule<2> for Velocity {
     type Scalars<R: Real> = GainScalars<R>;
+    const STATES: [&'static str; 2] = ["gain", "v"];
 
     #[inline(always)]
     fn update<R: Real>(k: &GainScalars<R>, p: R, g: R, [gain, v]: [R; 2]) -> (R, [R; 2]) {

@@ -31,6 +31,8 @@ pub const MAX_STATES: usize = 3;
 /// An update rule with `N` state arrays.
 pub trait Rule<const N: usize>: 'static {
     type Scalars<R: Real>: Scalars<R>;
+    /// What the formula calls its states: names in a printed kernel.
+    const STATES: [&'static str; N];
 
     /// The new parameter and the new state, from the old ones and the gradient.
     fn update<R: Real>(k: &Self::Scalars<R>, p: R, g: R, state: [R; N]) -> (R, [R; N]);

@@ -32,6 +32,7 @@ struct Plain<const EPS_INSIDE: bool>;
 
 impl<const EPS_INSIDE: bool> Rule<1> for Plain<EPS_INSIDE> {
     type Scalars<R: Real> = RmsScalars<R>;
+    const STATES: [&'static str; 1] = ["r"];
 
     #[inline(always)]
     fn update<R: Real>(k: &RmsScalars<R>, p: R, g: R, [r]: [R; 1]) -> (R, [R; 1]) {
@@ -44,6 +45,7 @@ struct Centered<const EPS_INSIDE: bool>;
 
 impl<const EPS_INSIDE: bool> Rule<2> for Centered<EPS_INSIDE> {
     type Scalars<R: Real> = RmsScalars<R>;
+    const STATES: [&'static str; 2] = ["r", "a"];
 
     #[inline(always)]
     fn update<R: Real>(k: &RmsScalars<R>, p: R, g: R, [r, a]: [R; 2]) -> (R, [R; 2]) {
@@ -56,6 +58,7 @@ struct WithMomentum<const EPS_INSIDE: bool>;
 
 impl<const EPS_INSIDE: bool> Rule<2> for WithMomentum<EPS_INSIDE> {
     type Scalars<R: Real> = RmsScalars<R>;
+    const STATES: [&'static str; 2] = ["r", "b"];
 
     #[inline(always)]
     fn update<R: Real>(k: &RmsScalars<R>, p: R, g: R, [r, b]: [R; 2]) -> (R, [R; 2]) {
@@ -69,6 +72,7 @@ struct CenteredWithMomentum<const EPS_INSIDE: bool>;
 
 impl<const EPS_INSIDE: bool> Rule<3> for CenteredWithMomentum<EPS_INSIDE> {
     type Scalars<R: Real> = RmsScalars<R>;
+    const STATES: [&'static str; 3] = ["r", "a", "b"];
 
     #[inline(always)]
     fn update<R: Real>(k: &RmsScalars<R>, p: R, g: R, [r, a, b]: [R; 3]) -> (R, [R; 3]) {

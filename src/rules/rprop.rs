@@ -12,6 +12,7 @@ struct Minus;
 
 impl Rule<2> for Minus {
     type Scalars<R: Real> = RpropScalars<R>;
+    const STATES: [&'static str; 2] = ["prev", "step"];
 
     #[inline(always)]
     fn update<R: Real>(k: &RpropScalars<R>, p: R, g: R, [prev, step]: [R; 2]) -> (R, [R; 2]) {

@@ -23,6 +23,7 @@ struct Touch;
 
 impl<const N: usize> Rule<N> for Touch {
     type Scalars<R: Real> = Zero<R>;
+    const STATES: [&'static str; N] = ["s"; N];
 
     /// All streams depend on the gradient, and no value changes.
     #[inline(always)]

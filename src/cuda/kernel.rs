@@ -1,0 +1,202 @@
+//! The update kernel of a rule: its source, and the scalars as it takes them.
+
+use super::body::statements;
+use super::{CHUNK, PRIMITIVES, STORAGE, TABLE, THREADS, UPDATE};
+use crate::engine::{Kinds, Precision};
+use crate::number::{Kind, Trace, Traced};
+use crate::rules::{MAX_STATES, Prelude, Rule, ScalarBlock, Scalars, Visitor};
+
+/// Takes a rule's printer.
+pub struct TraceKernel;
+
+impl Visitor for TraceKernel {
+    type Output = Kernel;
+
+    fn visit<const N: usize, U: Rule<N>>(self) -> Kernel {
+        let scalars = <U::Scalars<Traced> as Scalars<Traced>>::NAMES;
+        Kernel { states: N, scalars, print: print::<N, U> }
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+pub struct Kernel {
+    states: usize,
+    scalars: &'static [&'static str],
+    print: fn(Precision, bool) -> String,
+}
+
+impl Kernel {
+    pub fn states(&self) -> usize {
+        self.states
+    }
+
+    /// The kernel `ferrostep_update`: it depends on no option's value, but for those that choose
+    /// the formula and on whether weight decay is added to the gradient.
+    pub fn source(&self, kinds: Kinds, coupled_decay: bool) -> String {
+        let precision = Precision::of(kinds.p);
+        let state = if self.states == 0 { precision.kind() } else { kinds.state };
+        let types =
+            [("real", precision.kind()), ("Param", kinds.p), ("Grad", kinds.g), ("State", state)];
+        let mut chosen = String::from("// What this kernel was made for.\n\n");
+        for (name, kind) in types {
+            chosen += &format!("typedef {} {name};\n", cuda_type(kind));
+        }
+        for (name, value) in [
+            ("STATES", self.states),
+            ("MAX_STATES", MAX_STATES),
+            ("CHUNK", CHUNK),
+            ("THREADS", THREADS),
+        ] {
+            chosen += &format!("constexpr int {name} = {value};\n");
+        }
+        chosen += "\n// Rounded once from float64.\nstruct Scalars {\n";
+        for name in PRELUDE.iter().chain(self.scalars) {
+            chosen += &format!("    real {name};\n");
+        }
+        chosen += "};\n";
+        let formula = (self.print)(precision, coupled_decay);
+        [PRIMITIVES, STORAGE, TABLE, &chosen, &formula, UPDATE].join("\n")
+    }
+
+    /// The bytes of the kernel's `Scalars`: each rounded once.
+    pub fn scalars(
+        &self,
+        block: &ScalarBlock,
+        prelude: &Prelude<f64>,
+        precision: Precision,
+    ) -> Vec<u8> {
+        let Prelude { grad_scale, weight_decay, keep, flush_below } = *prelude;
+        let prelude = [grad_scale, weight_decay, keep, flush_below];
+        let all = prelude.into_iter().chain(block.iter().copied().take(self.scalars.len()));
+        match precision {
+            Precision::F32 => all.flat_map(|x| (x as f32).to_ne_bytes()).collect(),
+            Precision::F64 => all.flat_map(f64::to_ne_bytes).collect(),
+        }
+    }
+}
+
+/// The prelude's scalars, in the order of their bytes.
+const PRELUDE: [&str; 4] = ["grad_scale", "weight_decay", "keep", "flush_below"];
+
+fn cuda_type(kind: Kind) -> &'static str {
+    match kind {
+        Kind::F16 => "float16",
+        Kind::BF16 => "bfloat16",
+        Kind::F32 => "float",
+        Kind::F64 => "double",
+    }
+}
+
+fn scalar(name: &str) -> Traced {
+    Traced::input(format!("k.{name}"))
+}
+
+fn prelude() -> Prelude<Traced> {
+    let [grad_scale, weight_decay, keep, flush_below] = PRELUDE.map(scalar);
+    Prelude { grad_scale, weight_decay, keep, flush_below }
+}
+
+/// A function of `inputs` that sets `new_x` for each `x` of `outputs` to the trace's outputs.
+fn function(
+    name: &str,
+    inputs: &[&str],
+    outputs: &[&str],
+    trace: &Trace,
+    precision: Precision,
+) -> String {
+    let new: Vec<String> = outputs.iter().map(|name| format!("new_{name}")).collect();
+    let real: String = inputs.iter().map(|name| format!(", real {name}")).collect();
+    let results: Vec<String> = new.iter().map(|name| format!("real& {name}")).collect();
+    let indent = " ".repeat(format!("device void {name}(").len());
+    format!(
+        "device void {name}(const Scalars& k{real},\n{indent}{}) {{\n{}}}\n\n",
+        results.join(", "),
+        statements(trace, &new, precision)
+    )
+}
+
+/// The traced functions, and the one that applies them to an element.
+fn print<const N: usize, U: Rule<N>>(precision: Precision, coupled_decay: bool) -> String {
+    let before = Trace::of(|| {
+        let (k, p, g) = (prelude(), Traced::input("p"), Traced::input("g"));
+        let (p, g) = if coupled_decay { k.before::<true>(p, g) } else { k.before::<false>(p, g) };
+        vec![p, g]
+    });
+    let update = Trace::of(|| {
+        let names = <U::Scalars<Traced> as Scalars<Traced>>::NAMES;
+        let k = U::Scalars::<Traced>::read(|i| scalar(names[i]));
+        let (p, g) = (Traced::input("p"), Traced::input("g"));
+        let (p, states) = U::update(&k, p, g, U::STATES.map(Traced::input));
+        [p].into_iter().chain(states).collect()
+    });
+    let after = Trace::of(|| vec![prelude().after(Traced::input("s"))]);
+
+    let names = |first: &[&'static str]| -> Vec<&'static str> {
+        first.iter().copied().chain(U::STATES).collect()
+    };
+    let mut text = String::from("// Before every rule: scaling and weight decay.\n");
+    text += &function("before", &["p", "g"], &["p", "g"], &before, precision);
+    text += "// The rule.\n";
+    text += &function("update", &names(&["p", "g"]), &names(&["p"]), &update, precision);
+    if N > 0 {
+        text += "// A state value as it is stored.\n";
+        text += &function("after", &["s"], &["s"], &after, precision);
+    }
+    let states: String = (0..N).map(|i| format!(", s[{i}]")).collect();
+    let stored: String = (0..N).map(|i| format!("    after(k, s[{i}], s[{i}]);\n")).collect();
+    text += &format!(
+        "device void element(const Scalars& k, real& p, real g, real* s) {{\n    \
+         before(k, p, g, p, g);\n    update(k, p, g{states}, p{states});\n{stored}}}\n"
+    );
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Kernel, TraceKernel};
+    use crate::engine::{Kinds, Precision};
+    use crate::number::Kind;
+    use crate::rules::{Options, Value, method};
+
+    fn momentum(nesterov: bool) -> Kernel {
+        let options: Options = [
+            ("lr", Value::Number(0.5)),
+            ("momentum", Value::Number(0.9)),
+            ("nesterov", Value::Flag(nesterov)),
+        ]
+        .map(|(name, value)| (name.to_owned(), value))
+        .into_iter()
+        .collect();
+        method("Momentum", &options, TraceKernel).unwrap().1
+    }
+
+    #[test]
+    fn a_rule_is_printed_in_its_own_names() {
+        let text = momentum(true).source(Kinds::native(Precision::F32), false);
+        let wanted = "\
+// The rule.
+device void update(const Scalars& k, real p, real g, real v,
+                   real& new_p, real& new_v) {
+    const real t1 = mul_rn(k.lr, g);
+    new_v = sub_rn(mul_rn(k.momentum, v), t1);
+    new_p = add_rn(p, sub_rn(mul_rn(k.momentum, new_v), t1));
+}
+";
+        assert!(text.contains(wanted), "{text}");
+    }
+
+    #[test]
+    fn types_and_weight_decay_choose_the_source() {
+        let kinds = Kinds { p: Kind::F32, g: Kind::BF16, state: Kind::F16 };
+        let text = momentum(false).source(kinds, true);
+        for line in [
+            "typedef float Param;",
+            "typedef bfloat16 Grad;",
+            "typedef float16 State;",
+            "    new_g = add_rn(mul_rn(g, k.grad_scale), mul_rn(k.weight_decay, p));",
+        ] {
+            assert!(text.contains(line), "{line} is not in {text}");
+        }
+        assert!(!momentum(false).source(kinds, false).contains("mul_rn(k.weight_decay"));
+    }
+}

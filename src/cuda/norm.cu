@@ -1,0 +1,147 @@
+// The norm of gradients, in the one order that everybody follows, and the search for what is not
+// finite. Each gradient is cut into leaves; in a leaf, one thread adds up the squares of every
+// LANES-th element; the lanes fold by halves and the leaves in pairs, an odd last one passing up.
+
+struct Gradient {
+    const void* g;
+    int64 length;
+    int64 first;
+    int64 kind;
+};
+
+// The element as it enters its parameter's compute type, widened exactly.
+device double load(const Gradient& t, int64 i) {
+    float x;
+    switch (t.kind) {
+    case 0:
+        convert(((const float16*)t.g)[i], x);
+        break;
+    case 1:
+        convert(((const bfloat16*)t.g)[i], x);
+        break;
+    case 2:
+        x = ((const float*)t.g)[i];
+        break;
+    case 3:  // a float64 gradient of a parameter that is computed in float32
+        x = to_float(((const double*)t.g)[i]);
+        break;
+    default:
+        return ((const double*)t.g)[i];
+    }
+    return to_double(x);
+}
+
+device int64 thread_number() {
+    return (int64)blockIdx.x * THREADS + threadIdx.x;
+}
+
+// The elements of a thread: every LANES-th of a leaf.
+struct Lane {
+    int row;
+    int64 begin;
+    int64 end;
+};
+
+device Lane lane_of(const Gradient* table, int count, int64 thread) {
+    const int64 leaf = thread / LANES;
+    const int row = row_of(table, count, leaf);
+    const int64 begin = (leaf - table[row].first) * LEAF;
+    const int64 rest = table[row].length - begin;
+    return Lane{row, begin + thread % LANES, begin + (rest < LEAF ? rest : LEAF)};
+}
+
+extern "C" __global__ void __launch_bounds__(THREADS)
+ferrostep_norm_partials(const Gradient* table, int count, int64 leaves, double* partials) {
+    const int64 thread = thread_number();
+    if (thread >= leaves * LANES) {
+        return;
+    }
+    const Lane lane = lane_of(table, count, thread);
+    const Gradient t = table[lane.row];
+    double sum = 0.0;
+    for (int64 i = lane.begin; i < lane.end; i += LANES) {
+        const double x = load(t, i);
+        sum = add_rn(sum, mul_rn(x, x));
+    }
+    partials[thread] = sum;
+}
+
+extern "C" __global__ void __launch_bounds__(THREADS)
+ferrostep_norm_leaves(const double* partials, int64 leaves, double* sums) {
+    const int64 leaf = thread_number();
+    if (leaf >= leaves) {
+        return;
+    }
+    double lanes[LANES];
+    for (int j = 0; j < LANES; j++) {
+        lanes[j] = partials[leaf * LANES + j];
+    }
+#pragma unroll
+    for (int level = 1; 1 << level <= LANES; level++) {
+        const int half = LANES >> level;
+#pragma unroll
+        for (int j = 0; j < half; j++) {
+            lanes[j] = add_rn(lanes[j], lanes[j + half]);
+        }
+    }
+    sums[leaf] = lanes[0];
+}
+
+// FOLD neighbours to one: as many levels of the tree at once as have FOLD leaves.
+extern "C" __global__ void __launch_bounds__(THREADS)
+ferrostep_norm_fold(const double* sums, int64 n, double* folded) {
+    const int64 thread = thread_number();
+    const int64 begin = thread * FOLD;
+    if (begin >= n) {
+        return;
+    }
+    int width = n - begin < FOLD ? (int)(n - begin) : FOLD;
+    double x[FOLD];
+    for (int j = 0; j < FOLD; j++) {
+        x[j] = j < width ? sums[begin + j] : 0.0;  // what is beyond the width is not used
+    }
+#pragma unroll
+    for (int level = 1; 1 << level <= FOLD; level++) {
+#pragma unroll
+        for (int j = 0; j < FOLD >> level; j++) {
+            x[j] = 2 * j + 1 < width ? add_rn(x[2 * j], x[2 * j + 1]) : x[2 * j];
+        }
+        width = (width + 1) / 2;
+    }
+    folded[thread] = x[0];
+}
+
+struct Clip {
+    double norm;
+    double scale;
+    float scale_float;
+};
+
+// The norm after `grad_scale`, and what gradients are multiplied by; `sum` is null of nothing.
+extern "C" __global__ void
+ferrostep_norm_finish(const double* sum, double grad_scale, double max_norm, Clip* clip) {
+    const double norm = mul_rn(sqrt_rn(sum ? *sum : 0.0), absolute(grad_scale));
+    const double factor = div_rn(max_norm, add_rn(norm, 1e-6));
+    const double scale = mul_rn(grad_scale, select(lt(factor, 1.0), factor, 1.0));
+    clip->norm = norm;
+    clip->scale = scale;
+    clip->scale_float = to_float(scale);
+}
+
+// The lowest row with an element that is infinite or NaN once it is converted.
+extern "C" __global__ void __launch_bounds__(THREADS)
+ferrostep_find_nonfinite(const Gradient* table, int count, int64 leaves, int* first) {
+    const int64 thread = thread_number();
+    if (thread >= leaves * LANES) {
+        return;
+    }
+    const Lane lane = lane_of(table, count, thread);
+    const Gradient t = table[lane.row];
+    bool found = false;
+    for (int64 i = lane.begin; i < lane.end; i += LANES) {
+        found = found || (bits_of(load(t, i)) >> 52 & 0x7ff) == 0x7ff;
+    }
+    if (found) {
+        atomicMin(first, lane.row);
+    }
+}

@@ -1,0 +1,18 @@
+// Tensors come in a table; each begins at a piece of work (a chunk, a leaf) numbered `first`.
+
+typedef long long int64;
+
+template <typename Row>
+device int row_of(const Row* table, int count, int64 piece) {
+    int low = 0;
+    int high = count;
+    while (high - low > 1) {
+        const int middle = low + (high - low) / 2;
+        if (table[middle].first <= piece) {
+            low = middle;
+        } else {
+            high = middle;
+        }
+    }
+    return low;
+}

@@ -1,0 +1,94 @@
+// One tensor: its parameter, gradient and states, of equal lengths and equal order.
+struct Tensor {
+    Param* p;
+    const Grad* g;
+    State* s[MAX_STATES];
+    int64 length;
+    int64 first;
+};
+
+template <typename T>
+struct alignas(4 * sizeof(T)) Four {
+    T x[4];
+};
+
+template <typename T>
+device bool holds_fours(const T* pointer) {
+    return (unsigned long long)pointer % sizeof(Four<T>) == 0;
+}
+
+template <typename T>
+device Four<T>& four(T* pointer, int64 i) {
+    return *(Four<T>*)(pointer + i);
+}
+
+// Widens, computes, and rounds each result once.
+device void update_stored(const Scalars& k, Param& p, Grad g, State* s) {
+    real wide_p, wide_g, wide_s[MAX_STATES];
+    convert(p, wide_p);
+    convert(g, wide_g);
+    for (int j = 0; j < STATES; j++) {
+        convert(s[j], wide_s[j]);
+    }
+    element(k, wide_p, wide_g, wide_s);
+    convert(wide_p, p);
+    for (int j = 0; j < STATES; j++) {
+        convert(wide_s[j], s[j]);
+    }
+}
+
+device void update_one(const Scalars& k, const Tensor& t, int64 i) {
+    State s[MAX_STATES];
+    for (int j = 0; j < STATES; j++) {
+        s[j] = t.s[j][i];
+    }
+    update_stored(k, t.p[i], t.g[i], s);
+    for (int j = 0; j < STATES; j++) {
+        t.s[j][i] = s[j];
+    }
+}
+
+device void update_four(const Scalars& k, const Tensor& t, int64 i) {
+    Four<Param> p = four(t.p, i);
+    const Four<Grad> g = four((Grad*)t.g, i);
+    Four<State> s[MAX_STATES];
+    for (int j = 0; j < STATES; j++) {
+        s[j] = four(t.s[j], i);
+    }
+    for (int e = 0; e < 4; e++) {
+        State one[MAX_STATES];
+        for (int j = 0; j < STATES; j++) {
+            one[j] = s[j].x[e];
+        }
+        update_stored(k, p.x[e], g.x[e], one);
+        for (int j = 0; j < STATES; j++) {
+            s[j].x[e] = one[j];
+        }
+    }
+    four(t.p, i) = p;
+    for (int j = 0; j < STATES; j++) {
+        four(t.s[j], i) = s[j];
+    }
+}
+
+// One chunk of one tensor for each block. Threads share nothing.
+extern "C" __global__ void __launch_bounds__(THREADS)
+ferrostep_update(const Tensor* table, int count, Scalars k, const real* clip) {
+    if (clip) {
+        k.grad_scale = mul_rn(k.grad_scale, *clip);
+    }
+    const Tensor t = table[row_of(table, count, blockIdx.x)];
+    const int64 begin = (blockIdx.x - t.first) * CHUNK;
+    const int64 end = t.length - begin < CHUNK ? t.length : begin + CHUNK;
+    bool fours = holds_fours(t.p) && holds_fours(t.g);
+    for (int j = 0; j < STATES; j++) {
+        fours = fours && holds_fours(t.s[j]);
+    }
+    const int64 rest = fours ? end - (end - begin) % 4 : begin;
+    for (int64 i = begin + 4 * threadIdx.x; i < rest; i += 4 * THREADS) {
+        update_four(k, t, i);
+    }
+    for (int64 i = rest + threadIdx.x; i < end; i += THREADS) {
+        update_one(k, t, i);
+    }
+}

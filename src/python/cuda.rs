@@ -1,0 +1,89 @@
+//! The sources of GPU kernels, and a step's scalars as a kernel takes them.
+
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict};
+
+use super::group::read_options;
+use crate::cuda::{self, Kernel, TraceKernel};
+use crate::engine::{ControlGuard, Kinds, Precision};
+use crate::number::Kind;
+use crate::rules::{self, Clock, Method, PreludeOptions};
+
+fn kind(name: &str, what: &str) -> PyResult<Kind> {
+    Kind::named(name).ok_or_else(|| {
+        PyValueError::new_err(format!(
+            "the {what} is {name:?} (wanted 'float16', 'bfloat16', 'float32' or 'float64')"
+        ))
+    })
+}
+
+fn traced(
+    rule: &str,
+    options: &Bound<'_, PyDict>,
+) -> PyResult<(Box<dyn Method>, Kernel, PreludeOptions)> {
+    let invalid = |error: rules::OptionError| PyValueError::new_err(error.to_string());
+    let options = read_options(options)?;
+    let prelude = PreludeOptions::read(&options).map_err(invalid)?;
+    let (method, kernel) = rules::method(rule, &options, TraceKernel).map_err(invalid)?;
+    Ok((method, kernel, prelude))
+}
+
+/// The update kernel of a rule with a group's options, for arrays of these types; the states'
+/// default is the compute type.
+#[pyfunction]
+#[pyo3(signature = (rule, options, param, grad, state=None))]
+pub(super) fn cuda_source(
+    rule: &str,
+    options: &Bound<'_, PyDict>,
+    param: &str,
+    grad: &str,
+    state: Option<&str>,
+) -> PyResult<String> {
+    let (_, kernel, prelude) = traced(rule, options)?;
+    let (p, g) = (kind(param, "parameter")?, kind(grad, "gradient")?);
+    let state = state.map_or(Ok(Precision::of(p).kind()), |state| kind(state, "state"))?;
+    if (state == Kind::F64) != (p == Kind::F64) {
+        return Err(PyValueError::new_err(format!(
+            "the state is {:?} beside a {param} parameter: state is float64 beside float64, and \
+             float16, bfloat16 or float32 beside what is narrower",
+            state.name()
+        )));
+    }
+    Ok(kernel.source(Kinds { p, g, state }, prelude.coupled_decay()))
+}
+
+/// The state arrays of a rule with these options: names, and the values they start with.
+#[pyfunction]
+pub(super) fn cuda_states(
+    rule: &str,
+    options: &Bound<'_, PyDict>,
+) -> PyResult<Vec<(&'static str, f64)>> {
+    let (method, ..) = traced(rule, options)?;
+    Ok(method.states().iter().map(|state| (state.name, state.initial)).collect())
+}
+
+/// The kernels of the gradients' norm and of the search for what is not finite.
+#[pyfunction]
+pub(super) fn cuda_norm_source() -> String {
+    cuda::norm_source()
+}
+
+/// The bytes of an update kernel's `Scalars` at step `t`; `fresh` as in `rules::Clock`.
+#[pyfunction]
+pub(super) fn cuda_scalars<'py>(
+    rule: &str,
+    options: &Bound<'py, PyDict>,
+    param: &str,
+    t: u64,
+    fresh: bool,
+    grad_scale: f64,
+) -> PyResult<Bound<'py, PyBytes>> {
+    let (method, kernel, prelude) = traced(rule, options)?;
+    let precision = Precision::of(kind(param, "parameter")?);
+    let _control = ControlGuard::new();
+    let mut prelude = prelude.scalars(precision.smallest_normal());
+    prelude.grad_scale *= grad_scale;
+    let bytes = kernel.scalars(&method.scalars(Clock { t, fresh }), &prelude, precision);
+    Ok(PyBytes::new(options.py(), &bytes))
+}

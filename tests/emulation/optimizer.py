@@ -1,0 +1,165 @@
+"""A case's steps by its CUDA kernels alone, run on the host: no backend, only tables and launches."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import emulation
+from cases import Case
+from ferrostep import _native
+
+Array = NDArray[Any]
+
+KINDS = {"float16": 0, "bfloat16": 1, "float32": 2, "float64": 3}
+WIDE_FLOAT64 = 4
+
+
+def pointer(array: Array) -> np.uint64:
+    assert array.flags.c_contiguous
+    return np.uint64(array.ctypes.data)
+
+
+def pieces(arrays: Sequence[Array], size: int) -> tuple[list[int], int]:
+    """The number of each array's first piece, and the number of all pieces."""
+    counts = [-(-array.size // size) for array in arrays]
+    ends = np.cumsum([0, *counts]).tolist()
+    return ends[:-1], ends[-1]
+
+
+def blocks(threads: int) -> int:
+    return -(-threads // _native.CUDA_THREADS)
+
+
+def gradient_table(grads: Sequence[Array], params: Sequence[Array]) -> tuple[Array, int]:
+    """The rows of the norm's kernels, and the number of leaves."""
+    first, leaves = pieces(grads, _native.CUDA_LEAF)
+    rows = []
+    for g, p, leaf in zip(grads, params, first, strict=True):
+        wide = g.dtype == np.float64 and p.dtype == np.float64
+        rows.append([pointer(g), g.size, leaf, WIDE_FLOAT64 if wide else KINDS[g.dtype.name]])
+    return np.array(rows, np.int64).reshape(-1, 4), leaves
+
+
+def clip(
+    grads: Sequence[Array],
+    params: Sequence[Array],
+    grad_scale: float = 1.0,
+    max_norm: float = np.inf,
+    *,
+    backwards: bool = False,
+) -> Array:
+    """The record that the norm's last kernel writes."""
+    kernels = emulation.compile(_native.cuda_norm_source())
+    threads, fold = _native.CUDA_THREADS, _native.CUDA_FOLD
+    table, leaves = gradient_table(grads, params)
+    result = np.zeros(1, [("norm", "f8"), ("scale", "f8"), ("scale_float", "f4"), ("", "f4")])
+    sums = np.full(leaves, np.nan)
+    if leaves:
+        partials = np.full(leaves * _native.CUDA_LANES, np.nan)
+        arguments = [pointer(table), np.int32(len(table)), np.int64(leaves), pointer(partials)]
+        name, grid = "ferrostep_norm_partials", blocks(partials.size)
+        kernels.launch(name, grid, threads, arguments, backwards=backwards)
+        arguments = [pointer(partials), np.int64(leaves), pointer(sums)]
+        name, grid = "ferrostep_norm_leaves", blocks(leaves)
+        kernels.launch(name, grid, threads, arguments, backwards=backwards)
+    while sums.size > 1:
+        folded = np.full(-(-sums.size // fold), np.nan)
+        arguments = [pointer(sums), np.int64(sums.size), pointer(folded)]
+        name, grid = "ferrostep_norm_fold", blocks(folded.size)
+        kernels.launch(name, grid, threads, arguments, backwards=backwards)
+        sums = folded
+    place = pointer(sums) if leaves else np.uint64(0)
+    arguments = [place, np.float64(grad_scale), np.float64(max_norm), pointer(result)]
+    kernels.launch("ferrostep_norm_finish", 1, 1, arguments)
+    return result
+
+
+def first_nonfinite(grads: Sequence[Array], params: Sequence[Array]) -> int | None:
+    table, leaves = gradient_table(grads, params)
+    first = np.full(1, len(table), np.int32)
+    if leaves:
+        kernels = emulation.compile(_native.cuda_norm_source())
+        arguments = [pointer(table), np.int32(len(table)), np.int64(leaves), pointer(first)]
+        grid = blocks(leaves * _native.CUDA_LANES)
+        kernels.launch("ferrostep_find_nonfinite", grid, _native.CUDA_THREADS, arguments)
+    return None if first[0] == len(table) else int(first[0])
+
+
+class Emulated:
+    """The parameters, which are updated in place, and their states."""
+
+    def __init__(self, case: Case, params: Sequence[Array], *, backwards: bool = False) -> None:
+        self.rule = case.optimizer.RULE
+        self.options = case.make(None).defaults
+        self.backwards = backwards
+        self.params = params
+        self.steps = [0] * len(params)
+        self.states: list[dict[str, Array]] = [{} for _ in params]
+
+    def _make_states(self, i: int) -> None:
+        p = self.params[i]
+        compute = "float64" if p.dtype == np.float64 else "float32"
+        dtype = np.dtype(self.options["state_dtype"] or compute)
+        for name, initial in _native.cuda_states(self.rule, self.options):
+            self.states[i][name] = np.full(p.shape, initial, dtype)
+
+    def step(
+        self,
+        grads: Sequence[Array | None],
+        grad_scale: float = 1.0,
+        max_norm: float | None = None,
+    ) -> float | None:
+        """One step; returns the norm where it was asked for."""
+        stepped = [(i, g) for i, g in enumerate(grads) if g is not None]
+        record = None
+        if max_norm is not None:
+            arrays = [g for _, g in stepped]
+            params = [self.params[i] for i, _ in stepped]
+            record = clip(arrays, params, grad_scale, max_norm, backwards=self.backwards)
+        launches: dict[Any, list[tuple[int, Array]]] = defaultdict(list)
+        for i, g in stepped:
+            self.steps[i] += 1
+            if self.steps[i] == 1:
+                self._make_states(i)
+            state = next((s.dtype.name for s in self.states[i].values()), None)
+            kinds = (self.params[i].dtype.name, g.dtype.name, state)
+            launches[kinds, self.steps[i]].append((i, g))
+        for (kinds, t), tensors in launches.items():
+            self._launch(kinds, t, tensors, grad_scale, record)
+        return None if record is None else float(record["norm"][0])
+
+    def _launch(
+        self,
+        kinds: tuple[str, str, str | None],
+        t: int,
+        tensors: list[tuple[int, Array]],
+        grad_scale: float,
+        record: Array | None,
+    ) -> None:
+        kernel = emulation.compile(_native.cuda_source(self.rule, self.options, *kinds))
+        first, chunks = pieces([g for _, g in tensors], _native.CUDA_CHUNK)
+        if not chunks:
+            return
+        rows = []
+        for (i, g), chunk in zip(tensors, first, strict=True):
+            states = [pointer(state) for state in self.states[i].values()]
+            states += [np.uint64(0)] * (3 - len(states))
+            rows.append([pointer(self.params[i]), pointer(g), *states, g.size, chunk])
+        table = np.array(rows, np.int64)
+        place = np.uint64(0)
+        if record is not None:
+            grad_scale = 1.0  # it is in the record
+            place = pointer(record) + np.uint64(8 if kinds[0] == "float64" else 16)
+        scalars = _native.cuda_scalars(self.rule, self.options, kinds[0], t, t == 1, grad_scale)
+        kernel.launch(
+            "ferrostep_update",
+            chunks,
+            _native.CUDA_THREADS,
+            [pointer(table), np.int32(len(table)), scalars, place],
+            backwards=self.backwards,
+        )

@@ -1,0 +1,217 @@
+"""The CUDA kernels' own text, run on the host: the bits of the Rust core and of the reference."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+import emulation
+from cases import CASES, DTYPES, LOW_PRECISION, RUN_IDS, RUNS, Case
+from emulation.optimizer import Emulated, clip, first_nonfinite
+from ferrostep import _native
+from support import Array, assert_same_bits, gradients, special_values
+from test_fingerprints import FILE, fingerprint
+
+STEPS = 4
+CHUNK = _native.CUDA_CHUNK
+# Empty tensors first, last and between; all remainders by four; both sides of a chunk's edge.
+SIZES = [0, 1, 2, 3, 4, 7, 0, 257, 4099, CHUNK - 1, CHUNK, CHUNK + 5, 2 * CHUNK + 3, 0]
+
+
+def shifted(array: Array, by: int) -> Array:
+    """A copy that begins at an address that is no multiple of four elements."""
+    room = np.empty(array.size + 8, array.dtype)
+    begin = (-(room.ctypes.data // array.itemsize) % 4 + by) % 4
+    out = room[begin : begin + array.size].reshape(array.shape)
+    out[...] = array
+    return out
+
+
+def assert_same_run(found: Emulated, wanted: object, what: str) -> None:
+    params = [p for group in wanted.param_groups for p in group["params"]]
+    for i, (p, q) in enumerate(zip(found.params, params, strict=True)):
+        assert_same_bits(p, q, f"{what} parameter {i}")
+        entry = {name: a for name, a in wanted.state.get(i, {}).items() if name != "step"}
+        assert found.states[i].keys() == entry.keys()
+        for name, array in entry.items():
+            assert_same_bits(found.states[i][name], array, f"{what} state {i} {name}")
+
+
+@pytest.mark.parametrize(("case", "dtype"), RUNS, ids=RUN_IDS)
+def test_the_bits_of_native_and_reference(case: Case, dtype: type) -> None:
+    rng = np.random.default_rng(11)
+    start = [rng.standard_normal(n).astype(dtype) for n in SIZES]
+    steps = [[gradients(rng, (n,), dtype) for n in SIZES] for _ in range(STEPS)]
+    steps[1][7] = None  # a skipped parameter has another step count from here on
+    runs = [case.make([p.copy() for p in start], backend=b) for b in ("native", "reference")]
+    aligned = Emulated(case, [shifted(p, 0) for p in start])
+    unaligned = Emulated(case, [shifted(p, 1 + i % 3) for i, p in enumerate(start)], backwards=True)
+    for grads in steps:
+        for opt in runs:
+            opt.step(grads)
+        aligned.step([g if g is None else shifted(g, 0) for g in grads])
+        unaligned.step([g if g is None else shifted(g, i % 4) for i, g in enumerate(grads)])
+    for wanted in runs:
+        assert_same_run(aligned, wanted, "aligned:")
+        assert_same_run(unaligned, wanted, "unaligned, backwards:")
+
+
+class Fingerprinted:
+    """What `fingerprint` needs of an optimizer."""
+
+    def __init__(self, case: Case) -> None:
+        self.case = case
+
+    def make(self, params: list[Array]) -> Emulated:
+        return WithState(self.case, params)
+
+
+class WithState(Emulated):
+    @property
+    def state(self) -> list[dict[str, Array]]:
+        return self.states
+
+
+def test_the_fingerprints() -> None:
+    found = {
+        f"{case.name} {np.dtype(dtype).name}": fingerprint(Fingerprinted(case), dtype)
+        for case, dtype in RUNS
+    }
+    assert found == json.loads(FILE.read_text())
+
+
+STATES = {"float64": ["float64"]}
+COMBINATIONS = [
+    (p, g, state)
+    for p in [*LOW_PRECISION, *DTYPES]
+    for g in [*LOW_PRECISION, *DTYPES]
+    for state in (["float64"] if p is np.float64 else ["float16", "bfloat16", "float32"])
+]
+
+
+@pytest.mark.parametrize(
+    ("p", "g", "state"), COMBINATIONS, ids=lambda x: x if isinstance(x, str) else np.dtype(x).name
+)
+@pytest.mark.parametrize("number", [26, 12], ids=["Adam", "Rprop"])
+def test_every_combination_of_storage(number: int, p: type, g: type, state: str) -> None:
+    case = CASES[number]
+    if state != ("float64" if p is np.float64 else "float32"):
+        case = Case(case.name, case.optimizer, {**case.options, "state_dtype": state})
+    rng = np.random.default_rng(12)
+    grads = np.concatenate([gradients(rng, (999,), np.float64), special_values(np.float64)])
+    start = rng.standard_normal(grads.size).astype(p)
+    with np.errstate(over="ignore"):
+        steps = [np.roll(grads, 100 * i).astype(g) for i in range(3)]
+    wanted = case.make([start.copy()])
+    found = Emulated(case, [start.copy()])
+    for grad in steps:
+        wanted.step([grad])
+        found.step([grad])
+    assert_same_run(found, wanted, "")
+
+
+@pytest.mark.parametrize(
+    "scaling",
+    [
+        {"grad_scale": -0.3},
+        {"max_norm": 0.5},
+        {"grad_scale": 1e-3, "max_norm": 1e-3},
+        {"max_norm": 1e9},
+        {"max_norm": np.inf},
+        {"max_norm": 0.0},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize(("case", "dtype"), RUNS[1::7], ids=RUN_IDS[1::7])
+def test_scaling_and_clipping(case: Case, dtype: type, scaling: dict[str, float]) -> None:
+    rng = np.random.default_rng(13)
+    sizes = [0, 7, 4097, 60_007]
+    start = [rng.standard_normal(n).astype(dtype) for n in sizes]
+    wanted = case.make([p.copy() for p in start])
+    found = Emulated(case, [p.copy() for p in start])
+    for _ in range(3):
+        grads = [gradients(rng, (n,), dtype) for n in sizes]
+        assert found.step(grads, **scaling) == wanted.step(grads, **scaling).grad_norm
+    assert_same_run(found, wanted, "")
+
+
+def norms(grads: list[Array], params: list[Array]) -> tuple[float, float]:
+    """By the kernels, and by the Rust core: a parameter's step asks for it."""
+    return float(clip(grads, params)["norm"][0]), _native_norm(grads, params)
+
+
+def _native_norm(grads: list[Array], params: list[Array]) -> float:
+    norm = CASES[0].make([p.copy() for p in params]).step(grads, max_norm=np.inf).grad_norm
+    assert norm is not None
+    return norm
+
+
+@pytest.mark.parametrize("p", [*LOW_PRECISION, *DTYPES])
+@pytest.mark.parametrize("g", [*LOW_PRECISION, *DTYPES])
+def test_the_norm_of_every_kind(g: type, p: type) -> None:
+    rng = np.random.default_rng(14)
+    grads = [gradients(rng, (n,), g) for n in [1, 31, 32, 33, 0, 4095, 4096, 4097, 12_289]]
+    grads.append(special_values(np.float64)[:6].astype(g))  # zeros and subnormals
+    params = [np.zeros(a.shape, p) for a in grads]
+    found, wanted = norms(grads, params)
+    assert found == wanted
+    assert found > 0
+
+
+@pytest.mark.parametrize("leaves", [1, 2, 3, 31, 32, 33, 63, 64, 65, 1023, 1025, 2049])
+def test_the_norm_of_any_number_of_leaves(leaves: int) -> None:
+    rng = np.random.default_rng(leaves)
+    grads = [gradients(rng, (n,), np.float32) for n in rng.integers(1, 40, leaves)]
+    params = [np.zeros(a.shape, np.float32) for a in grads]
+    for backwards in (False, True):
+        found = clip(grads, params, backwards=backwards)["norm"][0]
+        assert found == _native_norm(grads, params)
+
+
+def test_norms_without_a_number() -> None:
+    p = [np.zeros(5)]
+    assert clip([], [])["norm"][0] == 0.0
+    assert clip([np.zeros(0)], [np.zeros(0)])["norm"][0] == 0.0
+    assert clip([np.full(5, 1e300)], p)["norm"][0] == np.inf
+    nan = clip([np.full(5, np.nan)], p, 0.5, 1.0)
+    assert np.isnan(nan["norm"][0])
+    assert nan["scale"][0] == nan["scale_float"][0] == 0.5  # a factor that is not below 1 is 1
+
+
+def test_the_record_of_a_clipping() -> None:
+    record = clip([np.array([3.0, 4.0])], [np.zeros(2)], -2.0, 5.0)
+    assert record["norm"][0] == 10.0
+    assert record["scale"][0] == -2.0 * (5.0 / (10.0 + 1e-6))
+    assert record["scale_float"][0] == np.float32(record["scale"][0])
+
+
+@pytest.mark.parametrize("bad", [np.inf, -np.inf, np.nan])
+@pytest.mark.parametrize("g", [*LOW_PRECISION, *DTYPES])
+def test_the_first_gradient_that_is_not_finite(g: type, bad: float) -> None:
+    grads = [np.ones(n, g) for n in (0, 5, 9000, 0, 4097, 3)]
+    params = [np.zeros(a.shape, np.float32) for a in grads]
+    assert first_nonfinite(grads, params) is None
+    for row in (5, 4, 2):  # the lowest of several
+        grads[row][-1] = bad
+        assert first_nonfinite(grads, params) == row
+
+
+def test_what_overflows_when_converted_is_not_finite() -> None:
+    g = [np.full(3, 1e300)]
+    assert first_nonfinite(g, [np.zeros(3, np.float32)]) == 0
+    assert first_nonfinite(g, [np.zeros(3)]) is None
+
+
+def test_wrong_launches_are_refused() -> None:
+    kernels = emulation.compile(_native.cuda_norm_source())
+    with pytest.raises(ValueError, match="no kernel is called 'norm'"):
+        kernels.launch("norm", 1, 1, [])
+    with pytest.raises(TypeError, match=r"takes arguments of \[8, 8, 8\] bytes, not \[8, 4, 8\]"):
+        arguments = [np.uint64(0), np.int32(0), np.uint64(0)]
+        kernels.launch("ferrostep_norm_leaves", 1, 1, arguments)
+    with pytest.raises(ValueError, match="cannot be launched"):
+        kernels.launch("ferrostep_norm_leaves", 0, 1, [])
+    with pytest.raises(RuntimeError, match="error"):
+        emulation.compile('extern "C" __global__ void broken(int x) { return y; }')

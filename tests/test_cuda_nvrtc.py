@@ -1,0 +1,112 @@
+"""The CUDA kernels as NVRTC compiles them, without a GPU: what it makes of every rounding.
+
+``python tests/test_cuda_nvrtc.py`` prints registers and spills of every kernel.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+import nvrtc
+from cases import CASES, LOW_PRECISION, RUNS
+from ferrostep import _native
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="NVRTC is on PyPI for Linux")
+
+
+def sources() -> Iterator[tuple[str, str]]:
+    """Every update kernel of the table of cases, and more kinds of gradient for one of them."""
+    runs = [(case, np.dtype(p).name, np.dtype(p).name) for case, p in RUNS]
+    kinds = [np.dtype(x).name for x in [*LOW_PRECISION, np.float32, np.float64]]
+    runs += [(CASES[26], p, g) for p in kinds for g in kinds if p != g]
+    for case, p, g in runs:
+        options = case.make(None).defaults
+        text = _native.cuda_source(case.optimizer.RULE, options, p, g, options["state_dtype"])
+        yield f"{case.name} {p} {g}", text
+
+
+UPDATES = {text: name for name, text in sources()}
+IDS = [f"{i}-{name}" for i, name in enumerate(UPDATES.values())]
+#: What would round otherwise: fused, flushing to zero, approximate.
+FORBIDDEN = re.compile(r"\b(fma|mad\.r\w\.f\d+|\S*\.ftz|\S*\.approx|\S*\.full)\b")
+ARITHMETIC = re.compile(r"\b(add|sub|mul|div|sqrt|neg|abs|min|max|cvt|fma|mad)\.\S*f\d+\S*")
+
+
+def instructions(ptx: str) -> str:
+    """The PTX without comments and declarations."""
+    lines = (line.partition("//")[0].strip() for line in ptx.splitlines())
+    return "\n".join(line for line in lines if not line.startswith("."))
+
+
+def test_nvrtc_is_there() -> None:
+    assert nvrtc.library() is not None, "pip install ferrostep[test] brings it"
+    oldest, newest = nvrtc.architectures()[0], nvrtc.architectures()[-1]
+    assert oldest <= 75
+    assert newest >= 90
+
+
+def check(source: str, architecture: int) -> nvrtc.Compiled:
+    compiled = nvrtc.compile(source, architecture)
+    code = instructions(compiled.ptx)
+    assert not (found := FORBIDDEN.search(code)), found
+    for found in ARITHMETIC.finditer(code):
+        # Every operation on numbers is one of the primitives, rounded to nearest-even.
+        exact = {"cvt.f64.f32"}
+        assert ".rn." in found[0] or found[0] in exact, found[0]
+    for usage in compiled.usage.values():
+        assert usage.spill_bytes == 0
+        assert usage.stack_bytes == 0
+    return compiled
+
+
+@pytest.mark.parametrize("place", [0, -1], ids=["oldest", "newest"])
+@pytest.mark.parametrize("source", UPDATES, ids=IDS)
+def test_every_update_kernel(source: str, place: int) -> None:
+    compiled = check(source, nvrtc.architectures()[place])
+    assert list(compiled.usage) == ["ferrostep_update"]
+    # At least two blocks of 256 threads on a multiprocessor of 65,536 registers.
+    assert compiled.usage["ferrostep_update"].registers <= 128
+    code = instructions(compiled.ptx)
+    assert ".v4." in code or ".v2." in code
+    narrow = "typedef float real;" in source
+    if narrow and "typedef double Grad;" not in source:
+        assert "f64" not in code
+    elif narrow:  # the gradient's one conversion
+        doubles = {line.split()[0] for line in code.splitlines() if "f64" in line}
+        assert all(re.fullmatch(r"ld\.(v2\.)?f64|cvt\.rn\.f32\.f64", op) for op in doubles), doubles
+
+
+@pytest.mark.parametrize("place", [0, -1], ids=["oldest", "newest"])
+def test_the_norm_kernels(place: int) -> None:
+    compiled = check(_native.cuda_norm_source(), nvrtc.architectures()[place])
+    assert len(compiled.usage) == 5
+
+
+def test_what_is_forbidden_would_be_found() -> None:
+    """The checks themselves: plain C++ under the same flags breaks them all."""
+    plain = """extern "C" __global__ void plain(float* x) {
+        x[0] = x[0] * x[1] + x[2] / x[3] + sqrtf(x[4]); }"""
+    code = instructions(nvrtc.compile(plain, nvrtc.architectures()[-1]).ptx)
+    assert {match[1].split(".")[-1] for match in FORBIDDEN.finditer(code)} >= {"ftz"}
+    assert "fma." in code
+    assert ".approx" in code
+
+
+def main() -> None:
+    architectures = nvrtc.architectures()
+    print("| kernel | registers, spilled bytes on " + " | on ".join(f"sm_{a}" for a in architectures))
+    print("|---" * (len(architectures) + 1) + "|")
+    for name, source in [*((n, s) for s, n in UPDATES.items()), ("", _native.cuda_norm_source())]:
+        found = [nvrtc.compile(source, architecture).usage for architecture in architectures]
+        for kernel in found[0]:
+            cells = [f"{use[kernel].registers}, {use[kernel].spill_bytes}" for use in found]
+            print(f"| {name or kernel} | {' | '.join(cells)} |")
+
+
+if __name__ == "__main__":
+    main()

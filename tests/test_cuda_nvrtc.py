@@ -99,7 +99,9 @@ def test_what_is_forbidden_would_be_found() -> None:
 
 def main() -> None:
     architectures = nvrtc.architectures()
-    print("| kernel | registers, spilled bytes on " + " | on ".join(f"sm_{a}" for a in architectures))
+    print(
+        "| kernel | registers, spilled bytes on " + " | on ".join(f"sm_{a}" for a in architectures)
+    )
     print("|---" * (len(architectures) + 1) + "|")
     for name, source in [*((n, s) for s, n in UPDATES.items()), ("", _native.cuda_norm_source())]:
         found = [nvrtc.compile(source, architecture).usage for architecture in architectures]

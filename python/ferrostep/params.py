@@ -7,13 +7,25 @@ from typing import Any
 
 import numpy as np
 
+from ferrostep.backends import cuda
+
 FLATTEN = "flatten it first: [a for layer in layers for a in layer], or one dict of names"
+
+
+def on_device(array: Any) -> bool:
+    """Whether this is an array whose memory is on a device."""
+    return hasattr(type(array), "__cuda_array_interface__") and cuda.adopt(array) is not None
+
+
+def _adopted(array: Any) -> Any:
+    """Return an array on a device as CuPy's, and anything else as it is."""
+    return cuda.adopt(array) if on_device(array) else array
 
 
 def read_params(params: Any) -> tuple[list[str] | None, list[Any]]:
     """Return the names (None without) and the arrays of what was given as parameters."""
-    if isinstance(params, np.ndarray):
-        return None, [params]
+    if isinstance(params, np.ndarray) or on_device(params):
+        return None, [_adopted(params)]
     if isinstance(params, bool | int | float | np.number):
         raise TypeError(f"params must be arrays, found {params!r}; write lr={params!r} for a rate")
     if isinstance(params, str | bytes) or not isinstance(params, Iterable):
@@ -31,6 +43,7 @@ def read_params(params: Any) -> tuple[list[str] | None, list[Any]]:
     arrays = [array for _, array in items] if names is not None else items
     if names is not None and len(set(names)) != len(names):
         raise ValueError(f"parameter names must differ, found {names!r}")
+    arrays = [_adopted(array) for array in arrays]
     for array in arrays:
         if isinstance(array, list | tuple | Mapping):
             raise TypeError(f"params hold a nested {type(array).__name__}; {FLATTEN}")
@@ -54,7 +67,7 @@ def flatten(what: str, names: list[str] | None, values: Any) -> list[Any]:
     if names is None:
         if isinstance(values, Mapping):
             raise ValueError(f"{what} came as a dict, but the parameters have no names")
-        return [values] if isinstance(values, np.ndarray) else values
+        return [values] if isinstance(values, np.ndarray) or on_device(values) else values
     if not isinstance(values, Mapping):
         raise ValueError(
             f"{what} must be a dict with the parameters' names {names!r}, "

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ferrostep._native import Core
+from ferrostep.backends import cuda
 from ferrostep.options import COMMON, STATE_DTYPES
 
 if TYPE_CHECKING:
@@ -128,7 +129,7 @@ def _options(
 
 def _whole(value: Any, what: str) -> int:
     """A count as torch or we keep it: a whole number in any numeric type."""
-    found = np.asarray(value)
+    found = cuda.to_host(value)
     if found.size == 1 and found.dtype.kind in "iuf":
         count = found.reshape(()).item()
         if 0 <= count < 2**63 and count == int(count):
@@ -146,7 +147,7 @@ def _arrays(cls: type[Optimizer], entry: Any, param: Any, label: str) -> dict[st
         raise ValueError(f"the state of {label} lacks {sorted(missing)!r}")
     loaded = {}
     for name, value in given.items():
-        found = np.asarray(value)
+        found = cuda.to_host(value)
         if found.shape != param.shape:
             raise ValueError(
                 f"state {name!r} of {label} has shape {found.shape}, not {param.shape}"
@@ -157,12 +158,14 @@ def _arrays(cls: type[Optimizer], entry: Any, param: Any, label: str) -> dict[st
         dtype = np.dtype(np.float64 if param.dtype.itemsize == 8 else np.float32)
         if param.dtype.itemsize < 8 and found.dtype.itemsize < 8:
             dtype = found.dtype
-        made = np.empty_like(param, dtype=dtype.newbyteorder("="), subok=False)
+        on_host = isinstance(param, np.ndarray)
+        like = param if on_host else np.empty(param.shape)
+        made = np.empty_like(like, dtype=dtype.newbyteorder("="), subok=False)
         with np.errstate(over="ignore"):
             made[...] = found
         if not np.array_equal(made.astype(found.dtype), found, equal_nan=True):
             raise ValueError(
                 f"state {name!r} of {label} has {found.dtype} values that {made.dtype} cannot hold"
             )
-        loaded[name] = made
+        loaded[name] = made if on_host else cuda.to_device(made, like=param)
     return loaded

@@ -1,5 +1,7 @@
 //! The update kernel of a rule: its source, and the scalars as it takes them.
 
+use std::any::TypeId;
+
 use super::body::statements;
 use super::{CHUNK, PRIMITIVES, STORAGE, TABLE, THREADS, UPDATE};
 use crate::engine::{Kinds, Precision};
@@ -14,18 +16,24 @@ impl Visitor for TraceKernel {
 
     fn visit<const N: usize, U: Rule<N>>(self) -> Kernel {
         let scalars = <U::Scalars<Traced> as Scalars<Traced>>::NAMES;
-        Kernel { states: N, scalars, print: print::<N, U> }
+        Kernel { formula: TypeId::of::<U>(), states: N, scalars, print: print::<N, U> }
     }
 }
 
 #[derive(Clone, Copy, Debug)]
 pub struct Kernel {
+    formula: TypeId,
     states: usize,
     scalars: &'static [&'static str],
     print: fn(Precision, bool) -> String,
 }
 
 impl Kernel {
+    /// Another for another formula.
+    pub fn formula(&self) -> TypeId {
+        self.formula
+    }
+
     pub fn states(&self) -> usize {
         self.states
     }

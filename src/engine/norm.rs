@@ -99,6 +99,22 @@ pub struct Leaves {
 }
 
 impl Leaves {
+    /// Of sums that were taken array by array, somewhere else perhaps.
+    pub fn of_arrays(arrays: impl IntoIterator<Item = Vec<f64>>) -> Self {
+        let mut leaves = Leaves { sums: Vec::new(), ends: Vec::new() };
+        for sums in arrays {
+            leaves.sums.extend(sums);
+            leaves.ends.push(leaves.sums.len());
+        }
+        leaves
+    }
+
+    /// The sums of one array.
+    pub fn of(&self, array: usize) -> &[f64] {
+        let start = if array == 0 { 0 } else { self.ends[array - 1] };
+        &self.sums[start..self.ends[array]]
+    }
+
     /// The first array with a leaf that is infinite or NaN. The total can be so without any:
     /// finite leaves can overflow together.
     pub fn first_nonfinite(&self) -> Option<usize> {

@@ -86,7 +86,7 @@ impl View {
     }
 
     /// The lowest address of an element.
-    pub(super) fn lowest(&self) -> *mut u8 {
+    pub fn lowest(&self) -> *mut u8 {
         if self.is_empty() { self.data } else { self.data.wrapping_sub(self.reach().0) }
     }
 

@@ -3,16 +3,17 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use numpy::PyUntypedArray;
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyList, PyString, PyTuple};
 
 use super::StepInfo;
+use super::array::Array;
 use super::gradients::{self, Arrays};
 use super::inner::{Inner, NonFinite, Outcome, Settings};
 use super::lock::{Lock, Locked};
+use super::norm::Norm;
 use super::scaling::Scaling;
 
 #[pyclass(frozen, subclass, module = "ferrostep._native")]
@@ -115,7 +116,7 @@ impl Core {
                     "this optimizer is unbound (made without params): use update()",
                 ));
             }
-            info(py, &inner.step(py, grads, scaling)?)
+            info(py, inner.step(py, grads, scaling)?)
         })
     }
 
@@ -185,23 +186,22 @@ impl Core {
                 None => slf
                     .call_method1(pyo3::intern!(py, "_flatten"), ("parameters", params))?
                     .try_iter()?
-                    .map(|array| Ok(Some(array?.cast_into::<PyUntypedArray>()?)))
+                    .map(|array| Array::plain(&array?, "a parameter", "wanted an array").map(Some))
                     .collect::<PyResult<_>>()?,
             };
             let (grads, mut locked) = core.read(slf, grads)?;
             let inner = started(&mut locked)?;
             let outcome = inner.take(arrays).and_then(|()| inner.step(py, grads, scaling));
             inner.release();
-            info(py, &outcome?)
+            info(py, outcome?)
         })
     }
 
     /// The parameters' arrays; None for one that nobody holds any more.
-    fn _parameters<'py>(
-        &self,
-        py: Python<'py>,
-    ) -> PyResult<Vec<Option<Bound<'py, PyUntypedArray>>>> {
-        Ok(started(&mut self.inner.lock(py)?)?.slots.iter().map(|slot| slot.array(py)).collect())
+    fn _parameters<'py>(&self, py: Python<'py>) -> PyResult<Vec<Option<Bound<'py, PyAny>>>> {
+        let mut locked = self.inner.lock(py)?;
+        let slots = &started(&mut locked)?.slots;
+        Ok(slots.iter().map(|slot| Some(slot.array(py)?.object().clone())).collect())
     }
 
     /// One parameter's state, its live arrays; None before its first step.
@@ -214,7 +214,7 @@ impl Core {
         let state = PyDict::new(py);
         state.set_item("step", slot.step)?;
         for array in &slot.states {
-            state.set_item(&array.name, array.array.bind(py))?;
+            state.set_item(&array.name, array.array.bind(py).object())?;
         }
         Ok(Some(state))
     }
@@ -258,13 +258,15 @@ fn started<'a>(inner: &'a mut Locked<'_, Option<Inner>>) -> PyResult<&'a mut Inn
 }
 
 /// What a step returns; without a norm, one of two constants.
-fn info(py: Python<'_>, outcome: &Outcome) -> PyResult<Py<StepInfo>> {
+fn info(py: Python<'_>, outcome: Outcome) -> PyResult<Py<StepInfo>> {
     static CONSTANTS: [PyOnceLock<Py<StepInfo>>; 2] = [PyOnceLock::new(), PyOnceLock::new()];
-    let Outcome { applied, grad_norm } = *outcome;
-    let made = || Py::new(py, StepInfo { applied, grad_norm });
+    let Outcome { applied, grad_norm } = outcome;
     match grad_norm {
-        Some(_) => made(),
-        None => Ok(CONSTANTS[usize::from(applied)].get_or_try_init(py, made)?.clone_ref(py)),
+        Norm::NotAsked => {
+            let made = || Py::new(py, StepInfo { applied, grad_norm: Norm::NotAsked });
+            Ok(CONSTANTS[usize::from(applied)].get_or_try_init(py, made)?.clone_ref(py))
+        }
+        grad_norm => Py::new(py, StepInfo { applied, grad_norm }),
     }
 }
 

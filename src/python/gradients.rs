@@ -19,7 +19,7 @@ pub(super) fn plain<'py>(
 ) -> Option<Arrays<'py>> {
     let ndarray = ndarray(given.py());
     let item = |item| match exactly(item, ndarray) {
-        Ok(array) => Some(Some(array)),
+        Ok(array) => Some(Some(Array::Host(array))),
         Err(object) => object.is_none().then_some(None),
     };
     let mut arrays = Vec::with_capacity(names.map_or(1, <[_]>::len));
@@ -39,7 +39,7 @@ pub(super) fn plain<'py>(
             arrays.push(item(object)?);
         }
     } else {
-        arrays.push(Some(exactly(given.clone(), ndarray).ok()?));
+        arrays.push(Some(Array::Host(exactly(given.clone(), ndarray).ok()?)));
     }
     Some(arrays)
 }
@@ -65,11 +65,14 @@ fn one<'py>(
     label: &impl Fn(usize) -> String,
 ) -> PyResult<Option<Array<'py>>> {
     let g = match g.cast_into_exact::<PyUntypedArray>() {
-        Ok(array) => return Ok(Some(array)),
+        Ok(array) => return Ok(Some(Array::Host(array))),
         Err(error) => error.into_inner(),
     };
     if g.is_none() {
         return Ok(None);
+    }
+    if let Some(array) = Array::on_device(&g)? {
+        return Ok(Some(array));
     }
     let py = g.py();
     let numpy = py.import("numpy")?;
@@ -81,7 +84,7 @@ fn one<'py>(
     }
     if !(g.hasattr("__array_interface__")? || g.hasattr("__array__")?) {
         return Err(PyTypeError::new_err(format!(
-            "the gradient of {} is a {}; pass a NumPy array",
+            "the gradient of {} is a {}; pass a NumPy or CuPy array",
             label(i),
             g.get_type().name()?
         )));
@@ -90,5 +93,5 @@ fn one<'py>(
     let array = array.cast_into::<PyUntypedArray>().map_err(|error| {
         PyValueError::new_err(format!("the gradient of {} is no array: {error}", label(i)))
     })?;
-    Ok(Some(array))
+    Ok(Some(Array::Host(array)))
 }

@@ -10,6 +10,7 @@ use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple};
 use super::inner::Settings;
 use super::raw;
 use super::slot::Slot;
+use crate::cuda::{self, TraceKernel};
 use crate::engine::{self, Kernel};
 use crate::number::Kind;
 use crate::rules::{self, Method, Options, PreludeOptions, State, Value};
@@ -26,6 +27,20 @@ pub(super) struct Compiled {
     pub(super) state_kind: Option<Kind>,
     /// The options as Python normalised them.
     pub(super) options: Py<PyDict>,
+    read: Options,
+}
+
+impl Compiled {
+    /// The formula as the source of a kernel for devices.
+    pub(super) fn trace(&self, rule: &str) -> PyResult<cuda::Kernel> {
+        let (_, kernel) = rules::method(rule, &self.read, TraceKernel).map_err(internal)?;
+        Ok(kernel)
+    }
+}
+
+/// Python has checked the options: what the rule does not understand is a mistake of ours.
+fn internal(error: rules::OptionError) -> PyErr {
+    PyRuntimeError::new_err(error.to_string())
 }
 
 /// An entry of the group's dict.
@@ -201,7 +216,6 @@ fn compile(
     static IDS: AtomicU64 = AtomicU64::new(0);
     let normal = settings.read.bind(changed.py()).call1((changed, known))?.cast_into::<PyDict>()?;
     let options = read_options(&normal)?;
-    let internal = |error: rules::OptionError| PyRuntimeError::new_err(error.to_string());
     let prelude = PreludeOptions::read(&options).map_err(internal)?;
     let (method, kernel) = engine::compile(&settings.rule, &options).map_err(internal)?;
     let state_kind = options.word("state_dtype").ok().and_then(Kind::named);
@@ -213,6 +227,7 @@ fn compile(
         kernel,
         prelude,
         options: normal.unbind(),
+        read: options,
     })
 }
 

@@ -5,15 +5,18 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyString};
 
+use super::array::Place;
+use super::cuda::Cuda;
 use super::gradients::Arrays;
 use super::group::Group;
+use super::norm::{self, Norm};
 use super::overlap;
 use super::raw;
 use super::reference;
 use super::scaling::Scaling;
 use super::slot::{Slot, StateArray};
 use super::step::{self, Gradient, Part};
-use crate::engine::{ControlGuard, Plan, Written, clip_factor};
+use crate::engine::{Plan, Written};
 
 #[derive(Clone, Copy, PartialEq)]
 pub(super) enum NonFinite {
@@ -51,7 +54,7 @@ pub(super) struct Settings {
 /// What a step did.
 pub(super) struct Outcome {
     pub(super) applied: bool,
-    pub(super) grad_norm: Option<f64>,
+    pub(super) grad_norm: Norm,
 }
 
 pub(super) struct Inner {
@@ -64,6 +67,7 @@ pub(super) struct Inner {
     pub(super) skipped: u64,
     written: Option<Written>,
     plan: Plan,
+    cuda: Cuda,
 }
 
 pub(super) fn count_error(what: &str, found: usize, wanted: usize) -> PyErr {
@@ -72,6 +76,7 @@ pub(super) fn count_error(what: &str, found: usize, wanted: usize) -> PyErr {
 
 impl Inner {
     pub(super) fn new(settings: Settings, unbound: bool) -> Self {
+        let cuda = Cuda::new(&settings.rule);
         Inner {
             settings,
             groups: Vec::new(),
@@ -81,6 +86,7 @@ impl Inner {
             skipped: 0,
             written: None,
             plan: Plan::new(),
+            cuda,
         }
     }
 
@@ -96,6 +102,14 @@ impl Inner {
         let (known, number) = (self.slots.len(), self.groups.len());
         let slots = arrays.iter().zip(labels).map(|(array, l)| Slot::new(&array, l, number));
         let slots = slots.collect::<PyResult<Vec<_>>>()?;
+        if self.settings.reference.is_some()
+            && let Some(slot) = slots.iter().find(|slot| slot.header.place != Place::Host)
+        {
+            return Err(PyValueError::new_err(format!(
+                "{} is {}; backend=\"reference\" takes NumPy arrays alone",
+                slot.label, slot.header.place
+            )));
+        }
         self.slots.extend(slots);
         if let Err(error) = overlap::written(py, &self.slots) {
             self.slots.truncate(known);
@@ -206,24 +220,25 @@ impl Inner {
     /// The last checks and the run; not applied if the gradients are not finite and are skipped.
     fn apply(&mut self, py: Python<'_>, parts: &[Part<'_>], scaling: Scaling) -> PyResult<Outcome> {
         self.check_overlap(py, parts)?;
+        self.cuda.begin();
         let Settings { reference, rule, nonfinite, nonfinite_error, .. } = &self.settings;
-        let mut scale = scaling.grad_scale;
-        let mut grad_norm = None;
-        if let Some(max_norm) = scaling.max_norm {
-            let norm = match reference {
-                Some(module) => reference::global_norm(module.bind(py), &self.slots, parts)?,
-                None => step::global_norm(py, &self.slots, parts),
-            };
-            // A foreign rounding mode or flush-to-zero touches no scalar.
-            let _control = ControlGuard::new();
-            let norm = norm * scale.abs();
-            scale *= clip_factor(norm, max_norm);
-            grad_norm = Some(norm);
-        }
+        let Scaling { grad_scale, max_norm } = scaling;
+        let grad_norm = match (max_norm, reference) {
+            (None, _) => Norm::NotAsked,
+            (Some(_), Some(module)) => {
+                let norm = reference::global_norm(module.bind(py), &self.slots, parts)?;
+                Norm::Known(norm * grad_scale.abs())
+            }
+            (Some(max_norm), None) => {
+                let needed = *nonfinite != NonFinite::Propagate;
+                let asked = (grad_scale, max_norm);
+                norm::measure(py, &mut self.cuda, &self.slots, parts, asked, needed)?
+            }
+        };
         // A norm that is finite tells that every gradient is.
-        if *nonfinite != NonFinite::Propagate && !grad_norm.is_some_and(f64::is_finite) {
-            let found = step::find_nonfinite(py, &self.slots, parts);
-            if found.is_some() || grad_norm.is_some() {
+        if *nonfinite != NonFinite::Propagate && !grad_norm.is_finite() {
+            let found = norm::find_nonfinite(py, &mut self.cuda, &self.slots, parts)?;
+            if found.is_some() || matches!(grad_norm, Norm::Known(_)) {
                 if *nonfinite == NonFinite::Skip {
                     return Ok(Outcome { applied: false, grad_norm });
                 }
@@ -234,13 +249,22 @@ impl Inner {
                 return Err(PyErr::from_value(nonfinite_error.bind(py).call1((message,))?));
             }
         }
-        match reference {
-            Some(module) => {
-                let (module, groups) = (module.bind(py), &self.groups);
-                reference::run(module, rule, &self.slots, groups, parts, scale)?;
-            }
-            None => step::run(py, &mut self.slots, &self.groups, &mut self.plan, parts, scale)?,
+        let (slots, groups) = (&mut self.slots, &self.groups);
+        let scale = grad_norm.scale(grad_scale, max_norm);
+        if let Some(module) = reference {
+            reference::run(module.bind(py), rule, slots, groups, parts, scale)?;
+            return Ok(Outcome { applied: true, grad_norm });
         }
+        step::plan(slots, groups, &mut self.plan, parts, scale)?;
+        let clip = match &grad_norm {
+            Norm::OnDevice(clip) => Some(clip),
+            _ => None,
+        };
+        let launches = self.cuda.plan(py, slots, groups, parts, scale, clip)?;
+        // Devices first: they work while this processor does.
+        launches.iter().try_for_each(|launch| launch.run(py))?;
+        // SAFETY: `parts` and slots hold the arrays, whose headers were read in this call.
+        unsafe { step::run(py, &self.plan) };
         Ok(Outcome { applied: true, grad_norm })
     }
 

@@ -8,6 +8,7 @@ mod gradients;
 mod group;
 mod inner;
 mod lock;
+mod norm;
 mod overlap;
 mod raw;
 mod reference;
@@ -23,22 +24,26 @@ use crate::{number, rules};
 
 /// What a step did.
 #[pyclass(frozen, module = "ferrostep")]
-#[derive(Debug)]
 pub(crate) struct StepInfo {
     /// Whether the parameters were updated: False if a non-finite gradient made it skip.
     #[pyo3(get)]
     applied: bool,
-    /// The global norm of the gradients, where it was asked for.
-    #[pyo3(get)]
-    grad_norm: Option<f64>,
+    grad_norm: norm::Norm,
 }
 
 #[pymethods]
 impl StepInfo {
-    fn __repr__(&self) -> String {
+    /// The global norm of the gradients, where it was asked for. Where the gradients lie on one
+    /// device, to ask is to wait for it.
+    #[getter]
+    fn grad_norm(&self, py: Python<'_>) -> PyResult<Option<f64>> {
+        self.grad_norm.value(py)
+    }
+
+    fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
         let applied = if self.applied { "True" } else { "False" };
-        let norm = self.grad_norm.map_or("None".to_owned(), |norm| norm.to_string());
-        format!("StepInfo(applied={applied}, grad_norm={norm})")
+        let norm = self.grad_norm.value(py)?.map_or("None".to_owned(), |norm| norm.to_string());
+        Ok(format!("StepInfo(applied={applied}, grad_norm={norm})"))
     }
 }
 
@@ -105,10 +110,10 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("CUDA_LEAF", crate::engine::LEAF)?;
     module.add("CUDA_LANES", crate::engine::LANES)?;
     module.add("CUDA_FOLD", crate::cuda::FOLD)?;
-    module.add_function(wrap_pyfunction!(cuda::cuda_source, module)?)?;
-    module.add_function(wrap_pyfunction!(cuda::cuda_norm_source, module)?)?;
-    module.add_function(wrap_pyfunction!(cuda::cuda_scalars, module)?)?;
-    module.add_function(wrap_pyfunction!(cuda::cuda_states, module)?)?;
+    module.add_function(wrap_pyfunction!(cuda::source::cuda_source, module)?)?;
+    module.add_function(wrap_pyfunction!(cuda::source::cuda_norm_source, module)?)?;
+    module.add_function(wrap_pyfunction!(cuda::source::cuda_scalars, module)?)?;
+    module.add_function(wrap_pyfunction!(cuda::source::cuda_states, module)?)?;
     module.add_function(wrap_pyfunction!(simd_tiers, module)?)?;
     module.add_function(wrap_pyfunction!(simd_tier, module)?)?;
     module.add_function(wrap_pyfunction!(set_simd_tier, module)?)?;

@@ -5,7 +5,7 @@ use std::ops::Range;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
-use super::array::{Array, shares_memory};
+use super::array::Array;
 use super::slot::Slot;
 use super::step::{Gradient, Part};
 use crate::engine::Written;
@@ -22,7 +22,7 @@ pub(super) fn check_disjoint(
             if first.is(second) {
                 return Err(PyValueError::new_err(format!("{a} and {b} are the same array")));
             }
-            if shares_memory(first, second)? {
+            if first.shares_memory(second)? {
                 return Err(PyValueError::new_err(format!("{a} and {b} overlap in memory")));
             }
         }
@@ -37,7 +37,7 @@ pub(super) fn written(py: Python<'_>, slots: &[Slot]) -> PyResult<Written> {
     for slot in slots {
         let states = slot.states.iter().map(|state| {
             let label = format!("state {:?} of {}", state.name, slot.label);
-            (label, Some(state.array.bind(py).clone()), &state.header)
+            (label, Some(state.array.bind(py)), &state.header)
         });
         let all = std::iter::once((slot.label.clone(), slot.array(py), &slot.header)).chain(states);
         for (label, array, header) in all {
@@ -74,9 +74,9 @@ pub(super) fn check_gradient(
     let Some(extent) = extent.filter(|extent| !extent.is_empty()) else { return Ok(()) };
     for other in written.hits(extent) {
         let slot = &slots[other];
-        let states = slot.states.iter().map(|state| state.array.bind(py).clone());
+        let states = slot.states.iter().map(|state| state.array.bind(py));
         for array in slot.array(py).into_iter().chain(states) {
-            if shares_memory(&part.gradient, &array)? {
+            if part.gradient.shares_memory(&array)? {
                 return Err(PyValueError::new_err(format!(
                     "the gradient of {} overlaps {} (or its state) in memory; pass a copy",
                     slots[part.slot].label, slot.label

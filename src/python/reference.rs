@@ -18,7 +18,7 @@ pub(super) fn global_norm(
         Precision::F32 => "f4",
         Precision::F64 => "f8",
     };
-    let gradients: Vec<_> = parts.iter().map(|part| &part.gradient).collect();
+    let gradients: Vec<_> = parts.iter().map(|part| part.gradient.object()).collect();
     let dtypes: Vec<_> = parts.iter().map(dtype).collect();
     reference.call_method1("global_norm", (gradients, dtypes))?.extract()
 }
@@ -40,7 +40,7 @@ pub(super) fn run(
         let Some(array) = slot.array(py) else { continue };
         let state = PyDict::new(py);
         for array in &slot.states {
-            state.set_item(&array.name, &array.array)?;
+            state.set_item(&array.name, array.array.bind(py).object())?;
         }
         let fresh = PySet::empty(py)?;
         if part.fresh {
@@ -50,10 +50,11 @@ pub(super) fn run(
         }
         let t = slot.step + 1;
         let options = &compiled.options;
-        let arguments = (rule, &array, &part.gradient, &state, options, t, fresh, scale);
+        let (array, gradient) = (array.object(), part.gradient.object());
+        let arguments = (rule, array, gradient, &state, options, t, fresh, scale);
         let (p, new): (Bound<'_, PyAny>, Bound<'_, PyDict>) =
             reference.call_method1("update", arguments)?.extract()?;
-        results.push((array.into_any(), p));
+        results.push((array.clone(), p));
         for (name, value) in &new {
             if let Some(old) = state.get_item(&name)? {
                 results.push((old, value));

@@ -1,12 +1,11 @@
 //! One parameter: its array, its state arrays and its step count.
 
-use numpy::PyUntypedArray;
 use pyo3::exceptions::PyValueError;
 use pyo3::ffi;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyWeakrefReference};
+use pyo3::types::PyWeakrefReference;
 
-use super::array::{Array, Header, dtype_name, plain, shape_text};
+use super::array::{Array, Header, Held, Place, shape_text};
 use super::group::Compiled;
 use crate::engine::{Kinds, Precision, Prepared};
 use crate::number::Kind;
@@ -14,7 +13,7 @@ use crate::rules::MAX_STATES;
 
 pub(super) struct StateArray {
     pub(super) name: String,
-    pub(super) array: Py<PyUntypedArray>,
+    pub(super) array: Held,
     pub(super) header: Header,
 }
 
@@ -34,7 +33,7 @@ pub(super) struct Slot {
     pub(super) label: String,
     pub(super) group: usize,
     /// None between the calls of an unbound optimizer, whose arrays come with each call.
-    held: Option<Py<PyUntypedArray>>,
+    held: Option<Held>,
     /// The last array of an unbound optimizer.
     last: Option<Py<PyWeakrefReference>>,
     pub(super) header: Header,
@@ -47,13 +46,14 @@ pub(super) struct Slot {
 
 impl Slot {
     pub(super) fn new(array: &Bound<'_, PyAny>, label: String, group: usize) -> PyResult<Self> {
-        let wanted = "parameters must be NumPy arrays (numpy.ndarray or numpy.memmap)";
-        let array = plain(array, &label, wanted)?;
+        let wanted =
+            "parameters must be NumPy arrays (numpy.ndarray or numpy.memmap) or CuPy arrays";
+        let array = Array::plain(array, &label, wanted)?;
         Ok(Slot {
             header: Header::of_written(&array, &label)?,
             label,
             group,
-            held: Some(array.unbind()),
+            held: Some(array.hold()),
             last: None,
             step: 0,
             states: Vec::new(),
@@ -65,16 +65,24 @@ impl Slot {
     /// The array, None if nobody holds it any more.
     pub(super) fn array<'py>(&self, py: Python<'py>) -> Option<Array<'py>> {
         match (&self.held, &self.last) {
-            (Some(array), _) => Some(array.bind(py).clone()),
-            (None, Some(last)) => last.bind(py).upgrade_as::<PyUntypedArray>().ok().flatten(),
+            (Some(array), _) => Some(array.bind(py)),
+            (None, Some(last)) => self.known(last.bind(py).upgrade()?),
             (None, None) => None,
+        }
+    }
+
+    /// An array that was this slot's.
+    fn known<'py>(&self, object: Bound<'py, PyAny>) -> Option<Array<'py>> {
+        match self.header.place {
+            Place::Host => object.cast_into().ok().map(Array::Host),
+            Place::Device(_) => Some(Array::Device(object)),
         }
     }
 
     /// Holds the array by a weak reference alone.
     pub(super) fn weaken(&mut self, py: Python<'_>) -> PyResult<()> {
         if let Some(array) = self.array(py) {
-            self.last = Some(PyWeakrefReference::new(array.as_any())?.unbind());
+            self.last = Some(PyWeakrefReference::new(array.object())?.unbind());
         }
         self.held = None;
         Ok(())
@@ -83,23 +91,23 @@ impl Slot {
     /// The address of the array object that is held; null if none is.
     #[inline]
     pub(super) fn pointer(&self) -> *mut ffi::PyObject {
-        self.held.as_ref().map_or(std::ptr::null_mut(), Py::as_ptr)
+        self.held.as_ref().map_or(std::ptr::null_mut(), Held::as_ptr)
     }
 
     /// Takes and holds the array that came with this call in place of the last one.
     pub(super) fn take(&mut self, array: Array<'_>) -> PyResult<()> {
-        let last = self.array(array.py());
+        let last = self.array(array.object().py());
         if !last.as_ref().is_some_and(|last| last.is(&array)) {
-            if last.is_some() && !self.header.same_memory(&array) {
+            if last.is_some() && !self.header.same_memory(&array)? {
                 return Err(PyValueError::new_err(format!(
                     "{} is another array than at the last update, which is still alive: two \
                      layers would share one state; give each its own names or optimizer",
                     self.label
                 )));
             }
-            self.last = Some(PyWeakrefReference::new(array.as_any())?.unbind());
+            self.last = Some(PyWeakrefReference::new(array.object())?.unbind());
         }
-        self.held = Some(array.unbind());
+        self.held = Some(array.hold());
         Ok(())
     }
 
@@ -113,7 +121,7 @@ impl Slot {
     /// Checks the parameter and its state against what they were. True if memory has moved.
     #[inline]
     pub(super) fn check(&mut self, py: Python<'_>) -> PyResult<bool> {
-        let same = |header: &Header, array: &Py<PyUntypedArray>| header.matches(array.bind(py));
+        let same = |header: &Header, array: &Held| header.matches(py, array);
         if self.held.as_ref().is_some_and(|array| same(&self.header, array))
             && self.states.iter().all(|state| same(&state.header, &state.array))
         {
@@ -128,13 +136,19 @@ impl Slot {
     fn check_again(&mut self, py: Python<'_>) -> PyResult<()> {
         if let Some(array) = &self.held {
             let array = array.bind(py);
-            let now = Header::of_written(array, &self.label)?;
+            let now = Header::of_written(&array, &self.label)?;
+            if now.place != self.header.place {
+                return Err(PyValueError::new_err(format!(
+                    "{} is {} now, and was {} when the optimizer was made",
+                    self.label, now.place, self.header.place
+                )));
+            }
             if now.shape != self.header.shape || now.format.kind != self.header.format.kind {
                 return Err(PyValueError::new_err(format!(
                     "{} has changed: shape {} and dtype {} now, shape {} when the optimizer was made",
                     self.label,
                     shape_text(&now.shape),
-                    dtype_name(array),
+                    array.dtype_name(),
                     shape_text(&self.header.shape)
                 )));
             }
@@ -143,12 +157,12 @@ impl Slot {
         for state in &mut self.states {
             let array = state.array.bind(py);
             let label = format!("state {:?} of {}", state.name, self.label);
-            let now = Header::of_written(array, &label)?;
+            let now = Header::of_written(&array, &label)?;
             if now.shape != self.header.shape || now.format.kind != state.header.format.kind {
                 return Err(PyValueError::new_err(format!(
                     "{label} has changed: shape {} and dtype {} now, wanted shape {}",
                     shape_text(&now.shape),
-                    dtype_name(array),
+                    array.dtype_name(),
                     shape_text(&self.header.shape)
                 )));
             }
@@ -168,7 +182,8 @@ impl Slot {
             let headers = || order[..compiled.states.len()].iter().map(|&i| &self.states[i].header);
             let kind = |header: &Header| header.format.kind;
             let first = headers().next().map_or(self.header.precision().kind(), kind);
-            let in_place = self.header.runs_in_place()
+            let in_place = self.header.place == Place::Host
+                && self.header.runs_in_place()
                 && headers().all(|state| state.runs_in_place() && kind(state) == first);
             let in_place = in_place.then_some(first);
             self.ready = Some(Ready { options: compiled.id, order, in_place, prepared: None });
@@ -185,18 +200,18 @@ impl Slot {
             let Compiled { kernel, prelude, .. } = compiled;
             let kinds = Kinds { p: self.header.format.kind, g: gradient, state };
             let (p, len) = (self.header.pointer(), self.header.len());
-            let states = self.ready_states(kernel.states()).map(Header::pointer);
+            let states = self.ready_states(kernel.states()).map(|state| state.header.pointer());
             let made = Prepared::new(*kernel, prelude.coupled_decay(), kinds, p, states, len);
             self.ready.as_mut()?.prepared = made;
         }
         self.ready.as_ref()?.prepared.as_ref()
     }
 
-    /// The headers of the rule's states, in the rule's order.
+    /// The rule's states, in the rule's order; `prepare` comes first.
     #[inline]
-    pub(super) fn ready_states(&self, count: usize) -> impl Iterator<Item = &Header> {
+    pub(super) fn ready_states(&self, count: usize) -> impl Iterator<Item = &StateArray> {
         let order = self.ready.as_ref().map_or([0; MAX_STATES], |ready| ready.order);
-        (0..count).map(move |i| &self.states[order[i]].header)
+        (0..count).map(move |i| &self.states[order[i]])
     }
 
     /// State arrays that the rule needs and the slot lacks: made, and not yet kept.
@@ -205,14 +220,9 @@ impl Slot {
         let mut made = Vec::new();
         for state in &compiled.states {
             if self.states.iter().all(|have| have.name != state.name) {
-                let options = PyDict::new(py);
+                let Some(like) = self.array(py) else { continue };
                 let kind = compiled.state_kind.unwrap_or(self.header.precision().kind());
-                options.set_item("dtype", kind.name())?;
-                options.set_item("order", "K")?;
-                options.set_item("subok", false)?;
-                let numpy = py.import("numpy")?;
-                let like = (self.array(py), state.initial);
-                let new = numpy.call_method("full_like", like, Some(&options))?;
+                let new = like.full_like(state.initial, kind.name())?;
                 made.push(StateArray::new(state.name.to_owned(), new, &self.label)?);
             }
         }
@@ -221,7 +231,9 @@ impl Slot {
 
     /// Whether the array is one that the parameter may have as state.
     pub(super) fn may_have(&self, state: &StateArray) -> bool {
-        state.header.shape == self.header.shape && self.may_keep(state.header.format.kind)
+        state.header.shape == self.header.shape
+            && state.header.place == self.header.place
+            && self.may_keep(state.header.format.kind)
     }
 
     /// Whether the parameter's state may be of this type: float64 beside float64, else narrower.
@@ -248,8 +260,9 @@ impl Slot {
 
 impl StateArray {
     pub(super) fn new(name: String, array: Bound<'_, PyAny>, of: &str) -> PyResult<Self> {
-        let array = array.cast_into::<PyUntypedArray>()?;
-        let header = Header::of_written(&array, &format!("state {name:?} of {of}"))?;
-        Ok(StateArray { name, array: array.unbind(), header })
+        let label = format!("state {name:?} of {of}");
+        let array = Array::plain(&array, &label, "wanted an array")?;
+        let header = Header::of_written(&array, &label)?;
+        Ok(StateArray { name, array: array.hold(), header })
     }
 }

@@ -3,11 +3,11 @@
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 
-use super::array::{Array, Header, shape_text};
+use super::array::{Array, Header, Place, shape_text};
 use super::gradients::Arrays;
 use super::group::{Compiled, Group};
 use super::slot::{Slot, StateArray};
-use crate::engine::{self, Block, ControlGuard, Plan, Precision, Unsupported, View, threads};
+use crate::engine::{Block, ControlGuard, Plan, Precision, Unsupported, View, threads};
 use crate::number::Kind;
 use crate::rules::Clock;
 
@@ -22,7 +22,7 @@ pub(super) enum Gradient {
 }
 
 impl Gradient {
-    fn view(&self, beside: &Header) -> View {
+    pub(super) fn view(&self, beside: &Header) -> View {
         match self {
             Gradient::InPlace(data, kind) => beside.view_at(*data, *kind),
             Gradient::Elsewhere(header) => header.view(),
@@ -48,6 +48,7 @@ pub(super) fn parts<'py>(slots: &[Slot], grads: Arrays<'py>) -> PyResult<Vec<Par
             Some((data, kind)) => Gradient::InPlace(data, kind),
             None => {
                 let header = Header::of_gradient(&gradient, &slot.label)?;
+                check_place(&slot.header, &header, &slot.label)?;
                 if header.shape != slot.header.shape {
                     return Err(PyValueError::new_err(format!(
                         "the gradient of {} has shape {}, wanted {}",
@@ -62,6 +63,20 @@ pub(super) fn parts<'py>(slots: &[Slot], grads: Arrays<'py>) -> PyResult<Vec<Par
         parts.push(Part { slot: i, gradient, fresh: false, place });
     }
     Ok(parts)
+}
+
+fn check_place(parameter: &Header, gradient: &Header, label: &str) -> PyResult<()> {
+    if parameter.place == gradient.place {
+        return Ok(());
+    }
+    let message = format!(
+        "the gradient of {label} is {}, the parameter {}; they must be in one place",
+        gradient.place, parameter.place
+    );
+    Err(match (parameter.place, gradient.place) {
+        (Place::Device(_), Place::Device(_)) => PyValueError::new_err(message),
+        _ => PyTypeError::new_err(message),
+    })
 }
 
 /// Makes what state is missing, for all parameters before any is kept.
@@ -91,40 +106,13 @@ pub(super) fn make_states(
     Ok(grown)
 }
 
-/// The gradients as the engine's reductions take them.
-fn gradients(slots: &[Slot], parts: &[Part<'_>]) -> engine::Arrays {
-    let view = |part: &Part<'_>| {
-        let header = &slots[part.slot].header;
-        (part.place.view(header), header.precision())
-    };
-    parts.iter().map(view).collect()
-}
-
 /// Runs what moves this many bytes, without the interpreter if they are many.
 pub(super) fn detached<T: Send>(py: Python<'_>, bytes: usize, run: impl FnOnce() -> T + Send) -> T {
     if bytes > DETACH_BYTES { py.detach(run) } else { run() }
 }
 
-/// The first parameter whose gradient is not finite once it is converted.
-pub(super) fn find_nonfinite(py: Python<'_>, slots: &[Slot], parts: &[Part<'_>]) -> Option<usize> {
-    let (gradients, threads) = (gradients(slots, parts), threads::count());
-    // SAFETY: the headers were read in this call and the gradients are held; another thread that
-    // resizes or writes them meanwhile is as unsafe as it is with NumPy itself.
-    let run = || unsafe { gradients.first_nonfinite(threads) };
-    detached(py, gradients.bytes(), run).map(|i| parts[i].slot)
-}
-
-/// The norm of all gradients together, before scaling.
-pub(super) fn global_norm(py: Python<'_>, slots: &[Slot], parts: &[Part<'_>]) -> f64 {
-    let (gradients, threads) = (gradients(slots, parts), threads::count());
-    // SAFETY: as in `find_nonfinite`.
-    let run = || unsafe { gradients.squares(threads) }.norm(1.0);
-    detached(py, gradients.bytes(), run)
-}
-
-/// Runs the parts, without the interpreter if they are large.
-pub(super) fn run(
-    py: Python<'_>,
+/// Plans the parts in host memory.
+pub(super) fn plan(
     slots: &mut [Slot],
     groups: &[Group],
     plan: &mut Plan,
@@ -136,6 +124,9 @@ pub(super) fn run(
     let mut blocks = Blocks { scale, last: None, all: Vec::new() };
     for part in parts {
         let slot = &mut slots[part.slot];
+        if slot.header.place != Place::Host {
+            continue;
+        }
         let compiled = groups[slot.group].compiled()?;
         let block = blocks.of(plan, slot, compiled, part.fresh);
         // SAFETY: all headers were read or compared in this call, under the lock; parameters and
@@ -144,13 +135,19 @@ pub(super) fn run(
         unsafe { push(plan, slot, compiled, block, &part.place) }
             .map_err(|error| PyTypeError::new_err(error.to_string()))?;
     }
-    let plan = &*plan;
-    let threads = threads::count();
-    // SAFETY: as above; without the interpreter too, since the arrays are held and another
-    // thread that resizes or writes them meanwhile is as unsafe as it is with NumPy itself.
-    let run = || unsafe { plan.run(threads) };
-    detached(py, plan.bytes(), run);
     Ok(())
+}
+
+/// Runs the plan, without the interpreter if it is long.
+///
+/// # Safety
+/// The arrays that it was made of are held, and nothing has happened to them since.
+pub(super) unsafe fn run(py: Python<'_>, plan: &Plan) {
+    let _control = ControlGuard::new();
+    let threads = threads::count();
+    // SAFETY: the caller's promise; without the interpreter too, since another thread that resizes
+    // or writes the arrays meanwhile is as unsafe as it is with NumPy itself.
+    detached(py, plan.bytes(), || unsafe { plan.run(threads) });
 }
 
 type BlockKey = (usize, Clock, Precision);
@@ -201,7 +198,8 @@ unsafe fn push(
     }
     let Compiled { kernel, prelude, .. } = compiled;
     let (p, g) = (slot.header.view(), place.view(&slot.header));
-    let states: Vec<_> = slot.ready_states(kernel.states()).map(Header::view).collect();
+    let states: Vec<_> =
+        slot.ready_states(kernel.states()).map(|state| state.header.view()).collect();
     // SAFETY: passed on from the caller.
     unsafe { plan.push(*kernel, prelude.coupled_decay(), block, &p, &g, &states) }
 }

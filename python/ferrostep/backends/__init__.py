@@ -1,1 +1,1 @@
-"""Where an update is computed: the Rust core, or NumPy (the reference)."""
+"""Where an update is computed: the Rust core, CuPy's device, or NumPy (the reference)."""

@@ -4,10 +4,10 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
 
-use super::group::read_options;
 use crate::cuda::{self, Kernel, TraceKernel};
 use crate::engine::{ControlGuard, Kinds, Precision};
 use crate::number::Kind;
+use crate::python::group::read_options;
 use crate::rules::{self, Clock, Method, PreludeOptions};
 
 fn kind(name: &str, what: &str) -> PyResult<Kind> {
@@ -33,7 +33,7 @@ fn traced(
 /// default is the compute type.
 #[pyfunction]
 #[pyo3(signature = (rule, options, param, grad, state=None))]
-pub(super) fn cuda_source(
+pub(in crate::python) fn cuda_source(
     rule: &str,
     options: &Bound<'_, PyDict>,
     param: &str,
@@ -55,7 +55,7 @@ pub(super) fn cuda_source(
 
 /// The state arrays of a rule with these options: names, and the values they start with.
 #[pyfunction]
-pub(super) fn cuda_states(
+pub(in crate::python) fn cuda_states(
     rule: &str,
     options: &Bound<'_, PyDict>,
 ) -> PyResult<Vec<(&'static str, f64)>> {
@@ -65,13 +65,13 @@ pub(super) fn cuda_states(
 
 /// The kernels of the gradients' norm and of the search for what is not finite.
 #[pyfunction]
-pub(super) fn cuda_norm_source() -> String {
+pub(in crate::python) fn cuda_norm_source() -> String {
     cuda::norm_source()
 }
 
 /// The bytes of an update kernel's `Scalars` at step `t`; `fresh` as in `rules::Clock`.
 #[pyfunction]
-pub(super) fn cuda_scalars<'py>(
+pub(in crate::python) fn cuda_scalars<'py>(
     rule: &str,
     options: &Bound<'py, PyDict>,
     param: &str,

@@ -1,0 +1,38 @@
+"""CuPy arrays: the few calls of CuPy that a step on a CUDA device needs.
+
+What to launch, with which arguments, is decided in the native module, which also prints the
+kernels' source; nothing here knows a formula. CuPy is imported when the first of its arrays, or of
+another library's arrays on a device, is seen.
+"""
+
+from ferrostep.backends.cuda.arrays import (
+    adopt,
+    contiguous,
+    copy_back,
+    full_like,
+    shares_memory,
+    stream,
+    to_device,
+    to_host,
+    upload,
+)
+from ferrostep.backends.cuda.norm import clip, first_nonfinite, leaf_sums, read_norm
+from ferrostep.backends.cuda.update import launch, update_kernel
+
+__all__ = [
+    "adopt",
+    "clip",
+    "contiguous",
+    "copy_back",
+    "first_nonfinite",
+    "full_like",
+    "launch",
+    "leaf_sums",
+    "read_norm",
+    "shares_memory",
+    "stream",
+    "to_device",
+    "to_host",
+    "update_kernel",
+    "upload",
+]

@@ -1,0 +1,78 @@
+"""The norm of gradients on one device, and the search for what is not finite.
+
+`table` is the table of gradients on the device, of `count` rows, which have `leaves` leaves of the
+reduction in all.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from ferrostep._native import CUDA_FOLD, CUDA_LANES, CUDA_THREADS, cuda_norm_source
+from ferrostep.backends.cuda.library import cupy
+from ferrostep.backends.cuda.update import compiled
+
+
+_source = cache(cuda_norm_source)
+
+
+def _launch(device: int, name: str, threads: int, arguments: tuple[Any, ...]) -> None:
+    kernel = compiled(device, _source(), name)
+    grid = -(-threads // CUDA_THREADS)
+    kernel((grid,), (min(threads, CUDA_THREADS),), arguments)
+
+
+def _leaf_sums(device: int, table: Any, count: int, leaves: int) -> Any:
+    xp = cupy()
+    partials, sums = xp.empty(leaves * CUDA_LANES, np.float64), xp.empty(leaves, np.float64)
+    arguments = (table, np.int32(count), np.int64(leaves), partials)
+    _launch(device, "ferrostep_norm_partials", leaves * CUDA_LANES, arguments)
+    _launch(device, "ferrostep_norm_leaves", leaves, (partials, np.int64(leaves), sums))
+    return sums
+
+
+def leaf_sums(device: int, table: Any, count: int, leaves: int) -> list[float]:
+    """Return the sum of squares of each leaf, waiting for it."""
+    if leaves == 0:
+        return []
+    with cupy().cuda.Device(device):
+        sums: list[float] = cupy().asnumpy(_leaf_sums(device, table, count, leaves)).tolist()
+        return sums
+
+
+def clip(
+    device: int, table: Any, count: int, leaves: int, grad_scale: float, max_norm: float
+) -> tuple[Any, int]:
+    """Return norm, scale and the scale in float32 on the device, and their address."""
+    xp = cupy()
+    with xp.cuda.Device(device):
+        sums = _leaf_sums(device, table, count, leaves) if leaves else xp.zeros(1, np.float64)
+        while sums.size > 1:
+            n, folded = sums.size, xp.empty(-(-sums.size // CUDA_FOLD), np.float64)
+            _launch(device, "ferrostep_norm_fold", folded.size, (sums, np.int64(n), folded))
+            sums = folded
+        result = xp.empty(3, np.float64)
+        arguments = (sums, np.float64(grad_scale), np.float64(max_norm), result)
+        _launch(device, "ferrostep_norm_finish", 1, arguments)
+        return result, result.data.ptr
+
+
+def read_norm(result: Any) -> float:
+    """Return the norm that `clip` left on the device, waiting for it."""
+    with cupy().cuda.Device(result.data.device_id):
+        return float(cupy().asnumpy(result)[0])
+
+
+def first_nonfinite(device: int, table: Any, count: int, leaves: int) -> int:
+    """Return the first row with an element that is not finite, or `count`; waits for it."""
+    if leaves == 0:
+        return count
+    xp = cupy()
+    with xp.cuda.Device(device):
+        first = xp.asarray(np.array([count], np.int32))
+        arguments = (table, np.int32(count), np.int64(leaves), first)
+        _launch(device, "ferrostep_find_nonfinite", leaves * CUDA_LANES, arguments)
+        return int(xp.asnumpy(first)[0])

@@ -1,0 +1,44 @@
+"""The update kernels, compiled and launched."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from ferrostep._native import CUDA_THREADS
+from ferrostep.backends.cuda.library import cupy
+
+
+@cache
+def module(source: str) -> Any:
+    """Return the module of a source; CuPy compiles it at its first use, and keeps it on disk."""
+    return cupy().RawModule(code=source)
+
+
+@cache
+def compiled(device: int, source: str, name: str) -> Any:
+    """Return a kernel, compiled for the device."""
+    with cupy().cuda.Device(device):
+        kernel = module(source).get_function(name)
+        kernel.compile()
+        return kernel
+
+
+def update_kernel(device: int, source: str) -> Any:
+    """Return the update kernel of a source."""
+    return compiled(device, source, "ferrostep_update")
+
+
+def launch(
+    device: int, kernel: Any, chunks: int, table: Any, count: int, scalars: bytes, clip: int
+) -> None:
+    """Launch an update kernel on the device's current stream.
+
+    `clip` is the address of the gradients' scale, 0 if it is among the scalars.
+    """
+    # A structured array of one element is passed by value.
+    struct = np.frombuffer(scalars, np.dtype([("bytes", np.uint8, len(scalars))]))
+    with cupy().cuda.Device(device):
+        kernel((chunks,), (CUDA_THREADS,), (table, np.int32(count), struct, np.uint64(clip)))

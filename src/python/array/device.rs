@@ -1,0 +1,76 @@
+//! CuPy arrays by their attributes. Nothing here imports CuPy but the backend in Python, and that
+//! only when an array was seen that asks for it.
+
+use numpy::PyArrayDescr;
+use numpy::npyffi::{NPY_ARRAY_ALIGNED, NPY_ARRAY_C_CONTIGUOUS, NPY_ARRAY_WRITEABLE};
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyModule, PyString, PyTuple, PyType};
+
+use super::header::{Axes, Fields};
+use super::{Header, Place};
+
+pub(super) fn backend(py: Python<'_>) -> PyResult<Bound<'_, PyModule>> {
+    py.import(intern!(py, "ferrostep.backends.cuda"))
+}
+
+/// `cupy.ndarray`, once one was seen.
+static CUPY: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+
+/// The CuPy array of an object whose memory is on a device, None of any other.
+pub(super) fn adopt<'py>(object: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyAny>>> {
+    let py = object.py();
+    let class = object.get_type();
+    if CUPY.get(py).is_some_and(|known| class.is(known)) {
+        return Ok(Some(object.clone()));
+    }
+    if !class.hasattr(intern!(py, "__cuda_array_interface__"))? {
+        return Ok(None);
+    }
+    let array = backend(py)?.call_method1(intern!(py, "adopt"), (object,))?;
+    if array.is_none() {
+        return Ok(None);
+    }
+    CUPY.get_or_init(py, || array.get_type().unbind());
+    Ok(Some(array))
+}
+
+pub(super) fn dtype<'py>(array: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyArrayDescr>> {
+    Ok(array.getattr(intern!(array.py(), "dtype"))?.cast_into::<PyArrayDescr>()?)
+}
+
+fn lengths(array: &Bound<'_, PyAny>, name: &Bound<'_, PyString>) -> PyResult<Axes> {
+    array.getattr(name)?.cast::<PyTuple>()?.iter().map(|n| n.extract()).collect()
+}
+
+pub(super) fn fields(array: &Bound<'_, PyAny>) -> PyResult<Fields> {
+    let py = array.py();
+    let data = array.getattr(intern!(py, "data"))?;
+    let shape = lengths(array, intern!(py, "shape"))?;
+    let strides = lengths(array, intern!(py, "strides"))?;
+    let contiguous: bool =
+        array.getattr(intern!(py, "flags"))?.getattr(intern!(py, "c_contiguous"))?.extract()?;
+    let c_order = if contiguous { NPY_ARRAY_C_CONTIGUOUS } else { 0 };
+    let pointer: usize = data.getattr(intern!(py, "ptr"))?.extract()?;
+    let itemsize: usize = array.getattr(intern!(py, "itemsize"))?.extract()?;
+    let aligned = if pointer.is_multiple_of(itemsize.max(1)) { NPY_ARRAY_ALIGNED } else { 0 };
+    Ok(Fields {
+        place: Place::Device(data.getattr(intern!(py, "device_id"))?.extract()?),
+        data: pointer,
+        flags: NPY_ARRAY_WRITEABLE | aligned | c_order,
+        shape,
+        strides,
+    })
+}
+
+/// Whether the array is still what its header says. CuPy lets the shape be changed in place.
+pub(super) fn matches(header: &Header, array: &Bound<'_, PyAny>) -> PyResult<bool> {
+    let py = array.py();
+    let pointer: usize =
+        array.getattr(intern!(py, "data"))?.getattr(intern!(py, "ptr"))?.extract()?;
+    Ok(pointer == header.pointer() as usize
+        && lengths(array, intern!(py, "shape"))? == header.shape
+        && lengths(array, intern!(py, "strides"))? == *header.strides()
+        && header.is_of(dtype(array)?.as_ptr()))
+}

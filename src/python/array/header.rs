@@ -1,0 +1,256 @@
+//! What an array was when it was last looked at.
+//!
+//! A step compares every header with what it was; that is most of a small step's time. So shapes
+//! and strides up to four axes lie inside the header, and a C-contiguous array's strides, which
+//! follow from its shape and flags, are not compared.
+
+use std::ops::Range;
+use std::sync::atomic::{AtomicI32, Ordering};
+
+use numpy::npyffi::{NPY_ARRAY_ALIGNED, NPY_ARRAY_C_CONTIGUOUS, NPY_ARRAY_WRITEABLE, NPY_TYPES};
+use numpy::{PyArrayDescr, PyArrayDescrMethods, PyUntypedArrayMethods};
+use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::ffi;
+use pyo3::prelude::*;
+use smallvec::SmallVec;
+
+use super::host::{axes, fields};
+use super::{Array, Held, Place, device, shape_text};
+use crate::engine::{Precision, View};
+use crate::number::{Format, Kind};
+
+const IN_PLACE: i32 = NPY_ARRAY_C_CONTIGUOUS | NPY_ARRAY_ALIGNED;
+
+pub(super) type Axes = SmallVec<[isize; 4]>;
+
+/// What an array says of itself, but for its type.
+#[derive(Debug)]
+pub(super) struct Fields {
+    pub(super) place: Place,
+    pub(super) data: usize,
+    pub(super) flags: i32,
+    pub(super) shape: Axes,
+    pub(super) strides: Axes,
+}
+
+impl Fields {
+    fn of(array: &Array<'_>) -> PyResult<Self> {
+        let array = match array {
+            Array::Host(array) => fields(array),
+            Array::Device(array) => return device::fields(array),
+        };
+        let (shape, strides) = axes(array);
+        Ok(Fields {
+            place: Place::Host,
+            data: array.data as usize,
+            flags: array.flags,
+            shape: Axes::from_slice(shape),
+            strides: Axes::from_slice(strides),
+        })
+    }
+}
+
+/// What an array was when it was last checked.
+#[derive(Debug)]
+pub(in crate::python) struct Header {
+    pub(in crate::python) place: Place,
+    data: usize,
+    /// Held, so that no other descriptor can come to lie at its address.
+    descr: Py<PyArrayDescr>,
+    flags: i32,
+    pub(in crate::python) shape: Axes,
+    strides: Axes,
+    pub(in crate::python) format: Format,
+    len: usize,
+}
+
+/// Shapes or strides; for the few values that they are, a loop beats a call of memcmp.
+#[inline]
+fn equal(a: &[isize], b: &[isize]) -> bool {
+    a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a == b)
+}
+
+/// How the elements are stored, None for a type that the engine does not know.
+fn format(dtype: &Bound<'_, PyArrayDescr>) -> Option<Format> {
+    let kind = match dtype.num() {
+        n if n == NPY_TYPES::NPY_HALF as i32 => Kind::F16,
+        n if n == NPY_TYPES::NPY_FLOAT as i32 => Kind::F32,
+        n if n == NPY_TYPES::NPY_DOUBLE as i32 => Kind::F64,
+        n if is_bfloat16(dtype, n) => Kind::BF16,
+        _ => return None,
+    };
+    let foreign = if cfg!(target_endian = "little") { b'>' } else { b'<' };
+    Some(Format { kind, swapped: dtype.byteorder() == foreign })
+}
+
+/// Whether this type number is that of `ml_dtypes.bfloat16`, which it gets when it is imported.
+fn is_bfloat16(dtype: &Bound<'_, PyArrayDescr>, type_num: i32) -> bool {
+    static KNOWN: AtomicI32 = AtomicI32::new(-1);
+    if KNOWN.load(Ordering::Relaxed) == type_num {
+        return true;
+    }
+    let is = |name: &str, wanted: &str| {
+        let found = dtype.getattr("type").and_then(|scalar| scalar.getattr(name));
+        found.is_ok_and(|found| found.extract::<String>().is_ok_and(|found| found == wanted))
+    };
+    let found = type_num >= 0 && is("__name__", "bfloat16") && is("__module__", "ml_dtypes");
+    if found {
+        KNOWN.store(type_num, Ordering::Relaxed);
+    }
+    found
+}
+
+impl Header {
+    /// None for a type that the engine does not know.
+    fn read(array: &Array<'_>) -> PyResult<Option<Self>> {
+        let dtype = array.dtype()?;
+        let Some(format) = format(&dtype) else { return Ok(None) };
+        let Fields { place, data, flags, shape, strides } = Fields::of(array)?;
+        let len = shape.iter().map(|n| n.unsigned_abs()).product();
+        let descr = dtype.unbind();
+        Ok(Some(Header { place, data, descr, flags, shape, strides, format, len }))
+    }
+
+    /// The header of an array that we are to write.
+    pub(in crate::python) fn of_written(array: &Array<'_>, label: &str) -> PyResult<Self> {
+        let Some(header) = Header::read(array)? else {
+            return Err(PyTypeError::new_err(format!(
+                "{label} has dtype {}; parameters must be float32 or float64 (or float16 or \
+                 bfloat16)",
+                array.dtype_name()
+            )));
+        };
+        header.check_writable(label)?;
+        Ok(header)
+    }
+
+    /// Refuses an array that cannot be updated where it lies.
+    pub(in crate::python) fn check_writable(&self, label: &str) -> PyResult<()> {
+        if self.flags & NPY_ARRAY_WRITEABLE == 0 {
+            return Err(PyValueError::new_err(format!(
+                "{label} is read-only; it must be writable to be updated in place"
+            )));
+        }
+        if self.view().may_overlap_itself() {
+            return Err(PyValueError::new_err(format!(
+                "{label} overlaps itself in memory: shape {} with strides {}; pass an array whose \
+                 elements are distinct",
+                shape_text(&self.shape),
+                shape_text(&self.strides)
+            )));
+        }
+        Ok(())
+    }
+
+    /// The header of a gradient.
+    pub(in crate::python) fn of_gradient(array: &Array<'_>, label: &str) -> PyResult<Self> {
+        Header::read(array)?.ok_or_else(|| {
+            PyTypeError::new_err(format!(
+                "the gradient of {label} has dtype {}; wanted float16, bfloat16, float32 or \
+                 float64",
+                array.dtype_name()
+            ))
+        })
+    }
+
+    /// The header of an array that the backend made.
+    pub(in crate::python) fn of_copy(array: &Array<'_>) -> PyResult<Self> {
+        Header::of_gradient(array, "a copy")
+    }
+
+    /// Whether the array is still what it was.
+    #[inline]
+    pub(in crate::python) fn matches(&self, py: Python<'_>, array: &Held) -> bool {
+        match array {
+            Held::Host(array) => {
+                let now = fields(array.bind(py));
+                let (shape, strides) = axes(now);
+                self.data == now.data as usize
+                    && self.is_of(now.descr.cast())
+                    && self.flags == now.flags
+                    && equal(&self.shape, shape)
+                    && (self.flags & NPY_ARRAY_C_CONTIGUOUS != 0 || equal(&self.strides, strides))
+            }
+            // What cannot be read is read again, with its error.
+            Held::Device(array) => device::matches(self, array.bind(py)).unwrap_or(false),
+        }
+    }
+
+    #[inline]
+    pub(super) fn is_of(&self, descr: *mut ffi::PyObject) -> bool {
+        self.descr.as_ptr() == descr
+    }
+
+    /// Whether the array lies where this one lay, as a fresh view of the same memory does.
+    pub(in crate::python) fn same_memory(&self, array: &Array<'_>) -> PyResult<bool> {
+        let now = Fields::of(array)?;
+        Ok(self.data == now.data && self.shape == now.shape && self.strides == now.strides)
+    }
+
+    /// The address and type of a gradient that can run in place beside this parameter: of its
+    /// shape, both in C order without gaps, in the machine's byte order, in host memory.
+    #[inline]
+    pub(in crate::python) fn beside(&self, gradient: &Array<'_>) -> Option<(usize, Kind)> {
+        let Array::Host(gradient) = gradient else { return None };
+        let g = fields(gradient);
+        if self.flags & g.flags & IN_PLACE != IN_PLACE
+            || self.place != Place::Host
+            || !equal(axes(g).0, &self.shape)
+        {
+            return None;
+        }
+        let same = self.is_of(g.descr.cast());
+        let format = if same { self.format } else { format(&gradient.dtype())? };
+        (!self.format.swapped && !format.swapped).then_some((g.data as usize, format.kind))
+    }
+
+    pub(super) fn strides(&self) -> &Axes {
+        &self.strides
+    }
+
+    pub(in crate::python) fn runs_in_place(&self) -> bool {
+        self.flags & IN_PLACE == IN_PLACE && !self.format.swapped
+    }
+
+    pub(in crate::python) fn precision(&self) -> Precision {
+        Precision::of(self.format.kind)
+    }
+
+    pub(in crate::python) fn pointer(&self) -> *mut u8 {
+        self.data as *mut u8
+    }
+
+    /// The lowest address of an element.
+    pub(in crate::python) fn lowest(&self) -> usize {
+        if self.runs_in_place() { self.data } else { self.view().lowest() as usize }
+    }
+
+    pub(in crate::python) fn len(&self) -> usize {
+        self.len
+    }
+
+    pub(in crate::python) fn view(&self) -> View {
+        View {
+            data: self.pointer(),
+            format: self.format,
+            shape: self.shape.iter().map(|n| n.unsigned_abs()).collect(),
+            strides: self.strides.to_vec(),
+        }
+    }
+
+    /// An array of this shape in C order, from `data` on.
+    pub(in crate::python) fn view_at(&self, data: usize, kind: Kind) -> View {
+        let mut view = View { data: data as *mut u8, format: Format::native(kind), ..self.view() };
+        let mut stride = kind.size() as isize;
+        for (place, n) in view.strides.iter_mut().zip(&view.shape).rev() {
+            *place = stride;
+            stride *= *n as isize;
+        }
+        view
+    }
+
+    /// The bytes of as many elements of `kind`, from `data` on without gaps.
+    pub(in crate::python) fn range_from(&self, data: usize, kind: Kind) -> Range<usize> {
+        data..data + self.len * kind.size()
+    }
+}

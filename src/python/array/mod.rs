@@ -1,0 +1,154 @@
+//! Arrays as they come from Python: NumPy's, and CuPy's on a device. Their headers (pointer, type,
+//! shape, strides) are read and checked here and nowhere else.
+
+mod device;
+mod header;
+mod host;
+
+use std::fmt;
+
+use numpy::{PyArrayDescr, PyUntypedArray, PyUntypedArrayMethods};
+use pyo3::exceptions::PyTypeError;
+use pyo3::ffi;
+use pyo3::prelude::*;
+
+pub(super) use header::Header;
+pub(super) use host::{exactly, ndarray};
+
+pub(super) type HostArray<'py> = Bound<'py, PyUntypedArray>;
+
+/// An array of either kind.
+#[derive(Clone)]
+pub(super) enum Array<'py> {
+    Host(HostArray<'py>),
+    /// A `cupy.ndarray`.
+    Device(Bound<'py, PyAny>),
+}
+
+/// An array that is kept from step to step.
+pub(super) enum Held {
+    Host(Py<PyUntypedArray>),
+    Device(Py<PyAny>),
+}
+
+/// Where an array's memory is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Place {
+    Host,
+    Device(i32),
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Place::Host => f.write_str("in host memory"),
+            Place::Device(id) => write!(f, "on CUDA device {id}"),
+        }
+    }
+}
+
+impl<'py> Array<'py> {
+    /// An array that is nothing but memory: neither masked nor a matrix, but it may be CuPy's.
+    pub(super) fn plain(object: &Bound<'py, PyAny>, label: &str, wanted: &str) -> PyResult<Self> {
+        let py = object.py();
+        if let Some(array) = device::adopt(object)? {
+            return Ok(Array::Device(array));
+        }
+        let numpy = py.import(pyo3::intern!(py, "numpy"))?;
+        let found = object.cast::<PyUntypedArray>();
+        if let Ok(found) = found
+            && !found.is_instance(&numpy.getattr("ma")?.getattr("MaskedArray")?)?
+            && !found.is_instance(&numpy.getattr("matrix")?)?
+        {
+            return Ok(Array::Host(found.clone()));
+        }
+        Err(PyTypeError::new_err(format!("{label} is a {}; {wanted}", object.get_type().name()?)))
+    }
+
+    /// A device's array, None if the object's memory is elsewhere.
+    pub(super) fn on_device(object: &Bound<'py, PyAny>) -> PyResult<Option<Self>> {
+        Ok(device::adopt(object)?.map(Array::Device))
+    }
+
+    pub(super) fn object(&self) -> &Bound<'py, PyAny> {
+        match self {
+            Array::Host(array) => array.as_any(),
+            Array::Device(array) => array,
+        }
+    }
+
+    pub(super) fn is(&self, other: &Self) -> bool {
+        self.object().is(other.object())
+    }
+
+    pub(super) fn hold(self) -> Held {
+        match self {
+            Array::Host(array) => Held::Host(array.unbind()),
+            Array::Device(array) => Held::Device(array.unbind()),
+        }
+    }
+
+    fn dtype(&self) -> PyResult<Bound<'py, PyArrayDescr>> {
+        match self {
+            Array::Host(array) => Ok(array.dtype()),
+            Array::Device(array) => device::dtype(array),
+        }
+    }
+
+    pub(super) fn dtype_name(&self) -> String {
+        self.dtype()
+            .and_then(|dtype| Ok(dtype.str()?.to_string()))
+            .unwrap_or_else(|_| "?".to_owned())
+    }
+
+    /// Whether two arrays have a byte in common; extents that interleave need not. Host and device
+    /// addresses are of one space.
+    pub(super) fn shares_memory(&self, other: &Self) -> PyResult<bool> {
+        let py = self.object().py();
+        match (self, other) {
+            (Array::Host(a), Array::Host(b)) => {
+                let numpy = py.import(pyo3::intern!(py, "numpy"))?;
+                numpy.call_method1(pyo3::intern!(py, "shares_memory"), (a, b))?.extract()
+            }
+            (Array::Device(a), Array::Device(b)) => {
+                device::backend(py)?.call_method1("shares_memory", (a, b))?.extract()
+            }
+            // Managed memory that both see: no way to tell them apart byte by byte.
+            _ => Ok(true),
+        }
+    }
+
+    /// A new array of this one's shape and order, in the same place, full of `value`.
+    pub(super) fn full_like(&self, value: f64, dtype: &str) -> PyResult<Bound<'py, PyAny>> {
+        match self {
+            Array::Host(array) => host::full_like(array, value, dtype),
+            Array::Device(array) => {
+                device::backend(array.py())?.call_method1("full_like", (array, value, dtype))
+            }
+        }
+    }
+}
+
+impl Held {
+    pub(super) fn bind<'py>(&self, py: Python<'py>) -> Array<'py> {
+        match self {
+            Held::Host(array) => Array::Host(array.bind(py).clone()),
+            Held::Device(array) => Array::Device(array.bind(py).clone()),
+        }
+    }
+
+    pub(super) fn as_ptr(&self) -> *mut ffi::PyObject {
+        match self {
+            Held::Host(array) => array.as_ptr(),
+            Held::Device(array) => array.as_ptr(),
+        }
+    }
+}
+
+/// A shape as Python writes it.
+pub(super) fn shape_text(shape: &[isize]) -> String {
+    match shape {
+        [one] => format!("({one},)"),
+        many => format!("({})", many.iter().map(isize::to_string).collect::<Vec<_>>().join(", ")),
+    }
+}

@@ -1,0 +1,53 @@
+//! The tables of tensors on the devices, kept while the addresses in them stay the same.
+
+use std::mem;
+
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+
+use super::backend;
+
+struct Table {
+    device: i32,
+    /// Memory belongs to the stream that it was allocated on, so another stream gets its own table.
+    stream: usize,
+    rows: Vec<i64>,
+    array: Py<PyAny>,
+    used: bool,
+}
+
+#[derive(Default)]
+pub(in crate::python) struct Tables {
+    known: Vec<Table>,
+}
+
+impl Tables {
+    /// Begins a step: forgets what the last one did not use.
+    pub(super) fn begin(&mut self) {
+        self.known.retain_mut(|table| mem::take(&mut table.used));
+    }
+
+    /// The table with these rows on the device's current stream.
+    pub(super) fn get(
+        &mut self,
+        py: Python<'_>,
+        device: i32,
+        rows: Vec<i64>,
+    ) -> PyResult<Py<PyAny>> {
+        let stream = backend(py)?.call_method1(intern!(py, "stream"), (device,))?.extract()?;
+        let fits = |table: &&mut Table| {
+            (table.device, table.stream) == (device, stream) && table.rows == rows
+        };
+        if let Some(table) = self.known.iter_mut().find(fits) {
+            table.used = true;
+            return Ok(table.array.clone_ref(py));
+        }
+        let bytes: Vec<u8> = rows.iter().flat_map(|value| value.to_ne_bytes()).collect();
+        let bytes = PyBytes::new(py, &bytes);
+        let array = backend(py)?.call_method1(intern!(py, "upload"), (device, bytes))?.unbind();
+        let known = array.clone_ref(py);
+        self.known.push(Table { device, stream, rows, array: known, used: true });
+        Ok(array)
+    }
+}

@@ -1,0 +1,418 @@
+"""The whole path of CuPy arrays, over the one table of cases: the bits of the CPU.
+
+On a machine with a GPU on the real thing, elsewhere on the stand-in of `device.py`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+import cupy
+import device
+import ml_dtypes
+import numpy as np
+import pytest
+from device import HARDWARE, to_device, to_host
+
+import ferrostep as fs
+from cases import CASES, RUN_IDS, RUNS, Case
+from support import Array, assert_same_bits, bits, gradients, special_values
+from test_fingerprints import FILE, SIZES, inputs
+
+STEPS = 4
+# Empty, one, odd tails, more than one chunk of a kernel.
+SHAPES = [(0,), (), (1,), (7,), (5, 13), (3, 5, 17), (1025,), (40_007,)]
+
+
+def assert_same_run(found: fs.Optimizer, wanted: fs.Optimizer) -> None:
+    """The arrays of `found` may lie anywhere."""
+    for i, (p, q) in enumerate(zip(found._parameters(), wanted._parameters(), strict=True)):
+        assert_same_bits(to_host(p), to_host(q), f"parameter {i}")
+    assert list(found.state) == list(wanted.state)
+    for key, entry in wanted.state.items():
+        assert set(found.state[key]) == set(entry)
+        for name, array in entry.items():
+            if name == "step":
+                assert found.state[key][name] == array
+            else:
+                assert_same_bits(to_host(found.state[key][name]), to_host(array), f"{key} {name}")
+
+
+def runs(case: Case, start: list[Array], steps: list[list[Any]], scaling: dict[str, Any]) -> None:
+    """The same steps on host and device, compared."""
+    wanted = case.make([p.copy() for p in start])
+    found = case.make([to_device(p) for p in start])
+    for grads in steps:
+        host = wanted.step(grads, **scaling)
+        info = found.step([None if g is None else to_device(g) for g in grads], **scaling)
+        assert (info.applied, info.grad_norm) == (host.applied, host.grad_norm)
+    assert all(isinstance(p, cupy.ndarray) for p in found._parameters())
+    assert_same_run(found, wanted)
+
+
+@pytest.mark.parametrize(("case", "dtype"), RUNS, ids=RUN_IDS)
+def test_every_case(case: Case, dtype: type) -> None:
+    rng = np.random.default_rng(1)
+    start = [rng.standard_normal(shape).astype(dtype) for shape in SHAPES]
+    steps = [[gradients(rng, shape, dtype) for shape in SHAPES] for _ in range(STEPS)]
+    steps[1][4] = None  # a skipped parameter has another step count from here on
+    runs(case, start, steps, {})
+
+
+@pytest.mark.parametrize(("case", "dtype"), RUNS[::3], ids=RUN_IDS[::3])
+def test_scaled_and_clipped_without_a_wait(case: Case, dtype: type) -> None:
+    rng = np.random.default_rng(2)
+    shapes = [(70_001,), (0,), (5, 13), (4096,)]
+    start = [rng.standard_normal(shape).astype(dtype) for shape in shapes]
+    steps = [[(rng.standard_normal(s) * 0.1).astype(dtype) for s in shapes] for _ in range(2)]
+    runs(case, start, steps, {"grad_scale": 0.5, "max_norm": 1.0})
+    runs(case, start, steps, {"grad_scale": -0.5, "max_norm": np.inf})
+
+
+def test_fingerprints() -> None:
+    wanted = json.loads(FILE.read_text())
+    for case, dtype in RUNS:
+        special = special_values(dtype)
+        params = [inputs(n, n + 1, dtype) for n in SIZES]
+        params.append(np.repeat(special, len(special)))
+        params = [to_device(p) for p in params]
+        opt = case.make(params)
+        for step in range(6):
+            grads = [inputs(n, 31 * n + step, dtype) for n in SIZES]
+            grads.append(np.roll(np.tile(special, len(special)), 3 * step))
+            opt.step([to_device(g) for g in grads])
+        digest = hashlib.sha256()
+        for i, p in enumerate(params):
+            arrays = {name: a for name, a in opt.state[i].items() if name != "step"}
+            for array in [p, *(arrays[name] for name in sorted(arrays))]:
+                host = to_host(array)
+                digest.update(bits(host).astype(f"<u{host.itemsize}").tobytes())
+        name = f"{case.name} {np.dtype(dtype).name}"
+        assert digest.hexdigest() == wanted[name], name
+
+
+LAYOUTS = {
+    "Fortran": lambda a: np.asfortranarray(a),
+    "every second": lambda a: np.repeat(a, 2, axis=1)[:, ::2],
+    "backwards": lambda a: np.ascontiguousarray(a[::-1, ::-1])[::-1, ::-1],
+    "transposed": lambda a: np.ascontiguousarray(a.T).T,
+    "odd start": lambda a: np.concatenate([a.ravel()[:1], a.ravel()])[1:].reshape(a.shape),
+}
+
+
+@pytest.mark.parametrize("of", ["both", "parameter", "gradient"])
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("case", [CASES[3], CASES[26]], ids=lambda case: case.name)
+def test_layouts(case: Case, layout: str, of: str) -> None:
+    rng = np.random.default_rng(3)
+    p = rng.standard_normal((33, 130)).astype(np.float32)
+    wanted = case.make([p.copy()])
+    lay = LAYOUTS[layout]
+    found = case.make([to_device(p if of == "gradient" else lay(p))])
+    for _ in range(3):
+        g = gradients(rng, p.shape, np.float32)
+        wanted.step([g], max_norm=5.0)
+        found.step([to_device(g if of == "parameter" else lay(g))], max_norm=5.0)
+    assert_same_run(found, wanted)
+
+
+@pytest.mark.parametrize("gradient", ["float16", ml_dtypes.bfloat16, "float32", "float64"])
+@pytest.mark.parametrize("parameter", ["float16", ml_dtypes.bfloat16, "float32", "float64"])
+def test_mixed_types(parameter: Any, gradient: Any) -> None:
+    rng = np.random.default_rng(4)
+    start = [rng.standard_normal(n).astype(parameter) for n in (300, 5)]
+    steps = [[gradients(rng, p.shape, gradient) for p in start] for _ in range(3)]
+    runs(CASES[27], start, steps, {"max_norm": 3.0})
+
+
+class TestWhatALaunchCosts:
+    def make(self, count: int = 5) -> tuple[fs.Optimizer, list[Any]]:
+        params = [to_device(np.ones(10, np.float32)) for _ in range(count)]
+        grads = [to_device(np.ones(10, np.float32)) for _ in range(count)]
+        return fs.Adam(params), grads
+
+    @pytest.mark.skipif(HARDWARE, reason="counts the stand-in's launches")
+    def test_one_launch_for_a_group(self) -> None:
+        opt, grads = self.make()
+        with device.recorded() as launches:
+            opt.step(grads)
+        assert [name for *_, name in launches] == ["ferrostep_update"]
+
+    @pytest.mark.skipif(HARDWARE, reason="counts the stand-in's launches")
+    def test_current_stream_of_the_device(self) -> None:
+        opt, grads = self.make()
+        with device.recorded() as launches, device.Device(0), device.Stream(77):
+            opt.step(grads)
+        assert launches == [(0, 77, "ferrostep_update")]
+
+    def test_tables_are_kept_while_addresses_are(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        from ferrostep.backends import cuda
+
+        opt, grads = self.make()
+        uploads = []
+        real = cuda.upload
+        monkeypatch.setattr(cuda, "upload", lambda *a: uploads.append(a) or real(*a))
+        opt.step(grads)
+        opt.step(grads)
+        assert len(uploads) == 1
+        opt.step([to_device(np.ones(10, np.float32)) for _ in grads])
+        assert len(uploads) == 2
+
+    def test_groups_have_scalars_of_their_own(self) -> None:
+        rng = np.random.default_rng(5)
+        start = [rng.standard_normal(9) for _ in range(3)]
+        grads = [rng.standard_normal(9) for _ in range(3)]
+
+        def groups(to: Any) -> list[dict[str, Any]]:
+            return [
+                {"params": [to(start[0]), to(start[1])], "lr": 0.5},
+                {"params": [to(start[2])], "weight_decay": 0.3, "amsgrad": True},
+            ]
+
+        wanted, found = fs.Adam(groups(np.array)), fs.Adam(groups(to_device))
+        for lr in (0.1, 0.2):
+            for opt, to in ((wanted, np.array), (found, to_device)):
+                opt.param_groups[1]["lr"] = lr
+                opt.step([to(g) for g in grads])
+        assert_same_run(found, wanted)
+
+
+class TestNonFinite:
+    @pytest.mark.parametrize("dtype", ["float16", ml_dtypes.bfloat16, "float32", "float64"])
+    @pytest.mark.parametrize("scaling", [{}, {"max_norm": 1.0}])
+    def test_raise_names_the_first(self, dtype: Any, scaling: dict[str, float]) -> None:
+        params = [to_device(np.ones(5000, dtype)) for _ in range(3)]
+        grads = [np.ones(5000, dtype) for _ in range(3)]
+        grads[1][4999], grads[2][0] = np.inf, np.nan
+        opt = fs.SGD(params, nonfinite="raise")
+        with pytest.raises(fs.NonFiniteError, match="parameter 1 is not finite"):
+            opt.step([to_device(g) for g in grads], **scaling)
+        assert all((to_host(p) == 1).all() for p in params)
+
+    def test_skip_counts(self) -> None:
+        p = to_device(np.ones(3, np.float32))
+        opt = fs.Adam([p], nonfinite="skip")
+        info = opt.step([to_device(np.array([1, np.nan, 0], np.float32))], max_norm=1.0)
+        assert not info.applied and opt.skipped_steps == 1 and not opt.state
+        assert opt.step([to_device(np.ones(3, np.float32))]).applied
+
+    def test_a_float64_gradient_can_overflow_in_conversion(self) -> None:
+        opt = fs.SGD([to_device(np.ones(3, np.float32))], nonfinite="raise")
+        with pytest.raises(fs.NonFiniteError):
+            opt.step([to_device(np.array([1e300, 0, 0]))])
+
+    def test_propagate_is_what_the_cpu_does(self) -> None:
+        start = [np.ones(3, np.float32), np.ones(4, np.float32)]
+        steps = [[np.array([1, np.inf, 2], np.float32), np.ones(4, np.float32)]]
+        wanted, found = fs.Adam([p.copy() for p in start]), fs.Adam([to_device(p) for p in start])
+        host = wanted.step(steps[0], max_norm=1.0)
+        info = found.step([to_device(g) for g in steps[0]], max_norm=1.0)
+        assert host.grad_norm == info.grad_norm == np.inf
+        assert_same_run(found, wanted)
+
+
+class TestMixedPlaces:
+    def test_host_and_device_in_one_optimizer(self) -> None:
+        rng = np.random.default_rng(6)
+        start = [rng.standard_normal(n).astype(np.float32) for n in (5000, 9000, 3, 4097)]
+        wanted = fs.Adam([p.copy() for p in start])
+        found = fs.Adam([to_device(p) if i % 2 else p.copy() for i, p in enumerate(start)])
+        for scaling in ({}, {"max_norm": 1.0}, {"max_norm": 2.0, "grad_scale": 3.0}):
+            grads = [gradients(rng, p.shape, np.float32) for p in start]
+            host = wanted.step(grads, **scaling)
+            mixed = [to_device(g) if i % 2 else g for i, g in enumerate(grads)]
+            assert found.step(mixed, **scaling).grad_norm == host.grad_norm
+        assert_same_run(found, wanted)
+
+    @pytest.mark.skipif(HARDWARE, reason="needs two devices")
+    def test_several_devices(self) -> None:
+        rng = np.random.default_rng(7)
+        start = [rng.standard_normal(n).astype(np.float32) for n in (5000, 9000, 3)]
+        wanted = fs.Adam([p.copy() for p in start])
+        found = fs.Adam([to_device(p, i % 2) for i, p in enumerate(start)])
+        for scaling in ({}, {"max_norm": 1.0}):
+            grads = [gradients(rng, p.shape, np.float32) for p in start]
+            wanted.step(grads, **scaling)
+            with device.recorded() as launches:
+                found.step([to_device(g, i % 2) for i, g in enumerate(grads)], **scaling)
+            updates = [where for where, _, name in launches if name == "ferrostep_update"]
+            assert sorted(updates) == [0, 1]
+        assert_same_run(found, wanted)
+        for i in range(3):
+            assert found.state[i]["exp_avg"].data.device_id == i % 2
+
+    def test_the_first_nonfinite_anywhere(self) -> None:
+        params = [np.ones(3), to_device(np.ones(3)), np.ones(3)]
+        opt = fs.SGD(params, nonfinite="raise")
+        bad = np.array([0, np.nan, 0])
+        with pytest.raises(fs.NonFiniteError, match="parameter 1"):
+            opt.step([np.ones(3), to_device(bad), bad])
+        assert (params[0] == 1).all()
+
+
+class TestBadInput:
+    def opt(self, **more: Any) -> tuple[Any, fs.Optimizer]:
+        p = to_device(np.ones(6, np.float32))
+        return p, fs.Adam([p], **more)
+
+    def untouched(self, p: Any) -> None:
+        assert (to_host(p) == 1).all()
+
+    def test_shape(self) -> None:
+        p, opt = self.opt()
+        with pytest.raises(ValueError, match=r"parameter 0 has shape \(5,\), wanted \(6,\)"):
+            opt.step([to_device(np.ones(5, np.float32))])
+        self.untouched(p)
+
+    def test_dtype(self) -> None:
+        p, opt = self.opt()
+        with pytest.raises(TypeError, match="gradient of parameter 0 has dtype int32"):
+            opt.step([to_device(np.ones(6, np.int32))])
+        with pytest.raises(TypeError, match="parameter 0 has dtype int64"):
+            fs.Adam([to_device(np.ones(6, np.int64))])
+        with pytest.raises(TypeError, match="complex64"):
+            fs.Adam([to_device(np.ones(6, np.complex64))])
+        self.untouched(p)
+
+    def test_a_gradient_elsewhere(self) -> None:
+        p, opt = self.opt()
+        wanted = "gradient of parameter 0 is in host memory, the parameter on CUDA device 0"
+        with pytest.raises(TypeError, match=wanted):
+            opt.step([np.ones(6, np.float32)])
+        host = fs.Adam([np.ones(6, np.float32)])
+        with pytest.raises(TypeError, match="on CUDA device 0, the parameter in host memory"):
+            host.step([to_device(np.ones(6, np.float32))])
+        self.untouched(p)
+
+    @pytest.mark.skipif(HARDWARE, reason="needs two devices")
+    def test_another_device(self) -> None:
+        p, opt = self.opt()
+        with pytest.raises(ValueError, match="is on CUDA device 1, the parameter on CUDA device 0"):
+            opt.step([to_device(np.ones(6, np.float32), 1)])
+        self.untouched(p)
+
+    def test_overlap(self) -> None:
+        p, opt = self.opt()
+        with pytest.raises(ValueError, match="gradient of parameter 0 overlaps parameter 0"):
+            opt.step([p])
+        with pytest.raises(ValueError, match="are the same array"):
+            fs.Adam([p, p])
+        whole = to_device(np.ones(12, np.float32))
+        with pytest.raises(ValueError, match="overlap in memory"):
+            fs.Adam([whole[:7], whole[6:]])
+        fs.Adam([whole[::2], whole[1::2]]).step([to_device(np.ones(6, np.float32))] * 2)
+        self.untouched(p)
+
+    def test_state_is_no_gradient(self) -> None:
+        _, opt = self.opt()
+        opt.step([to_device(np.ones(6, np.float32))])
+        with pytest.raises(ValueError, match="overlaps parameter 0"):
+            opt.step([opt.state[0]["exp_avg"]])
+
+    def test_broadcast(self) -> None:
+        one = to_device(np.ones(1, np.float32))
+        wide = cupy.ndarray((6,), np.float32, one.data, (0,))
+        with pytest.raises(ValueError, match="overlaps itself"):
+            fs.Adam([wide])
+
+    def test_reshaped_behind_our_back(self) -> None:
+        p, opt = self.opt()
+        p.shape = (2, 3)
+        with pytest.raises(ValueError, match=r"has changed: shape \(2, 3\)"):
+            opt.step([to_device(np.ones((2, 3), np.float32))])
+        p.shape = (6,)
+        opt.step([to_device(np.ones(6, np.float32))])
+
+    def test_reference_is_for_numpy(self) -> None:
+        with pytest.raises(ValueError, match='backend="reference" takes NumPy arrays alone'):
+            self.opt(backend="reference")
+
+    def test_clip_functions_say_what_to_do(self) -> None:
+        with pytest.raises(TypeError, match=r"give max_norm to step\(\)"):
+            fs.clip.global_norm([to_device(np.ones(3))])
+        with pytest.raises(TypeError, match=r"give max_norm to step\(\)"):
+            fs.clip.clip_by_global_norm([to_device(np.ones(3))], 1.0)
+
+    def test_a_failed_step_leaves_no_state(self) -> None:
+        params = [to_device(np.ones(6, np.float32)) for _ in range(2)]
+        opt = fs.Adam(params)
+        with pytest.raises(ValueError, match="shape"):
+            opt.step([to_device(np.ones(6, np.float32)), to_device(np.ones(7, np.float32))])
+        assert not opt.state
+        for p in params:
+            self.untouched(p)
+
+
+class TestState:
+    def test_a_run_moves_between_host_and_device(self) -> None:
+        rng = np.random.default_rng(8)
+        start = rng.standard_normal((5, 7)).astype(np.float32)
+        grads = [gradients(rng, start.shape, np.float32) for _ in range(4)]
+        wanted = fs.AdamW([start.copy()])
+        host, there = fs.AdamW([start.copy()]), None
+        for g in grads[:2]:
+            host.step([g])
+        for g in grads:
+            wanted.step([g])
+        there = fs.AdamW([to_device(host._parameters()[0])])
+        there.load_state_dict(host.state_dict())
+        there.step([to_device(grads[2])])
+        back = fs.AdamW([to_host(there._parameters()[0])])
+        back.load_state_dict(there.state_dict())
+        back.step([grads[3]])
+        assert isinstance(there.state[0]["exp_avg"], cupy.ndarray)
+        assert isinstance(back.state[0]["exp_avg"], np.ndarray)
+        assert_same_run(back, wanted)
+
+    def test_low_precision_state(self) -> None:
+        opt = fs.Adam([to_device(np.ones(5, np.float32))], state_dtype="bfloat16")
+        opt.step([to_device(np.ones(5, np.float32))])
+        assert opt.state[0]["exp_avg"].dtype == ml_dtypes.bfloat16
+
+    def test_names_and_unbound(self) -> None:
+        weights = {"w": to_device(np.ones(3)), "b": to_device(np.ones(2))}
+        opt = fs.SGD(lr=0.5)
+        for _ in range(2):
+            opt.update(weights, {"b": to_device(np.ones(2)), "w": to_device(np.ones(3))})
+        assert (to_host(weights["w"]) == 0).all() and (to_host(weights["b"]) == 0).all()
+
+    def test_one_array(self) -> None:
+        p = to_device(np.ones(3))
+        fs.SGD(p, lr=0.5).step(to_device(np.ones(3)))
+        assert (to_host(p) == 0.5).all()
+
+
+class Foreign:
+    """An array of another library on a device."""
+
+    def __init__(self, host: Array, *, readonly: bool = False) -> None:
+        self.host, self.device = host, 0
+        self.array = to_device(host) if HARDWARE else None
+        data = self.array.data.ptr if HARDWARE else host.ctypes.data
+        self.__cuda_array_interface__ = {
+            "version": 3,
+            "shape": host.shape,
+            "typestr": host.dtype.str,
+            "data": (data, readonly),
+        }
+
+    def value(self) -> Array:
+        return to_host(self.array) if HARDWARE else self.host
+
+
+class TestOtherLibraries:
+    def test_the_interface_is_enough(self) -> None:
+        # The interface stands on the class in libraries that have it.
+        kind = type("Tensor", (Foreign,), {"__cuda_array_interface__": None})
+        p, g = kind(np.ones(4, np.float32)), kind(np.full(4, 2, np.float32))
+        opt = fs.SGD([p], lr=0.25)
+        opt.step([g])
+        opt.step([g])
+        assert (p.value() == 0).all()
+
+    def test_read_only(self) -> None:
+        kind = type("Tensor", (Foreign,), {"__cuda_array_interface__": None})
+        with pytest.raises(ValueError, match="read-only Tensor"):
+            fs.SGD([kind(np.ones(4), readonly=True)])

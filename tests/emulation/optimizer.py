@@ -1,4 +1,4 @@
-"""A case's steps by its CUDA kernels alone, run on the host: no backend, only tables and launches."""
+"""A case's steps by its CUDA kernels alone, run on the host: tables and launches, no backend."""
 
 from __future__ import annotations
 
@@ -99,14 +99,14 @@ class Emulated:
         self.backwards = backwards
         self.params = params
         self.steps = [0] * len(params)
-        self.states: list[dict[str, Array]] = [{} for _ in params]
+        self.state: list[dict[str, Array]] = [{} for _ in params]
 
     def _make_states(self, i: int) -> None:
         p = self.params[i]
         compute = "float64" if p.dtype == np.float64 else "float32"
         dtype = np.dtype(self.options["state_dtype"] or compute)
         for name, initial in _native.cuda_states(self.rule, self.options):
-            self.states[i][name] = np.full(p.shape, initial, dtype)
+            self.state[i][name] = np.full(p.shape, initial, dtype)
 
     def step(
         self,
@@ -126,7 +126,7 @@ class Emulated:
             self.steps[i] += 1
             if self.steps[i] == 1:
                 self._make_states(i)
-            state = next((s.dtype.name for s in self.states[i].values()), None)
+            state = next((s.dtype.name for s in self.state[i].values()), None)
             kinds = (self.params[i].dtype.name, g.dtype.name, state)
             launches[kinds, self.steps[i]].append((i, g))
         for (kinds, t), tensors in launches.items():
@@ -147,7 +147,7 @@ class Emulated:
             return
         rows = []
         for (i, g), chunk in zip(tensors, first, strict=True):
-            states = [pointer(state) for state in self.states[i].values()]
+            states = [pointer(state) for state in self.state[i].values()]
             states += [np.uint64(0)] * (3 - len(states))
             rows.append([pointer(self.params[i]), pointer(g), *states, g.size, chunk])
         table = np.array(rows, np.int64)

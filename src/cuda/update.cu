@@ -71,10 +71,12 @@ device void update_four(const Scalars& k, const Tensor& t, int64 i) {
     }
 }
 
-// One chunk of one tensor for each block. Threads share nothing. Three blocks on a multiprocessor
-// leave each thread 80 registers, which is enough for every rule, and keep enough reads under way;
-// more registers would go into unrolling the loops.
-extern "C" __global__ void __launch_bounds__(THREADS, 3)
+// Blocks on a multiprocessor at the least. They leave a thread 80 registers (128 of float64), with
+// which no rule spills any.
+constexpr int BLOCKS = sizeof(real) == 8 ? 2 : 3;
+
+// One chunk of one tensor for each block. Threads share nothing.
+extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS)
 ferrostep_update(const Tensor* table, int count, Scalars k, const real* clip) {
     if (clip) {
         k.grad_scale = mul_rn(k.grad_scale, *clip);

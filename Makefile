@@ -11,7 +11,7 @@ CARGO_TEST = LD_LIBRARY_PATH="$(LIBPYTHON):$$LD_LIBRARY_PATH" cargo test --quiet
 PEERS := numba jax optax torch ninja deepspeed
 RUST := $(shell find src -name '*.rs') Cargo.toml Cargo.lock
 
-.PHONY: help demo storage test test-long lint format wheel bench bench-peers
+.PHONY: help demo storage test test-long test-gpu lint format wheel bench bench-peers bench-gpu
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -38,6 +38,15 @@ test-long: $(VENV)/built ## the tests that take longer
 	$(CARGO_TEST) -- --ignored
 	$(BIN)/pytest -q -m long || test $$? -eq 5  # 5: there are none
 
+test-gpu: $(VENV)/built ## the tests of CuPy arrays on a real device (CUDA 12)
+	$(BIN)/pip install --quiet "cupy-cuda12x[ctk]>=14"
+	$(BIN)/python -c 'import cupy; assert cupy.is_available(), "no CUDA device was found"'
+	$(BIN)/pytest -q tests/test_cupy.py
+
+bench-gpu: $(VENV)/built ## on a CUDA device: beside its copy bandwidth, CuPy and torch
+	$(BIN)/pip install --quiet "cupy-cuda12x[ctk]>=14" torch
+	$(BIN)/python -m benchmarks.gpu
+
 format: $(VENV)/installed ## format Rust and Python
 	cargo fmt --all
 	$(BIN)/ruff check --fix-only --quiet .
@@ -60,7 +69,7 @@ bench-peers: $(VENV)/installed ## install the libraries that the benchmark compa
 $(VENV)/installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --upgrade pip
-	$(BIN)/python -c 'import tomllib; p = tomllib.load(open("pyproject.toml", "rb"))["project"]; print(*p["dependencies"], *sum(p["optional-dependencies"].values(), []), sep="\n")' > $(VENV)/requirements.txt
+	$(BIN)/python -c 'import tomllib; p = tomllib.load(open("pyproject.toml", "rb"))["project"]; print(*p["dependencies"], *(d for name, extra in p["optional-dependencies"].items() if not name.startswith("cuda") for d in extra), sep="\n")' > $(VENV)/requirements.txt
 	$(BIN)/pip install --quiet -r $(VENV)/requirements.txt
 	touch $@
 

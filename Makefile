@@ -9,7 +9,7 @@ LIBPYTHON = $(shell $(BIN)/python -c 'import sysconfig; print(sysconfig.get_conf
 CARGO_TEST = LD_LIBRARY_PATH="$(LIBPYTHON):$$LD_LIBRARY_PATH" cargo test --quiet
 # What `make bench` compares with; ninja builds DeepSpeed's optimizer at its first use.
 PEERS := numba jax optax torch ninja deepspeed
-RUST := $(shell find src -name '*.rs') Cargo.toml Cargo.lock
+RUST := $(shell find src -name '*.rs' -o -name '*.cu') Cargo.toml Cargo.lock
 
 .PHONY: help demo storage test test-long test-gpu lint format wheel bench bench-peers bench-gpu
 

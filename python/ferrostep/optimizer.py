@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+import os
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, ClassVar, Self
 
+from ferrostep import checkpoint
 from ferrostep import state_dict as _state_dict
 from ferrostep._native import Core, StepInfo
 from ferrostep.backends import reference
 from ferrostep.options import (
     COMMON,
+    NONFINITE,
     Check,
     CommonOptions,
     choice,
@@ -23,7 +26,7 @@ from ferrostep.params import flatten, is_groups, labels, read_params
 from ferrostep.state import State
 
 _BACKENDS = {None: None, "native": None, "reference": reference}
-_NONFINITE = choice("propagate", "raise", "skip")
+_NONFINITE = choice(*NONFINITE)
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -218,6 +221,8 @@ class Optimizer(Core):
 
     def state_dict(self) -> dict[str, Any]:
         """Return state and groups in torch's layout; the arrays are the live ones, not copies."""
+        if self._pending is not None:
+            return copy.deepcopy(dict(self._pending))
         return _state_dict.make(self, self._groups, self._names)
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
@@ -228,17 +233,65 @@ class Optimizer(Core):
         ValueError, TypeError
             If groups, names, shapes, dtypes, steps or options do not fit; nothing has changed then.
         """
+        self._plan_load(state_dict)()
+
+    def _plan_load(self, state_dict: Mapping[str, Any]) -> Callable[[], None]:
+        """Check all of `state_dict`, and return what takes it over."""
         if not self._bound and not self._parameters():
-            _state_dict.check_layout(state_dict)
-            self._pending = copy.deepcopy(dict(state_dict))
-            return
+            pending = _state_dict.snapshot(state_dict, type(self), self._groups)
+            return lambda: setattr(self, "_pending", pending)
         groups, steps, arrays, skipped = _state_dict.read(
             state_dict, type(self), self, self._groups, self._names
         )
-        self._load(steps, arrays)
-        self._skipped = skipped
-        for mine, loaded in zip(self._groups, groups, strict=True):
-            mine.update(loaded)
+
+        def take_over() -> None:
+            self._load(steps, arrays)
+            self._skipped = skipped
+            for mine, loaded in zip(self._groups, groups, strict=True):
+                mine.update(loaded)
+
+        return take_over
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Save state, options and the parameters that this optimizer holds, all in one file.
+
+        The file at `path` is replaced as a whole, or stays as it was; do not step meanwhile. An
+        unbound optimizer does not hold its parameters: give them to `save_checkpoint`.
+
+        Examples
+        --------
+        >>> import os, tempfile, numpy as np, ferrostep as fs
+        >>> path = os.path.join(tempfile.mkdtemp(), "run.safetensors")
+        >>> p = np.array([1.0, -2.0])
+        >>> opt = fs.Adam({"p": p}, lr=0.1)
+        >>> info = opt.step({"p": 2 * p})
+        >>> opt.save(path)
+        >>> q = np.zeros(2)
+        >>> resumed = fs.Adam({"p": q})
+        >>> resumed.load(path)
+        >>> q, resumed.state["p"]["step"], resumed.param_groups[0]["lr"]
+        (array([ 0.9, -1.9]), 1, 0.1)
+        """
+        checkpoint.save_checkpoint(path, optimizer=self, params=self._held())
+
+    def load(self, path: str | os.PathLike[str]) -> None:
+        """Take over what `save` has saved: all of it, or nothing.
+
+        Raises
+        ------
+        ValueError
+            If the file is damaged, no checkpoint, or does not fit; nothing has changed then.
+        OSError
+            If it cannot be read.
+        """
+        checkpoint.load_checkpoint(path, optimizer=self, params=self._held())
+
+    def _held(self) -> Any:
+        """The parameters of a bound optimizer in the structure of a checkpoint's `params`."""
+        if not self._bound:
+            return None
+        arrays = self._parameters()
+        return arrays if self._names is None else dict(zip(self._names, arrays, strict=True))
 
     def __getstate__(self) -> dict[str, Any]:
         count = len(self._parameters())

@@ -140,6 +140,8 @@ def state_dtype(name: str, value: object) -> str | None:
     return str(found)
 
 
+NONFINITE = ("propagate", "raise", "skip")
+
 COMMON: dict[str, Check] = {
     "weight_decay": non_negative,
     "decoupled_weight_decay": flag,

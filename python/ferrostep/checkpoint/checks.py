@@ -34,7 +34,7 @@ def matched(given: Named, content: Content, what: str) -> Iterator[tuple[Any, Co
         yield target, saved[name]
 
 
-def onlykeys(found: Any, wanted: set[str], what: str) -> dict[str, Any]:
+def only_keys(found: Any, wanted: set[str], what: str) -> dict[str, Any]:
     """Return a JSON object that has exactly these keys."""
     if not isinstance(found, Mapping):
         raise ValueError(f"{what} must be an object, found {found!r:.80}")

@@ -221,4 +221,5 @@ def _dtype(name: str) -> np.dtype[Any]:
         raise ImportError(
             "this checkpoint has bfloat16 arrays: pip install ferrostep[bfloat16]"
         ) from error
-    return np.dtype(ml_dtypes.bfloat16)
+    bfloat16: np.dtype[Any] = np.dtype(ml_dtypes.bfloat16)
+    return bfloat16

@@ -73,9 +73,10 @@ def _locked_folder(parent: Path, prefix: str) -> tuple[Path, int | None]:
         folder = Path(tempfile.mkdtemp(SUFFIX, prefix, parent))
         lock = _lock(folder, wait=True)
         # A save of the same file may have taken it for abandoned before the lock was held.
-        if lock is None or folder.exists():
+        if folder.exists():
             return folder, lock
-        os.close(lock)
+        if lock is not None:
+            os.close(lock)
 
 
 def _lock(folder: Path, *, wait: bool) -> int | None:

@@ -123,7 +123,7 @@ class Container:
         self.metadata: dict[str, str] = found
         self.tensors = {name: _tensor(name, entry) for name, entry in header.items()}
         end = 0
-        for name, tensor in sorted(self.tensors.items(), key=lambda item: item[1].begin):
+        for name, tensor in sorted(self.tensors.items(), key=lambda i: (i[1].begin, i[1].end)):
             if tensor.begin != end:
                 raise ValueError(f"tensor {name!r} begins at {tensor.begin}, wanted {end}")
             end = tensor.end

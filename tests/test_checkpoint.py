@@ -234,7 +234,7 @@ def test_it_is_read_by_the_safetensors_library_alone(tmp_path: Path) -> None:
         assert_same_bits(tensors[f"state/{name}/exp_avg"], opt.state[name]["exp_avg"])
     with safe_open(tmp_path / "f", "np") as file:
         metadata = file.metadata()
-    content = json.loads(metadata["content"])
+    content = json.loads(metadata["ferrostep.checkpoint"])
     assert content["optimizers"][0]["class"] == "AdamW"
     assert content["optimizers"][0]["groups"][0]["lr"] == 0.25
     assert [entry["step"] for entry in content["optimizers"][0]["state"]] == [1] * 5

@@ -20,8 +20,10 @@ from ferrostep.checkpoint.parts import Loading, Part
 
 __all__ = ["load_checkpoint", "save_checkpoint"]
 
-FORMAT = "ferrostep-checkpoint"
-VERSION = "1"
+#: The one key of the metadata: the library writes several in random order, and the same run is to
+#: give the same bytes.
+KEY = "ferrostep.checkpoint"
+VERSION = 1
 PARTS: dict[str, Part] = {
     "params": _params,
     "optimizers": optimizers,
@@ -87,15 +89,15 @@ def save_checkpoint(
         arrays[name] = container.storable(array, "an array in extra")
         return name
 
-    content = {
+    content: dict[str, Any] = {
+        "version": VERSION,
         "ferrostep": version("ferrostep"),
         "extra": values.encode(extra or {}, "extra", store),
     }
     given = {"params": params, "optimizers": optimizer, "schedulers": schedulers}
     for name, part in PARTS.items():
         content[name] = None if given[name] is None else part.save(given[name], arrays)
-    metadata = {"format": FORMAT, "version": VERSION, "content": json.dumps(content)}
-    container.write(path, arrays, metadata)
+    container.write(path, arrays, {KEY: json.dumps(content)})
 
 
 def load_checkpoint(
@@ -185,13 +187,13 @@ def _plan(
 
 
 def _content(metadata: Mapping[str, str]) -> dict[str, Any]:
-    if metadata.get("format") != FORMAT:
+    if KEY not in metadata:
         raise ValueError("it is a safetensors file, but no checkpoint of ferrostep")
-    if metadata.get("version") != VERSION:
+    only_keys(metadata, {KEY}, "the metadata")
+    content = container.parse(metadata[KEY], "the content")
+    found = content.get("version") if isinstance(content, dict) else None
+    if type(found) is not int or found != VERSION:
         raise ValueError(
-            f"its format is version {metadata.get('version')!r}, "
-            f"ferrostep {version('ferrostep')} reads {VERSION!r}"
+            f"its format is version {found!r}, ferrostep {version('ferrostep')} reads {VERSION}"
         )
-    only_keys(metadata, {"format", "version", "content"}, "the metadata")
-    content = container.parse(metadata["content"], "the content")
-    return only_keys(content, {"ferrostep", "extra", *PARTS}, "the content")
+    return only_keys(content, {"version", "ferrostep", "extra", *PARTS}, "the content")

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, ClassVar, Self
 
-from ferrostep import checkpoint
+from ferrostep import checkpoint, pickled
 from ferrostep import state_dict as _state_dict
 from ferrostep._native import Core, StepInfo
 from ferrostep.backends import reference
@@ -262,69 +262,29 @@ class Optimizer(Core):
         --------
         >>> import os, tempfile, numpy as np, ferrostep as fs
         >>> path = os.path.join(tempfile.mkdtemp(), "run.safetensors")
-        >>> p = np.array([1.0, -2.0])
-        >>> opt = fs.Adam({"p": p}, lr=0.1)
-        >>> info = opt.step({"p": 2 * p})
-        >>> opt.save(path)
+        >>> fs.Adam({"p": np.array([1.0, -2.0])}, lr=0.1).save(path)
         >>> q = np.zeros(2)
-        >>> resumed = fs.Adam({"p": q})
-        >>> resumed.load(path)
-        >>> q, resumed.state["p"]["step"], resumed.param_groups[0]["lr"]
-        (array([ 0.9, -1.9]), 1, 0.1)
+        >>> fs.Adam({"p": q}).load(path)
+        >>> q
+        array([ 1., -2.])
         """
-        checkpoint.save_checkpoint(path, optimizer=self, params=self._held())
+        checkpoint.save(path, self)
 
     def load(self, path: str | os.PathLike[str]) -> None:
         """Take over what `save` has saved: all of it, or nothing.
 
         Raises
         ------
-        ValueError
-            If the file is damaged, no checkpoint, or does not fit; nothing has changed then.
-        OSError
-            If it cannot be read.
+        ValueError, OSError
+            If the file is damaged, no checkpoint, does not fit, or cannot be read.
         """
-        checkpoint.load_checkpoint(path, optimizer=self, params=self._held())
-
-    def _held(self) -> Any:
-        """The parameters of a bound optimizer in the structure of a checkpoint's `params`."""
-        if not self._bound:
-            return None
-        arrays = self._parameters()
-        return arrays if self._names is None else dict(zip(self._names, arrays, strict=True))
+        checkpoint.load(path, self)
 
     def __getstate__(self) -> dict[str, Any]:
-        count = len(self._parameters())
-        return {
-            "defaults": self.defaults,
-            "nonfinite": self.nonfinite,
-            "backend": self.backend,
-            "bound": self._bound,
-            "names": self._names,
-            "groups": self._groups,
-            "arrays": self._parameters(),
-            "states": [self._state(i) for i in range(count)],
-            "skipped_steps": self.skipped_steps,
-            "pending": self._pending,
-        }
+        return pickled.contents(self)
 
     def __setstate__(self, saved: dict[str, Any]) -> None:
-        self.defaults, self.nonfinite = saved["defaults"], saved["nonfinite"]
-        self.backend = saved["backend"]
-        self._begin(bound=saved["bound"])
-        self._pending = saved["pending"]
-        if not self._bound:
-            self._groups.extend(saved["groups"])
-            if saved["arrays"] and all(array is not None for array in saved["arrays"]):
-                self._register(self._groups[0], saved["names"], saved["arrays"])
-        else:
-            for group in saved["groups"]:
-                self._register(group, group.get("param_names"), group["params"])
-        if self._parameters():
-            states = [dict(state) if state else {} for state in saved["states"]]
-            steps = [state.pop("step", None) for state in states]
-            self._load(steps, [state or None for state in states])
-        self._skipped = saved["skipped_steps"]
+        pickled.restore(self, saved)
 
     def __copy__(self) -> Self:
         copied = type(self).__new__(type(self))

@@ -155,6 +155,16 @@ def load_checkpoint(
         return extra
 
 
+def save(path: str | os.PathLike[str], optimizer: Any) -> None:
+    """Save an optimizer and the parameters that it holds."""
+    save_checkpoint(path, optimizer=optimizer, params=optimizers.held(optimizer))
+
+
+def load(path: str | os.PathLike[str], optimizer: Any) -> None:
+    """Load an optimizer and the parameters that it holds."""
+    load_checkpoint(path, optimizer=optimizer, params=optimizers.held(optimizer))
+
+
 def _plan(
     file: container.Container, given: Mapping[str, Any], partial: bool
 ) -> tuple[Loading, dict[str, Any]]:

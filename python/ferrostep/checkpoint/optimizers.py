@@ -19,6 +19,14 @@ OPTIMIZER = {"name", "class", "nonfinite", "skipped_steps", "groups", "state"}
 STATE = {"param", "key", "step", "arrays"}
 
 
+def held(optimizer: Any) -> Any:
+    """The parameters of a bound optimizer, with their names; None of an unbound one."""
+    if not optimizer._bound:
+        return None
+    arrays, names = optimizer._parameters(), optimizer._names
+    return arrays if names is None else dict(zip(names, arrays, strict=True))
+
+
 def save(optimizers: Any, arrays: dict[str, Array]) -> Content:
     return [_save_optimizer(name, optimizer, arrays) for name, optimizer in _optimizers(optimizers)]
 

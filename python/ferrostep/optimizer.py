@@ -83,9 +83,7 @@ class Optimizer(Core):
         if params is None:
             self._groups.append({"params": [], **self.defaults})
             return
-        if not is_groups(params):
-            params = [{"params": params}]
-        for group in params:
+        for group in params if is_groups(params) else [{"params": params}]:
             self.add_param_group(group)
 
     def _begin(self, *, bound: bool) -> None:

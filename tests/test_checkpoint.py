@@ -287,10 +287,12 @@ def test_what_could_not_be_loaded_is_not_saved(tmp_path: Path) -> None:
 def test_a_scheduler_that_refuses_is_taken_back(tmp_path: Path) -> None:
     p = np.ones(2)
     opt = fs.SGD([p], lr=0.1)
-    pair = [schedulers.StepLR(opt, 3), schedulers.StepLR(opt, 4)]
+    other = fs.SGD([np.ones(2)])
+    pair = [schedulers.StepLR(opt, 3), schedulers.StepLR(other, 4)]
     fs.save_checkpoint(tmp_path / "f", params=[p], schedulers=pair)
-    others = [schedulers.StepLR(opt, 5), schedulers.StepLR(opt, 6)]
-    opt.add_param_group({"params": [np.ones(1)]})
+    others = [schedulers.StepLR(opt, 5), schedulers.StepLR(other, 6)]
+    other.add_param_group({"params": [np.ones(1)]})
+    others[1].step()  # it has two rates now: the first loads, this one does not
     q = np.zeros(2)
     with pytest.raises(ValueError, match="StepLR refuses its state"):
         fs.load_checkpoint(tmp_path / "f", params=[q], schedulers=others)

@@ -53,6 +53,7 @@ for _ in range(3):
         print(errno.errorcode[error.errno], error.filename == path)
 with open(path, "rb") as file:
     print(file.read() == old, os.listdir(folder))
+small.load(path)
 small.save(path)  # what fits is still saved
 """
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
+from pathlib import Path
 from typing import Any
 
 import ml_dtypes
@@ -390,6 +391,29 @@ class TestState:
         p = to_device(np.ones(3))
         fs.SGD(p, lr=0.5).step(to_device(np.ones(3)))
         assert (to_host(p) == 0.5).all()
+
+
+class TestCheckpoints:
+    @pytest.mark.parametrize("case", [CASES[3], CASES[27], CASES[37]], ids=lambda case: case.name)
+    def test_the_resumed_run_is_the_run(self, case: Case, tmp_path: Path) -> None:
+        rng = np.random.default_rng(9)
+        start = [rng.standard_normal(n).astype(np.float32) for n in (5000, 3)]
+        steps = [[gradients(rng, p.shape, np.float32) for p in start] for _ in range(4)]
+        wanted = case.make([p.copy() for p in start])
+        first = case.make([to_device(p) for p in start])
+        for grads in steps[:2]:
+            first.step([to_device(g) for g in grads])
+        first.save(tmp_path / "run.safetensors")
+        for grads in steps:
+            wanted.step(grads)
+        there = case.make([to_device(np.zeros_like(p)) for p in start])
+        host = case.make([np.zeros_like(p) for p in start])
+        for opt, to in ((there, to_device), (host, np.array)):
+            opt.load(tmp_path / "run.safetensors")
+            for grads in steps[2:]:
+                opt.step([to(g) for g in grads])
+            assert_same_run(opt, wanted)
+        assert isinstance(there._parameters()[0], cupy.ndarray)
 
 
 class Foreign:

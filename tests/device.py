@@ -138,20 +138,23 @@ def asarray(a: Any, dtype: Any = None, order: Any = None) -> Any:
     if isinstance(a, cupy.ndarray):
         return a
     if hasattr(a, "__cuda_array_interface__"):
+        if not isinstance(a.__cuda_array_interface__["shape"], tuple):
+            raise TypeError("the interface has no shape")
         return wrap(a.host, a.device)
     return wrap(np.array(a, dtype, order=order), Device.current)
 
 
+#: The streams that were waited for.
+waited: list[int] = []
+
+
 def asnumpy(a: Any, stream: Any = None, order: str = "C") -> np.ndarray:
+    waited.append((stream or get_current_stream()).ptr)
     return np.array(view(a), order=order)
 
 
 def empty(shape: Any, dtype: Any = float, order: str = "C") -> Any:
     return wrap(np.empty(shape, dtype, order), Device.current)
-
-
-def zeros(shape: Any, dtype: Any = float, order: str = "C") -> Any:
-    return wrap(np.zeros(shape, dtype, order), Device.current)
 
 
 def empty_like(prototype: Any, dtype: Any = None) -> Any:
@@ -171,13 +174,9 @@ def copyto(dst: Any, src: Any) -> None:
     view(dst)[...] = view(src)
 
 
-def shares_memory(a: Any, b: Any) -> bool:
-    return np.shares_memory(view(a), view(b))
-
-
 #: What is replaced, in `cupy` and in `cupy.cuda`.
 FUNCTIONS = [
-    asarray, asnumpy, empty, zeros, empty_like, full_like, ascontiguousarray, copyto, shares_memory,
+    asarray, asnumpy, empty, empty_like, full_like, ascontiguousarray, copyto,
 ]  # fmt: skip
 REAL = {f.__name__: getattr(cupy, f.__name__) for f in FUNCTIONS}
 REAL_RAW_MODULE, REAL_RAW_KERNEL = cupy.RawModule, cupy.RawKernel

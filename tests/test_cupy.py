@@ -166,6 +166,28 @@ class TestWhatALaunchCosts:
         opt.step([to_device(np.ones(10, np.float32)) for _ in grads])
         assert len(uploads) == 2
 
+    @pytest.mark.skipif(HARDWARE, reason="watches the stand-in's launches")
+    def test_no_python_code_of_ours_runs_after_a_launch(self) -> None:
+        """Signal handlers run between lines of Python: an interrupt must find the step whole."""
+        params = [to_device(np.ones(10, np.float32)), np.ones(10, np.float32)]
+        grads = [to_device(np.ones(10, np.float32)), np.ones(10, np.float32)]
+        opt = fs.Adam(params)
+        entered = []
+
+        def watch(frame: Any, event: str, arg: object) -> None:
+            if event == "call" and launches and "ferrostep" in frame.f_globals["__name__"]:
+                entered.append(frame.f_code.co_qualname)
+
+        with device.recorded() as launches:
+            sys.setprofile(watch)
+            try:
+                opt.step(grads)
+            finally:
+                sys.setprofile(None)
+        assert [name for *_, name in launches] == ["ferrostep_update"]
+        assert entered == []
+        assert opt.state[1]["step"] == 1
+
     def test_groups_have_scalars_of_their_own(self) -> None:
         rng = np.random.default_rng(5)
         start = [rng.standard_normal(9) for _ in range(3)]
@@ -210,6 +232,15 @@ class TestNonFinite:
         opt = fs.SGD([to_device(np.ones(3, np.float32))], nonfinite="raise")
         with pytest.raises(fs.NonFiniteError):
             opt.step([to_device(np.array([1e300, 0, 0]))])
+
+    @pytest.mark.skipif(HARDWARE, reason="asks the stand-in for streams")
+    def test_the_norm_is_waited_for_where_it_is_made(self) -> None:
+        opt = fs.SGD([to_device(np.ones(3))])
+        with device.Device(0), device.Stream(77):
+            info = opt.step([to_device(np.full(3, 2.0))], max_norm=1.0)
+        device.waited.clear()
+        assert info.grad_norm == pytest.approx(12**0.5)
+        assert device.waited == [77]
 
     def test_propagate_is_what_the_cpu_does(self) -> None:
         start = [np.ones(3, np.float32), np.ones(4, np.float32)]
@@ -311,6 +342,27 @@ class TestBadInput:
         with pytest.raises(ValueError, match="overlap in memory"):
             fs.Adam([whole[:7], whole[6:]])
         fs.Adam([whole[::2], whole[1::2]]).step([to_device(np.ones(6, np.float32))] * 2)
+        self.untouched(p)
+
+    def test_overlap_between_elements_of_other_sizes(self) -> None:
+        p = to_device(np.ones(8, np.float32))
+        opt = fs.SGD([p])
+        inside = cupy.ndarray((8,), np.float16, p.data + 2, (4,))
+        with pytest.raises(ValueError, match="overlaps parameter 0"):
+            opt.step([inside])
+        assert (to_host(p) == 1).all()
+
+    def test_unaligned_and_byte_swapped(self) -> None:
+        raw = to_device(np.zeros(40, np.uint8))
+        unaligned = cupy.ndarray((6,), np.float32, raw.data + 1)
+        with pytest.raises(ValueError, match="parameter 0 is in another byte order or unaligned"):
+            fs.SGD([unaligned])
+        p, opt = self.opt()
+        with pytest.raises(ValueError, match="gradient of parameter 0 is in another byte order"):
+            opt.step([unaligned])
+        swapped = cupy.ndarray((6,), ">f4", raw.data)
+        with pytest.raises(ValueError, match="another byte order"):
+            opt.step([swapped])
         self.untouched(p)
 
     def test_state_is_no_gradient(self) -> None:
@@ -415,6 +467,25 @@ class TestCheckpoints:
             assert_same_run(opt, wanted)
         assert isinstance(there._parameters()[0], cupy.ndarray)
 
+    def test_no_memory_on_the_device(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        from ferrostep.backends import cuda
+
+        fs.SGD([np.ones(4), np.ones(5)], momentum=0.5).save(tmp_path / "run.safetensors")
+        params = [to_device(np.zeros(4)), to_device(np.zeros(5))]
+        opt = fs.SGD(params, momentum=0.5, lr=0.125)
+        real = cuda.to_device
+
+        def full(array: Array, like: Any) -> Any:
+            if array.size == 5:
+                raise MemoryError
+            return real(array, like)
+
+        monkeypatch.setattr(cuda, "to_device", full)
+        with pytest.raises(MemoryError):
+            opt.load(tmp_path / "run.safetensors")
+        assert all((to_host(p) == 0).all() for p in params)
+        assert opt.param_groups[0]["lr"] == 0.125
+
 
 class Foreign:
     """An array of another library on a device."""
@@ -446,5 +517,22 @@ class TestOtherLibraries:
 
     def test_read_only(self) -> None:
         kind = type("Tensor", (Foreign,), {"__cuda_array_interface__": None})
-        with pytest.raises(ValueError, match="read-only Tensor"):
+        with pytest.raises(ValueError, match="parameter 0 is read-only"):
             fs.SGD([kind(np.ones(4), readonly=True)])
+        p = kind(np.ones(4))
+        fs.SGD([p], lr=0.5).step([kind(np.ones(4), readonly=True)])
+        assert (p.value() == 0.5).all()
+
+    @pytest.mark.parametrize("interface", ["x", {}, {"typestr": "<f4"}])
+    def test_what_cupy_cannot_take(self, interface: Any) -> None:
+        kind = type("Odd", (), {"__cuda_array_interface__": interface})
+        with pytest.raises(TypeError, match="CuPy cannot take a Odd as it is"):
+            fs.SGD([kind()])
+
+    def test_a_tensor_that_refuses(self) -> None:
+        def refuse(self: object) -> None:
+            raise RuntimeError("requires grad")
+
+        kind = type("Tensor", (), {"__cuda_array_interface__": property(refuse)})
+        with pytest.raises(TypeError, match="CuPy cannot take a Tensor as it is: requires grad"):
+            fs.SGD([kind()])

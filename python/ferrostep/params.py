@@ -12,20 +12,25 @@ from ferrostep.backends import cuda
 FLATTEN = "flatten it first: [a for layer in layers for a in layer], or one dict of names"
 
 
-def on_device(array: Any) -> bool:
-    """Whether this is an array whose memory is on a device."""
-    return hasattr(type(array), "__cuda_array_interface__") and cuda.adopt(array) is not None
+def adopted(array: Any) -> Any:
+    """Return an array whose memory is on a device as CuPy's, anything else as None."""
+    return cuda.adopt(array) if hasattr(type(array), "__cuda_array_interface__") else None
 
 
-def _adopted(array: Any) -> Any:
-    """Return an array on a device as CuPy's, and anything else as it is."""
-    return cuda.adopt(array) if on_device(array) else array
+def _parameter(array: Any, label: str) -> Any:
+    """Return a parameter on a device as CuPy's, and anything else as it is."""
+    taken = adopted(array)
+    if taken is None:
+        return array
+    if cuda.is_readonly(array):
+        raise ValueError(f"{label} is read-only; it must be writable to be updated in place")
+    return taken
 
 
 def read_params(params: Any) -> tuple[list[str] | None, list[Any]]:
     """Return the names (None without) and the arrays of what was given as parameters."""
-    if isinstance(params, np.ndarray) or on_device(params):
-        return None, [_adopted(params)]
+    if isinstance(params, np.ndarray) or adopted(params) is not None:
+        return None, [_parameter(params, "parameter 0")]
     if isinstance(params, bool | int | float | np.number):
         raise TypeError(f"params must be arrays, found {params!r}; write lr={params!r} for a rate")
     if isinstance(params, str | bytes) or not isinstance(params, Iterable):
@@ -43,7 +48,8 @@ def read_params(params: Any) -> tuple[list[str] | None, list[Any]]:
     arrays = [array for _, array in items] if names is not None else items
     if names is not None and len(set(names)) != len(names):
         raise ValueError(f"parameter names must differ, found {names!r}")
-    arrays = [_adopted(array) for array in arrays]
+    named = labels(names, 0, len(arrays))
+    arrays = [_parameter(array, label) for array, label in zip(arrays, named, strict=True)]
     for array in arrays:
         if isinstance(array, list | tuple | Mapping):
             raise TypeError(f"params hold a nested {type(array).__name__}; {FLATTEN}")
@@ -67,7 +73,8 @@ def flatten(what: str, names: list[str] | None, values: Any) -> list[Any]:
     if names is None:
         if isinstance(values, Mapping):
             raise ValueError(f"{what} came as a dict, but the parameters have no names")
-        return [values] if isinstance(values, np.ndarray) or on_device(values) else values
+        one = isinstance(values, np.ndarray) or adopted(values) is not None
+        return [values] if one else values
     if not isinstance(values, Mapping):
         raise ValueError(
             f"{what} must be a dict with the parameters' names {names!r}, "

@@ -8,7 +8,7 @@ use super::{ControlGuard, View, tier, work};
 use crate::number::{Format, Kind};
 use crate::rules::MAX_STATES;
 
-/// Pieces begin at multiples of this many elements: no two threads write one cache line.
+/// Pieces begin at multiples of this many elements, so that vectors and cache lines are rarely cut.
 const GRAIN: usize = 64;
 
 #[derive(Debug)]

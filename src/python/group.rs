@@ -27,15 +27,8 @@ pub(super) struct Compiled {
     pub(super) state_kind: Option<Kind>,
     /// The options as Python normalised them.
     pub(super) options: Py<PyDict>,
-    read: Options,
-}
-
-impl Compiled {
     /// The formula as the source of a kernel for devices.
-    pub(super) fn trace(&self, rule: &str) -> PyResult<cuda::Kernel> {
-        let (_, kernel) = rules::method(rule, &self.read, TraceKernel).map_err(internal)?;
-        Ok(kernel)
-    }
+    pub(super) traced: cuda::Kernel,
 }
 
 /// Python has checked the options: what the rule does not understand is a mistake of ours.
@@ -218,6 +211,7 @@ fn compile(
     let options = read_options(&normal)?;
     let prelude = PreludeOptions::read(&options).map_err(internal)?;
     let (method, kernel) = engine::compile(&settings.rule, &options).map_err(internal)?;
+    let (_, traced) = rules::method(&settings.rule, &options, TraceKernel).map_err(internal)?;
     let state_kind = options.word("state_dtype").ok().and_then(Kind::named);
     Ok(Compiled {
         state_kind,
@@ -227,7 +221,7 @@ fn compile(
         kernel,
         prelude,
         options: normal.unbind(),
-        read: options,
+        traced,
     })
 }
 

@@ -44,7 +44,6 @@ pub(super) fn count_error(what: &str, found: usize, wanted: usize) -> PyErr {
 
 impl Inner {
     pub(super) fn new(settings: Settings, unbound: bool) -> Self {
-        let cuda = Cuda::new(&settings.rule);
         Inner {
             settings,
             groups: Vec::new(),
@@ -54,7 +53,7 @@ impl Inner {
             skipped: 0,
             written: None,
             plan: Plan::new(),
-            cuda,
+            cuda: Cuda::default(),
         }
     }
 
@@ -153,13 +152,16 @@ impl Inner {
             return Err(count_error("gradients", grads.len(), self.slots.len()));
         }
         self.check_groups(py)?;
-        for i in 0..self.slots.len() {
-            let checked = self.slots[i].check(py);
-            if !matches!(checked, Ok(false)) {
-                self.forget_memory();
-                checked?;
-            }
+        let mut moved = false;
+        let checked = self.slots.iter_mut().try_for_each(|slot| {
+            let checked = slot.check(py);
+            moved |= !matches!(checked, Ok(false));
+            checked.map(drop)
+        });
+        if moved {
+            self.forget_memory();
         }
+        checked?;
         let mut parts = step::parts(&self.slots, grads)?;
         let made = step::make_states(py, &mut self.slots, &self.groups, &mut parts)?;
         if !made.is_empty() {

@@ -66,16 +66,18 @@ pub(super) fn parts<'py>(slots: &[Slot], grads: Arrays<'py>) -> PyResult<Vec<Par
 }
 
 fn check_place(parameter: &Header, gradient: &Header, label: &str) -> PyResult<()> {
-    if parameter.place == gradient.place {
+    let both_on_devices = parameter.place != Place::Host && gradient.place != Place::Host;
+    // Nobody knows which device an empty array of another library is on.
+    if parameter.place == gradient.place || both_on_devices && gradient.len() == 0 {
         return Ok(());
     }
     let message = format!(
         "the gradient of {label} is {}, the parameter {}; they must be in one place",
         gradient.place, parameter.place
     );
-    Err(match (parameter.place, gradient.place) {
-        (Place::Device(_), Place::Device(_)) => PyValueError::new_err(message),
-        _ => PyTypeError::new_err(message),
+    Err(match both_on_devices {
+        true => PyValueError::new_err(message),
+        false => PyTypeError::new_err(message),
     })
 }
 

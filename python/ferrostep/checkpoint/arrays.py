@@ -12,7 +12,7 @@ from ferrostep.backends import cuda
 from ferrostep.checkpoint.checks import Content, read_keys, tensor_name
 from ferrostep.checkpoint.container import Array, Container, storable
 from ferrostep.checkpoint.parts import Loading
-from ferrostep.params import on_device, read_params
+from ferrostep.params import adopted, read_params
 
 
 def save(params: Any, arrays: dict[str, Array]) -> Content:
@@ -33,7 +33,7 @@ def plan(params: Any, content: Content, file: Container, loading: Loading) -> No
     if set(keys) != set(content):
         raise ValueError(f"the checkpoint has the parameters {content!r}, wanted {keys!r}")
     for key, target in zip(keys, targets, strict=True):
-        if not on_device(target):
+        if adopted(target) is None:
             storable(target, f"parameter {key!r}")
             if not target.flags.writeable:
                 raise ValueError(f"parameter {key!r} is read-only")
@@ -44,11 +44,10 @@ def plan(params: Any, content: Content, file: Container, loading: Loading) -> No
                 f"wanted {target.dtype.name} {target.shape}"
             )
     for key, target in zip(keys, targets, strict=True):
-        loading.add(partial(_copy, target, file.read(tensor_name("param", key))))
-
-
-def _copy(target: Any, saved: Array) -> None:
-    if on_device(target):
-        cuda.copy_back(target, cuda.to_device(saved, like=target))
-    else:
-        np.copyto(target, saved)
+        saved_array = file.read(tensor_name("param", key))
+        if adopted(target) is None:
+            loading.add(partial(np.copyto, target, saved_array))
+        else:
+            # What can fail for want of memory is done now.
+            on_device = cuda.to_device(saved_array, like=target)
+            loading.add(partial(cuda.copy_back, target, on_device))

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from ferrostep.backends import cuda
 from ferrostep.checkpoint.atomic import replacing
-from ferrostep.params import on_device
+from ferrostep.params import adopted
 
 Array = NDArray[Any]
 
@@ -50,7 +50,7 @@ MAX_HEADER = 100_000_000
 
 def storable(array: Any, what: str) -> Array:
     """Return the array if the format has its type; what is on a device is copied."""
-    if on_device(array):
+    if adopted(array) is not None:
         array = cuda.to_host(array)
     if type(array) not in (np.ndarray, np.memmap):
         raise TypeError(f"{what} must be a NumPy or CuPy array, found {type(array).__name__}")

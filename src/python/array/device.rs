@@ -1,19 +1,16 @@
 //! CuPy arrays by their attributes. Nothing here imports CuPy but the backend in Python, and that
 //! only when an array was seen that asks for it.
 
-use numpy::PyArrayDescr;
 use numpy::npyffi::{NPY_ARRAY_ALIGNED, NPY_ARRAY_C_CONTIGUOUS, NPY_ARRAY_WRITEABLE};
+use numpy::{PyArrayDescr, PyArrayDescrMethods};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyModule, PyString, PyTuple, PyType};
+use pyo3::types::{PyString, PyTuple, PyType};
 
 use super::header::{Axes, Fields};
 use super::{Header, Place};
-
-pub(super) fn backend(py: Python<'_>) -> PyResult<Bound<'_, PyModule>> {
-    py.import(intern!(py, "ferrostep.backends.cuda"))
-}
+use crate::python::cuda::backend;
 
 /// `cupy.ndarray`, once one was seen.
 static CUPY: PyOnceLock<Py<PyType>> = PyOnceLock::new();
@@ -44,33 +41,39 @@ fn lengths(array: &Bound<'_, PyAny>, name: &Bound<'_, PyString>) -> PyResult<Axe
     array.getattr(name)?.cast::<PyTuple>()?.iter().map(|n| n.extract()).collect()
 }
 
+/// Whether elements lie in C order without gaps.
+fn in_c_order(shape: &[isize], strides: &[isize], itemsize: isize) -> bool {
+    let mut span = itemsize;
+    shape.contains(&0)
+        || shape.iter().zip(strides).rev().all(|(&n, &stride)| {
+            let fits = n == 1 || stride == span;
+            span *= n;
+            fits
+        })
+}
+
 pub(super) fn fields(array: &Bound<'_, PyAny>) -> PyResult<Fields> {
     let py = array.py();
     let data = array.getattr(intern!(py, "data"))?;
     let shape = lengths(array, intern!(py, "shape"))?;
     let strides = lengths(array, intern!(py, "strides"))?;
-    let contiguous: bool =
-        array.getattr(intern!(py, "flags"))?.getattr(intern!(py, "c_contiguous"))?.extract()?;
-    let c_order = if contiguous { NPY_ARRAY_C_CONTIGUOUS } else { 0 };
-    let pointer: usize = data.getattr(intern!(py, "ptr"))?.extract()?;
-    let itemsize: usize = array.getattr(intern!(py, "itemsize"))?.extract()?;
-    let aligned = if pointer.is_multiple_of(itemsize.max(1)) { NPY_ARRAY_ALIGNED } else { 0 };
+    let itemsize = dtype(array)?.itemsize() as isize;
+    let c_order = if in_c_order(&shape, &strides, itemsize) { NPY_ARRAY_C_CONTIGUOUS } else { 0 };
     Ok(Fields {
         place: Place::Device(data.getattr(intern!(py, "device_id"))?.extract()?),
-        data: pointer,
-        flags: NPY_ARRAY_WRITEABLE | aligned | c_order,
+        data: data.getattr(intern!(py, "ptr"))?.extract()?,
+        flags: NPY_ARRAY_WRITEABLE | NPY_ARRAY_ALIGNED | c_order,
         shape,
         strides,
     })
 }
 
-/// Whether the array is still what its header says. CuPy lets the shape be changed in place.
+/// Whether the array is still what its header says. CuPy lets the shape be changed in place, and
+/// strides only with it.
 pub(super) fn matches(header: &Header, array: &Bound<'_, PyAny>) -> PyResult<bool> {
     let py = array.py();
-    let pointer: usize =
-        array.getattr(intern!(py, "data"))?.getattr(intern!(py, "ptr"))?.extract()?;
-    Ok(pointer == header.pointer() as usize
+    let data = array.getattr(intern!(py, "data"))?;
+    Ok(data.getattr(intern!(py, "ptr"))?.extract::<usize>()? == header.pointer() as usize
         && lengths(array, intern!(py, "shape"))? == header.shape
-        && lengths(array, intern!(py, "strides"))? == *header.strides()
         && header.is_of(dtype(array)?.as_ptr()))
 }

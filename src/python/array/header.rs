@@ -102,10 +102,17 @@ fn is_bfloat16(dtype: &Bound<'_, PyArrayDescr>, type_num: i32) -> bool {
 
 impl Header {
     /// None for a type that the engine does not know.
-    fn read(array: &Array<'_>) -> PyResult<Option<Self>> {
+    fn read(array: &Array<'_>, label: impl Fn() -> String) -> PyResult<Option<Self>> {
         let dtype = array.dtype()?;
         let Some(format) = format(&dtype) else { return Ok(None) };
         let Fields { place, data, flags, shape, strides } = Fields::of(array)?;
+        let odd = format.swapped || !data.is_multiple_of(format.kind.size());
+        if place != Place::Host && odd {
+            return Err(PyValueError::new_err(format!(
+                "{} is in another byte order or unaligned, which CUDA devices cannot read",
+                label()
+            )));
+        }
         let len = shape.iter().map(|n| n.unsigned_abs()).product();
         let descr = dtype.unbind();
         Ok(Some(Header { place, data, descr, flags, shape, strides, format, len }))
@@ -113,7 +120,7 @@ impl Header {
 
     /// The header of an array that we are to write.
     pub(in crate::python) fn of_written(array: &Array<'_>, label: &str) -> PyResult<Self> {
-        let Some(header) = Header::read(array)? else {
+        let Some(header) = Header::read(array, || label.to_owned())? else {
             return Err(PyTypeError::new_err(format!(
                 "{label} has dtype {}; parameters must be float32 or float64 (or float16 or \
                  bfloat16)",
@@ -144,7 +151,7 @@ impl Header {
 
     /// The header of a gradient.
     pub(in crate::python) fn of_gradient(array: &Array<'_>, label: &str) -> PyResult<Self> {
-        Header::read(array)?.ok_or_else(|| {
+        Header::read(array, || format!("the gradient of {label}"))?.ok_or_else(|| {
             PyTypeError::new_err(format!(
                 "the gradient of {label} has dtype {}; wanted float16, bfloat16, float32 or \
                  float64",
@@ -202,10 +209,6 @@ impl Header {
         let same = self.is_of(g.descr.cast());
         let format = if same { self.format } else { format(&gradient.dtype())? };
         (!self.format.swapped && !format.swapped).then_some((g.data as usize, format.kind))
-    }
-
-    pub(super) fn strides(&self) -> &Axes {
-        &self.strides
     }
 
     pub(in crate::python) fn runs_in_place(&self) -> bool {

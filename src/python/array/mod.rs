@@ -12,6 +12,8 @@ use pyo3::exceptions::PyTypeError;
 use pyo3::ffi;
 use pyo3::prelude::*;
 
+use super::cuda::backend;
+
 pub(super) use header::Header;
 pub(super) use host::{exactly, ndarray};
 
@@ -111,7 +113,7 @@ impl<'py> Array<'py> {
                 numpy.call_method1(pyo3::intern!(py, "shares_memory"), (a, b))?.extract()
             }
             (Array::Device(a), Array::Device(b)) => {
-                device::backend(py)?.call_method1("shares_memory", (a, b))?.extract()
+                backend(py)?.call_method1("shares_memory", (a, b))?.extract()
             }
             // Managed memory that both see: no way to tell them apart byte by byte.
             _ => Ok(true),
@@ -123,7 +125,7 @@ impl<'py> Array<'py> {
         match self {
             Array::Host(array) => host::full_like(array, value, dtype),
             Array::Device(array) => {
-                device::backend(array.py())?.call_method1("full_like", (array, value, dtype))
+                backend(array.py())?.call_method1("full_like", (array, value, dtype))
             }
         }
     }

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use pyo3::exceptions::PyTypeError;
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::PyBytes;
+use pyo3::types::{PyBytes, PyTuple};
 
 use super::backend;
 use super::norm::Clip;
@@ -21,23 +21,27 @@ use crate::python::step::{Gradient, Part};
 use crate::rules::{Clock, MAX_STATES};
 
 /// What an optimizer keeps for its devices.
+#[derive(Default)]
 pub(in crate::python) struct Cuda {
-    rule: String,
     pub(super) tables: Tables,
     kernels: HashMap<(i32, TypeId, Kinds, bool), Py<PyAny>>,
 }
 
 /// A kernel with its arguments, ready to be launched.
 pub(in crate::python) struct Launch {
-    device: i32,
+    /// The device as a context.
+    device: Py<PyAny>,
     kernel: Py<PyAny>,
-    table: Py<PyAny>,
-    count: usize,
-    chunks: usize,
-    scalars: Py<PyBytes>,
-    clip: usize,
-    /// Arrays without a kernel of their own layout, with the contiguous copies that it runs on.
-    copies: Vec<(Py<PyAny>, Py<PyAny>)>,
+    /// Grid, block and arguments.
+    arguments: Py<PyTuple>,
+    copies: Vec<Copied>,
+}
+
+/// The contiguous copy that a kernel runs on, of an array without a kernel for its layout.
+struct Copied {
+    copy: Py<PyAny>,
+    /// Where the result belongs, if it is written.
+    back: Option<Py<PyAny>>,
 }
 
 /// What tensors have in common that share a launch.
@@ -49,14 +53,10 @@ struct Growing {
     rows: Vec<i64>,
     count: usize,
     chunks: usize,
-    copies: Vec<(Py<PyAny>, Py<PyAny>)>,
+    copies: Vec<Copied>,
 }
 
 impl Cuda {
-    pub(in crate::python) fn new(rule: &str) -> Self {
-        Cuda { rule: rule.to_owned(), tables: Tables::default(), kernels: HashMap::new() }
-    }
-
     /// Begins a step.
     pub(in crate::python) fn begin(&mut self) {
         self.tables.begin();
@@ -95,7 +95,7 @@ impl Cuda {
     ) -> PyResult<Launch> {
         let Growing { key: (device, group, clock, kinds), rows, count, chunks, copies } = growing;
         let compiled = groups[group].compiled()?;
-        let kernel = compiled.trace(&self.rule)?;
+        let kernel = compiled.traced;
         let coupled = compiled.prelude.coupled_decay();
         let key = (device, kernel.formula(), kinds, coupled);
         let function = match self.kernels.get(&key) {
@@ -117,16 +117,13 @@ impl Cuda {
             }
             kernel.scalars(&compiled.method.scalars(clock), &prelude, precision)
         };
-        Ok(Launch {
-            device,
-            kernel: function,
-            table: self.tables.get(py, device, rows)?,
-            count,
-            chunks,
-            scalars: PyBytes::new(py, &scalars).unbind(),
-            clip: clip.map_or(0, |clip| clip.scale(precision)),
-            copies,
-        })
+        let table = self.tables.get(py, device, rows)?;
+        let scalars = PyBytes::new(py, &scalars);
+        let clip = clip.map_or(0, |clip| clip.scale(precision));
+        let arguments = (device, chunks, table, count, scalars, clip);
+        let (device, arguments) =
+            backend(py)?.call_method1(intern!(py, "arguments"), arguments)?.extract()?;
+        Ok(Launch { device, kernel: function, arguments, copies })
     }
 }
 
@@ -171,8 +168,8 @@ fn add(
         }
         let copy = backend(py)?.call_method1("contiguous", (array.object(),))?;
         let address = Header::of_copy(&Array::Device(copy.clone()))?.lowest() as i64;
-        let copied_back = if written { array.object().clone().unbind() } else { py.None() };
-        launch.copies.push((copied_back, copy.unbind()));
+        let back = written.then(|| array.object().clone().unbind());
+        launch.copies.push(Copied { copy: copy.unbind(), back });
         Ok(address)
     };
     let mut row = [0; 4 + MAX_STATES];
@@ -193,16 +190,22 @@ fn add(
 
 impl Launch {
     /// Launches the kernel on its device's current stream.
+    ///
+    /// Calls CuPy's compiled code alone, but for copies: where no Python code runs, no signal handler
+    /// does, so that an interrupt waits until the step is whole.
     pub(in crate::python) fn run(&self, py: Python<'_>) -> PyResult<()> {
-        let backend = backend(py)?;
-        let Launch { device, kernel, table, count, chunks, scalars, clip, copies } = self;
-        let arguments = (*device, kernel, *chunks, table, *count, scalars, *clip);
-        backend.call_method1(intern!(py, "launch"), arguments)?;
-        for (array, copy) in copies {
-            if !array.is_none(py) {
-                backend.call_method1("copy_back", (array, copy))?;
-            }
-        }
-        Ok(())
+        let device = self.device.bind(py);
+        device.call_method0(intern!(py, "__enter__"))?;
+        let launched = self.kernel.bind(py).call1(self.arguments.bind(py)).and_then(|_| {
+            self.copies.iter().try_for_each(|Copied { copy, back }| match back {
+                Some(array) => {
+                    backend(py)?.call_method1(intern!(py, "copy_back"), (array, copy)).map(drop)
+                }
+                None => Ok(()),
+            })
+        });
+        let none = py.None();
+        device.call_method1(intern!(py, "__exit__"), (&none, &none, &none))?;
+        launched
     }
 }

@@ -13,15 +13,16 @@ use crate::python::step::{Gradient, Part};
 
 /// A norm and the factor that follows from it, on a device: nobody has waited for them.
 pub(in crate::python) struct Clip {
-    /// Three float64: the norm, the scale, and the scale in float32.
-    buffer: Py<PyAny>,
+    /// What the backend reads the norm from: three float64 (the norm, the scale, and the scale in
+    /// float32), and the stream that they are made on.
+    result: Py<PyAny>,
     address: usize,
 }
 
 impl Clip {
     /// Waits for the norm.
     pub(in crate::python) fn norm(&self, py: Python<'_>) -> PyResult<f64> {
-        backend(py)?.call_method1(intern!(py, "read_norm"), (&self.buffer,))?.extract()
+        backend(py)?.call_method1(intern!(py, "read_norm"), (&self.result,))?.extract()
     }
 
     /// The address of the scale in the compute type.
@@ -107,8 +108,8 @@ pub(in crate::python) fn measure(
     let gradients = Gradients::new(py, cuda, device, slots, parts)?;
     let (device, table, count, leaves) = gradients.arguments();
     let arguments = (device, table, count, leaves, grad_scale, max_norm);
-    let (buffer, address) = backend(py)?.call_method1(intern!(py, "clip"), arguments)?.extract()?;
-    Ok(Clip { buffer, address })
+    let (result, address) = backend(py)?.call_method1(intern!(py, "clip"), arguments)?.extract()?;
+    Ok(Clip { result, address })
 }
 
 /// Each part's sums of squares, leaf by leaf, of the gradients on one device. Waits for it.

@@ -1,7 +1,5 @@
 //! The tables of tensors on the devices, kept while the addresses in them stay the same.
 
-use std::mem;
-
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
@@ -14,8 +12,12 @@ struct Table {
     stream: usize,
     rows: Vec<i64>,
     array: Py<PyAny>,
-    used: bool,
+    /// The steps since it was last used.
+    idle: u8,
 }
+
+/// A program that alternates between a few streams keeps their tables.
+const MOST_IDLE: u8 = 4;
 
 #[derive(Default)]
 pub(in crate::python) struct Tables {
@@ -23,9 +25,12 @@ pub(in crate::python) struct Tables {
 }
 
 impl Tables {
-    /// Begins a step: forgets what the last one did not use.
+    /// Begins a step: forgets what the last ones did not use.
     pub(super) fn begin(&mut self) {
-        self.known.retain_mut(|table| mem::take(&mut table.used));
+        self.known.retain_mut(|table| {
+            table.idle += 1;
+            table.idle <= MOST_IDLE
+        });
     }
 
     /// The table with these rows on the device's current stream.
@@ -40,14 +45,14 @@ impl Tables {
             (table.device, table.stream) == (device, stream) && table.rows == rows
         };
         if let Some(table) = self.known.iter_mut().find(fits) {
-            table.used = true;
+            table.idle = 0;
             return Ok(table.array.clone_ref(py));
         }
         let bytes: Vec<u8> = rows.iter().flat_map(|value| value.to_ne_bytes()).collect();
         let bytes = PyBytes::new(py, &bytes);
         let array = backend(py)?.call_method1(intern!(py, "upload"), (device, bytes))?.unbind();
         let known = array.clone_ref(py);
-        self.known.push(Table { device, stream, rows, array: known, used: true });
+        self.known.push(Table { device, stream, rows, array: known, idle: 0 });
         Ok(array)
     }
 }

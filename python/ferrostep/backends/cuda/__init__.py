@@ -10,6 +10,7 @@ from ferrostep.backends.cuda.arrays import (
     contiguous,
     copy_back,
     full_like,
+    is_readonly,
     shares_memory,
     stream,
     to_device,
@@ -17,16 +18,17 @@ from ferrostep.backends.cuda.arrays import (
     upload,
 )
 from ferrostep.backends.cuda.norm import clip, first_nonfinite, leaf_sums, read_norm
-from ferrostep.backends.cuda.update import launch, update_kernel
+from ferrostep.backends.cuda.update import arguments, update_kernel
 
 __all__ = [
     "adopt",
+    "arguments",
     "clip",
     "contiguous",
     "copy_back",
     "first_nonfinite",
     "full_like",
-    "launch",
+    "is_readonly",
     "leaf_sums",
     "read_norm",
     "shares_memory",

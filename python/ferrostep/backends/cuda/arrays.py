@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import numpy as np
@@ -10,17 +11,36 @@ from ferrostep.backends.cuda.library import cupy
 
 
 def adopt(array: Any) -> Any:
-    """Return the CuPy array of what has memory on a device, without a copy; None of the rest."""
-    if type(array).__module__.partition(".")[0] == "cupy":
-        return array if isinstance(array, cupy().ndarray) else None
-    interface = getattr(array, "__cuda_array_interface__", None)
-    if interface is None:
-        return None
-    if interface.get("mask") is not None:
-        raise TypeError(f"a masked {type(array).__name__} cannot be updated; fill it first")
-    if interface["data"][1]:
-        raise ValueError(f"a read-only {type(array).__name__} on a device cannot be taken as it is")
-    return cupy().asarray(array)
+    """Return the CuPy array of what has memory on a device, without a copy; None of the rest.
+
+    Raises
+    ------
+    TypeError
+        If there is such memory, and CuPy cannot take it.
+    """
+    if "cupy" in sys.modules and isinstance(array, cupy().ndarray):
+        return array
+    name = type(array).__name__
+    try:
+        interface = getattr(array, "__cuda_array_interface__", None)
+        if interface is None:
+            return None
+        taken = cupy().asarray(array)
+        if interface["typestr"] == "<V2" and "bfloat16" in str(array.dtype):
+            return taken.view(_dtype("bfloat16"))  # as torch writes it
+    except ImportError:
+        raise
+    except Exception as error:  # another library's, of any type
+        raise TypeError(f"CuPy cannot take a {name} as it is: {error}") from error
+    return taken
+
+
+def is_readonly(array: Any) -> bool:
+    """Whether another library forbids to write its memory on a device."""
+    interface = None
+    if not ("cupy" in sys.modules and isinstance(array, cupy().ndarray)):
+        interface = getattr(array, "__cuda_array_interface__", None)
+    return interface is not None and bool(interface["data"][1])
 
 
 def full_like(array: Any, value: float, dtype: str) -> Any:
@@ -37,12 +57,24 @@ def _dtype(name: str) -> Any:
     return name
 
 
+class _Addresses:
+    """An array's addresses as NumPy sees them; what lies there is never read."""
+
+    def __init__(self, array: Any) -> None:
+        self.__array_interface__ = {
+            "version": 3,
+            "data": (array.data.ptr, False),
+            "shape": array.shape,
+            "strides": array.strides,
+            "typestr": f"|V{array.dtype.itemsize}",
+        }
+
+
 def shares_memory(a: Any, b: Any) -> bool:
-    """Whether two arrays have a byte in common."""
-    if a.data.device_id != b.data.device_id:
+    """Whether two arrays have a byte in common. (CuPy's function compares first bytes alone.)"""
+    if a.data.device_id != b.data.device_id or not (a.size and b.size):
         return False
-    with cupy().cuda.Device(a.data.device_id):
-        return bool(cupy().shares_memory(a, b))
+    return np.shares_memory(np.asarray(_Addresses(a)), np.asarray(_Addresses(b)))
 
 
 def contiguous(array: Any) -> Any:

@@ -45,24 +45,26 @@ def leaf_sums(device: int, table: Any, count: int, leaves: int) -> list[float]:
 def clip(
     device: int, table: Any, count: int, leaves: int, grad_scale: float, max_norm: float
 ) -> tuple[Any, int]:
-    """Return norm, scale and the scale in float32 on the device, and their address."""
+    """Return what `read_norm` reads, and the address of norm, scale and the scale in float32."""
     xp = cupy()
     with xp.cuda.Device(device):
-        sums = _leaf_sums(device, table, count, leaves) if leaves else xp.zeros(1, np.float64)
-        while sums.size > 1:
+        sums: Any = _leaf_sums(device, table, count, leaves) if leaves else None
+        while leaves and sums.size > 1:
             n, folded = sums.size, xp.empty(-(-sums.size // CUDA_FOLD), np.float64)
             _launch(device, "ferrostep_norm_fold", folded.size, (sums, np.int64(n), folded))
             sums = folded
         result = xp.empty(3, np.float64)
-        arguments = (sums, np.float64(grad_scale), np.float64(max_norm), result)
+        total = np.uint64(0) if sums is None else sums
+        arguments = (total, np.float64(grad_scale), np.float64(max_norm), result)
         _launch(device, "ferrostep_norm_finish", 1, arguments)
-        return result, result.data.ptr
+        return (result, xp.cuda.get_current_stream()), result.data.ptr
 
 
-def read_norm(result: Any) -> float:
-    """Return the norm that `clip` left on the device, waiting for it."""
+def read_norm(made: tuple[Any, Any]) -> float:
+    """Return the norm that `clip` leaves on the device, waiting for it."""
+    result, stream = made
     with cupy().cuda.Device(result.data.device_id):
-        return float(cupy().asnumpy(result)[0])
+        return float(cupy().asnumpy(result, stream=stream)[0])
 
 
 def first_nonfinite(device: int, table: Any, count: int, leaves: int) -> int:

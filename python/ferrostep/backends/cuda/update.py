@@ -31,14 +31,14 @@ def update_kernel(device: int, source: str) -> Any:
     return compiled(device, source, "ferrostep_update")
 
 
-def launch(
-    device: int, kernel: Any, chunks: int, table: Any, count: int, scalars: bytes, clip: int
-) -> None:
-    """Launch an update kernel on the device's current stream.
+def arguments(
+    device: int, chunks: int, table: Any, count: int, scalars: bytes, clip: int
+) -> tuple[Any, tuple[Any, ...]]:
+    """Return the device as a context, and what an update kernel is called with.
 
     `clip` is the address of the gradients' scale, 0 if it is among the scalars.
     """
     # A structured array of one element is passed by value.
     struct = np.frombuffer(scalars, np.dtype([("bytes", np.uint8, len(scalars))]))
-    with cupy().cuda.Device(device):
-        kernel((chunks,), (CUDA_THREADS,), (table, np.int32(count), struct, np.uint64(clip)))
+    values = (table, np.int32(count), struct, np.uint64(clip))
+    return cupy().cuda.Device(device), ((chunks,), (CUDA_THREADS,), values)

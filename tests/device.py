@@ -158,17 +158,13 @@ def empty_like(prototype: Any, dtype: Any = None) -> Any:
     return wrap(np.empty_like(view(prototype), dtype), Device.current)
 
 
-def full_like(a: Any, fill_value: Any, dtype: Any = None) -> Any:
-    return wrap(np.full_like(view(a), fill_value, dtype), Device.current)
-
-
 def ascontiguousarray(a: Any, dtype: Any = None) -> Any:
     assert a.data.device_id == Device.current
     return wrap(np.ascontiguousarray(view(a), dtype), Device.current)
 
 
-def copyto(dst: Any, src: Any) -> None:
-    view(dst)[...] = view(src)
+def copyto(dst: Any, src: Any, casting: str = "same_kind") -> None:
+    view(dst)[...] = view(src) if isinstance(src, cupy.ndarray) else src
 
 
 def shares_memory(a: Any, b: Any) -> bool:
@@ -177,7 +173,7 @@ def shares_memory(a: Any, b: Any) -> bool:
 
 #: What is replaced, in `cupy` and in `cupy.cuda`.
 FUNCTIONS = [
-    asarray, asnumpy, empty, zeros, empty_like, full_like, ascontiguousarray, copyto, shares_memory,
+    asarray, asnumpy, empty, zeros, empty_like, ascontiguousarray, copyto, shares_memory,
 ]  # fmt: skip
 REAL = {f.__name__: getattr(cupy, f.__name__) for f in FUNCTIONS}
 REAL_RAW_MODULE, REAL_RAW_KERNEL = cupy.RawModule, cupy.RawKernel

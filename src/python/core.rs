@@ -42,9 +42,18 @@ impl Core {
         nonfinite: &str,
         reference: Option<Py<PyAny>>,
         nonfinite_error: Py<PyAny>,
+        state_factory: Option<Py<PyAny>>,
     ) -> PyResult<()> {
         let nonfinite = NonFinite::named(nonfinite)?;
-        let settings = Settings { rule, read, param_groups, nonfinite, nonfinite_error, reference };
+        let settings = Settings {
+            rule,
+            read,
+            param_groups,
+            nonfinite,
+            nonfinite_error,
+            state_factory,
+            reference,
+        };
         let before = self.inner.lock(py)?.replace(Inner::new(settings, unbound));
         drop(before); // may run Python code, so after the lock is free
         Ok(())
@@ -217,6 +226,15 @@ impl Core {
             state.set_item(&array.name, array.array.bind(py).object())?;
         }
         Ok(Some(state))
+    }
+
+    /// New arrays for state, made and checked and not kept.
+    fn _new_states<'py>(
+        &self,
+        py: Python<'py>,
+        wanted: Vec<(usize, String, String)>,
+    ) -> PyResult<Vec<Bound<'py, PyAny>>> {
+        started(&mut self.inner.lock(py)?)?.new_states(py, &wanted)
     }
 
     /// Replaces every parameter's state, or nothing if one array is refused.

@@ -1,7 +1,7 @@
 //! What one optimizer's lock protects: groups, parameters, and the order in which a step checks
 //! and runs them.
 
-use pyo3::exceptions::PyValueError;
+use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyString};
 
@@ -14,9 +14,11 @@ use super::overlap;
 use super::raw;
 use super::reference;
 use super::scaling::Scaling;
-use super::slot::{Slot, StateArray};
+use super::slot::Slot;
+use super::state::{self, Grown, Maker, StateArray};
 use super::step::{self, Gradient, Part};
-use crate::engine::{Plan, Written};
+use crate::engine::{ControlGuard, Plan, Written, process};
+use crate::number::Kind;
 
 #[derive(Clone, Copy, PartialEq)]
 pub(super) enum NonFinite {
@@ -47,6 +49,8 @@ pub(super) struct Settings {
     pub(super) param_groups: Py<PyList>,
     pub(super) nonfinite: NonFinite,
     pub(super) nonfinite_error: Py<PyAny>,
+    /// Makes state arrays in place of NumPy and CuPy.
+    pub(super) state_factory: Option<Py<PyAny>>,
     /// The module of the NumPy reference, where it is to run in place of the engine.
     pub(super) reference: Option<Py<PyAny>>,
 }
@@ -65,6 +69,8 @@ pub(super) struct Inner {
     /// Whether parameters come with each call instead of being held.
     pub(super) unbound: bool,
     pub(super) skipped: u64,
+    /// The process whose factory made the state: one that was forked may share its memory.
+    home: Option<u32>,
     written: Option<Written>,
     plan: Plan,
     cuda: Cuda,
@@ -84,6 +90,7 @@ impl Inner {
             names: None,
             unbound,
             skipped: 0,
+            home: None,
             written: None,
             plan: Plan::new(),
             cuda,
@@ -174,17 +181,8 @@ impl Inner {
         Ok(())
     }
 
-    /// One step, wholly or not at all.
-    pub(super) fn step(
-        &mut self,
-        py: Python<'_>,
-        grads: Arrays<'_>,
-        scaling: Scaling,
-    ) -> PyResult<Outcome> {
-        if grads.len() != self.slots.len() {
-            return Err(count_error("gradients", grads.len(), self.slots.len()));
-        }
-        self.check_groups(py)?;
+    /// Looks at every parameter and its state again.
+    fn check_slots(&mut self, py: Python<'_>) -> PyResult<()> {
         for i in 0..self.slots.len() {
             let checked = self.slots[i].check(py);
             if !matches!(checked, Ok(false)) {
@@ -192,22 +190,64 @@ impl Inner {
                 checked?;
             }
         }
+        Ok(())
+    }
+
+    fn check_home(&self) -> PyResult<()> {
+        if self.home.is_none_or(|home| home == process::id()) {
+            return Ok(());
+        }
+        Err(PyRuntimeError::new_err(
+            "the state of this optimizer was made by its state_factory before the process was \
+             forked, and both may share its memory: call load_state_dict() or reset() here first",
+        ))
+    }
+
+    /// The process that what a factory makes now belongs to.
+    fn here(&self) -> Option<u32> {
+        self.settings.state_factory.as_ref().map(|_| process::id())
+    }
+
+    fn maker(&self) -> Maker<'_> {
+        Maker { factory: self.settings.state_factory.as_ref(), names: self.names.as_deref() }
+    }
+
+    /// One step, wholly or not at all.
+    pub(super) fn step(
+        &mut self,
+        py: Python<'_>,
+        grads: Arrays<'_>,
+        scaling: Scaling,
+    ) -> PyResult<Outcome> {
+        // A foreign rounding mode or flush-to-zero touches nothing, the reference neither.
+        let _control = ControlGuard::new();
+        if grads.len() != self.slots.len() {
+            return Err(count_error("gradients", grads.len(), self.slots.len()));
+        }
+        self.check_home()?;
+        self.check_groups(py)?;
+        self.check_slots(py)?;
         let mut parts = step::parts(&self.slots, grads)?;
-        let made = step::make_states(py, &mut self.slots, &self.groups, &mut parts)?;
+        let Settings { state_factory, .. } = &self.settings;
+        let maker = Maker { factory: state_factory.as_ref(), names: self.names.as_deref() };
+        let made = step::make_states(py, &mut self.slots, &self.groups, &mut parts, &maker)?;
         if !made.is_empty() {
             self.forget_memory();
         }
-        let outcome = self.apply(py, &parts, scaling);
+        let outcome = self.apply(py, &mut parts, &made, scaling);
         let applied = outcome.as_ref().is_ok_and(|outcome| outcome.applied);
         if !applied && !made.is_empty() {
             // As if the step had never been asked for: the next one is the first again.
-            for (slot, known) in made {
-                self.slots[slot].drop_states(known);
+            for (slot, known) in &made {
+                self.slots[*slot].drop_states(*known);
             }
             self.forget_memory();
         }
         let outcome = outcome?;
         if outcome.applied {
+            if !made.is_empty() {
+                self.home = self.here();
+            }
             for part in &parts {
                 self.slots[part.slot].step += 1;
             }
@@ -218,7 +258,18 @@ impl Inner {
     }
 
     /// The last checks and the run; not applied if the gradients are not finite and are skipped.
-    fn apply(&mut self, py: Python<'_>, parts: &[Part<'_>], scaling: Scaling) -> PyResult<Outcome> {
+    fn apply(
+        &mut self,
+        py: Python<'_>,
+        parts: &mut [Part<'_>],
+        made: &[Grown],
+        scaling: Scaling,
+    ) -> PyResult<Outcome> {
+        if !made.is_empty() {
+            // Python code made it: what was known of any array is no longer sure.
+            self.check_slots(py)?;
+            step::find_again(&mut self.slots, &self.groups, parts)?;
+        }
         self.check_overlap(py, parts)?;
         self.cuda.begin();
         let Settings { reference, rule, nonfinite, nonfinite_error, .. } = &self.settings;
@@ -250,6 +301,7 @@ impl Inner {
             }
         }
         let (slots, groups) = (&mut self.slots, &self.groups);
+        state::fill(py, slots, groups, made)?;
         let scale = grad_norm.scale(grad_scale, max_norm);
         if let Some(module) = reference {
             reference::run(module.bind(py), rule, slots, groups, parts, scale)?;
@@ -291,6 +343,23 @@ impl Inner {
         Ok(())
     }
 
+    /// New arrays, not kept, for the state of parameters: by number, name and type.
+    pub(super) fn new_states<'py>(
+        &self,
+        py: Python<'py>,
+        wanted: &[(usize, String, String)],
+    ) -> PyResult<Vec<Bound<'py, PyAny>>> {
+        let mut made = Vec::with_capacity(wanted.len());
+        for (i, name, dtype) in wanted {
+            let (Some(kind), true) = (Kind::named(dtype), *i < self.slots.len()) else {
+                return Err(PyValueError::new_err(format!("no state {dtype} of parameter {i}")));
+            };
+            made.push((*i, self.maker().make(py, &self.slots, *i, name, kind)?));
+        }
+        overlap::check_new(py, &self.slots, &made)?;
+        Ok(made.iter().map(|(_, state)| state.array.bind(py).object().clone()).collect())
+    }
+
     /// Replaces every parameter's state, or nothing if one array is refused.
     pub(super) fn load(
         &mut self,
@@ -319,6 +388,7 @@ impl Inner {
             slot.set_states(states);
             slot.step = step.unwrap_or(0);
         }
+        self.home = self.here();
         self.forget_memory();
         Ok(())
     }

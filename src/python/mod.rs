@@ -14,6 +14,7 @@ mod raw;
 mod reference;
 mod scaling;
 mod slot;
+mod state;
 mod step;
 
 use pyo3::exceptions::PyValueError;

@@ -7,12 +7,13 @@ another library's arrays on a device, is seen.
 
 from ferrostep.backends.cuda.arrays import (
     adopt,
+    assign,
     contiguous,
     copy_back,
-    full_like,
+    empty_like,
+    fill,
     shares_memory,
     stream,
-    to_device,
     to_host,
     upload,
 )
@@ -21,17 +22,18 @@ from ferrostep.backends.cuda.update import launch, update_kernel
 
 __all__ = [
     "adopt",
+    "assign",
     "clip",
     "contiguous",
     "copy_back",
+    "empty_like",
+    "fill",
     "first_nonfinite",
-    "full_like",
     "launch",
     "leaf_sums",
     "read_norm",
     "shares_memory",
     "stream",
-    "to_device",
     "to_host",
     "update_kernel",
     "upload",

@@ -128,6 +128,9 @@ impl Inner {
             self.slots.truncate(known);
             return Err(error);
         }
+        if !self.unbound {
+            self.settings.param_groups.bind(py).append(&group.dict)?;
+        }
         self.groups.push(group);
         if let Some(names) = names {
             self.names.get_or_insert_default().extend(names);
@@ -228,8 +231,9 @@ impl Inner {
         self.check_groups(py)?;
         self.check_slots(py)?;
         let mut parts = step::parts(&self.slots, grads)?;
-        let Settings { state_factory, .. } = &self.settings;
-        let maker = Maker { factory: state_factory.as_ref(), names: self.names.as_deref() };
+        // No method of `self`: slots are borrowed beside it.
+        let maker =
+            Maker { factory: self.settings.state_factory.as_ref(), names: self.names.as_deref() };
         let made = step::make_states(py, &mut self.slots, &self.groups, &mut parts, &maker)?;
         if !made.is_empty() {
             self.forget_memory();
@@ -343,31 +347,42 @@ impl Inner {
         Ok(())
     }
 
-    /// New arrays, not kept, for the state of parameters: by number, name and type.
+    /// New arrays, not kept, for the state of a parameter: by name and type.
     pub(super) fn new_states<'py>(
         &self,
         py: Python<'py>,
-        wanted: &[(usize, String, String)],
+        i: usize,
+        wanted: &[(String, String)],
     ) -> PyResult<Vec<Bound<'py, PyAny>>> {
         let mut made = Vec::with_capacity(wanted.len());
-        for (i, name, dtype) in wanted {
-            let (Some(kind), true) = (Kind::named(dtype), *i < self.slots.len()) else {
+        for (name, dtype) in wanted {
+            let (Some(kind), true) = (Kind::named(dtype), i < self.slots.len()) else {
                 return Err(PyValueError::new_err(format!("no state {dtype} of parameter {i}")));
             };
-            made.push((*i, self.maker().make(py, &self.slots, *i, name, kind)?));
+            made.push(self.maker().make(py, &self.slots, i, name, kind)?);
         }
-        overlap::check_new(py, &self.slots, &made)?;
-        Ok(made.iter().map(|(_, state)| state.array.bind(py).object().clone()).collect())
+        if self.settings.state_factory.is_some() {
+            overlap::check_new(py, &self.slots, made.iter().map(|state| (i, state)))?;
+        }
+        Ok(made.iter().map(|state| state.array.bind(py).object().clone()).collect())
     }
 
-    /// Replaces every parameter's state, or nothing if one array is refused.
+    /// Replaces every parameter's state, the count of skipped steps and the options that are given
+    /// for each group (or for none), or nothing if one array is refused. No signal's handler can
+    /// run in between.
     pub(super) fn load(
         &mut self,
+        py: Python<'_>,
         steps: &[Option<u64>],
         arrays: &[Option<Bound<'_, PyDict>>],
+        skipped: u64,
+        options: &[Bound<'_, PyDict>],
     ) -> PyResult<()> {
         if steps.len() != self.slots.len() || arrays.len() != self.slots.len() {
             return Err(count_error("states", arrays.len(), self.slots.len()));
+        }
+        if !options.is_empty() && options.len() != self.groups.len() {
+            return Err(PyValueError::new_err("wanted options for each group"));
         }
         let mut loaded = Vec::new();
         for (slot, arrays) in self.slots.iter().zip(arrays) {
@@ -384,6 +399,15 @@ impl Inner {
             }
             loaded.push(states);
         }
+        if self.settings.state_factory.is_some() {
+            let new = loaded.iter().enumerate();
+            let new = new.flat_map(|(i, states)| states.iter().map(move |state| (i, state)));
+            overlap::check_new(py, &self.slots, new)?;
+        }
+        for (group, options) in self.groups.iter().zip(options) {
+            group.dict.bind(py).update(options.as_mapping())?;
+        }
+        self.skipped = skipped;
         for ((slot, states), step) in self.slots.iter_mut().zip(loaded).zip(steps) {
             slot.set_states(states);
             slot.step = step.unwrap_or(0);

@@ -69,6 +69,12 @@ impl<T> Lock<T> {
                         "this optimizer was called from within its own step",
                     ));
                 }
+                if py.import("sys")?.call_method0("is_finalizing")?.extract()? {
+                    return Err(PyRuntimeError::new_err(
+                        "the interpreter is ending, and has stopped a thread in the middle of \
+                         this optimizer's step",
+                    ));
+                }
                 self.inner.lock_py_attached(py).unwrap_or_else(PoisonError::into_inner)
             }
         };

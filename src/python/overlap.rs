@@ -65,13 +65,13 @@ impl<'py> Places<'py> {
 }
 
 /// Refuses new state, made for these slots by number, that shares memory with what they hold.
-pub(super) fn check_new(
+pub(super) fn check_new<'a>(
     py: Python<'_>,
     slots: &[Slot],
-    new: &[(usize, StateArray)],
+    new: impl Iterator<Item = (usize, &'a StateArray)>,
 ) -> PyResult<()> {
     let mut places = Places::of(py, slots);
-    new.iter().for_each(|(i, state)| places.add_state(py, &slots[*i], state));
+    new.for_each(|(i, state)| places.add_state(py, &slots[i], state));
     check_disjoint(&places.arrays, places.intervals)
 }
 

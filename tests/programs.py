@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -56,10 +58,11 @@ class Run:
         return self._known[step]
 
 
-def start(code: str, *arguments: str) -> subprocess.Popen[str]:
+def start(code: str, *arguments: str, within: Sequence[str] = ()) -> subprocess.Popen[str]:
+    """Start a program that may import what lies beside it, by way of the command `within`."""
     code = f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})\n{code}"
     return subprocess.Popen(
-        [sys.executable, "-c", code, *arguments],
+        [*within, sys.executable, "-c", code, *arguments],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -67,9 +70,11 @@ def start(code: str, *arguments: str) -> subprocess.Popen[str]:
     )
 
 
-def output(code: str, *arguments: str, timeout: float = 120) -> list[str]:
+def output(
+    code: str, *arguments: str, timeout: float = 120, within: Sequence[str] = ()
+) -> list[str]:
     """What the program prints; it must end well."""
-    program = start(code, *arguments)
+    program = start(code, *arguments, within=within)
     try:
         out, err = program.communicate(timeout=timeout)
     except subprocess.TimeoutExpired:
@@ -77,3 +82,17 @@ def output(code: str, *arguments: str, timeout: float = 120) -> list[str]:
         raise
     assert program.returncode == 0, f"exit code {program.returncode}: {err}"
     return out.splitlines()
+
+
+def own_mounts() -> bool:
+    """Whether an ordinary user may have a file system of its own here."""
+    if sys.platform != "linux" or shutil.which("unshare") is None:
+        return False
+    test = ["unshare", "-rm", "mount", "-t", "tmpfs", "none", "/tmp"]
+    return subprocess.run(test, capture_output=True).returncode == 0
+
+
+def on_small_disk(folder: Path, size: str) -> list[str]:
+    """The command within which `folder` is a file system of this size."""
+    mount = f'mount -t tmpfs -o size={size} none {folder} && exec "$@"'
+    return ["unshare", "-rm", "sh", "-c", mount, "sh"]

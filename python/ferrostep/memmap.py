@@ -74,8 +74,11 @@ class MemmapState:
         if size < SMALL:
             return np.empty_like(like, dtype=dtype, subok=False)
         with tempfile.TemporaryFile(dir=self.folder) as file:
-            _reserve(file.fileno(), size)
-            mapped = _map(file.fileno(), size)
+            try:
+                _reserve(file.fileno(), size)
+                mapped = _map(file.fileno(), size)
+            except OSError as error:
+                raise OSError(error.errno, error.strerror, os.fspath(self.folder)) from None
         # The axes in memory in the order of the parameter's, so that steps run in place.
         order = sorted(range(like.ndim), key=lambda axis: -abs(like.strides[axis]))
         array = np.ndarray([like.shape[axis] for axis in order], dtype, mapped)

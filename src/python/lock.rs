@@ -42,6 +42,13 @@ impl<T> Drop for Locked<'_, T> {
     }
 }
 
+/// Whether the interpreter is ending: then no other thread runs Python code any more, and one that
+/// has the lock keeps it.
+fn ending(py: Python<'_>) -> bool {
+    let asked = py.import("sys").and_then(|sys| sys.call_method0("is_finalizing")?.extract());
+    asked.unwrap_or(true) // late in the end there is no such function
+}
+
 /// A number of the calling thread's own.
 fn this_thread() -> usize {
     thread_local!(static HERE: u8 = const { 0 });
@@ -69,7 +76,7 @@ impl<T> Lock<T> {
                         "this optimizer was called from within its own step",
                     ));
                 }
-                if py.import("sys")?.call_method0("is_finalizing")?.extract()? {
+                if ending(py) {
                     return Err(PyRuntimeError::new_err(
                         "the interpreter is ending, and has stopped a thread in the middle of \
                          this optimizer's step",

@@ -45,7 +45,9 @@ def only_at_places(p: Array, value: float) -> None:
     found = {i: float(p[i]) for i in places(p.size)}
     assert set(found.values()) == {value}, found
     step = 2**26
-    others = sum(int(np.count_nonzero(p[i : i + step].view(np.uint16))) for i in range(0, p.size, step))
+    others = sum(
+        int(np.count_nonzero(p[i : i + step].view(np.uint16))) for i in range(0, p.size, step)
+    )
     assert others == len(found)
 
 

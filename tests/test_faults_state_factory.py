@@ -41,7 +41,7 @@ def open_files(folder: Path) -> int:
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_same_bits_as_in_memory(case: Case, backend: str, tmp_path: Path) -> None:
     rng = np.random.default_rng(3)
-    start: list[Array] = [rng.standard_normal(s).astype(np.float32) for s in [(150, 131), (5,)]]
+    start: list[Array] = [rng.standard_normal(s).astype(np.float32) for s in [(270, 131), (5,)]]
     start.append(np.asfortranarray(start[0] * 2))
     wanted = case.make([p.copy(order="K") for p in start])
     options = {"state_factory": fs.MemmapState(tmp_path), "backend": backend}
@@ -254,15 +254,15 @@ def wrong(make: Callable[[Any, np.dtype], Any], second: bool = True) -> fs.Optim
 @pytest.mark.parametrize(
     ("make", "error", "message"),
     [
-        (lambda p, d: np.empty(5, d), ValueError, r"'exp_avg_sq' of parameter 0 with shape \(5,\)"),
-        (lambda p, d: np.empty(p.shape), TypeError, "dtype <f8 in host memory; wanted"),
-        (lambda p, d: np.empty(p.shape, d.newbyteorder()), TypeError, "dtype >f4"),
-        (lambda p, d: np.empty(p.shape, int), TypeError, "has dtype <i8"),
+        (lambda p, d: np.empty(5, d), ValueError, r'"exp_avg_sq" of parameter 0 with shape \(5,\)'),
+        (lambda p, d: np.empty(p.shape), TypeError, "dtype float64 in host memory; wanted"),
+        (lambda p, d: np.empty(p.shape, d.newbyteorder()), TypeError, "dtype >f4|dtype float32"),
+        (lambda p, d: np.empty(p.shape, int), TypeError, "has dtype int64"),
         (lambda p, d: None, TypeError, "is a NoneType"),
         (lambda p, d: [0.0] * p.size, TypeError, "is a list"),
         (lambda p, d: np.ma.zeros(p.shape, d), TypeError, "is a MaskedArray"),
         (lambda p, d: np.broadcast_to(d.type(0), p.shape), ValueError, "read-only"),
-        (lambda p, d: p, ValueError, "parameter 0 and state 'exp_avg_sq' of parameter 0 are the s"),
+        (lambda p, d: p, ValueError, 'parameter 0 and state "exp_avg_sq" of parameter 0 are the s'),
         (lambda p, d: p[::-1], ValueError, "parameter 0 and state .* overlap in memory"),
         (lambda p, d: 1 / 0, ZeroDivisionError, "division"),
     ],

@@ -106,6 +106,8 @@ impl Inner {
         names: Option<Vec<Py<PyString>>>,
     ) -> PyResult<()> {
         let py = group.py();
+        // What a method computes from its options once is part of every later step.
+        let _control = ControlGuard::new();
         let (known, number) = (self.slots.len(), self.groups.len());
         let slots = arrays.iter().zip(labels).map(|(array, l)| Slot::new(&array, l, number));
         let slots = slots.collect::<PyResult<Vec<_>>>()?;

@@ -182,7 +182,8 @@ for _ in range(3):
 opt.step([params[0] * 2, None])  # what fits goes on
 print([entry["step"] for entry in opt.state.values()])
 saved = opt.state_dict()
-saved["state"] = {{1: {{name: np.zeros(400_000, np.float32) for name in ("exp_avg", "exp_avg_sq")}}}}
+zeros = np.zeros(400_000, np.float32)
+saved["state"] = {{1: {{"exp_avg": zeros, "exp_avg_sq": zeros}}}}
 before = digest(opt)
 try:
     opt.load_state_dict(saved)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -71,7 +72,7 @@ def test_each_thread_has_its_own_number() -> None:
         for _ in range(200):
             with fs.num_threads(n):
                 seen.append(fs.get_num_threads())
-                with pytest.raises(ZeroDivisionError), fs.num_threads(n + 1):
+                with suppress(ZeroDivisionError), fs.num_threads(n + 1):
                     seen.append(fs.get_num_threads() - 1)
                     raise ZeroDivisionError
             seen.append(fs.get_num_threads() - before + n)

@@ -161,22 +161,18 @@ def empty_like(prototype: Any, dtype: Any = None) -> Any:
     return wrap(np.empty_like(view(prototype), dtype), Device.current)
 
 
-def full_like(a: Any, fill_value: Any, dtype: Any = None) -> Any:
-    return wrap(np.full_like(view(a), fill_value, dtype), Device.current)
-
-
 def ascontiguousarray(a: Any, dtype: Any = None) -> Any:
     assert a.data.device_id == Device.current
     return wrap(np.ascontiguousarray(view(a), dtype), Device.current)
 
 
-def copyto(dst: Any, src: Any) -> None:
-    view(dst)[...] = view(src)
+def copyto(dst: Any, src: Any, casting: str = "same_kind") -> None:
+    view(dst)[...] = view(src) if isinstance(src, cupy.ndarray) else src
 
 
 #: What is replaced, in `cupy` and in `cupy.cuda`.
 FUNCTIONS = [
-    asarray, asnumpy, empty, empty_like, full_like, ascontiguousarray, copyto,
+    asarray, asnumpy, empty, empty_like, ascontiguousarray, copyto,
 ]  # fmt: skip
 REAL = {f.__name__: getattr(cupy, f.__name__) for f in FUNCTIONS}
 REAL_RAW_MODULE, REAL_RAW_KERNEL = cupy.RawModule, cupy.RawKernel

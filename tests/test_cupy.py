@@ -473,14 +473,14 @@ class TestCheckpoints:
         fs.SGD([np.ones(4), np.ones(5)], momentum=0.5).save(tmp_path / "run.safetensors")
         params = [to_device(np.zeros(4)), to_device(np.zeros(5))]
         opt = fs.SGD(params, momentum=0.5, lr=0.125)
-        real = cuda.to_device
+        real = cuda.empty_like
 
-        def full(array: Array, like: Any) -> Any:
+        def full(array: Any, dtype: str) -> Any:
             if array.size == 5:
                 raise MemoryError
-            return real(array, like)
+            return real(array, dtype)
 
-        monkeypatch.setattr(cuda, "to_device", full)
+        monkeypatch.setattr(cuda, "empty_like", full)
         with pytest.raises(MemoryError):
             opt.load(tmp_path / "run.safetensors")
         assert all((to_host(p) == 0).all() for p in params)

@@ -6,6 +6,7 @@ from ferrostep import clip, schedulers
 from ferrostep._native import StepInfo
 from ferrostep.checkpoint import load_checkpoint, save_checkpoint
 from ferrostep.config import show_config
+from ferrostep.memmap import MemmapState
 from ferrostep.optimizer import NonFiniteError, Optimizer
 from ferrostep.optimizers import *  # noqa: F403
 from ferrostep.optimizers import __all__ as _optimizers
@@ -14,6 +15,7 @@ from ferrostep.threads import get_num_threads, num_threads, set_num_threads
 __version__ = version("ferrostep")
 
 __all__ = [
+    "MemmapState",
     "NonFiniteError",
     "Optimizer",
     "StepInfo",

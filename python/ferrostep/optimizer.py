@@ -17,6 +17,7 @@ from ferrostep.options import (
     NONFINITE,
     Check,
     CommonOptions,
+    StateFactory,
     choice,
     finite,
     invalid,
@@ -49,7 +50,9 @@ class Optimizer(Core):
         `decoupled_weight_decay` (False), `maximize` (False), `flush_subnormals` (False),
         `state_dtype` (None: float64 for a float64 parameter, else float32; "float16" or
         "bfloat16" for half the memory; kept by state that exists already),
-        `nonfinite` ("propagate", "raise" or "skip"), `backend` (None or "native", "reference").
+        `nonfinite` ("propagate"; "raise": NonFiniteError; "skip": leave the step out, as if it had
+        never been asked for, and count it in `skipped_steps`), `backend` (None or "native",
+        "reference"), `state_factory` (None, or what makes state arrays: see `MemmapState`).
     """
 
     RULE: ClassVar[str]
@@ -62,6 +65,7 @@ class Optimizer(Core):
     def __init__(self, params: Any, options: dict[str, Any], common: CommonOptions) -> None:
         given = dict(common)
         nonfinite, backend = given.pop("nonfinite", "propagate"), given.pop("backend", None)
+        factory = given.pop("state_factory", None)
         for name in given:
             if name not in COMMON:
                 raise TypeError(
@@ -69,6 +73,8 @@ class Optimizer(Core):
                 )
         if backend not in _BACKENDS:
             raise ValueError(f"Invalid backend: {backend!r} (must be 'native' or 'reference')")
+        if factory is not None and not callable(factory):
+            raise TypeError(f"state_factory must be callable or None, found {factory!r}")
         plain: dict[str, Any] = {
             "weight_decay": 0.0,
             "decoupled_weight_decay": False,
@@ -78,6 +84,7 @@ class Optimizer(Core):
         }
         self.nonfinite: str = _NONFINITE("nonfinite", nonfinite)
         self.backend: str | None = backend
+        self.state_factory: StateFactory | None = factory
         self.defaults: dict[str, Any] = self._read_options({**options, **plain, **given})
         self._begin(bound=params is not None)
         if params is None:
@@ -88,7 +95,6 @@ class Optimizer(Core):
 
     def _begin(self, *, bound: bool) -> None:
         """Start the core without parameters and state."""
-        self._names: list[str] | None = None
         self._groups: list[dict[str, Any]] = []
         self._pending: Mapping[str, Any] | None = None
         self._bound = bound
@@ -103,6 +109,7 @@ class Optimizer(Core):
             self.nonfinite,
             _BACKENDS[self.backend],
             NonFiniteError,
+            self.state_factory,
         )
 
     @classmethod
@@ -138,7 +145,10 @@ class Optimizer(Core):
 
     @property
     def skipped_steps(self) -> int:
-        """How many steps ``nonfinite="skip"`` has left out."""
+        """How many steps ``nonfinite="skip"`` has left out, over the whole run.
+
+        It is saved in `state_dict` and checkpoints as "skipped_steps", and 0 after `reset`.
+        """
         return self._skipped
 
     def _keys(self) -> list[int | str]:
@@ -174,10 +184,6 @@ class Optimizer(Core):
     def _register(self, group: dict[str, Any], names: list[str] | None, arrays: list[Any]) -> None:
         count = len(self._parameters())
         self._add_group(group, arrays, labels(names, count, len(arrays)), names)
-        if names is not None:
-            self._names = [*(self._names or []), *names]
-        if self._bound:
-            self._groups.append(group)
 
     @staticmethod
     def _read_scaling(grad_scale: object, max_norm: object) -> tuple[float, float | None]:
@@ -205,7 +211,6 @@ class Optimizer(Core):
             again = arrays if names is None else dict(zip(names, arrays, strict=True))
             info = self.update(again, grads, grad_scale=grad_scale, max_norm=max_norm)
         except BaseException:
-            self._names = None
             self._restart()
             raise
         self._pending = None
@@ -214,8 +219,7 @@ class Optimizer(Core):
     def reset(self) -> None:
         """Forget all state: the next step is the first."""
         count = len(self._parameters())
-        self._load([None] * count, [None] * count)
-        self._skipped = 0
+        self._load([None] * count, [None] * count, 0)
 
     def state_dict(self) -> dict[str, Any]:
         """Return state and groups in torch's layout; the arrays are the live ones, not copies."""
@@ -241,14 +245,7 @@ class Optimizer(Core):
         groups, steps, arrays, skipped = _state_dict.read(
             state_dict, type(self), self, self._groups, self._names
         )
-
-        def take_over() -> None:
-            self._load(steps, arrays)
-            self._skipped = skipped
-            for mine, loaded in zip(self._groups, groups, strict=True):
-                mine.update(loaded)
-
-        return take_over
+        return lambda: self._load(steps, arrays, skipped, groups)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Save state, options and the parameters that this optimizer holds, all in one file.
@@ -283,11 +280,14 @@ class Optimizer(Core):
 
     def __setstate__(self, saved: dict[str, Any]) -> None:
         pickled.restore(self, saved)
+        if self.state_factory is not None and self._parameters():
+            self.load_state_dict(self.state_dict())  # what lies in memory goes where it belongs
 
     def __copy__(self) -> Self:
         copied = type(self).__new__(type(self))
         saved = self.__getstate__()
-        copied.__setstate__({**saved, "groups": [dict(group) for group in saved["groups"]]})
+        groups = [dict(group) for group in saved["groups"]]
+        pickled.restore(copied, {**saved, "groups": groups})
         return copied
 
     def __repr__(self) -> str:

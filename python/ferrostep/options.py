@@ -22,6 +22,10 @@ TITLES = {
 }
 
 
+#: ``factory(key, name, like, dtype)`` returns the array for one parameter's state.
+StateFactory = Callable[[int | str, str, Any, np.dtype[Any]], Any]
+
+
 class CommonOptions(TypedDict, total=False):
     """What every optimizer takes besides its own options."""
 
@@ -32,6 +36,7 @@ class CommonOptions(TypedDict, total=False):
     state_dtype: DTypeLike | None
     nonfinite: str
     backend: str | None
+    state_factory: StateFactory | None
 
 
 def invalid(name: str, found: object, wanted: str) -> ValueError:

@@ -14,6 +14,7 @@ def contents(optimizer: Optimizer) -> dict[str, Any]:
         "defaults": optimizer.defaults,
         "nonfinite": optimizer.nonfinite,
         "backend": optimizer.backend,
+        "state_factory": optimizer.state_factory,
         "bound": optimizer._bound,
         "names": optimizer._names,
         "groups": optimizer._groups,
@@ -27,7 +28,7 @@ def contents(optimizer: Optimizer) -> dict[str, Any]:
 def restore(optimizer: Optimizer, saved: dict[str, Any]) -> None:
     """Make an optimizer that was only allocated what `contents` has told of."""
     optimizer.defaults, optimizer.nonfinite = saved["defaults"], saved["nonfinite"]
-    optimizer.backend = saved["backend"]
+    optimizer.backend, optimizer.state_factory = saved["backend"], saved["state_factory"]
     optimizer._begin(bound=saved["bound"])
     optimizer._pending = saved["pending"]
     if not optimizer._bound:
@@ -37,8 +38,7 @@ def restore(optimizer: Optimizer, saved: dict[str, Any]) -> None:
     else:
         for group in saved["groups"]:
             optimizer._register(group, group.get("param_names"), group["params"])
-    if optimizer._parameters():
-        states = [dict(state) if state else {} for state in saved["states"]]
-        steps = [state.pop("step", None) for state in states]
-        optimizer._load(steps, [state or None for state in states])
-    optimizer._skipped = saved["skipped_steps"]
+    alive = bool(optimizer._parameters())
+    states = [dict(state) if state else {} for state in saved["states"] if alive]
+    steps = [state.pop("step", None) for state in states]
+    optimizer._load(steps, [state or None for state in states], saved["skipped_steps"])

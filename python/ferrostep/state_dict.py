@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ferrostep._native import Core
 from ferrostep.backends import cuda
@@ -136,7 +137,11 @@ def read(
         if param is None:
             raise ValueError(f"{label} is no longer alive; load after the next update")
         steps.append(whole(entry.get("step", 0), f"the step of {label}"))
-        arrays.append(_arrays(cls, entry, param, label))
+        values = _values(cls, entry, param, label)
+        made = core._new_states(i, [(name, value.dtype.name) for name, value in values.items()])
+        for array, value in zip(made, values.values(), strict=True):
+            cuda.assign(array, value)
+        arrays.append(dict(zip(values, made, strict=True)))
     skipped = whole(saved.get("skipped_steps", 0), "the state dict's skipped_steps")
     return options, steps, arrays, skipped
 
@@ -174,7 +179,8 @@ def whole(value: Any, what: str) -> int:
     raise ValueError(f"{what} must be a whole number from 0 to 2**63 - 1, found {value!r}")
 
 
-def _arrays(cls: type[Optimizer], entry: Any, param: Any, label: str) -> dict[str, Any]:
+def _values(cls: type[Optimizer], entry: Any, param: Any, label: str) -> dict[str, NDArray[Any]]:
+    """Return the arrays of one parameter's state, each in the type that is to hold it."""
     given = {name: v for name, v in entry.items() if name != "step" and v is not None}
     unknown = set(given) - {*cls.STATE, *cls.OPTIONAL_STATE}
     if unknown:
@@ -182,9 +188,9 @@ def _arrays(cls: type[Optimizer], entry: Any, param: Any, label: str) -> dict[st
     missing = set(cls.STATE) - set(given)
     if missing:
         raise ValueError(f"the state of {label} lacks {sorted(missing)!r}")
-    loaded = {}
-    for name, value in given.items():
-        found = cuda.to_host(value)
+    values = {}
+    for name, array in given.items():
+        found = cuda.to_host(array)
         if found.shape != param.shape:
             raise ValueError(
                 f"state {name!r} of {label} has shape {found.shape}, not {param.shape}"
@@ -195,19 +201,16 @@ def _arrays(cls: type[Optimizer], entry: Any, param: Any, label: str) -> dict[st
         dtype = found.dtype
         if not _goes_with(dtype.name, param):
             dtype = np.dtype(np.float64 if param.dtype.itemsize == 8 else np.float32)
-        on_host = isinstance(param, np.ndarray)
-        like = param if on_host else np.empty(param.shape)
-        made = np.empty_like(like, dtype=dtype.newbyteorder("="), subok=False)
         with np.errstate(over="ignore"):
-            made[...] = found
+            value = found.astype(dtype.newbyteorder("="), copy=False)
         if dtype != found.dtype and not np.array_equal(
-            made.astype(found.dtype), found, equal_nan=True
+            value.astype(found.dtype), found, equal_nan=True
         ):
             raise ValueError(
-                f"state {name!r} of {label} has {found.dtype} values that {made.dtype} cannot hold"
+                f"state {name!r} of {label} has {found.dtype} values that {dtype} cannot hold"
             )
-        loaded[name] = made if on_host else cuda.to_device(made, like=param)
-    return loaded
+        values[name] = value
+    return values
 
 
 def _goes_with(state_dtype: str, param: Any) -> bool:

@@ -120,6 +120,7 @@ impl Job {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -135,6 +136,19 @@ mod tests {
                 });
             });
             assert!(calls.iter().all(|calls| calls.load(Ordering::Relaxed) == 1));
+        }
+    }
+
+    #[test]
+    fn more_units_than_32_bits_hold() {
+        for units in [(1 << 32) - 1, 1 << 32, (1usize << 40) + 3] {
+            let ranges = std::sync::Mutex::new(Vec::new());
+            run(units, 10 * units, 3, |range| ranges.lock().unwrap().push(range));
+            let mut ranges = ranges.into_inner().unwrap();
+            ranges.sort_by_key(|range| range.start);
+            assert_eq!((ranges[0].start, ranges[ranges.len() - 1].end), (0, units));
+            assert!(ranges.windows(2).all(|pair| pair[0].end == pair[1].start));
+            assert_eq!(ranges.len(), 3 * super::MOST_PIECES);
         }
     }
 

@@ -43,9 +43,18 @@ impl Core {
         nonfinite: &str,
         reference: Option<Py<PyAny>>,
         nonfinite_error: Py<PyAny>,
+        state_factory: Option<Py<PyAny>>,
     ) -> PyResult<()> {
         let nonfinite = NonFinite::named(nonfinite)?;
-        let settings = Settings { rule, read, param_groups, nonfinite, nonfinite_error, reference };
+        let settings = Settings {
+            rule,
+            read,
+            param_groups,
+            nonfinite,
+            nonfinite_error,
+            state_factory,
+            reference,
+        };
         let before = self.inner.lock(py)?.replace(Inner::new(settings, unbound));
         drop(before); // may run Python code, so after the lock is free
         Ok(())
@@ -220,25 +229,41 @@ impl Core {
         Ok(Some(state))
     }
 
-    /// Replaces every parameter's state, or nothing if one array is refused.
+    /// New arrays for a parameter's state, made and checked and not kept: by name and type.
+    fn _new_states<'py>(
+        &self,
+        py: Python<'py>,
+        index: usize,
+        wanted: Vec<(String, String)>,
+    ) -> PyResult<Vec<Bound<'py, PyAny>>> {
+        started(&mut self.inner.lock(py)?)?.new_states(py, index, &wanted)
+    }
+
+    /// Replaces every parameter's state, the count of skipped steps, and options group by group,
+    /// or nothing if one array is refused.
+    #[pyo3(signature = (steps, arrays, skipped, options=vec![]))]
     fn _load(
         &self,
         py: Python<'_>,
         steps: Vec<Option<u64>>,
         arrays: Vec<Option<Bound<'_, PyDict>>>,
+        skipped: u64,
+        options: Vec<Bound<'_, PyDict>>,
     ) -> PyResult<()> {
-        started(&mut self.inner.lock(py)?)?.load(&steps, &arrays)
+        started(&mut self.inner.lock(py)?)?.load(py, &steps, &arrays, skipped, &options)
+    }
+
+    /// The parameters' names, None if they have none.
+    #[getter(_names)]
+    fn names(&self, py: Python<'_>) -> PyResult<Option<Vec<Py<PyString>>>> {
+        let mut locked = self.inner.lock(py)?;
+        let names = started(&mut locked)?.names.as_ref();
+        Ok(names.map(|names| names.iter().map(|name| name.clone_ref(py)).collect()))
     }
 
     #[getter(_skipped)]
     fn skipped(&self, py: Python<'_>) -> PyResult<u64> {
         Ok(started(&mut self.inner.lock(py)?)?.skipped)
-    }
-
-    #[setter(_skipped)]
-    fn set_skipped(&self, py: Python<'_>, skipped: u64) -> PyResult<()> {
-        started(&mut self.inner.lock(py)?)?.skipped = skipped;
-        Ok(())
     }
 }
 

@@ -1,7 +1,7 @@
 //! What one optimizer's lock protects: groups, parameters, and the order in which a step checks
 //! and runs them.
 
-use pyo3::exceptions::PyValueError;
+use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyString};
 
@@ -15,9 +15,11 @@ use super::raw;
 use super::reference;
 use super::scaling::Scaling;
 use super::settings::{NonFinite, Settings};
-use super::slot::{Slot, StateArray};
+use super::slot::Slot;
+use super::state::{self, Grown, Maker, StateArray};
 use super::step::{self, Gradient, Part};
-use crate::engine::{Plan, Written};
+use crate::engine::{ControlGuard, Plan, Written, process};
+use crate::number::Kind;
 
 /// What a step did.
 pub(super) struct Outcome {
@@ -33,6 +35,8 @@ pub(super) struct Inner {
     /// Whether parameters come with each call instead of being held.
     pub(super) unbound: bool,
     pub(super) skipped: u64,
+    /// The process whose factory made the state: one that was forked may share its memory.
+    home: Option<u32>,
     written: Option<Written>,
     plan: Plan,
     cuda: Cuda,
@@ -51,6 +55,7 @@ impl Inner {
             names: None,
             unbound,
             skipped: 0,
+            home: None,
             written: None,
             plan: Plan::new(),
             cuda: Cuda::default(),
@@ -66,6 +71,8 @@ impl Inner {
         names: Option<Vec<Py<PyString>>>,
     ) -> PyResult<()> {
         let py = group.py();
+        // What a method computes from its options once is part of every later step.
+        let _control = ControlGuard::new();
         let (known, number) = (self.slots.len(), self.groups.len());
         let slots = arrays.iter().zip(labels).map(|(array, l)| Slot::new(&array, l, number));
         let slots = slots.collect::<PyResult<Vec<_>>>()?;
@@ -87,6 +94,9 @@ impl Inner {
         if let Err(error) = group.refresh(py, &self.slots, !self.unbound, &self.settings) {
             self.slots.truncate(known);
             return Err(error);
+        }
+        if !self.unbound {
+            self.settings.param_groups.bind(py).append(&group.dict)?;
         }
         self.groups.push(group);
         if let Some(names) = names {
@@ -141,17 +151,8 @@ impl Inner {
         Ok(())
     }
 
-    /// One step, wholly or not at all.
-    pub(super) fn step(
-        &mut self,
-        py: Python<'_>,
-        grads: Arrays<'_>,
-        scaling: Scaling,
-    ) -> PyResult<Outcome> {
-        if grads.len() != self.slots.len() {
-            return Err(count_error("gradients", grads.len(), self.slots.len()));
-        }
-        self.check_groups(py)?;
+    /// Looks at every parameter and its state again.
+    fn check_slots(&mut self, py: Python<'_>) -> PyResult<()> {
         let mut moved = false;
         let checked = self.slots.iter_mut().try_for_each(|slot| {
             let checked = slot.check(py);
@@ -161,23 +162,65 @@ impl Inner {
         if moved {
             self.forget_memory();
         }
-        checked?;
+        checked
+    }
+
+    fn check_home(&self) -> PyResult<()> {
+        if self.home.is_none_or(|home| home == process::id()) {
+            return Ok(());
+        }
+        Err(PyRuntimeError::new_err(
+            "the state of this optimizer was made by its state_factory before the process was \
+             forked, and both may share its memory: call load_state_dict() or reset() here first",
+        ))
+    }
+
+    /// The process that what a factory makes now belongs to.
+    fn here(&self) -> Option<u32> {
+        self.settings.state_factory.as_ref().map(|_| process::id())
+    }
+
+    fn maker(&self) -> Maker<'_> {
+        Maker { factory: self.settings.state_factory.as_ref(), names: self.names.as_deref() }
+    }
+
+    /// One step, wholly or not at all.
+    pub(super) fn step(
+        &mut self,
+        py: Python<'_>,
+        grads: Arrays<'_>,
+        scaling: Scaling,
+    ) -> PyResult<Outcome> {
+        // A foreign rounding mode or flush-to-zero touches nothing, the reference neither.
+        let _control = ControlGuard::new();
+        if grads.len() != self.slots.len() {
+            return Err(count_error("gradients", grads.len(), self.slots.len()));
+        }
+        self.check_home()?;
+        self.check_groups(py)?;
+        self.check_slots(py)?;
         let mut parts = step::parts(&self.slots, grads)?;
-        let made = step::make_states(py, &mut self.slots, &self.groups, &mut parts)?;
+        // No method of `self`: slots are borrowed beside it.
+        let maker =
+            Maker { factory: self.settings.state_factory.as_ref(), names: self.names.as_deref() };
+        let made = step::make_states(py, &mut self.slots, &self.groups, &mut parts, &maker)?;
         if !made.is_empty() {
             self.forget_memory();
         }
-        let outcome = self.apply(py, &parts, scaling);
+        let outcome = self.apply(py, &mut parts, &made, scaling);
         let applied = outcome.as_ref().is_ok_and(|outcome| outcome.applied);
         if !applied && !made.is_empty() {
             // As if the step had never been asked for: the next one is the first again.
-            for (slot, known) in made {
-                self.slots[slot].drop_states(known);
+            for (slot, known) in &made {
+                self.slots[*slot].drop_states(*known);
             }
             self.forget_memory();
         }
         let outcome = outcome?;
         if outcome.applied {
+            if !made.is_empty() {
+                self.home = self.here();
+            }
             for part in &parts {
                 self.slots[part.slot].step += 1;
             }
@@ -188,7 +231,18 @@ impl Inner {
     }
 
     /// The last checks and the run; not applied if the gradients are not finite and are skipped.
-    fn apply(&mut self, py: Python<'_>, parts: &[Part<'_>], scaling: Scaling) -> PyResult<Outcome> {
+    fn apply(
+        &mut self,
+        py: Python<'_>,
+        parts: &mut [Part<'_>],
+        made: &[Grown],
+        scaling: Scaling,
+    ) -> PyResult<Outcome> {
+        if !made.is_empty() {
+            // Python code made it: what was known of any array is no longer sure.
+            self.check_slots(py)?;
+            step::find_again(&mut self.slots, &self.groups, parts)?;
+        }
         self.check_overlap(py, parts)?;
         self.cuda.begin();
         let Settings { reference, rule, nonfinite, nonfinite_error, .. } = &self.settings;
@@ -220,6 +274,7 @@ impl Inner {
             }
         }
         let (slots, groups) = (&mut self.slots, &self.groups);
+        state::fill(py, slots, groups, made)?;
         let scale = grad_norm.scale(grad_scale, max_norm);
         if let Some(module) = reference {
             reference::run(module.bind(py), rule, slots, groups, parts, scale)?;
@@ -261,14 +316,42 @@ impl Inner {
         Ok(())
     }
 
-    /// Replaces every parameter's state, or nothing if one array is refused.
+    /// New arrays, not kept, for the state of a parameter: by name and type.
+    pub(super) fn new_states<'py>(
+        &self,
+        py: Python<'py>,
+        i: usize,
+        wanted: &[(String, String)],
+    ) -> PyResult<Vec<Bound<'py, PyAny>>> {
+        let mut made = Vec::with_capacity(wanted.len());
+        for (name, dtype) in wanted {
+            let (Some(kind), true) = (Kind::named(dtype), i < self.slots.len()) else {
+                return Err(PyValueError::new_err(format!("no state {dtype} of parameter {i}")));
+            };
+            made.push(self.maker().make(py, &self.slots, i, name, kind)?);
+        }
+        if self.settings.state_factory.is_some() {
+            overlap::check_new(py, &self.slots, made.iter().map(|state| (i, state)))?;
+        }
+        Ok(made.iter().map(|state| state.array.bind(py).object().clone()).collect())
+    }
+
+    /// Replaces every parameter's state, the count of skipped steps and the options that are given
+    /// for each group (or for none), or nothing if one array is refused. No signal's handler can
+    /// run in between.
     pub(super) fn load(
         &mut self,
+        py: Python<'_>,
         steps: &[Option<u64>],
         arrays: &[Option<Bound<'_, PyDict>>],
+        skipped: u64,
+        options: &[Bound<'_, PyDict>],
     ) -> PyResult<()> {
         if steps.len() != self.slots.len() || arrays.len() != self.slots.len() {
             return Err(count_error("states", arrays.len(), self.slots.len()));
+        }
+        if !options.is_empty() && options.len() != self.groups.len() {
+            return Err(PyValueError::new_err("wanted options for each group"));
         }
         let mut loaded = Vec::new();
         for (slot, arrays) in self.slots.iter().zip(arrays) {
@@ -285,10 +368,20 @@ impl Inner {
             }
             loaded.push(states);
         }
+        if self.settings.state_factory.is_some() {
+            let new = loaded.iter().enumerate();
+            let new = new.flat_map(|(i, states)| states.iter().map(move |state| (i, state)));
+            overlap::check_new(py, &self.slots, new)?;
+        }
+        for (group, options) in self.groups.iter().zip(options) {
+            group.dict.bind(py).update(options.as_mapping())?;
+        }
+        self.skipped = skipped;
         for ((slot, states), step) in self.slots.iter_mut().zip(loaded).zip(steps) {
             slot.set_states(states);
             slot.step = step.unwrap_or(0);
         }
+        self.home = self.here();
         self.forget_memory();
         Ok(())
     }

@@ -42,6 +42,13 @@ impl<T> Drop for Locked<'_, T> {
     }
 }
 
+/// Whether the interpreter is ending: then no other thread runs Python code any more, and one that
+/// has the lock keeps it.
+fn ending(py: Python<'_>) -> bool {
+    let asked = py.import("sys").and_then(|sys| sys.call_method0("is_finalizing")?.extract());
+    asked.unwrap_or(true) // late in the end there is no such function
+}
+
 /// A number of the calling thread's own.
 fn this_thread() -> usize {
     thread_local!(static HERE: u8 = const { 0 });
@@ -67,6 +74,12 @@ impl<T> Lock<T> {
                 if self.owner.load(Ordering::Relaxed) == this_thread() {
                     return Err(PyRuntimeError::new_err(
                         "this optimizer was called from within its own step",
+                    ));
+                }
+                if ending(py) {
+                    return Err(PyRuntimeError::new_err(
+                        "the interpreter is ending, and has stopped a thread in the middle of \
+                         this optimizer's step",
                     ));
                 }
                 self.inner.lock_py_attached(py).unwrap_or_else(PoisonError::into_inner)

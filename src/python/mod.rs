@@ -15,6 +15,7 @@ mod reference;
 mod scaling;
 mod settings;
 mod slot;
+mod state;
 mod step;
 
 use pyo3::exceptions::PyValueError;

@@ -5,8 +5,9 @@ use std::ops::Range;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
-use super::array::Array;
+use super::array::{Array, Header};
 use super::slot::Slot;
+use super::state::StateArray;
 use super::step::{Gradient, Part};
 use crate::engine::Written;
 
@@ -30,24 +31,54 @@ pub(super) fn check_disjoint(
     Ok(())
 }
 
-/// All that a step writes, checked to be disjoint.
-pub(super) fn written(py: Python<'_>, slots: &[Slot]) -> PyResult<Written> {
-    let mut places = Vec::new();
-    let mut intervals = Vec::new();
-    for slot in slots {
-        let states = slot.states.iter().map(|state| {
-            let label = format!("state {:?} of {}", state.name, slot.label);
-            (label, Some(state.array.bind(py)), &state.header)
-        });
-        let all = std::iter::once((slot.label.clone(), slot.array(py), &slot.header)).chain(states);
-        for (label, array, header) in all {
-            if let (Some(range), Some(array)) = (header.view().extent(), array) {
-                intervals.push((range, places.len()));
-                places.push((label, array));
+/// Arrays to hold against each other, and their extents.
+#[derive(Default)]
+struct Places<'py> {
+    arrays: Vec<(String, Array<'py>)>,
+    intervals: Vec<(Range<usize>, usize)>,
+}
+
+impl<'py> Places<'py> {
+    /// All that a step of these slots writes.
+    fn of(py: Python<'py>, slots: &[Slot]) -> Self {
+        let mut places = Places::default();
+        for slot in slots {
+            if let Some(array) = slot.array(py) {
+                places.add(slot.label.clone(), array, &slot.header);
             }
+            slot.states.iter().for_each(|state| places.add_state(py, slot, state));
+        }
+        places
+    }
+
+    fn add(&mut self, label: String, array: Array<'py>, header: &Header) {
+        if let Some(range) = header.view().extent() {
+            self.intervals.push((range, self.arrays.len()));
+            self.arrays.push((label, array));
         }
     }
-    check_disjoint(&places, intervals)?;
+
+    fn add_state(&mut self, py: Python<'py>, slot: &Slot, state: &StateArray) {
+        let label = format!("state {:?} of {}", state.name, slot.label);
+        self.add(label, state.array.bind(py), &state.header);
+    }
+}
+
+/// Refuses new state, made for these slots by number, that shares memory with what they hold.
+pub(super) fn check_new<'a>(
+    py: Python<'_>,
+    slots: &[Slot],
+    new: impl Iterator<Item = (usize, &'a StateArray)>,
+) -> PyResult<()> {
+    let mut places = Places::of(py, slots);
+    new.for_each(|(i, state)| places.add_state(py, &slots[i], state));
+    check_disjoint(&places.arrays, places.intervals)
+}
+
+/// All that a step writes, checked to be disjoint.
+pub(super) fn written(py: Python<'_>, slots: &[Slot]) -> PyResult<Written> {
+    let places = Places::of(py, slots);
+    check_disjoint(&places.arrays, places.intervals)?;
     // Owners of the intervals that gradients are held against: the parameter, whatever was hit.
     let mut intervals = Vec::new();
     for (i, slot) in slots.iter().enumerate() {

@@ -61,6 +61,8 @@ pub(super) fn run(
             }
         }
     }
-    reference.call_method1("store", (results,))?;
-    Ok(())
+    let (old, new): (Vec<_>, Vec<_>) = results.into_iter().unzip();
+    let new: Vec<Bound<'_, PyAny>> = reference.call_method1("rounded", (&old, new))?.extract()?;
+    // Copies between equal types: no Python code, so no signal's handler, in between.
+    old.iter().zip(new).try_for_each(|(old, new)| old.set_item(py.Ellipsis(), new))
 }

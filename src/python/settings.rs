@@ -33,6 +33,8 @@ pub(super) struct Settings {
     pub(super) param_groups: Py<PyList>,
     pub(super) nonfinite: NonFinite,
     pub(super) nonfinite_error: Py<PyAny>,
+    /// Makes state arrays in place of NumPy and CuPy.
+    pub(super) state_factory: Option<Py<PyAny>>,
     /// The module of the NumPy reference, where it is to run in place of the engine.
     pub(super) reference: Option<Py<PyAny>>,
 }

@@ -7,15 +7,10 @@ use pyo3::types::PyWeakrefReference;
 
 use super::array::{Array, Header, Held, Place, shape_text};
 use super::group::Compiled;
+use super::state::StateArray;
 use crate::engine::{Kinds, Precision, Prepared};
 use crate::number::Kind;
 use crate::rules::MAX_STATES;
-
-pub(super) struct StateArray {
-    pub(super) name: String,
-    pub(super) array: Held,
-    pub(super) header: Header,
-}
 
 /// What follows from a slot's arrays and its group's options, until one of them changes.
 pub(super) struct Ready {
@@ -214,19 +209,15 @@ impl Slot {
         (0..count).map(move |i| &self.states[order[i]])
     }
 
-    /// State arrays that the rule needs and the slot lacks: made, and not yet kept.
-    #[cold]
-    pub(super) fn missing(&self, py: Python<'_>, compiled: &Compiled) -> PyResult<Vec<StateArray>> {
-        let mut made = Vec::new();
-        for state in &compiled.states {
-            if self.states.iter().all(|have| have.name != state.name) {
-                let Some(like) = self.array(py) else { continue };
-                let kind = compiled.state_kind.unwrap_or(self.header.precision().kind());
-                let new = like.full_like(state.initial, kind.name())?;
-                made.push(StateArray::new(state.name.to_owned(), new, &self.label)?);
-            }
-        }
-        Ok(made)
+    /// The state arrays that the rule needs and the slot lacks, and what they are stored in.
+    pub(super) fn missing<'a>(
+        &'a self,
+        compiled: &'a Compiled,
+    ) -> impl Iterator<Item = (&'a str, Kind)> {
+        let kind = compiled.state_kind.unwrap_or(self.header.precision().kind());
+        let lacks = |name: &str| self.states.iter().all(|have| have.name != name);
+        let names = compiled.states.iter().map(|state| state.name);
+        names.filter(move |name| lacks(name)).map(move |name| (name, kind))
     }
 
     /// Whether the array is one that the parameter may have as state.
@@ -255,14 +246,5 @@ impl Slot {
     pub(super) fn drop_states(&mut self, known: usize) {
         self.states.truncate(known);
         self.ready = None;
-    }
-}
-
-impl StateArray {
-    pub(super) fn new(name: String, array: Bound<'_, PyAny>, of: &str) -> PyResult<Self> {
-        let label = format!("state {name:?} of {of}");
-        let array = Array::plain(&array, &label, "wanted an array")?;
-        let header = Header::of_written(&array, &label)?;
-        Ok(StateArray { name, array: array.hold(), header })
     }
 }

@@ -6,7 +6,8 @@ use pyo3::prelude::*;
 use super::array::{Array, Header, Place, shape_text};
 use super::gradients::Arrays;
 use super::group::{Compiled, Group};
-use super::slot::{Slot, StateArray};
+use super::slot::Slot;
+use super::state::{Grown, Maker, StateArray};
 use crate::engine::{Block, ControlGuard, Plan, Precision, Unsupported, View, threads};
 use crate::number::Kind;
 use crate::rules::Clock;
@@ -43,26 +44,28 @@ pub(super) fn parts<'py>(slots: &[Slot], grads: Arrays<'py>) -> PyResult<Vec<Par
     let mut parts = Vec::with_capacity(grads.len());
     for (i, gradient) in grads.into_iter().enumerate() {
         let Some(gradient) = gradient else { continue };
-        let slot = &slots[i];
-        let place = match slot.header.beside(&gradient) {
-            Some((data, kind)) => Gradient::InPlace(data, kind),
-            None => {
-                let header = Header::of_gradient(&gradient, &slot.label)?;
-                check_place(&slot.header, &header, &slot.label)?;
-                if header.shape != slot.header.shape {
-                    return Err(PyValueError::new_err(format!(
-                        "the gradient of {} has shape {}, wanted {}",
-                        slot.label,
-                        shape_text(&header.shape),
-                        shape_text(&slot.header.shape)
-                    )));
-                }
-                Gradient::Elsewhere(Box::new(header))
-            }
-        };
+        let place = place(&slots[i], &gradient)?;
         parts.push(Part { slot: i, gradient, fresh: false, place });
     }
     Ok(parts)
+}
+
+/// Where a gradient of the right type and shape lies.
+fn place(slot: &Slot, gradient: &Array<'_>) -> PyResult<Gradient> {
+    if let Some((data, kind)) = slot.header.beside(gradient) {
+        return Ok(Gradient::InPlace(data, kind));
+    }
+    let header = Header::of_gradient(gradient, &slot.label)?;
+    check_place(&slot.header, &header, &slot.label)?;
+    if header.shape != slot.header.shape {
+        return Err(PyValueError::new_err(format!(
+            "the gradient of {} has shape {}, wanted {}",
+            slot.label,
+            shape_text(&header.shape),
+            shape_text(&slot.header.shape)
+        )));
+    }
+    Ok(Gradient::Elsewhere(Box::new(header)))
 }
 
 fn check_place(parameter: &Header, gradient: &Header, label: &str) -> PyResult<()> {
@@ -81,31 +84,45 @@ fn check_place(parameter: &Header, gradient: &Header, label: &str) -> PyResult<(
     })
 }
 
-/// Makes what state is missing, for all parameters before any is kept.
-/// Returns each slot that got some, with the number of arrays that it had.
+/// Makes what state is missing, for all parameters before any is kept; its values come later, by
+/// `state::fill`.
 pub(super) fn make_states(
     py: Python<'_>,
     slots: &mut [Slot],
     groups: &[Group],
     parts: &mut [Part<'_>],
-) -> PyResult<Vec<(usize, usize)>> {
+    maker: &Maker<'_>,
+) -> PyResult<Vec<Grown>> {
     let mut made: Vec<(usize, Vec<StateArray>)> = Vec::new();
     for part in parts {
-        let slot = &mut slots[part.slot];
-        let compiled = groups[slot.group].compiled()?;
-        if slot.prepare(compiled).is_none() {
-            made.push((part.slot, slot.missing(py, compiled)?));
+        let compiled = groups[slots[part.slot].group].compiled()?;
+        if slots[part.slot].prepare(compiled).is_none() {
+            let missing = slots[part.slot].missing(compiled);
+            let new = missing.map(|(name, kind)| maker.make(py, slots, part.slot, name, kind));
+            made.push((part.slot, new.collect::<PyResult<_>>()?));
             part.fresh = true;
         }
     }
     let mut grown = Vec::with_capacity(made.len());
     for (i, states) in made {
-        let slot = &mut slots[i];
-        grown.push((i, slot.states.len()));
-        slot.add_states(states);
-        slot.prepare(groups[slot.group].compiled()?);
+        grown.push((i, slots[i].states.len()));
+        slots[i].add_states(states);
     }
     Ok(grown)
+}
+
+/// Finds everything where it lies now, for slots that have all their state.
+pub(super) fn find_again(
+    slots: &mut [Slot],
+    groups: &[Group],
+    parts: &mut [Part<'_>],
+) -> PyResult<()> {
+    for part in parts {
+        let slot = &mut slots[part.slot];
+        slot.prepare(groups[slot.group].compiled()?);
+        part.place = place(slot, &part.gradient)?;
+    }
+    Ok(())
 }
 
 /// Runs what moves this many bytes, without the interpreter if they are many.

@@ -80,11 +80,10 @@ def update(
     return np.asarray(p), {name: np.asarray(x) for name, x in new.items()}
 
 
-def store(results: Iterable[tuple[Array, Array]]) -> None:
-    """Write new values into old arrays, each rounded once to the array's type, nearest-even."""
+def rounded(old: Iterable[Array], new: Iterable[Array]) -> list[Array]:
+    """Return new values for old arrays, each rounded once to the array's type, nearest-even."""
     with np.errstate(all="ignore"):
-        for old, new in results:
-            np.copyto(old, new, casting="unsafe")
+        return [np.asarray(b).astype(a.dtype) for a, b in zip(old, new, strict=True)]
 
 
 def _plain(value: Any) -> Any:

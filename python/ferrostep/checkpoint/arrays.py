@@ -49,5 +49,6 @@ def plan(params: Any, content: Content, file: Container, loading: Loading) -> No
             loading.add(partial(np.copyto, target, saved_array))
         else:
             # What can fail for want of memory is done now.
-            on_device = cuda.to_device(saved_array, like=target)
+            on_device = cuda.empty_like(target, target.dtype.name)
+            cuda.assign(on_device, saved_array)
             loading.add(partial(cuda.copy_back, target, on_device))

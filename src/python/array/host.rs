@@ -48,14 +48,10 @@ pub(super) fn axes(fields: &PyArrayObject_fields) -> (&[isize], &[isize]) {
     }
 }
 
-pub(super) fn full_like<'py>(
-    array: &HostArray<'py>,
-    value: f64,
-    dtype: &str,
-) -> PyResult<Bound<'py, PyAny>> {
+pub(super) fn empty_like<'py>(array: &HostArray<'py>, dtype: &str) -> PyResult<Bound<'py, PyAny>> {
     let options = PyDict::new(array.py());
     options.set_item("dtype", dtype)?;
     options.set_item("order", "K")?;
     options.set_item("subok", false)?;
-    array.py().import("numpy")?.call_method("full_like", (array, value), Some(&options))
+    array.py().import("numpy")?.call_method("empty_like", (array,), Some(&options))
 }

@@ -120,14 +120,20 @@ impl<'py> Array<'py> {
         }
     }
 
-    /// A new array of this one's shape and order, in the same place, full of `value`.
-    pub(super) fn full_like(&self, value: f64, dtype: &str) -> PyResult<Bound<'py, PyAny>> {
+    /// A new array of this one's shape and order, in the same place, with whatever is there.
+    pub(super) fn empty_like(&self, dtype: &str) -> PyResult<Bound<'py, PyAny>> {
         match self {
-            Array::Host(array) => host::full_like(array, value, dtype),
-            Array::Device(array) => {
-                backend(array.py())?.call_method1("full_like", (array, value, dtype))
-            }
+            Array::Host(array) => host::empty_like(array, dtype),
+            Array::Device(array) => backend(array.py())?.call_method1("empty_like", (array, dtype)),
         }
+    }
+
+    pub(super) fn fill(&self, value: f64) -> PyResult<()> {
+        match self {
+            Array::Host(array) => array.call_method1("fill", (value,))?,
+            Array::Device(array) => backend(array.py())?.call_method1("fill", (array, value))?,
+        };
+        Ok(())
     }
 }
 

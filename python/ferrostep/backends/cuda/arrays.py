@@ -43,10 +43,16 @@ def is_readonly(array: Any) -> bool:
     return interface is not None and bool(interface["data"][1])
 
 
-def full_like(array: Any, value: float, dtype: str) -> Any:
-    """Return an array of this one's shape and order on its device, full of `value`."""
+def empty_like(array: Any, dtype: str) -> Any:
+    """Return an array of this one's shape and order on its device, with whatever is there."""
     with cupy().cuda.Device(array.data.device_id):
-        return cupy().full_like(array, value, dtype=_dtype(dtype))
+        return cupy().empty_like(array, dtype=_dtype(dtype))
+
+
+def fill(array: Any, value: float) -> None:
+    """Write `value` everywhere."""
+    with cupy().cuda.Device(array.data.device_id):
+        cupy().copyto(array, value, casting="unsafe")
 
 
 def _dtype(name: str) -> Any:
@@ -110,9 +116,10 @@ def to_host(array: Any) -> np.ndarray[Any, Any]:
         return np.asarray(cupy().asnumpy(on_device))
 
 
-def to_device(array: np.ndarray[Any, Any], like: Any) -> Any:
-    """Return a copy of a NumPy array on the device of `like`, in the order of `like`."""
-    with cupy().cuda.Device(like.data.device_id):
-        made = cupy().empty_like(like, dtype=array.dtype)
-        cupy().copyto(made, cupy().asarray(array))
-        return made
+def assign(array: Any, values: np.ndarray[Any, Any]) -> None:
+    """Write values of the same shape and type into an array, on whatever it lies."""
+    if isinstance(array, np.ndarray):
+        array[...] = values
+        return
+    with cupy().cuda.Device(array.data.device_id):
+        cupy().copyto(array, cupy().asarray(values))

@@ -1,0 +1,101 @@
+//! State arrays: who makes them, and what they are checked for.
+
+use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::PyString;
+
+use super::array::{Array, Header, Held, shape_text};
+use super::group::Group;
+use super::slot::Slot;
+use crate::number::{Format, Kind};
+
+pub(super) struct StateArray {
+    pub(super) name: String,
+    pub(super) array: Held,
+    pub(super) header: Header,
+}
+
+impl StateArray {
+    pub(super) fn new(name: String, array: Bound<'_, PyAny>, of: &str) -> PyResult<Self> {
+        let label = format!("state {name:?} of {of}");
+        let array = Array::plain(&array, &label, "wanted an array")?;
+        let header = Header::of_written(&array, &label)?;
+        Ok(StateArray { name, array: array.hold(), header })
+    }
+}
+
+/// A slot that got state, with the number of arrays that it had before.
+pub(super) type Grown = (usize, usize);
+
+/// Who makes state: the user's factory, or NumPy and CuPy.
+pub(super) struct Maker<'a> {
+    pub(super) factory: Option<&'a Py<PyAny>>,
+    pub(super) names: Option<&'a [Py<PyString>]>,
+}
+
+impl Maker<'_> {
+    /// A new array for the state of a slot, with whatever is in it. A factory is Python code: what
+    /// was known of any array before is to be checked again.
+    pub(super) fn make(
+        &self,
+        py: Python<'_>,
+        slots: &[Slot],
+        i: usize,
+        name: &str,
+        kind: Kind,
+    ) -> PyResult<StateArray> {
+        let slot = &slots[i];
+        let Some(like) = slot.array(py) else {
+            return Err(PyValueError::new_err(format!("{} is no longer alive", slot.label)));
+        };
+        let Some(factory) = self.factory else {
+            return StateArray::new(name.to_owned(), like.empty_like(kind.name())?, &slot.label);
+        };
+        let key = match self.names {
+            Some(names) => names[i].bind(py).clone().into_any(),
+            None => i.into_pyobject(py)?.into_any(),
+        };
+        let numpy = py.import(pyo3::intern!(py, "numpy"))?;
+        let dtype = numpy.getattr("dtype")?.call1((kind.name(),))?;
+        let new = factory.bind(py).call1((key, name, like.object(), dtype))?;
+        let made = StateArray::new(name.to_owned(), new, &slot.label)?;
+        if slot.may_have(&made) && made.header.format == Format::native(kind) {
+            return Ok(made);
+        }
+        let message = format!(
+            "state_factory made state {name:?} of {} with shape {} and dtype {} {}; wanted shape \
+             {} and dtype {} {}",
+            slot.label,
+            shape_text(&made.header.shape),
+            made.array.bind(py).dtype_name(),
+            made.header.place,
+            shape_text(&slot.header.shape),
+            kind.name(),
+            slot.header.place
+        );
+        Err(if made.header.shape == slot.header.shape {
+            PyTypeError::new_err(message)
+        } else {
+            PyValueError::new_err(message)
+        })
+    }
+}
+
+/// Writes the initial values of what was made.
+pub(super) fn fill(
+    py: Python<'_>,
+    slots: &[Slot],
+    groups: &[Group],
+    grown: &[Grown],
+) -> PyResult<()> {
+    for &(i, known) in grown {
+        let compiled = groups[slots[i].group].compiled()?;
+        for state in &slots[i].states[known..] {
+            let of = compiled.states.iter().find(|wanted| wanted.name == state.name);
+            if let Some(of) = of {
+                state.array.bind(py).fill(of.initial)?;
+            }
+        }
+    }
+    Ok(())
+}

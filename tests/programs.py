@@ -1,0 +1,98 @@
+"""Programs that the tests of faults run in processes of their own, and what they have in common."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+import ferrostep as fs
+
+#: Several threads and no interpreter in the large one, the opposite in the small ones.
+SHAPES = [(300_007,), (3,), (7, 11)]
+
+
+def made(cls: type[fs.Optimizer] = fs.Adam, **options: object) -> fs.Optimizer:
+    """An optimizer whose run is fixed: `gradients` and this start."""
+    params = [np.linspace(-1, 1, int(np.prod(s)), dtype=np.float32).reshape(s) for s in SHAPES]
+    return cls(params, **options)
+
+
+def gradients() -> list[np.ndarray]:
+    return [np.linspace(-2, 3, int(np.prod(s)), dtype=np.float32).reshape(s) for s in SHAPES]
+
+
+def counts(opt: fs.Optimizer) -> list[int]:
+    """The step count of each parameter."""
+    return [opt.state[i]["step"] if i in opt.state else 0 for i in range(len(SHAPES))]
+
+
+def digest(opt: fs.Optimizer) -> str:
+    """Of all parameters, step counts and states."""
+    found = hashlib.sha256()
+    for p in opt._parameters():
+        found.update(np.ascontiguousarray(p))
+    for key, entry in opt.state.items():
+        found.update(repr((key, entry["step"])).encode())
+        for name in sorted(set(entry) - {"step"}):
+            found.update(np.ascontiguousarray(entry[name]))
+    return found.hexdigest()
+
+
+class Run:
+    """The uninterrupted run, to compare with at any step count."""
+
+    def __init__(self, cls: type[fs.Optimizer] = fs.Adam, **options: object) -> None:
+        self.opt, self.grads = made(cls, **options), gradients()
+        self._known = [digest(self.opt)]
+
+    def at(self, step: int) -> str:
+        while len(self._known) <= step:
+            self.opt.step(self.grads)
+            self._known.append(digest(self.opt))
+        return self._known[step]
+
+
+def start(code: str, *arguments: str, within: Sequence[str] = ()) -> subprocess.Popen[str]:
+    """Start a program that may import what lies beside it, by way of the command `within`."""
+    code = f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})\n{code}"
+    return subprocess.Popen(
+        [*within, sys.executable, "-c", code, *arguments],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def output(
+    code: str, *arguments: str, timeout: float = 120, within: Sequence[str] = ()
+) -> list[str]:
+    """What the program prints; it must end well."""
+    program = start(code, *arguments, within=within)
+    try:
+        out, err = program.communicate(timeout=timeout)
+    except subprocess.TimeoutExpired:
+        program.kill()
+        raise
+    assert program.returncode == 0, f"exit code {program.returncode}: {err}"
+    return out.splitlines()
+
+
+def own_mounts() -> bool:
+    """Whether an ordinary user may have a file system of its own here."""
+    if sys.platform != "linux" or shutil.which("unshare") is None:
+        return False
+    test = ["unshare", "-rm", "mount", "-t", "tmpfs", "none", "/tmp"]
+    return subprocess.run(test, capture_output=True).returncode == 0
+
+
+def on_small_disk(folder: Path, size: str) -> list[str]:
+    """The command within which `folder` is a file system of this size."""
+    mount = f'mount -t tmpfs -o size={size} none {folder} && exec "$@"'
+    return ["unshare", "-rm", "sh", "-c", mount, "sh"]

@@ -105,6 +105,9 @@ BAD = [
     (damage(["param_groups"], []), "0 groups, wanted 1"),
     (damage(["param_groups", 0, "params"], [0]), "1 parameters, wanted 2"),
     (damage(["param_groups", 0, "lr"], -1.0), "Invalid learning rate"),
+    (damage(["param_groups", 0, "params"], [0, 0]), "a parameter twice"),
+    (damage(["param_groups", 0, "initial_lr"], float("nan")), "Invalid initial_lr"),
+    (damage(["param_groups", 0, "state_dtype"], "float64"), "does not go with parameter 0"),
     (damage(["param_groups", 0, "surprise"], 1), "unknown options: \\['surprise'\\]"),
     (damage(["param_groups", 0, "decoupled_weight_decay"], True), "decoupled_weight_decay"),
     (damage(["state", 1, "exp_avg"], np.ones(6)), r"shape \(6,\)"),
@@ -118,6 +121,7 @@ BAD = [
     (damage(["state", 1, "step"], 2.0**70), "whole number"),
     (damage(["state", 1], 3), "must be a dict, found int"),
     (damage(["state", 7], {}), "unknown parameters"),
+    (damage(["state"], {7: {}, "b": {}}), "unknown parameters"),
     (damage(["param_groups", 0, "params"], [[0], 1]), "whole numbers"),
     (damage(["param_groups", 0, "param_names"], "ab"), "must be a list"),
     (damage(["skipped_steps"], -1), "skipped_steps must be a whole number"),
@@ -153,6 +157,16 @@ def test_an_unbound_optimizer_loads_at_its_first_update() -> None:
         unbound.update(q, grads)
     for a, b in zip(q, p, strict=True):
         assert_same_bits(a, b)
+
+
+def test_an_unbound_optimizer_refuses_at_once_what_it_can_and_keeps_the_rest() -> None:
+    unbound = fs.Adam()
+    unbound.load_state_dict(good())
+    with pytest.raises(ValueError, match="Invalid learning rate"):
+        unbound.load_state_dict(damage(["param_groups", 0, "lr"], float("nan")))
+    kept = unbound.state_dict()
+    assert kept["state"][1]["step"] == 1
+    assert_same_bits(kept["state"][1]["exp_avg"], good()["state"][1]["exp_avg"])
 
 
 def test_a_pending_state_is_a_snapshot_and_a_bad_one_is_not_forgotten() -> None:

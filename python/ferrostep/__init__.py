@@ -4,6 +4,7 @@ from importlib.metadata import version
 
 from ferrostep import clip, schedulers
 from ferrostep._native import StepInfo
+from ferrostep.checkpoint import load_checkpoint, save_checkpoint
 from ferrostep.config import show_config
 from ferrostep.optimizer import NonFiniteError, Optimizer
 from ferrostep.optimizers import *  # noqa: F403
@@ -18,7 +19,9 @@ __all__ = [
     "StepInfo",
     "clip",
     "get_num_threads",
+    "load_checkpoint",
     "num_threads",
+    "save_checkpoint",
     "schedulers",
     "set_num_threads",
     "show_config",

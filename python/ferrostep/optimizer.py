@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+import os
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, ClassVar, Self
 
+from ferrostep import checkpoint, pickled
 from ferrostep import state_dict as _state_dict
 from ferrostep._native import Core, StepInfo
 from ferrostep.backends import reference
 from ferrostep.options import (
     COMMON,
+    NONFINITE,
     Check,
     CommonOptions,
     choice,
@@ -23,7 +26,7 @@ from ferrostep.params import flatten, is_groups, labels, read_params
 from ferrostep.state import State
 
 _BACKENDS = {None: None, "native": None, "reference": reference}
-_NONFINITE = choice("propagate", "raise", "skip")
+_NONFINITE = choice(*NONFINITE)
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -80,9 +83,7 @@ class Optimizer(Core):
         if params is None:
             self._groups.append({"params": [], **self.defaults})
             return
-        if not is_groups(params):
-            params = [{"params": params}]
-        for group in params:
+        for group in params if is_groups(params) else [{"params": params}]:
             self.add_param_group(group)
 
     def _begin(self, *, bound: bool) -> None:
@@ -218,6 +219,8 @@ class Optimizer(Core):
 
     def state_dict(self) -> dict[str, Any]:
         """Return state and groups in torch's layout; the arrays are the live ones, not copies."""
+        if self._pending is not None:
+            return copy.deepcopy(dict(self._pending))
         return _state_dict.make(self, self._groups, self._names)
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
@@ -228,50 +231,58 @@ class Optimizer(Core):
         ValueError, TypeError
             If groups, names, shapes, dtypes, steps or options do not fit; nothing has changed then.
         """
+        self._plan_load(state_dict)()
+
+    def _plan_load(self, state_dict: Mapping[str, Any]) -> Callable[[], None]:
+        """Check all of `state_dict`, and return what takes it over."""
         if not self._bound and not self._parameters():
-            _state_dict.check_layout(state_dict)
-            self._pending = copy.deepcopy(dict(state_dict))
-            return
+            pending = _state_dict.snapshot(state_dict, type(self), self._groups)
+            return lambda: setattr(self, "_pending", pending)
         groups, steps, arrays, skipped = _state_dict.read(
             state_dict, type(self), self, self._groups, self._names
         )
-        self._load(steps, arrays)
-        self._skipped = skipped
-        for mine, loaded in zip(self._groups, groups, strict=True):
-            mine.update(loaded)
+
+        def take_over() -> None:
+            self._load(steps, arrays)
+            self._skipped = skipped
+            for mine, loaded in zip(self._groups, groups, strict=True):
+                mine.update(loaded)
+
+        return take_over
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Save state, options and the parameters that this optimizer holds, all in one file.
+
+        The file at `path` is replaced as a whole, or stays as it was; do not step meanwhile. An
+        unbound optimizer does not hold its parameters: give them to `save_checkpoint`.
+
+        Examples
+        --------
+        >>> import os, tempfile, numpy as np, ferrostep as fs
+        >>> path = os.path.join(tempfile.mkdtemp(), "run.safetensors")
+        >>> fs.Adam({"p": np.array([1.0, -2.0])}, lr=0.1).save(path)
+        >>> q = np.zeros(2)
+        >>> fs.Adam({"p": q}).load(path)
+        >>> q
+        array([ 1., -2.])
+        """
+        checkpoint.save(path, self)
+
+    def load(self, path: str | os.PathLike[str]) -> None:
+        """Take over what `save` has saved: all of it, or nothing.
+
+        Raises
+        ------
+        ValueError, OSError
+            If the file is damaged, no checkpoint, does not fit, or cannot be read.
+        """
+        checkpoint.load(path, self)
 
     def __getstate__(self) -> dict[str, Any]:
-        count = len(self._parameters())
-        return {
-            "defaults": self.defaults,
-            "nonfinite": self.nonfinite,
-            "backend": self.backend,
-            "bound": self._bound,
-            "names": self._names,
-            "groups": self._groups,
-            "arrays": self._parameters(),
-            "states": [self._state(i) for i in range(count)],
-            "skipped_steps": self.skipped_steps,
-            "pending": self._pending,
-        }
+        return pickled.contents(self)
 
     def __setstate__(self, saved: dict[str, Any]) -> None:
-        self.defaults, self.nonfinite = saved["defaults"], saved["nonfinite"]
-        self.backend = saved["backend"]
-        self._begin(bound=saved["bound"])
-        self._pending = saved["pending"]
-        if not self._bound:
-            self._groups.extend(saved["groups"])
-            if saved["arrays"] and all(array is not None for array in saved["arrays"]):
-                self._register(self._groups[0], saved["names"], saved["arrays"])
-        else:
-            for group in saved["groups"]:
-                self._register(group, group.get("param_names"), group["params"])
-        if self._parameters():
-            states = [dict(state) if state else {} for state in saved["states"]]
-            steps = [state.pop("step", None) for state in states]
-            self._load(steps, [state or None for state in states])
-        self._skipped = saved["skipped_steps"]
+        pickled.restore(self, saved)
 
     def __copy__(self) -> Self:
         copied = type(self).__new__(type(self))

@@ -126,7 +126,7 @@ def state_dtype(name: str, value: object) -> str | None:
     if not isinstance(value, str):
         try:
             found = np.dtype(value).name  # type: ignore[call-overload]
-        except TypeError:
+        except (TypeError, ValueError):
             found = None
     if found not in STATE_DTYPES:
         raise invalid(name, value, f"must be None or one of {', '.join(map(repr, STATE_DTYPES))}")
@@ -139,6 +139,8 @@ def state_dtype(name: str, value: object) -> str | None:
             ) from error
     return str(found)
 
+
+NONFINITE = ("propagate", "raise", "skip")
 
 COMMON: dict[str, Check] = {
     "weight_decay": non_negative,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +10,7 @@ import numpy as np
 
 from ferrostep._native import Core
 from ferrostep.backends import cuda
-from ferrostep.options import COMMON, STATE_DTYPES
+from ferrostep.options import COMMON, STATE_DTYPES, finite
 
 if TYPE_CHECKING:
     from ferrostep.optimizer import Optimizer
@@ -64,6 +65,22 @@ def check_layout(saved: object) -> None:
             raise ValueError(f"a state_dict's 'param_names' must be a list, found {names!r}")
 
 
+def snapshot(saved: Mapping[str, Any], cls: type[Optimizer], groups: Groups) -> dict[str, Any]:
+    """Return a copy for an optimizer whose parameters are not known yet, checked as far as can be.
+
+    What hangs on the parameters is checked when they come.
+    """
+    check_layout(saved)
+    if len(saved["param_groups"]) != len(groups):
+        found = len(saved["param_groups"])
+        raise ValueError(f"loaded state dict has {found} groups, wanted {len(groups)}")
+    for i, (mine, group) in enumerate(zip(groups, saved["param_groups"], strict=True)):
+        read_options(cls, i, mine, group)
+    whole(saved.get("skipped_steps", 0), "the state dict's skipped_steps")
+    state = {key: copy.deepcopy(dict(entry)) for key, entry in saved["state"].items()}
+    return {**copy.deepcopy({k: v for k, v in saved.items() if k != "state"}), "state": state}
+
+
 def read(
     saved: Mapping[str, Any],
     cls: type[Optimizer],
@@ -81,42 +98,61 @@ def read(
     for i, (mine, group) in enumerate(zip(groups, theirs, strict=True)):
         wanted = len(mine["params"]) or len(params)
         if len(group["params"]) != wanted:
-            found = len(group["params"])
-            raise ValueError(f"group {i} of the state dict has {found} parameters, wanted {wanted}")
-        options.append(_options(cls, i, mine, group))
+            raise ValueError(
+                f"group {i} of the state dict has {len(group['params'])} parameters, "
+                f"wanted {wanted}"
+            )
+        options.append(read_options(cls, i, mine, group))
     keys = [key for group in theirs for key in group["params"]]
     found_names = [name for group in theirs for name in group.get("param_names") or ()]
     if names is not None and found_names and found_names != names:
         raise ValueError(f"the state dict has the parameters {found_names!r}, wanted {names!r}")
+    if len(set(keys)) != len(keys):
+        raise ValueError(f"the state dict has a parameter twice: {keys!r}")
     unknown = set(saved["state"]) - set(keys)
     if unknown:
-        raise ValueError(f"the state dict has state of unknown parameters: {sorted(unknown)!r}")
+        found = sorted(unknown, key=repr)
+        raise ValueError(f"the state dict has state of unknown parameters: {found!r}")
+    dtypes = [
+        COMMON["state_dtype"]("state_dtype", {**mine, **loaded}["state_dtype"])
+        for mine, loaded, group in zip(groups, options, theirs, strict=True)
+        for _ in group["params"]
+    ]
     steps: list[int | None] = []
     arrays: list[dict[str, Any] | None] = []
     for i, (key, param) in enumerate(zip(keys, params, strict=True)):
         label = f"parameter {names[i]!r}" if names is not None else f"parameter {i}"
         entry = saved["state"].get(key)
+        if dtypes[i] is not None and param is not None and not _goes_with(dtypes[i], param):
+            raise ValueError(
+                f"the state dict's state_dtype {dtypes[i]!r} does not go with {label} of dtype "
+                f"{param.dtype}: state is float64 beside float64, and float16, bfloat16 or "
+                f"float32 beside what is narrower"
+            )
         if entry is None:
             steps.append(None)
             arrays.append(None)
             continue
         if param is None:
             raise ValueError(f"{label} is no longer alive; load after the next update")
-        steps.append(_whole(entry.get("step", 0), f"the step of {label}"))
+        steps.append(whole(entry.get("step", 0), f"the step of {label}"))
         arrays.append(_arrays(cls, entry, param, label))
-    skipped = _whole(saved.get("skipped_steps", 0), "the state dict's skipped_steps")
+    skipped = whole(saved.get("skipped_steps", 0), "the state dict's skipped_steps")
     return options, steps, arrays, skipped
 
 
-def _options(
+def read_options(
     cls: type[Optimizer], i: int, mine: dict[str, Any], group: Mapping[str, Any]
 ) -> dict[str, Any]:
+    """Return the options that a group of a state dict has, checked with the rest from `mine`."""
     loaded = {name: v for name, v in group.items() if name not in {"params", "param_names"}}
     for name in DROPPED:
         loaded.pop(name, None)
     unknown = set(loaded) - {*cls.OPTIONS, *COMMON, *EXTRA}
     if unknown:
-        raise ValueError(f"group {i} of the state dict has unknown options: {sorted(unknown)!r}")
+        raise ValueError(
+            f"group {i} of the state dict has unknown options: {sorted(unknown, key=repr)!r}"
+        )
     decoupled = loaded.get("decoupled_weight_decay", mine["decoupled_weight_decay"])
     if decoupled != mine["decoupled_weight_decay"]:
         raise ValueError(
@@ -124,10 +160,11 @@ def _options(
             f"this {cls.__name__} has {mine['decoupled_weight_decay']!r}"
         )
     checked = cls._read_options({**mine, **loaded})
-    return {name: checked.get(name, value) for name, value in loaded.items()}
+    scheduled = {name: finite(name, loaded[name]) for name in SCHEDULED & set(loaded)}
+    return {name: {**checked, **scheduled}[name] for name in loaded}
 
 
-def _whole(value: Any, what: str) -> int:
+def whole(value: Any, what: str) -> int:
     """A count as torch or we keep it: a whole number in any numeric type."""
     found = cuda.to_host(value)
     if found.size == 1 and found.dtype.kind in "iuf":
@@ -141,7 +178,7 @@ def _arrays(cls: type[Optimizer], entry: Any, param: Any, label: str) -> dict[st
     given = {name: v for name, v in entry.items() if name != "step" and v is not None}
     unknown = set(given) - {*cls.STATE, *cls.OPTIONAL_STATE}
     if unknown:
-        raise ValueError(f"the state of {label} has unknown arrays: {sorted(unknown)!r}")
+        raise ValueError(f"the state of {label} has unknown arrays: {sorted(unknown, key=repr)!r}")
     missing = set(cls.STATE) - set(given)
     if missing:
         raise ValueError(f"the state of {label} lacks {sorted(missing)!r}")
@@ -155,17 +192,24 @@ def _arrays(cls: type[Optimizer], entry: Any, param: Any, label: str) -> dict[st
         if found.dtype.name not in STATE_DTYPES:
             raise ValueError(f"state {name!r} of {label} has dtype {found.dtype}, wanted a float")
         # What the parameter may have as state keeps its type.
-        dtype = np.dtype(np.float64 if param.dtype.itemsize == 8 else np.float32)
-        if param.dtype.itemsize < 8 and found.dtype.itemsize < 8:
-            dtype = found.dtype
+        dtype = found.dtype
+        if not _goes_with(dtype.name, param):
+            dtype = np.dtype(np.float64 if param.dtype.itemsize == 8 else np.float32)
         on_host = isinstance(param, np.ndarray)
         like = param if on_host else np.empty(param.shape)
         made = np.empty_like(like, dtype=dtype.newbyteorder("="), subok=False)
         with np.errstate(over="ignore"):
             made[...] = found
-        if not np.array_equal(made.astype(found.dtype), found, equal_nan=True):
+        if dtype != found.dtype and not np.array_equal(
+            made.astype(found.dtype), found, equal_nan=True
+        ):
             raise ValueError(
                 f"state {name!r} of {label} has {found.dtype} values that {made.dtype} cannot hold"
             )
         loaded[name] = made if on_host else cuda.to_device(made, like=param)
     return loaded
+
+
+def _goes_with(state_dtype: str, param: Any) -> bool:
+    """Whether a parameter may have state of this type: float64 goes with float64 alone."""
+    return bool((state_dtype == "float64") == (param.dtype.itemsize == 8))

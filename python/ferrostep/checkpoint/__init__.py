@@ -1,0 +1,209 @@
+"""Checkpoints: one safetensors file that holds a run, written whole or not at all.
+
+The format is described in ``docs/checkpoints.md``. What each part of it is lies in ``parts``; the
+file and its validation in ``container``; replacing the old one in ``atomic``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from importlib.metadata import version
+from typing import Any
+
+from ferrostep.checkpoint import arrays as _params
+from ferrostep.checkpoint import container, optimizers, values
+from ferrostep.checkpoint import schedulers as _schedulers
+from ferrostep.checkpoint.checks import only_keys
+from ferrostep.checkpoint.parts import Loading, Part
+
+__all__ = ["load_checkpoint", "save_checkpoint"]
+
+#: The one key of the metadata: the library writes several in random order, and the same run is to
+#: give the same bytes.
+KEY = "ferrostep.checkpoint"
+VERSION = 1
+PARTS: dict[str, Part] = {
+    "params": _params,
+    "optimizers": optimizers,
+    "schedulers": _schedulers,
+}
+
+
+def save_checkpoint(
+    path: str | os.PathLike[str],
+    *,
+    optimizer: Any = None,
+    params: Any = None,
+    schedulers: Any = None,
+    extra: Mapping[str, Any] | None = None,
+) -> None:
+    """Save a run in one safetensors file; the file at `path` is replaced whole or stays as it was.
+
+    Nothing that is saved may be stepped meanwhile. Arrays that are not in C order and native byte
+    order are copied first.
+
+    Parameters
+    ----------
+    path
+        Where to; ``.safetensors`` is the usual ending. A symbolic link stays one.
+    optimizer
+        An optimizer, or a dict of them by name (without ``/``).
+    params
+        Arrays to save beside: an array, a list, or a dict of names.
+    schedulers
+        A scheduler, a list or a dict of them: what has `state_dict` and `load_state_dict`.
+    extra
+        A dict of whatever else is needed to go on (the epoch, a generator's state): numbers,
+        strings, None, lists, tuples, dicts, arrays. NumPy scalars become Python's.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be written; a full disk is one.
+    TypeError, ValueError
+        If something is given that a checkpoint cannot hold, or that could not be loaded again.
+
+    Examples
+    --------
+    >>> import os, tempfile, numpy as np, ferrostep as fs
+    >>> path = os.path.join(tempfile.mkdtemp(), "run.safetensors")
+    >>> params = {"W": np.ones((2, 3)), "b": np.zeros(3)}
+    >>> opt = fs.Adam(params)
+    >>> schedule = fs.schedulers.StepLR(opt, step_size=10)
+    >>> rng = np.random.default_rng(0)
+    >>> fs.save_checkpoint(path, optimizer=opt, params=params, schedulers=schedule,
+    ...                    extra={"epoch": 7, "rng": rng.bit_generator.state})
+    >>> extra = fs.load_checkpoint(path, optimizer=opt, params=params, schedulers=schedule)
+    >>> extra["epoch"]
+    7
+    >>> rng.bit_generator.state = extra["rng"]
+    """
+    if extra is not None and not isinstance(extra, dict):
+        raise TypeError(f"extra must be a dict, found {type(extra).__name__}")
+    arrays: dict[str, container.Array] = {}
+
+    def store(array: container.Array) -> str:
+        name = f"extra/{len(arrays)}"
+        arrays[name] = container.storable(array, "an array in extra")
+        return name
+
+    content: dict[str, Any] = {
+        "version": VERSION,
+        "ferrostep": version("ferrostep"),
+        "extra": values.encode(extra or {}, "extra", store),
+    }
+    given = {"params": params, "optimizers": optimizer, "schedulers": schedulers}
+    for name, part in PARTS.items():
+        content[name] = None if given[name] is None else part.save(given[name], arrays)
+    container.write(path, arrays, {KEY: json.dumps(content)})
+
+
+def load_checkpoint(
+    path: str | os.PathLike[str],
+    *,
+    optimizer: Any = None,
+    params: Any = None,
+    schedulers: Any = None,
+    partial: bool = False,
+) -> dict[str, Any]:
+    """Take over what `save_checkpoint` has saved, all of it or nothing, and return its `extra`.
+
+    Everything is checked before anything is touched, the arrays in `params` included, which are
+    then written in place.
+
+    Parameters
+    ----------
+    path
+        A file that `save_checkpoint` or `Optimizer.save` has written.
+    optimizer, params, schedulers
+        What to load into, in the structure that was saved, with the same classes, names, shapes
+        and dtypes. Options come from the file, but for `nonfinite` and `backend`.
+    partial
+        Leave out what the file has and is not asked for here; without it that is an error.
+
+    Raises
+    ------
+    ValueError
+        If the file is damaged, no checkpoint, or does not fit; nothing has changed then.
+    OSError
+        If it cannot be read.
+
+    Examples
+    --------
+    Parameters alone, of a run that was saved with its optimizer:
+
+    >>> import os, tempfile, numpy as np, ferrostep as fs
+    >>> path = os.path.join(tempfile.mkdtemp(), "run.safetensors")
+    >>> fs.Adam({"p": np.full(3, 5.0)}).save(path)
+    >>> p = np.zeros(3)
+    >>> fs.load_checkpoint(path, params={"p": p}, partial=True)
+    {}
+    >>> p
+    array([5., 5., 5.])
+    """
+    given = {"params": params, "optimizers": optimizer, "schedulers": schedulers}
+    with container.open_regular(path) as file:
+        try:
+            loading, extra = _plan(container.Container(file), given, partial)
+            loading.take_over()
+        except RecursionError:
+            raise ValueError(f"cannot load {os.fspath(path)!r}: nested too deeply") from None
+        except ValueError as error:
+            raise ValueError(f"cannot load {os.fspath(path)!r}: {error}") from error
+        return extra
+
+
+def save(path: str | os.PathLike[str], optimizer: Any) -> None:
+    """Save an optimizer and the parameters that it holds."""
+    save_checkpoint(path, optimizer=optimizer, params=optimizers.held(optimizer))
+
+
+def load(path: str | os.PathLike[str], optimizer: Any) -> None:
+    """Load an optimizer and the parameters that it holds."""
+    load_checkpoint(path, optimizer=optimizer, params=optimizers.held(optimizer))
+
+
+def _plan(
+    file: container.Container, given: Mapping[str, Any], partial: bool
+) -> tuple[Loading, dict[str, Any]]:
+    """Check all, read all, touch nothing."""
+    content = _content(file.metadata)
+    wanted = {name for name in given if given[name] is not None}
+    there = {name for name in given if content[name] is not None}
+    if wanted - there:
+        raise ValueError(f"the checkpoint has no {' and no '.join(sorted(wanted - there))}")
+    if there - wanted and not partial:
+        raise ValueError(
+            f"the checkpoint also has {' and '.join(sorted(there - wanted))}: "
+            f"load them as well, or pass partial=True to leave them out"
+        )
+    extras = [name for name in file.tensors if name.startswith("extra/")]
+    known = [name for part in sorted(there) for name in PARTS[part].tensors(content[part])]
+    if sorted(known) != sorted(set(file.tensors) - set(extras)):
+        missing = sorted(set(known) - set(file.tensors))
+        unknown = sorted(set(file.tensors) - set(extras) - set(known))
+        raise ValueError(f"the file lacks the tensors {missing}, and has {unknown} too many")
+    arrays = {name: file.read(name) for name in extras}
+    extra = values.decode(content["extra"], "extra", arrays)
+    if not isinstance(extra, dict):
+        raise ValueError("the checkpoint's extra must be an object")
+    loading = Loading()
+    for name in ("schedulers", "optimizers", "params"):
+        if name in wanted:
+            PARTS[name].plan(given[name], content[name], file, loading)
+    return loading, extra
+
+
+def _content(metadata: Mapping[str, str]) -> dict[str, Any]:
+    if KEY not in metadata:
+        raise ValueError("it is a safetensors file, but no checkpoint of ferrostep")
+    only_keys(metadata, {KEY}, "the metadata")
+    content = container.parse(metadata[KEY], "the content")
+    found = content.get("version") if isinstance(content, dict) else None
+    if type(found) is not int or found != VERSION:
+        raise ValueError(
+            f"its format is version {found!r}, ferrostep {version('ferrostep')} reads {VERSION}"
+        )
+    return only_keys(content, {"version", "ferrostep", "extra", *PARTS}, "the content")

@@ -1,0 +1,45 @@
+"""Parameters by name or position; their content is the list of these keys."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from ferrostep.checkpoint.checks import Content, read_keys, tensor_name
+from ferrostep.checkpoint.container import Array, Container, storable
+from ferrostep.checkpoint.parts import Loading
+from ferrostep.params import read_params
+
+
+def save(params: Any, arrays: dict[str, Array]) -> Content:
+    names, found = read_params(params)
+    keys = list(range(len(found))) if names is None else names
+    for key, array in zip(keys, found, strict=True):
+        arrays[tensor_name("param", key)] = storable(array, f"parameter {key!r}")
+    return keys
+
+
+def tensors(content: Content) -> Iterator[str]:
+    return (tensor_name("param", key) for key in read_keys(content, "params"))
+
+
+def plan(params: Any, content: Content, file: Container, loading: Loading) -> None:
+    names, targets = read_params(params)
+    keys = list(range(len(targets))) if names is None else names
+    if set(keys) != set(content):
+        raise ValueError(f"the checkpoint has the parameters {content!r}, wanted {keys!r}")
+    for key, target in zip(keys, targets, strict=True):
+        storable(target, f"parameter {key!r}")
+        saved = file.tensors[tensor_name("param", key)]
+        if (saved.shape, saved.dtype) != (target.shape, target.dtype.name):
+            raise ValueError(
+                f"parameter {key!r} is {saved.dtype} {saved.shape} in the checkpoint, "
+                f"wanted {target.dtype.name} {target.shape}"
+            )
+        if not target.flags.writeable:
+            raise ValueError(f"parameter {key!r} is read-only")
+    for key, target in zip(keys, targets, strict=True):
+        loading.add(partial(np.copyto, target, file.read(tensor_name("param", key))))

@@ -1,0 +1,127 @@
+"""One optimizer, or several by name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from ferrostep import state_dict as _state_dict
+from ferrostep._native import Core
+from ferrostep.checkpoint import values
+from ferrostep.checkpoint.checks import Content, Named, matched, objects, read_keys, tensor_name
+from ferrostep.checkpoint.container import Array, Container, storable
+from ferrostep.checkpoint.parts import Loading
+from ferrostep.options import NONFINITE
+
+OPTIMIZER = {"name", "class", "nonfinite", "skipped_steps", "groups", "state"}
+STATE = {"param", "key", "step", "arrays"}
+
+
+def held(optimizer: Any) -> Any:
+    """The parameters of a bound optimizer, with their names; None of an unbound one."""
+    if not optimizer._bound:
+        return None
+    arrays, names = optimizer._parameters(), optimizer._names
+    return arrays if names is None else dict(zip(names, arrays, strict=True))
+
+
+def save(optimizers: Any, arrays: dict[str, Array]) -> Content:
+    return [_save_optimizer(name, optimizer, arrays) for name, optimizer in _optimizers(optimizers)]
+
+
+def tensors(content: Content) -> Iterator[str]:
+    for saved in objects(content, OPTIMIZER, "optimizers"):
+        for entry in objects(saved["state"], STATE, "an optimizer's state"):
+            for array in read_keys(entry["arrays"], "arrays"):
+                yield tensor_name(_state(saved["name"]), entry["key"], array)
+
+
+def plan(optimizers: Any, content: Content, file: Container, loading: Loading) -> None:
+    for optimizer, saved in matched(_optimizers(optimizers), content, "optimizers"):
+        loading.add(optimizer._plan_load(_state_dict_of(saved, file)))
+
+
+def _optimizers(given: Any) -> Named:
+    """The optimizers with their names; None for a single one."""
+    found = list(given.items()) if isinstance(given, dict) else [(None, given)]
+    for name, optimizer in found:
+        if name is not None and (not isinstance(name, str) or not name or "/" in name):
+            raise ValueError(f"an optimizer's name must be a str without '/', found {name!r}")
+        if not isinstance(optimizer, Core):
+            found_type = type(optimizer).__name__
+            raise TypeError(f"optimizer must be an optimizer or a dict of them, found {found_type}")
+    return found
+
+
+def _save_optimizer(name: str | None, optimizer: Any, arrays: dict[str, Array]) -> Content:
+    label = type(optimizer).__name__ if name is None else f"optimizer {name!r}"
+    saved = optimizer.state_dict()
+    groups = []
+    for i, (mine, group) in enumerate(
+        zip(optimizer.param_groups, saved["param_groups"], strict=True)
+    ):
+        # What could not be loaded is not saved.
+        options = _state_dict.read_options(type(optimizer), i, mine, group)
+        rest = {key: group[key] for key in ("params", "param_names") if key in group}
+        groups.append(values.encode({**options, **rest}, f"group {i} of {label}"))
+    keys = dict(enumerate(optimizer._keys()))
+    state = []
+    for param, entry in saved["state"].items():
+        key = keys.get(param, param)
+        names = [n for n, value in entry.items() if n != "step" and value is not None]
+        for array in names:
+            what = f"state {array!r} of parameter {key!r} of {label}"
+            found = storable(np.asarray(entry[array]), what)
+            arrays[tensor_name(_state(name), key, array)] = found
+        step = _state_dict.whole(entry.get("step", 0), f"the step of parameter {key!r} of {label}")
+        state.append({"param": param, "key": key, "step": step, "arrays": names})
+    return {
+        "name": name,
+        "class": type(optimizer).__name__,
+        "nonfinite": optimizer.nonfinite,
+        "skipped_steps": saved.get("skipped_steps", 0),
+        "groups": groups,
+        "state": state,
+    }
+
+
+def _state_dict_of(saved: Content, file: Container) -> dict[str, Any]:
+    """The state dict as it was; arrays are read when they are asked for, and not kept."""
+    read_keys(
+        [entry["param"] for entry in saved["state"]], "the parameters of an optimizer's state"
+    )
+    if not isinstance(saved["groups"], list):
+        raise ValueError(f"an optimizer's groups must be a list, found {saved['groups']!r:.80}")
+    if saved["nonfinite"] not in NONFINITE:
+        raise ValueError(f"nonfinite must be one of {NONFINITE}, found {saved['nonfinite']!r:.80}")
+    return {
+        "state": {
+            entry["param"]: _Entry(entry, _state(saved["name"]), file) for entry in saved["state"]
+        },
+        "param_groups": [values.decode(group, "a group") for group in saved["groups"]],
+        "skipped_steps": saved["skipped_steps"],
+    }
+
+
+class _Entry(Mapping[str, Any]):
+    """One parameter's state in the file."""
+
+    def __init__(self, saved: Content, prefix: str, file: Container) -> None:
+        self._saved = saved
+        self._names = {n: tensor_name(prefix, saved["key"], n) for n in saved["arrays"]}
+        self._file = file
+
+    def __getitem__(self, name: str) -> Any:
+        return self._saved["step"] if name == "step" else self._file.read(self._names[name])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(["step", *self._names])
+
+    def __len__(self) -> int:
+        return 1 + len(self._names)
+
+
+def _state(optimizer: str | None) -> str:
+    return "state" if optimizer is None else f"state/{optimizer}"

@@ -1,0 +1,170 @@
+"""To torch's optimizers and back: the same run goes on there, or here.
+
+Equal are the formulas, not the last bits: torch's kernels fuse multiplications into additions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ferrostep.state_dict import SCHEDULED, check_layout, whole
+
+if TYPE_CHECKING:
+    from ferrostep.optimizer import Optimizer
+
+__all__ = ["load_state_dict", "to_torch"]
+
+#: What every class of torch takes.
+SHARED = {"lr", "weight_decay", "maximize"}
+#: torch's classes with the options that tell them from each other, and their others.
+CLASSES: dict[str, tuple[set[str], set[str]]] = {
+    "SGD": ({"dampening"}, {"momentum", "nesterov"}),
+    "Rprop": ({"etas"}, {"step_sizes"}),
+    "RMSprop": ({"alpha"}, {"eps", "momentum", "centered"}),
+    "Adagrad": ({"lr_decay"}, {"eps", "initial_accumulator_value"}),
+    "Adadelta": ({"rho"}, {"eps"}),
+    "Adam or AdamW": ({"betas"}, {"eps", "amsgrad", "decoupled_weight_decay"}),
+}
+#: Our options that torch lacks, with the value that means torch's formula.
+OURS: dict[str, Any] = {
+    "bias_correction": True,
+    "epsilon_hat": False,
+    "eps_inside_sqrt": False,
+    "initial_accumulator_value": 0.0,
+    "decoupled_weight_decay": False,
+    "flush_subnormals": False,
+    "state_dtype": None,
+}
+#: torch counts steps in float32, which holds whole numbers up to here.
+LAST_STEP = 2**24
+
+
+def to_torch(state_dict: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a state dict of an optimizer as the `load_state_dict` of torch's class takes it.
+
+    Arrays are copied into tensors. torch keeps state in the type of its parameter: our float32
+    state of a float16 or bfloat16 parameter is rounded there. `skipped_steps` has no place there.
+
+    Raises
+    ------
+    ValueError
+        If the class or an option in use is not torch's, or a step count is beyond its float32.
+    ImportError
+        If torch is not installed.
+
+    Examples
+    --------
+    >>> import numpy as np, ferrostep as fs
+    >>> opt = fs.Adam([np.ones(3, np.float32)])
+    >>> info = opt.step([np.ones(3, np.float32)])
+    >>> from ferrostep.compat.torch import to_torch
+    >>> torch_optimizer.load_state_dict(to_torch(opt.state_dict()))  # doctest: +SKIP
+    """
+    check_layout(state_dict)
+    groups = [_group(i, group) for i, group in enumerate(state_dict["param_groups"])]
+    sgd = any("dampening" in group for group in groups)
+    state = {
+        key: _state(entry, f"parameter {key}", sgd) for key, entry in state_dict["state"].items()
+    }
+    if any("lr_decay" in group for group in groups):
+        missing = {key for group in groups for key in group["params"]} - state.keys()
+        if missing:
+            raise ValueError(
+                f"torch's Adagrad has state from its construction on, but parameters "
+                f"{sorted(missing)} have none: step them, or leave them to a new optimizer"
+            )
+    return {"state": state, "param_groups": groups}
+
+
+def load_state_dict(optimizer: Optimizer, state_dict: Mapping[str, Any]) -> None:
+    """Load a state dict of torch's optimizer: tensors on any device, bfloat16 too.
+
+    `Optimizer.load_state_dict` takes what NumPy can read of itself, so all but these. What
+    ``torch.save`` has written is read by ``torch.load``.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If it does not fit; nothing has changed then.
+
+    Examples
+    --------
+    >>> import numpy as np, ferrostep as fs
+    >>> from ferrostep.compat.torch import load_state_dict
+    >>> opt = fs.SGD([np.ones(3, np.float32)], momentum=0.9)
+    >>> load_state_dict(opt, torch.load("optimizer.pt", weights_only=True))  # doctest: +SKIP
+    """
+    check_layout(state_dict)
+    state = {
+        key: {name: _array(value) for name, value in entry.items()}
+        for key, entry in state_dict["state"].items()
+    }
+    groups = [
+        {name: value.item() if _is_tensor(value) else value for name, value in group.items()}
+        for group in state_dict["param_groups"]
+    ]
+    optimizer.load_state_dict({**state_dict, "state": state, "param_groups": groups})
+
+
+def _group(i: int, group: Mapping[str, Any]) -> dict[str, Any]:
+    kinds = [name for name, (own, _) in CLASSES.items() if own <= group.keys()]
+    if len(kinds) != 1:
+        raise ValueError(f"group {i} is of a class that torch does not have: {sorted(group)}")
+    own, others = CLASSES[kinds[0]]
+    taken = SHARED | SCHEDULED | own | others | {"params", "param_names"}
+    for name, value in group.items():
+        if name not in taken and (name not in OURS or value != OURS[name]):
+            raise ValueError(
+                f"torch's {kinds[0]} has no option {name!r}: {value!r} cannot go there"
+            )
+    return {name: value for name, value in group.items() if name in taken}
+
+
+def _state(entry: Mapping[str, Any], label: str, sgd: bool) -> dict[str, Any]:
+    torch = _torch()
+    made = {name: _tensor(value) for name, value in entry.items() if name != "step"}
+    if sgd:  # torch does not count its steps
+        return made
+    step = whole(entry.get("step", 0), f"the step of {label}")
+    if step > LAST_STEP:
+        raise ValueError(f"the step of {label} is {step}: torch's float32 ends at {LAST_STEP}")
+    return {"step": torch.tensor(float(step), dtype=torch.float32), **made}
+
+
+def _tensor(array: Any) -> Any:
+    torch = _torch()
+    found = np.array(array, order="C", dtype=array.dtype.newbyteorder("="))
+    if found.dtype.name == "bfloat16":  # torch does not know ml_dtypes
+        return torch.from_numpy(found.view(np.uint16)).view(torch.bfloat16)
+    return torch.from_numpy(found)
+
+
+def _is_tensor(value: Any) -> bool:
+    return hasattr(value, "detach") and hasattr(value, "dtype")
+
+
+def _array(value: Any) -> Any:
+    if not _is_tensor(value):
+        return value
+    torch = _torch()
+    tensor = value.detach().cpu().contiguous()
+    if tensor.dtype != torch.bfloat16:
+        return tensor.numpy()
+    try:
+        import ml_dtypes
+    except ImportError as error:
+        raise ImportError(
+            "bfloat16 state needs ml_dtypes: pip install ferrostep[bfloat16]"
+        ) from error
+    return tensor.view(torch.uint16).numpy().view(ml_dtypes.bfloat16)
+
+
+def _torch() -> Any:
+    try:
+        import torch
+    except ImportError as error:
+        raise ImportError("this needs torch: pip install torch") from error
+    return torch

@@ -1,0 +1,44 @@
+"""A whole optimizer, parameters included, as a dict that can be pickled or copied."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ferrostep.optimizer import Optimizer
+
+
+def contents(optimizer: Optimizer) -> dict[str, Any]:
+    arrays = optimizer._parameters()
+    return {
+        "defaults": optimizer.defaults,
+        "nonfinite": optimizer.nonfinite,
+        "backend": optimizer.backend,
+        "bound": optimizer._bound,
+        "names": optimizer._names,
+        "groups": optimizer._groups,
+        "arrays": arrays,
+        "states": [optimizer._state(i) for i in range(len(arrays))],
+        "skipped_steps": optimizer.skipped_steps,
+        "pending": optimizer._pending,
+    }
+
+
+def restore(optimizer: Optimizer, saved: dict[str, Any]) -> None:
+    """Make an optimizer that was only allocated what `contents` has told of."""
+    optimizer.defaults, optimizer.nonfinite = saved["defaults"], saved["nonfinite"]
+    optimizer.backend = saved["backend"]
+    optimizer._begin(bound=saved["bound"])
+    optimizer._pending = saved["pending"]
+    if not optimizer._bound:
+        optimizer._groups.extend(saved["groups"])
+        if saved["arrays"] and all(array is not None for array in saved["arrays"]):
+            optimizer._register(optimizer._groups[0], saved["names"], saved["arrays"])
+    else:
+        for group in saved["groups"]:
+            optimizer._register(group, group.get("param_names"), group["params"])
+    if optimizer._parameters():
+        states = [dict(state) if state else {} for state in saved["states"]]
+        steps = [state.pop("step", None) for state in states]
+        optimizer._load(steps, [state or None for state in states])
+    optimizer._skipped = saved["skipped_steps"]

@@ -1,0 +1,394 @@
+"""Damaged and foreign checkpoints: a ValueError that says why, and nothing has changed."""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import ml_dtypes
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import ferrostep as fs
+from support import Array
+
+
+class Run:
+    """A run with some of everything."""
+
+    def __init__(self, start: float) -> None:
+        self.params = {
+            "W": np.full((2, 3), start, np.float32),
+            "h": np.full(3, start, ml_dtypes.bfloat16),
+        }
+        self.opt = fs.Adam(self.params, lr=0.1, betas=(0.5, 0.75))
+        self.schedule = fs.schedulers.MultiStepLR(self.opt, [2, 4])
+        self.opt.step({name: np.ones(a.shape, np.float32) for name, a in self.params.items()})
+
+    def save(self, path: Path) -> None:
+        extra = {"epoch": 3, "mask": np.array([True, False])}
+        fs.save_checkpoint(path, optimizer=self.opt, params=self.params,
+                           schedulers=self.schedule, extra=extra)  # fmt: skip
+
+    def load(self, path: Path) -> None:
+        fs.load_checkpoint(path, optimizer=self.opt, params=self.params, schedulers=self.schedule)
+
+    def contents(self) -> Any:
+        state = self.opt.state_dict()
+        states = {i: {n: _plain(v) for n, v in e.items()} for i, e in state["state"].items()}
+        return copy.deepcopy((
+            {name: _plain(a) for name, a in self.params.items()},
+            states, state["param_groups"], state["skipped_steps"], self.schedule.state_dict(),
+        ))  # fmt: skip
+
+
+def _plain(value: Any) -> Any:
+    return (value.dtype.name, value.shape, value.tobytes()) if hasattr(value, "dtype") else value
+
+
+@pytest.fixture(scope="module")
+def good(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    path = tmp_path_factory.mktemp("good") / "f"
+    Run(1.0).save(path)
+    return path.read_bytes()
+
+
+def unpack(data: bytes) -> tuple[dict[str, Any], bytes]:
+    length = int.from_bytes(data[:8], "little")
+    return json.loads(data[8 : 8 + length]), data[8 + length :]
+
+
+def pack(header: dict[str, Any] | str, body: bytes) -> bytes:
+    text = (header if isinstance(header, str) else json.dumps(header)).encode()
+    return len(text).to_bytes(8, "little") + text + body
+
+
+def refused(path: Path, data: bytes, message: str) -> None:
+    path.write_bytes(data)
+    run = Run(2.0)
+    before = run.contents()
+    with pytest.raises(ValueError, match=message):
+        run.load(path)
+    assert run.contents() == before
+
+
+def test_the_good_one_loads(good: bytes, tmp_path: Path) -> None:
+    (tmp_path / "f").write_bytes(pack(*unpack(good)))
+    run = Run(2.0)
+    run.load(tmp_path / "f")
+    assert run.contents() == Run(1.0).contents()
+
+
+def test_not_a_file(tmp_path: Path) -> None:
+    run = Run(2.0)
+    with pytest.raises(FileNotFoundError):
+        run.load(tmp_path / "missing")
+    with pytest.raises(ValueError, match="it is a folder"):
+        run.load(tmp_path)
+    if hasattr(os, "mkfifo"):
+        os.mkfifo(tmp_path / "pipe")
+        with pytest.raises(ValueError, match="no regular file"):
+            run.load(tmp_path / "pipe")
+
+
+def test_cut_off_anywhere(good: bytes, tmp_path: Path) -> None:
+    for length in range(len(good)):
+        refused(tmp_path / "f", good[:length], "cannot load")
+    refused(tmp_path / "f", good + b"\0", "bytes, the header tells of")
+
+
+FOREIGN = [
+    (b"", "0 bytes are no safetensors file"),
+    (b"PK\3\4 a zip or torch.save", "the header's length is"),
+    (b"\x80\x04\x95pickle", "the header's length is"),
+    (b"\xff" * 64, "the header's length is 18446744073709551615"),
+    ((100_000_001).to_bytes(8, "little") + bytes(100), "the header's length is 100000001"),
+    (pack("[]", b""), "does not begin with"),
+    (pack("{", b""), "the header is no JSON"),
+    (pack("{}", b""), "no checkpoint of ferrostep"),
+    (pack('{"a":' * 50_000, b""), "nested too deeply"),
+    (pack('{"__metadata__": {"a": 1}}', b""), "strings only"),
+    (pack('{"__metadata__": {}, "__metadata__": {}}', b""), "key '__metadata__' twice"),
+    (pack('{"a": NaN}', b""), "no JSON: it has NaN"),
+    ((2).to_bytes(8, "little") + b"{\xff", "no UTF-8"),
+]
+
+
+@pytest.mark.parametrize(("data", "message"), FOREIGN, ids=[m for _, m in FOREIGN])
+def test_foreign(data: bytes, message: str, tmp_path: Path) -> None:
+    refused(tmp_path / "f", data, message)
+
+
+def test_a_header_beyond_the_limit(tmp_path: Path) -> None:
+    path = tmp_path / "f"
+    with path.open("wb") as file:
+        file.write((200_000_000).to_bytes(8, "little"))
+        file.truncate(200_000_100)  # a hole: it takes no space
+    with pytest.raises(ValueError, match="at most 100000000"):
+        Run(2.0).load(path)
+
+
+W, KEY = "param/W", "ferrostep.checkpoint"
+HEADERS: list[tuple[Callable[[dict[str, Any]], Any], str]] = [
+    (lambda h: h.pop(W), "begins at"),
+    (lambda h: h[W].pop("shape"), "must have a dtype, a shape and data_offsets"),
+    (lambda h: h[W].update(more=1), "must have a dtype, a shape and data_offsets"),
+    (lambda h: h[W].update(dtype="F8_E4M3"), "unknown dtype"),
+    (lambda h: h[W].update(dtype=["F32"]), "unknown dtype"),
+    (lambda h: h[W].update(dtype="F64"), "its shape wants 48"),
+    (lambda h: h[W].update(dtype="I32"), "parameter 'W' is int32"),
+    (lambda h: h[W].update(shape=[6]), r"parameter 'W' is float32 \(6,\)"),
+    (lambda h: h[W].update(shape=[-2, -3]), "list of sizes"),
+    (lambda h: h[W].update(shape=[2.0, 3]), "list of sizes"),
+    (lambda h: h[W].update(shape=[True, 6]), "list of sizes"),
+    (lambda h: h[W].update(shape=[2, 3] + [1] * 63), "list of sizes"),
+    (lambda h: h[W].update(shape=[2**62, 2**62, 6]), "its shape wants"),
+    (lambda h: h[W].update(data_offsets=[0]), "two positions"),
+    (lambda h: h[W].update(data_offsets=[24, 0]), "has -24 bytes"),
+    (lambda h: h[W].update(data_offsets=[x + 2 for x in h[W]["data_offsets"]]), "begins at"),
+    (lambda h: h.update({"param/Q": h.pop(W)}), r"lacks the tensors \['param/W'\]"),
+    (lambda h: h.update({"other": h.pop(W)}), "has \\['other'\\] too many"),
+    (lambda h: h.update(e={"dtype": "F32", "shape": [0], "data_offsets": [0, 0]}), "too many"),
+    (lambda h: h["__metadata__"].update(more=""), r"unknown keys \['more'\]"),
+    (lambda h: h["__metadata__"].pop(KEY), "no checkpoint of ferrostep"),
+    (lambda h: h["__metadata__"].update({KEY: '{"extra": {}, "extra": {}}'}), "'extra' twice"),
+]
+
+
+@pytest.mark.parametrize(("change", "message"), HEADERS, ids=range(len(HEADERS)))
+def test_a_tampered_header(
+    good: bytes, change: Callable[[dict[str, Any]], Any], message: str, tmp_path: Path
+) -> None:
+    header, body = unpack(good)
+    change(header)
+    refused(tmp_path / "f", pack(header, body), message)
+
+
+CONTENTS: list[tuple[str, Any, str]] = [
+    ("more", 1, "unknown keys"),
+    ("version", 2, "version 2, ferrostep .* reads 1"),
+    ("version", True, "version True"),
+    ("version", [], "version \\[\\]"),
+    ("params", None, "no params"),
+    ("params", ["W", "W"], "different names"),
+    ("params", ["W", 1], "different names"),
+    ("params", ["W"], "too many"),
+    ("params", ["W", "Q"], "lacks the tensors"),
+    ("params", {}, "different names"),
+    ("optimizers", {}, "must be a list"),
+    ("optimizers", [], "too many"),
+    ("optimizers.0", 3, "must be an object"),
+    ("optimizers.0.class", "SGD", "state of 'SGD', wanted 'Adam'"),
+    ("optimizers.0.class", {}, "wanted 'Adam'"),
+    ("optimizers.0.name", "x", "lacks the tensors"),
+    ("optimizers.0.name", [], "different names"),
+    ("optimizers.0.nonfinite", "hide", "nonfinite"),
+    ("optimizers.0.skipped_steps", -1, "whole number"),
+    ("optimizers.0.skipped_steps", 2**63, "whole number"),
+    ("optimizers.0.groups", [], "0 groups, wanted 1"),
+    ("optimizers.0.groups", 5, "must be a list"),
+    ("optimizers.0.groups.0", 5, "must be a dict"),
+    ("optimizers.0.groups.0.lr", {"$float": "nan"}, "Invalid learning rate"),
+    ("optimizers.0.groups.0.lr", {"$float": "inf"}, "Invalid learning rate"),
+    ("optimizers.0.groups.0.lr", -0.5, "Invalid learning rate"),
+    ("optimizers.0.groups.0.lr", "0.5", "Invalid learning rate"),
+    ("optimizers.0.groups.0.lr", 10**400, "Invalid learning rate"),
+    ("optimizers.0.groups.0.lr", {"$float": "1"}, "cannot be read"),
+    ("optimizers.0.groups.0.lr", {"$pickle": "x"}, "cannot be read"),
+    ("optimizers.0.groups.0.lr", {"$array": "param/W"}, "cannot be read"),
+    ("optimizers.0.groups.0.betas", {"$tuple": [0.5, 1.0]}, "Invalid beta"),
+    ("optimizers.0.groups.0.initial_lr", {"$float": "nan"}, "Invalid initial_lr"),
+    ("optimizers.0.groups.0.initial_lr", [], "Invalid initial_lr"),
+    ("optimizers.0.groups.0.momentum", 0.5, "unknown options"),
+    ("optimizers.0.groups.0.decoupled_weight_decay", True, "decoupled_weight_decay"),
+    ("optimizers.0.groups.0.state_dtype", "float64", "does not go with"),
+    ("optimizers.0.groups.0.state_dtype", {"names": []}, "Invalid state_dtype"),
+    ("optimizers.0.groups.0.amsgrad", 1, "Invalid amsgrad"),
+    ("optimizers.0.groups.0.params", [0, 0], "twice"),
+    ("optimizers.0.groups.0.params", [0], "1 parameters, wanted 2"),
+    ("optimizers.0.groups.0.params", ["0", "1"], "whole numbers"),
+    ("optimizers.0.groups.0.param_names", ["W", "b"], "wanted"),
+    ("optimizers.0.state.0", None, "must be an object"),
+    ("optimizers.0.state.0.step", -1, "whole number"),
+    ("optimizers.0.state.0.step", 1.5, "whole number"),
+    ("optimizers.0.state.0.step", "1", "whole number"),
+    ("optimizers.0.state.0.param", 1, "different names or positions"),
+    ("optimizers.0.state.0.param", 7, "unknown parameters"),
+    ("optimizers.0.state.0.param", {"$float": "nan"}, "different names or positions"),
+    ("optimizers.0.state.0.key", "h", "lacks the tensors"),
+    ("optimizers.0.state.0.arrays", ["exp_avg"], "too many"),
+    ("optimizers.0.state.0.arrays", [["exp_avg"], "exp_avg_sq"], "different names"),
+    ("optimizers.0.state.0.more", 1, "unknown keys"),
+    ("schedulers.0.class", "StepLR", "state of 'StepLR'"),
+    ("schedulers.0.state", 3, "refuses its state"),
+    ("schedulers.0.state.gamma", "x", "refuses its state"),
+    ("schedulers.0.state.milestones", {}, "refuses its state"),
+    ("schedulers.0.state.milestones", {"$counter": [[[], 1]]}, "key that is a list"),
+    ("schedulers.0.state.milestones", {"$counter": [[1, 1], [1, 2]]}, "key 1 twice"),
+    ("schedulers.0.state.milestones", {"$counter": [1]}, "pairs of key and value"),
+    ("schedulers.0.state.base_lrs", [], "refuses its state"),
+    ("schedulers.0.state.optimizer", 1, "refuses its state"),
+    ("extra", [], "must be an object"),
+    ("extra.mask", {"$array": "extra/1"}, "cannot be read"),
+    ("extra.mask", {"$array": "param/W"}, "cannot be read"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("place", "value", "message"), CONTENTS, ids=str)
+def test_tampered_contents(
+    good: bytes, place: str, value: Any, message: str, tmp_path: Path
+) -> None:
+    header, body = unpack(good)
+    content = found = json.loads(header["__metadata__"][KEY])
+    *path, last = (int(key) if key.isdigit() else key for key in place.split("."))
+    for key in path:
+        found = found[key]
+    found[last] = value
+    header["__metadata__"][KEY] = json.dumps(content)
+    refused(tmp_path / "f", pack(header, body), message)
+
+
+def test_a_boolean_that_is_neither(good: bytes, tmp_path: Path) -> None:
+    header, body = unpack(good)
+    begin = header["extra/0"]["data_offsets"][0]
+    data = pack(header, body[:begin] + b"\2" + body[begin + 1 :])
+    refused(tmp_path / "f", data, "neither 0 nor 1")
+
+
+@pytest.mark.parametrize(
+    ("target", "message"),
+    [
+        ({"W": np.ones((2, 3)), "h": np.ones(3, ml_dtypes.bfloat16)}, "wanted float64"),
+        ({"W": np.ones((3, 2), np.float32), "h": np.ones(3, ml_dtypes.bfloat16)}, r"\(3, 2\)"),
+        ({"W": np.ones((2, 3), np.float32), "h": np.ones(3, np.float16)}, "wanted float16"),
+        ({"W": np.ones((2, 3), np.float32)}, "wanted \\['W'\\]"),
+        ([np.ones((2, 3), np.float32), np.ones(3, ml_dtypes.bfloat16)], "wanted \\[0, 1\\]"),
+    ],
+)
+def test_parameters_that_do_not_fit(good: bytes, target: Any, message: str, tmp_path: Path) -> None:
+    (tmp_path / "f").write_bytes(good)
+    with pytest.raises(ValueError, match=message):
+        fs.load_checkpoint(tmp_path / "f", params=target, partial=True)
+    arrays: list[Array] = list(target.values()) if isinstance(target, dict) else target
+    assert all((a == 1).all() for a in arrays)
+
+
+def test_read_only_parameters(good: bytes, tmp_path: Path) -> None:
+    (tmp_path / "f").write_bytes(good)
+    run = Run(2.0)
+    before = run.contents()
+    run.params["h"].flags.writeable = False
+    with pytest.raises(ValueError, match="'h' is read-only"):
+        run.load(tmp_path / "f")
+    assert run.contents() == before
+
+
+@st.composite
+def corruptions(draw: st.DrawFn) -> Callable[[bytes], bytes]:
+    kind = draw(st.sampled_from(["flip", "cut", "insert", "delete", "splice"]))
+    where = draw(st.floats(0, 1, exclude_max=True))
+    # The header is where a change can mislead; the arrays are most of the file.
+    header = draw(st.booleans())
+    bits = draw(st.integers(1, 255))
+    some = draw(st.binary(min_size=1, max_size=9))
+
+    def corrupt(data: bytes) -> bytes:
+        length = int.from_bytes(data[:8], "little") + 8
+        i = int(where * (min(length, len(data)) if header else len(data)))
+        return {
+            "flip": data[:i] + bytes(b ^ bits for b in data[i : i + 1]) + data[i + 1 :],
+            "cut": data[:i],
+            "insert": data[:i] + some + data[i:],
+            "delete": data[:i] + data[i + len(some) :],
+            "splice": data[:i] + some + data[i + len(some) :],
+        }[kind]
+
+    return corrupt
+
+
+def survives(data: bytes, path: Path) -> None:
+    """It loads, and then the library reads it too; or it is a ValueError, and nothing changed."""
+    from safetensors import safe_open
+
+    path.write_bytes(data)
+    run = Run(2.0)
+    before = run.contents()
+    try:
+        run.load(path)
+    except ValueError:
+        assert run.contents() == before
+    else:
+        with safe_open(path, "np") as file:
+            assert W in file.keys()  # noqa: SIM118
+        run.opt.step({name: np.ones(a.shape, np.float32) for name, a in run.params.items()})
+
+
+@settings(max_examples=400, deadline=None)
+@given(changes=st.lists(corruptions(), min_size=1, max_size=3))
+def test_any_corruption_loads_or_is_a_value_error(
+    good: bytes, changes: list[Callable[[bytes], bytes]], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    data = good
+    for change in changes:
+        data = change(data)
+    survives(data, tmp_path_factory.getbasetemp() / "corrupt")
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=5) | st.sampled_from([{"$float": "nan"}, {"$array": "extra/0"}]),
+    lambda inner: st.lists(inner, max_size=3)
+    | st.dictionaries(st.text(max_size=3) | st.sampled_from(["$tuple", "$dict"]), inner),
+    max_leaves=5,
+)  # fmt: skip
+
+
+def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    items = value.items() if isinstance(value, dict) else enumerate(value)
+    found = []
+    for key, item in items:
+        found.append((*path, key))
+        if isinstance(item, dict | list):
+            found += places(item, (*path, key))
+    return found
+
+
+@settings(max_examples=400, deadline=None)
+@given(data=st.data(), value=JSON, in_header=st.booleans())
+def test_any_value_anywhere(
+    good: bytes, data: st.DataObject, value: Any, in_header: bool,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:  # fmt: skip
+    header, body = unpack(good)
+    content = json.loads(header["__metadata__"][KEY])
+    found: Any = header if in_header else content
+    *path, last = data.draw(st.sampled_from(places(found)))
+    for key in path:
+        found = found[key]
+    found[last] = value
+    if not in_header:
+        header["__metadata__"][KEY] = json.dumps(content)
+    survives(pack(header, body), tmp_path_factory.getbasetemp() / "corrupt")
+
+
+def test_loading_imports_no_pickle_and_no_safetensors(good: bytes, tmp_path: Path) -> None:
+    (tmp_path / "f").write_bytes(good)
+    code = f"""
+import sys, numpy as np, ml_dtypes, ferrostep as fs
+import pickle
+for name in ("load", "loads", "Unpickler"):
+    setattr(pickle, name, None)
+p = {{"W": np.zeros((2, 3), np.float32), "h": np.zeros(3, ml_dtypes.bfloat16)}}
+print(fs.load_checkpoint({str(tmp_path / "f")!r}, params=p, partial=True)["epoch"])
+print("safetensors" in sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout.split() == ["3", "False"], done.stderr

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 import ast
-import inspect
 from typing import Any
 
 from ferrostep import _native, optimizers
 from ferrostep.optimizer import Optimizer
+from ferrostep.options import COMMON
 
 DTYPES = ("float16", "bfloat16", "float32", "float64")
 _WORDS = {"true": True, "false": False, "none": None, "inf": float("inf")}
@@ -58,8 +58,7 @@ def cuda_source(
 
 def classes() -> dict[str, type[Optimizer]]:
     """Return every optimizer by its name, aliases included."""
-    found = {name: getattr(optimizers, name) for name in optimizers.__all__}
-    return {name: value for name, value in found.items() if inspect.isclass(value)}
+    return {name: getattr(optimizers, name) for name in optimizers.__all__}
 
 
 def _value(text: str) -> Any:
@@ -91,11 +90,14 @@ def run(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> int:
     optimizer = classes().get(arguments.optimizer)
     if optimizer is None:
         parser.error(f"no class {arguments.optimizer!r}; there are {', '.join(classes())}")
+    known = [*optimizer.OPTIONS, *COMMON]
     options: dict[str, Any] = {}
     for item in arguments.set:
         name, equals, text = item.partition("=")
         if not equals:
             parser.error(f"--set {item}: wanted OPTION=VALUE")
+        if name not in known:
+            parser.error(f"{arguments.optimizer} has no option {name!r}; it has {', '.join(known)}")
         options[name] = _value(text)
     kinds = (arguments.param, arguments.grad, arguments.state)
     try:

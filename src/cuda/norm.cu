@@ -66,6 +66,18 @@ ferrostep_norm_partials(const Gradient* table, int count, int64 leaves, double* 
     partials[thread] = sum;
 }
 
+// Recursion instead of a loop over levels: with constant places the sums stay in registers.
+template <int HALF>
+device void fold_halves(double* sums) {
+#pragma unroll
+    for (int j = 0; j < HALF; j++) {
+        sums[j] = add_rn(sums[j], sums[j + HALF]);
+    }
+    if (HALF > 1) {
+        fold_halves<(HALF > 1 ? HALF / 2 : 1)>(sums);
+    }
+}
+
 extern "C" __global__ void __launch_bounds__(THREADS)
 ferrostep_norm_leaves(const double* partials, int64 leaves, double* sums) {
     const int64 leaf = thread_number();
@@ -73,18 +85,25 @@ ferrostep_norm_leaves(const double* partials, int64 leaves, double* sums) {
         return;
     }
     double lanes[LANES];
+#pragma unroll
     for (int j = 0; j < LANES; j++) {
         lanes[j] = partials[leaf * LANES + j];
     }
-#pragma unroll
-    for (int level = 1; 1 << level <= LANES; level++) {
-        const int half = LANES >> level;
-#pragma unroll
-        for (int j = 0; j < half; j++) {
-            lanes[j] = add_rn(lanes[j], lanes[j + half]);
-        }
-    }
+    fold_halves<LANES / 2>(lanes);
     sums[leaf] = lanes[0];
+}
+
+// The first `width` of 2 * PAIRS sums.
+template <int PAIRS>
+device void fold_pairs(double* sums, int width) {
+#pragma unroll
+    for (int j = 0; j < PAIRS; j++) {
+        const double left = sums[2 * j];
+        sums[j] = 2 * j + 1 < width ? add_rn(left, sums[2 * j + 1]) : left;
+    }
+    if (PAIRS > 1) {
+        fold_pairs<(PAIRS > 1 ? PAIRS / 2 : 1)>(sums, (width + 1) / 2);
+    }
 }
 
 // FOLD neighbours to one: as many levels of the tree at once as have FOLD leaves.
@@ -95,19 +114,13 @@ ferrostep_norm_fold(const double* sums, int64 n, double* folded) {
     if (begin >= n) {
         return;
     }
-    int width = n - begin < FOLD ? (int)(n - begin) : FOLD;
+    const int width = n - begin < FOLD ? (int)(n - begin) : FOLD;
     double x[FOLD];
+#pragma unroll
     for (int j = 0; j < FOLD; j++) {
         x[j] = j < width ? sums[begin + j] : 0.0;  // what is beyond the width is not used
     }
-#pragma unroll
-    for (int level = 1; 1 << level <= FOLD; level++) {
-#pragma unroll
-        for (int j = 0; j < FOLD >> level; j++) {
-            x[j] = 2 * j + 1 < width ? add_rn(x[2 * j], x[2 * j + 1]) : x[2 * j];
-        }
-        width = (width + 1) / 2;
-    }
+    fold_pairs<FOLD / 2>(x, width);
     folded[thread] = x[0];
 }
 

@@ -25,7 +25,7 @@ FLAGS = ["-std=c++14", "-O1", "-ffp-contract=off", "-fno-strict-aliasing", "-sha
 COMPILER = os.environ.get("CXX") or shutil.which("g++") or shutil.which("clang++")
 CACHE = Path(tempfile.gettempdir()) / f"ferrostep-emulation-{os.getuid()}"
 
-_KERNEL = re.compile(r'extern "C" __global__ void\s+(?:__launch_bounds__\(\w+\)\s+)?(\w+)\(')
+_KERNEL = re.compile(r'extern "C" __global__ void\s+(?:__launch_bounds__\([\w, ]+\)\s+)?(\w+)\(')
 _MOST_ARGUMENTS = 32
 
 

@@ -1,9 +1,9 @@
-"""A case's steps by its CUDA kernels alone, run on the host: no backend, only tables and launches."""
+"""A case's steps by its CUDA kernels alone, run on the host: tables and launches, no backend."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -51,10 +51,11 @@ def clip(
     grad_scale: float = 1.0,
     max_norm: float = np.inf,
     *,
+    compile: Callable[[str], Any] = emulation.compile,
     backwards: bool = False,
 ) -> Array:
     """The record that the norm's last kernel writes."""
-    kernels = emulation.compile(_native.cuda_norm_source())
+    kernels = compile(_native.cuda_norm_source())
     threads, fold = _native.CUDA_THREADS, _native.CUDA_FOLD
     table, leaves = gradient_table(grads, params)
     result = np.zeros(1, [("norm", "f8"), ("scale", "f8"), ("scale_float", "f4"), ("", "f4")])
@@ -79,11 +80,15 @@ def clip(
     return result
 
 
-def first_nonfinite(grads: Sequence[Array], params: Sequence[Array]) -> int | None:
+def first_nonfinite(
+    grads: Sequence[Array],
+    params: Sequence[Array],
+    compile: Callable[[str], Any] = emulation.compile,
+) -> int | None:
     table, leaves = gradient_table(grads, params)
     first = np.full(1, len(table), np.int32)
     if leaves:
-        kernels = emulation.compile(_native.cuda_norm_source())
+        kernels = compile(_native.cuda_norm_source())
         arguments = [pointer(table), np.int32(len(table)), np.int64(leaves), pointer(first)]
         grid = blocks(leaves * _native.CUDA_LANES)
         kernels.launch("ferrostep_find_nonfinite", grid, _native.CUDA_THREADS, arguments)
@@ -93,20 +98,28 @@ def first_nonfinite(grads: Sequence[Array], params: Sequence[Array]) -> int | No
 class Emulated:
     """The parameters, which are updated in place, and their states."""
 
-    def __init__(self, case: Case, params: Sequence[Array], *, backwards: bool = False) -> None:
+    def __init__(
+        self,
+        case: Case,
+        params: Sequence[Array],
+        *,
+        compile: Callable[[str], Any] = emulation.compile,
+        backwards: bool = False,
+    ) -> None:
+        self.compile = compile
         self.rule = case.optimizer.RULE
         self.options = case.make(None).defaults
         self.backwards = backwards
         self.params = params
         self.steps = [0] * len(params)
-        self.states: list[dict[str, Array]] = [{} for _ in params]
+        self.state: list[dict[str, Array]] = [{} for _ in params]
 
     def _make_states(self, i: int) -> None:
         p = self.params[i]
         compute = "float64" if p.dtype == np.float64 else "float32"
         dtype = np.dtype(self.options["state_dtype"] or compute)
         for name, initial in _native.cuda_states(self.rule, self.options):
-            self.states[i][name] = np.full(p.shape, initial, dtype)
+            self.state[i][name] = np.full(p.shape, initial, dtype)
 
     def step(
         self,
@@ -120,13 +133,14 @@ class Emulated:
         if max_norm is not None:
             arrays = [g for _, g in stepped]
             params = [self.params[i] for i, _ in stepped]
-            record = clip(arrays, params, grad_scale, max_norm, backwards=self.backwards)
+            how = {"compile": self.compile, "backwards": self.backwards}
+            record = clip(arrays, params, grad_scale, max_norm, **how)
         launches: dict[Any, list[tuple[int, Array]]] = defaultdict(list)
         for i, g in stepped:
             self.steps[i] += 1
             if self.steps[i] == 1:
                 self._make_states(i)
-            state = next((s.dtype.name for s in self.states[i].values()), None)
+            state = next((s.dtype.name for s in self.state[i].values()), None)
             kinds = (self.params[i].dtype.name, g.dtype.name, state)
             launches[kinds, self.steps[i]].append((i, g))
         for (kinds, t), tensors in launches.items():
@@ -141,13 +155,13 @@ class Emulated:
         grad_scale: float,
         record: Array | None,
     ) -> None:
-        kernel = emulation.compile(_native.cuda_source(self.rule, self.options, *kinds))
+        kernel = self.compile(_native.cuda_source(self.rule, self.options, *kinds))
         first, chunks = pieces([g for _, g in tensors], _native.CUDA_CHUNK)
         if not chunks:
             return
         rows = []
         for (i, g), chunk in zip(tensors, first, strict=True):
-            states = [pointer(state) for state in self.states[i].values()]
+            states = [pointer(state) for state in self.state[i].values()]
             states += [np.uint64(0)] * (3 - len(states))
             rows.append([pointer(self.params[i]), pointer(g), *states, g.size, chunk])
         table = np.array(rows, np.int64)

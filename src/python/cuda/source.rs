@@ -45,7 +45,7 @@ pub(in crate::python) fn cuda_source(
     let state = state.map_or(Ok(Precision::of(p).kind()), |state| kind(state, "state"))?;
     if (state == Kind::F64) != (p == Kind::F64) {
         return Err(PyValueError::new_err(format!(
-            "the state is {:?} beside a {param} parameter: state is float64 beside float64, and \
+            "the state is {} beside a {param} parameter: state is float64 beside float64, and \
              float16, bfloat16 or float32 beside what is narrower",
             state.name()
         )));

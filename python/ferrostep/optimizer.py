@@ -150,6 +150,7 @@ class Optimizer(Core):
         """Add parameters with options of their own; what `group` leaves out is the default."""
         if not self._bound:
             raise ValueError("this optimizer is unbound: give parameters to update()")
+        self._group_sizes()  # what was edited from outside is not added to
         if not isinstance(group, Mapping) or "params" not in group:
             raise TypeError(f"a param group must be a dict with 'params', found {group!r}")
         names, arrays = read_params(group["params"])
@@ -198,6 +199,7 @@ class Optimizer(Core):
         names, arrays = read_params(params)
         if not arrays:
             raise ValueError("optimizer got an empty parameter list")
+        self._group_sizes()
         try:
             self._register(self._groups[0], names, arrays)
             if self._pending is not None:
@@ -235,7 +237,7 @@ class Optimizer(Core):
 
     def _plan_load(self, state_dict: Mapping[str, Any]) -> Callable[[], None]:
         """Check all of `state_dict`, and return what takes it over."""
-        if not self._bound and not self._parameters():
+        if not self._bound and not self._group_sizes():
             pending = _state_dict.snapshot(state_dict, type(self), self._groups)
             return lambda: setattr(self, "_pending", pending)
         groups, steps, arrays, skipped = _state_dict.read(

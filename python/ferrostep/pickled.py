@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 def contents(optimizer: Optimizer) -> dict[str, Any]:
-    arrays = optimizer._parameters()
+    sizes, arrays = optimizer._group_sizes(), optimizer._parameters()
     return {
         "defaults": optimizer.defaults,
         "nonfinite": optimizer.nonfinite,
@@ -17,6 +17,7 @@ def contents(optimizer: Optimizer) -> dict[str, Any]:
         "bound": optimizer._bound,
         "names": optimizer._names,
         "groups": optimizer._groups,
+        "sizes": sizes,
         "arrays": arrays,
         "states": [optimizer._state(i) for i in range(len(arrays))],
         "skipped_steps": optimizer.skipped_steps,
@@ -35,8 +36,11 @@ def restore(optimizer: Optimizer, saved: dict[str, Any]) -> None:
         if saved["arrays"] and all(array is not None for array in saved["arrays"]):
             optimizer._register(optimizer._groups[0], saved["names"], saved["arrays"])
     else:
-        for group in saved["groups"]:
-            optimizer._register(group, group.get("param_names"), group["params"])
+        names, start = saved["names"], 0
+        for group, size in zip(saved["groups"], saved["sizes"], strict=True):
+            theirs = None if names is None else names[start : start + size]
+            optimizer._register(group, theirs, group["params"])
+            start += size
     if optimizer._parameters():
         states = [dict(state) if state else {} for state in saved["states"]]
         steps = [state.pop("step", None) for state in states]

@@ -200,6 +200,7 @@ class Optimizer(Core):
         if not arrays:
             raise ValueError("optimizer got an empty parameter list")
         self._group_sizes()
+        skipped, options = self._skipped, dict(self._groups[0])
         try:
             self._register(self._groups[0], names, arrays)
             if self._pending is not None:
@@ -209,6 +210,9 @@ class Optimizer(Core):
         except BaseException:
             self._names = None
             self._restart()
+            self._skipped = skipped
+            self._groups[0].clear()
+            self._groups[0].update(options)
             raise
         self._pending = None
         return info
@@ -296,6 +300,6 @@ class Optimizer(Core):
         lines = [f"{type(self).__name__} ("]
         for i, group in enumerate(self._groups):
             lines.append(f"Parameter Group {i}")
-            options = (n for n in sorted(group) if n not in ("params", "param_names"))
+            options = (n for n in sorted(group, key=str) if n not in ("params", "param_names"))
             lines += [f"    {name}: {group[name]}" for name in options]
         return "\n".join([*lines, ")"])

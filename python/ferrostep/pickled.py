@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -10,6 +11,10 @@ if TYPE_CHECKING:
 
 def contents(optimizer: Optimizer) -> dict[str, Any]:
     sizes, arrays = optimizer._group_sizes(), optimizer._parameters()
+    pending = optimizer._pending
+    if any(array is None for array in arrays):
+        # An unbound optimizer's last arrays are gone: the state waits for those that come.
+        pending, arrays = copy.deepcopy(optimizer.state_dict()), []
     return {
         "defaults": optimizer.defaults,
         "nonfinite": optimizer.nonfinite,
@@ -21,7 +26,7 @@ def contents(optimizer: Optimizer) -> dict[str, Any]:
         "arrays": arrays,
         "states": [optimizer._state(i) for i in range(len(arrays))],
         "skipped_steps": optimizer.skipped_steps,
-        "pending": optimizer._pending,
+        "pending": pending,
     }
 
 
@@ -33,7 +38,7 @@ def restore(optimizer: Optimizer, saved: dict[str, Any]) -> None:
     optimizer._pending = saved["pending"]
     if not optimizer._bound:
         optimizer._groups.extend(saved["groups"])
-        if saved["arrays"] and all(array is not None for array in saved["arrays"]):
+        if saved["arrays"]:
             optimizer._register(optimizer._groups[0], saved["names"], saved["arrays"])
     else:
         names, start = saved["names"], 0

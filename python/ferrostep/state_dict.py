@@ -88,13 +88,13 @@ def read(
     names: list[str] | None,
 ) -> tuple[Groups, list[int | None], list[dict[str, Any] | None], int]:
     """Return options by group, step counts and arrays by parameter, and the skipped steps."""
+    sizes = core._group_sizes()
     check_layout(saved)
     theirs = saved["param_groups"]
     if len(theirs) != len(groups):
         raise ValueError(f"loaded state dict has {len(theirs)} groups, wanted {len(groups)}")
     params = core._parameters()
     options = []
-    sizes = core._group_sizes()
     for i, (mine, group, wanted) in enumerate(zip(groups, theirs, sizes, strict=True)):
         if len(group["params"]) != wanted:
             raise ValueError(

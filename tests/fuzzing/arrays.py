@@ -1,4 +1,4 @@
-"""Arrays as the fuzzer describes them, so that two worlds get the same and a script can print it."""
+"""Arrays as the fuzzer describes them: two worlds get the same, and a script can print it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,20 @@ FLOATS = ("<f2", ">f2", "bfloat16", "<f4", "<f4", "<f4", ">f4", "<f8", "<f8", ">
 NOT_FLOATS = ("<i4", "<u8", "?", "<c8", "<c16", "<M8[s]", "S3", "<U2")
 LAYOUTS = ("c", "c", "c", "c", "f", "strided", "reversed", "gapped", "unaligned", "fortran gaps")
 WRONG_LAYOUTS = ("broadcast", "read-only", "interleaved")
-SHAPES = ((), (0,), (1,), (3,), (7,), (2, 3), (3, 1), (2, 0), (2, 2, 3), (33,), (5, 7), (1, 1, 1, 2, 2))
+SHAPES = (
+    (),
+    (0,),
+    (1,),
+    (3,),
+    (7,),
+    (2, 3),
+    (3, 1),
+    (2, 0),
+    (2, 2, 3),
+    (33,),
+    (5, 7),
+    (1, 1, 1, 2, 2),
+)
 LONG = ((257,), (17, 31), (4099,))
 BANK = 8192
 
@@ -53,7 +66,7 @@ class Spec(NamedTuple):
         if bank is None:
             flat = np.zeros(size, self.dtype)
         else:
-            flat = bank.take(range(self.start, self.start + size), mode="wrap") if size > BANK else bank[self.start : self.start + size]
+            flat = np.resize(bank[self.start : self.start + size], size)
         values = flat.reshape(self.shape)
         return _laid_out(values, self.layout)
 
@@ -72,7 +85,10 @@ def _laid_out(values: Array, layout: str) -> Array:
         return as_strided(np.zeros(1, dtype), shape, (0,) * len(shape), writeable=True)
     if layout == "interleaved":  # elements share bytes
         return as_strided(
-            np.zeros(values.size + 8, dtype), shape, (dtype.itemsize // 2,) * len(shape), writeable=True
+            np.zeros(values.size + 8, dtype),
+            shape,
+            (dtype.itemsize // 2,) * len(shape),
+            writeable=True,
         )
     if layout == "unaligned":
         raw = np.zeros(values.nbytes + 1, np.uint8)
@@ -80,11 +96,12 @@ def _laid_out(values: Array, layout: str) -> Array:
     elif layout == "strided":
         made = np.zeros((*shape, 2), dtype)[..., 0]
     elif layout == "reversed":
-        made = np.zeros(shape, dtype)[(slice(None, None, -1),) * len(shape)]
+        made = np.zeros(shape, dtype)[(..., *(slice(None, None, -1),) * len(shape))]
     elif layout == "gapped":
-        made = np.zeros([n + 1 for n in shape], dtype)[tuple(slice(n) for n in shape)]
+        made = np.zeros([n + 1 for n in shape], dtype)[(..., *(slice(n) for n in shape))]
     else:
-        made = np.zeros([n + 1 for n in shape], dtype, order="F")[tuple(slice(n) for n in shape)]
+        gaps = np.zeros([n + 1 for n in shape], dtype, order="F")
+        made = gaps[(..., *(slice(n) for n in shape))]
     made[...] = values
     return made
 
@@ -94,7 +111,10 @@ def shape(random: Random) -> tuple[int, ...]:
 
 
 def spec(
-    random: Random, like: tuple[int, ...] | None = None, dtype: str | None = None, wrong: float = 0.03
+    random: Random,
+    like: tuple[int, ...] | None = None,
+    dtype: str | None = None,
+    wrong: float = 0.03,
 ) -> Spec:
     """An array, of the given shape and dtype unless it is to be wrong."""
     wanted = shape(random) if like is None or random.random() < wrong else like

@@ -1,4 +1,4 @@
-"""Random calls, chosen for the world as it is: mostly right, so that the wrong ones meet a state."""
+"""Random calls, chosen for the world as it is: mostly right, so that wrong ones meet a state."""
 
 from __future__ import annotations
 
@@ -10,19 +10,69 @@ import numpy as np
 import cases
 from fuzzing.arrays import FLOATS, matching, spec
 from fuzzing.odd import CLASSES, NAMES, POOLS, WRONG, Odd
-from fuzzing.world import ARRAYS, CLIPS, OPTIMIZERS, SCHEDULES, VIEWS, At, Many, Sneaky, StateOf, World
+from fuzzing.world import (
+    ARRAYS,
+    CLIPS,
+    OPTIMIZERS,
+    SCHEDULES,
+    VIEWS,
+    At,
+    Many,
+    Sneaky,
+    StateOf,
+    World,
+)
 from support import TIERS
 
-TOUCHES = ("read-only", "writable", "writable", "fill", "fill", "flat", "split", "integers", "swapped",
-           "floats", "shorter", "longer")  # fmt: skip
-EDITS = ("append", "pop", "replace", "no lr", "no params", "other params", "fewer params", "reorder", "in place")
+TOUCHES = (
+    "read-only",
+    "writable",
+    "writable",
+    "fill",
+    "fill",
+    "flat",
+    "split",
+    "integers",
+    "swapped",
+    "floats",
+    "shorter",
+    "longer",
+)
+EDITS = (
+    "append",
+    "pop",
+    "replace",
+    "no lr",
+    "no params",
+    "other params",
+    "fewer params",
+    "reorder",
+    "in place",
+)
 MANGLES = ("replace", "remove", "add", "shape", "dtype", "negative", "twice", "reversed")
 COPIES = ("copy", "deepcopy", "pickle")
 CALLS = {
-    "step": 50, "update": 12, "option": 6, "make": 7, "array": 5, "alias": 1, "touch": 3, "touch_state": 2,
-    "edit": 1, "add": 2, "load": 4, "copied": 2, "reset": 1, "drop": 0.5, "threads": 0.5, "tier": 1, "clip": 2,
-    "schedule": 0.5, "tick": 1.5, "look": 1,
-}  # fmt: skip
+    "step": 50,
+    "update": 12,
+    "option": 6,
+    "make": 7,
+    "array": 5,
+    "alias": 1,
+    "touch": 3,
+    "touch_state": 2,
+    "edit": 1,
+    "add": 2,
+    "load": 4,
+    "copied": 2,
+    "reset": 1,
+    "drop": 0.5,
+    "threads": 0.5,
+    "tier": 1,
+    "clip": 2,
+    "schedule": 0.5,
+    "tick": 1.5,
+    "look": 1,
+}
 
 
 class Caller:
@@ -48,7 +98,11 @@ class Caller:
     # Arrays.
 
     def array(self, world: World, _: int) -> tuple[Any, ...]:
-        what = Odd(self.random.choice(("structured", "longdouble"))) if self.maybe(0.01) else spec(self.random)
+        what = (
+            Odd(self.random.choice(("structured", "longdouble")))
+            if self.maybe(0.01)
+            else spec(self.random)
+        )
         return ("array", self.random.randrange(ARRAYS), what)
 
     def alias(self, world: World, _: int) -> tuple[Any, ...]:
@@ -78,9 +132,16 @@ class Caller:
         random = self.random
         made: dict[str, Any] = {}
         if self.maybe(0.7):
-            made.update(random.choice([case for case in cases.CASES if case.optimizer is cls]).options)
-        names = [*cls.OPTIONS, *("weight_decay", "decoupled_weight_decay", "maximize"), "flush_subnormals",
-                 "state_dtype", "nonfinite"]  # fmt: skip
+            made.update(
+                random.choice([case for case in cases.CASES if case.optimizer is cls]).options
+            )
+        names = [
+            *cls.OPTIONS,
+            *("weight_decay", "decoupled_weight_decay", "maximize"),
+            "flush_subnormals",
+            "state_dtype",
+            "nonfinite",
+        ]
         for name in random.sample(names, random.choice((0, 0, 1, 1, 2, 5))):
             made[name] = self.value(name)
         if self.maybe(0.01):
@@ -120,7 +181,7 @@ class Caller:
         kinds = ("list", "tuple", "generator", "dict", "dict", "pairs")
         kind = "single" if len(items) == 1 and self.maybe(0.4) else random.choice(kinds)
         names = tuple(f"w{i}" for i in range(len(items)))
-        return Many(kind, items, names if not self.maybe(0.01) else names[:-1] + (7,))
+        return Many(kind, items, names if not self.maybe(0.01) else (*names[:-1], 7))
 
     def gradient(self, world: World, slot: int, param: Any) -> Any:
         random = self.random
@@ -134,7 +195,9 @@ class Caller:
         like = param.shape if isinstance(param, np.ndarray) else ()
         dtype = matching(param) if isinstance(param, np.ndarray) else None
         if chance < 0.12:
-            call = random.choice((self.touch, self.option, self.edit, self.step, self.load))(world, slot)
+            call = random.choice((self.touch, self.option, self.edit, self.step, self.load))(
+                world, slot
+            )
             return Sneaky(call, spec(random, like, dtype))
         return spec(random, like, dtype, wrong=0.008)
 
@@ -150,16 +213,24 @@ class Caller:
             return Many("dict" if not self.maybe(0.01) else "list", items, tuple(names))
         if len(items) == 1 and self.maybe(0.3):
             return Many("single", items)
-        return Many(random.choice(("list", "list", "tuple")) if not self.maybe(0.01) else "generator", items)
+        return Many(
+            random.choice(("list", "list", "tuple")) if not self.maybe(0.01) else "generator", items
+        )
 
     def scaling(self) -> dict[str, Any]:
         given: dict[str, Any] = {}
         if self.maybe(0.2):
-            given["grad_scale"] = self.random.choice((1.0, 0.5, -0.3, 2, np.float32(0.1), 1e-30, 1e30, 1 / 3))
+            given["grad_scale"] = self.random.choice(
+                (1.0, 0.5, -0.3, 2, np.float32(0.1), 1e-30, 1e30, 1 / 3)
+            )
         if self.maybe(0.2):
-            given["max_norm"] = self.random.choice((1.0, 0.0, 0.1, float("inf"), 5, 1e-30, np.float64(2.0)))
+            given["max_norm"] = self.random.choice(
+                (1.0, 0.0, 0.1, float("inf"), 5, 1e-30, np.float64(2.0))
+            )
         if self.maybe(0.01):
-            given[self.random.choice(("grad_scale", "max_norm", "other"))] = self.random.choice(WRONG)
+            given[self.random.choice(("grad_scale", "max_norm", "other"))] = self.random.choice(
+                WRONG
+            )
         return given
 
     def step(self, world: World, slot: int) -> tuple[Any, ...]:
@@ -175,7 +246,7 @@ class Caller:
             return self.step(world, slot)
         known = opt._parameters()
         ids = {id(array): i for i, array in enumerate(world.arrays)}
-        slots = [ids.get(id(array), None) for array in known]
+        slots = [ids.get(id(array)) for array in known]
         if not known or self.maybe(0.02):
             slots = random.sample(range(ARRAYS), random.choice((1, 1, 2)))
         # One that was dropped: its heir, of the same shape perhaps.
@@ -200,9 +271,25 @@ class Caller:
     def option(self, world: World, slot: int) -> tuple[Any, ...]:
         random = self.random
         cls = type(world.optimizers[slot])
-        name = random.choice((*cls.OPTIONS, "lr", "lr", "weight_decay", "maximize", "flush_subnormals", "state_dtype"))
+        name = random.choice(
+            (
+                *cls.OPTIONS,
+                "lr",
+                "lr",
+                "weight_decay",
+                "maximize",
+                "flush_subnormals",
+                "state_dtype",
+            )
+        )
         if self.maybe(0.02):
-            return ("option", slot, random.randrange(3), random.choice(("extra", 3, "params")), random.choice(WRONG))
+            return (
+                "option",
+                slot,
+                random.randrange(3),
+                random.choice(("extra", 3, "params")),
+                random.choice(WRONG),
+            )
         return ("option", slot, random.randrange(3), name, self.value(name))
 
     def edit(self, world: World, slot: int) -> tuple[Any, ...]:
@@ -214,7 +301,9 @@ class Caller:
         at = self.random.sample(range(ARRAYS), self.random.choice((1, 1, 2)))
         group = {"params": self.params(at), **self.some_options(type(world.optimizers[slot]))}
         if self.maybe(0.05):
-            group[self.random.choice(("param_names", "extra", "initial_lr"))] = self.random.choice(WRONG)
+            group[self.random.choice(("param_names", "extra", "initial_lr"))] = self.random.choice(
+                WRONG
+            )
         return ("add", slot, group)
 
     def load(self, world: World, slot: int) -> tuple[Any, ...]:
@@ -259,8 +348,20 @@ class Caller:
     def clip(self, world: World, _: int) -> tuple[Any, ...]:
         random = self.random
         name = random.choice(list(CLIPS))
-        items = tuple(self.existing(world) if self.maybe(0.3) else spec(random) for _ in range(random.choice((1, 2))))
-        structure = Odd(random.choice(NAMES)) if self.maybe(0.1) else Many(random.choice(("list", "single")), items)
+        items = tuple(
+            self.existing(world) if self.maybe(0.3) else spec(random)
+            for _ in range(random.choice((1, 2)))
+        )
+        structure = (
+            Odd(random.choice(NAMES))
+            if self.maybe(0.1)
+            else Many(random.choice(("list", "single")), items)
+        )
         if name == "global_norm":
             return ("clip", name, structure)
-        return ("clip", name, structure, random.choice(WRONG if self.maybe(0.1) else (1.0, 0.0, 2, float("inf"))))
+        return (
+            "clip",
+            name,
+            structure,
+            random.choice(WRONG if self.maybe(0.1) else (1.0, 0.0, 2, float("inf"))),
+        )

@@ -50,6 +50,8 @@ class Pair:
         self.counts[f"{call[0]} {found[0]}"] += 1
         if found != wanted:
             raise Found(f"the core: {found}\nthe reference: {wanted}", self.session)
+        if found[0] == "refused" and call[0] in ("look", "array", "reset"):
+            raise Found(f"{call} must not fail, but: {found}", self.session)
         mine, theirs = self.core.holdings(), self.reference.holdings()
         if not equal(mine, theirs):
             raise Found(f"after {call}: the worlds hold other bits", self.session)
@@ -78,8 +80,22 @@ def replay(session: Session) -> None:
     pair = Pair(Counter())
     with _settings():
         for call in session:
-            if call[0] in ("step", "update", "option", "edit", "add", "load", "copied", "reset", "schedule",
-                           "look") and pair.core.optimizers[call[1]] is None:  # fmt: skip
+            if (
+                call[0]
+                in (
+                    "step",
+                    "update",
+                    "option",
+                    "edit",
+                    "add",
+                    "load",
+                    "copied",
+                    "reset",
+                    "schedule",
+                    "look",
+                )
+                and pair.core.optimizers[call[1]] is None
+            ):
                 continue
             if call[0] == "load" and pair.core.optimizers[call[2]] is None:
                 continue

@@ -73,7 +73,7 @@ VIEWS: dict[str, Any] = {
     "whole": lambda a: a[...],
     "tail": lambda a: a[1:] if a.ndim else a[...],
     "every other": lambda a: a[::2] if a.ndim else a[...],
-    "reversed": lambda a: a[(slice(None, None, -1),) * a.ndim],
+    "reversed": lambda a: a[(..., *(slice(None, None, -1),) * a.ndim)],
     "transposed": lambda a: a.T,
     "read-only": lambda a: _read_only(a[...]),
     "bytes": lambda a: a.reshape(-1).view(np.uint8),
@@ -326,7 +326,10 @@ class World:
     def options(self) -> list[Any]:
         """The groups by identity: a call that is refused leaves the very same objects."""
         return [
-            [(id(group), [(key, id(value)) for key, value in group.items()]) for group in opt.param_groups]
+            [
+                (id(group), [(key, id(value)) for key, value in group.items()])
+                for group in opt.param_groups
+            ]
             for opt in self.optimizers
             if opt is not None
         ]
@@ -337,7 +340,14 @@ def frozen(holdings: list[tuple[Any, Any]]) -> list[Any]:
     return [
         (kept, None)
         if array is None
-        else (kept, array.shape, array.dtype.num, array.dtype.byteorder, array.flags.writeable, array.tobytes())
+        else (
+            kept,
+            array.shape,
+            array.dtype.num,
+            array.dtype.byteorder,
+            array.flags.writeable,
+            array.tobytes(),
+        )
         for kept, array in holdings
     ]
 
@@ -380,7 +390,13 @@ def mangled(tree: Any, path: tuple[int, ...], how: str, value: Any) -> Any:
     """A saved tree with one place of it changed: `path` counts its way down."""
     parent, key, here = None, None, tree
     for number in path:
-        keys = list(here) if isinstance(here, dict) else list(range(len(here))) if isinstance(here, list) else []
+        keys = (
+            list(here)
+            if isinstance(here, dict)
+            else list(range(len(here)))
+            if isinstance(here, list)
+            else []
+        )
         if not keys:
             break
         parent, key = here, keys[number % len(keys)]

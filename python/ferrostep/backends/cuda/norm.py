@@ -15,7 +15,6 @@ from ferrostep._native import CUDA_FOLD, CUDA_LANES, CUDA_THREADS, cuda_norm_sou
 from ferrostep.backends.cuda.library import cupy
 from ferrostep.backends.cuda.update import compiled
 
-
 _source = cache(cuda_norm_source)
 
 

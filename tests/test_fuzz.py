@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -92,23 +94,30 @@ def test_a_refused_update_does_not_become_the_last() -> None:
     assert opt.state["w"]["step"] == 2
 
 
-@pytest.mark.parametrize("how", ["copy", "deepcopy", "pickle"])
-def test_a_copy_has_the_state_of_arrays_that_are_gone(how: str) -> None:
-    import copy
-    import pickle
+def test_a_refused_first_update_leaves_the_options() -> None:
+    saved, opt = fs.SGD([np.ones(3)], lr=0.5).state_dict(), fs.SGD(lr=0.1)
+    opt.load_state_dict(saved)
+    with pytest.raises(ValueError, match="has shape"):
+        opt.update([np.ones(3)], [np.ones(4)])
+    assert opt.param_groups[0]["lr"] == 0.1
+    opt.update([np.ones(3)], [np.ones(3)])
+    assert opt.param_groups[0]["lr"] == 0.5
 
+
+COPIES: dict[str, Any] = {
+    "copy": copy.copy,
+    "deepcopy": copy.deepcopy,
+    "pickle": lambda opt: pickle.loads(pickle.dumps(opt)),
+}
+
+
+@pytest.mark.parametrize("how", COPIES)
+def test_a_copy_has_the_state_of_arrays_that_are_gone(how: str) -> None:
     w = np.linspace(-1, 1, 3)
     opt = fs.Adam(nonfinite="skip")
     opt.update([w[:]], [np.ones(3)])
     opt.update([w[:]], [np.full(3, np.nan)])
-    twin, q = (
-        {
-            "copy": copy.copy,
-            "deepcopy": copy.deepcopy,
-            "pickle": lambda o: pickle.loads(pickle.dumps(o)),
-        }[how](opt),
-        w.copy(),
-    )
+    twin, q = COPIES[how](opt), w.copy()
     with pytest.raises(TypeError):
         twin.update([q], [3.0])
     assert twin.skipped_steps == opt.skipped_steps == 1
@@ -121,9 +130,6 @@ def test_a_copy_has_the_state_of_arrays_that_are_gone(how: str) -> None:
 @pytest.mark.parametrize("bound", [True, False])
 @pytest.mark.parametrize("edit", ["pop", "append", "params"])
 def test_edited_groups_are_refused_everywhere(edit: str, bound: bool, tmp_path: Path) -> None:
-    import copy
-    import pickle
-
     p = np.ones(3)
     opt = fs.Adam([p] if bound else None)
     saved = copy.deepcopy(opt.state_dict())

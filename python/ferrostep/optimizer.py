@@ -200,9 +200,10 @@ class Optimizer(Core):
         if not arrays:
             raise ValueError("optimizer got an empty parameter list")
         self._group_sizes()
-        skipped, options = self._skipped, dict(self._groups[0])
+        group, skipped = self._groups[0], self._skipped
+        options = dict(group)
         try:
-            self._register(self._groups[0], names, arrays)
+            self._register(group, names, arrays)
             if self._pending is not None:
                 self.load_state_dict(self._pending)
             again = arrays if names is None else dict(zip(names, arrays, strict=True))
@@ -211,8 +212,8 @@ class Optimizer(Core):
             self._names = None
             self._restart()
             self._skipped = skipped
-            self._groups[0].clear()
-            self._groups[0].update(options)
+            group.clear()
+            group.update(options)
             raise
         self._pending = None
         return info

@@ -17,9 +17,10 @@ HOST := $(shell rustc -vV | sed -n 's/^host: //p')
 SANITIZED := $(CURDIR)/target/sanitized
 # What touches memory: the rest of the suite starts processes and builds things.
 SANITIZED_TESTS := $(addprefix tests/test_,bits.py random.py bad_input.py clip.py state_dict.py fuzz.py checkpoint.py)
-RUST := $(shell find src -name '*.rs') Cargo.toml Cargo.lock
+RUST := $(shell find src -name '*.rs' -o -name '*.cu') Cargo.toml Cargo.lock
 
-.PHONY: help demo storage test test-long test-pythons fuzz sanitize lint format wheel bench bench-peers
+.PHONY: help demo storage test test-long test-gpu test-pythons fuzz sanitize lint format wheel bench \
+	bench-peers bench-gpu
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -70,6 +71,15 @@ sanitize: $(VENV)/installed ## Rust tests and the core of the suite with Address
 	cp $(SANITIZED)/extension/$(HOST)/debug/libferrostep.so $(SANITIZED)/python/ferrostep/_native.abi3.so
 	PYTHONPATH=$(SANITIZED)/python $(BIN)/python tests/sanitized.py $(SANITIZED_TESTS)
 
+test-gpu: $(VENV)/built ## the tests of CuPy arrays on a real device (CUDA 12)
+	$(BIN)/pip install --quiet "cupy-cuda12x[ctk]>=14"
+	$(BIN)/python -c 'import cupy; assert cupy.is_available(), "no CUDA device was found"'
+	$(BIN)/pytest -q tests/test_cupy.py
+
+bench-gpu: $(VENV)/built ## on a CUDA device: beside its copy bandwidth, CuPy and torch
+	$(BIN)/pip install --quiet "cupy-cuda12x[ctk]>=14" torch
+	$(BIN)/python -m benchmarks.gpu
+
 format: $(VENV)/installed ## format Rust and Python
 	cargo fmt --all
 	$(BIN)/ruff check --fix-only --quiet .
@@ -92,7 +102,7 @@ bench-peers: $(VENV)/installed ## install the libraries that the benchmark compa
 $(VENV)/installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --upgrade pip
-	$(BIN)/python -c 'import tomllib; p = tomllib.load(open("pyproject.toml", "rb"))["project"]; print(*p["dependencies"], *sum(p["optional-dependencies"].values(), []), sep="\n")' > $(VENV)/requirements.txt
+	$(BIN)/python -c 'import tomllib; p = tomllib.load(open("pyproject.toml", "rb"))["project"]; print(*p["dependencies"], *(d for name, extra in p["optional-dependencies"].items() if not name.startswith("cuda") for d in extra), sep="\n")' > $(VENV)/requirements.txt
 	$(BIN)/pip install --quiet -r $(VENV)/requirements.txt
 	touch $@
 

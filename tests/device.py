@@ -12,8 +12,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import cupy
-import emulation
 import numpy as np
+
+import emulation
 
 #: Whether a real device does the work.
 HARDWARE = cupy.is_available()

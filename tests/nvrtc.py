@@ -47,6 +47,14 @@ def _check(result: int) -> None:
         raise RuntimeError(f"NVRTC: {nvrtc.nvrtcGetErrorString(result).decode()}")
 
 
+def version() -> str:
+    nvrtc = library()
+    assert nvrtc is not None
+    major, minor = ctypes.c_int(), ctypes.c_int()
+    _check(nvrtc.nvrtcVersion(ctypes.byref(major), ctypes.byref(minor)))
+    return f"{major.value}.{minor.value}"
+
+
 @functools.cache
 def architectures() -> list[int]:
     """The architectures that this NVRTC compiles for, oldest first."""

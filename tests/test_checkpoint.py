@@ -284,6 +284,21 @@ def test_what_could_not_be_loaded_is_not_saved(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+class Stubborn:
+    """A user's scheduler that is made to refuse, after it has changed itself."""
+
+    def __init__(self) -> None:
+        self.value, self.refuses = 0, False
+
+    def state_dict(self) -> dict[str, int]:
+        return {"value": self.value}
+
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        self.value = state["value"]
+        if self.refuses and self.value == 1:
+            raise KeyError("no")
+
+
 def test_a_scheduler_that_refuses_is_taken_back(tmp_path: Path) -> None:
     p = np.ones(2)
     opt = fs.SGD([p], lr=0.1)
@@ -329,3 +344,21 @@ def test_a_state_dtype_that_does_not_fit_is_refused_on_loading(wanted: str, tmp_
             load()
         assert opt.param_groups[0]["lr"] == 0.5
         assert opt.param_groups[0]["state_dtype"] is None
+
+
+def test_schedulers_before_one_that_refuses_are_taken_back(tmp_path: Path) -> None:
+    p, q = np.ones(3), np.ones(3)
+    first = schedulers.StepLR(fs.SGD([p], lr=0.5), 3)
+    second = Stubborn()
+    second.value = 1
+    fs.save_checkpoint(tmp_path / "f", params=[p], schedulers=[first, second])
+    now = schedulers.StepLR(fs.SGD([q], lr=0.25), 7)
+    stubborn = Stubborn()
+    stubborn.value, stubborn.refuses = 5, True
+    before = now.state_dict()
+    q[:] = 9
+    with pytest.raises(ValueError, match="Stubborn refuses its state"):
+        fs.load_checkpoint(tmp_path / "f", params=[q], schedulers=[now, stubborn])
+    assert now.state_dict() == before
+    assert stubborn.value == 5
+    assert (q == 9).all()

@@ -1,6 +1,6 @@
 """The CUDA kernels as NVRTC compiles them, without a GPU: what it makes of every rounding.
 
-``python tests/test_cuda_nvrtc.py`` prints registers and spills of every kernel.
+``python tests/test_cuda_nvrtc.py`` prints docs/cuda-registers.md.
 """
 
 from __future__ import annotations
@@ -98,15 +98,21 @@ def test_what_is_forbidden_would_be_found() -> None:
 
 
 def main() -> None:
-    architectures = nvrtc.architectures()
-    print("registers, spilled bytes")
-    print(" | ".join(["| kernel", *(f"sm_{a}" for a in architectures)]), "|")
-    print("|---" * (len(architectures) + 1) + "|")
+    oldest, newest = nvrtc.architectures()[0], nvrtc.architectures()[-1]
+    print("# Registers of the CUDA kernels")
+    print()
+    print(f"By NVRTC {nvrtc.version()} with `{' '.join(nvrtc.HARSH_FLAGS)}`; written by")
+    print(
+        "`python tests/test_cuda_nvrtc.py`. A kernel is listed with the first case that has it: an"
+    )
+    print("optimizer with its options, the parameter and the gradient. Nothing is spilled.")
+    print()
+    print(f"| kernel | sm_{oldest} | sm_{newest} |")
+    print("|---|---|---|")
     for source, name in {**UPDATES, _native.cuda_norm_source(): ""}.items():
-        found = [nvrtc.compile(source, architecture).usage for architecture in architectures]
+        found = [check(source, architecture).usage for architecture in (oldest, newest)]
         for kernel in found[0]:
-            cells = [f"{use[kernel].registers}, {use[kernel].spill_bytes}" for use in found]
-            print(f"| {name or kernel} | {' | '.join(cells)} |")
+            print(f"| {name or kernel} | {' | '.join(str(u[kernel].registers) for u in found)} |")
 
 
 if __name__ == "__main__":

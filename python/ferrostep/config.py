@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from importlib.metadata import PackageNotFoundError, packages_distributions, version
 
 import numpy as np
 
@@ -21,8 +22,17 @@ def config() -> dict[str, str]:
         "SIMD tiers": ", ".join(_native.simd_tiers()),
         "SIMD tier in use": _native.simd_tier(),
         "threads": f"{_native.num_threads()} (default {_native.default_num_threads()})",
-        "backends": "native, reference",
+        "backends": ", ".join(["native", "reference", *_cuda()]),
     }
+
+
+def _cuda() -> list[str]:
+    """Return the CUDA backend with CuPy's version, without importing it."""
+    found = packages_distributions().get("cupy", [])
+    try:
+        return [f"cuda ({found[0]} {version(found[0])})"] if found else []
+    except PackageNotFoundError:
+        return []
 
 
 def show_config() -> None:

@@ -160,6 +160,7 @@ fn print<const N: usize, U: Rule<N>>(precision: Precision, coupled_decay: bool) 
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::{Kernel, TraceKernel};
     use crate::engine::{Kinds, Precision};

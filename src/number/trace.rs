@@ -193,9 +193,13 @@ mod tests {
     use crate::number::Real;
 
     fn names(trace: &Trace) -> Vec<&str> {
-        let name =
-            |node| if let &Node::Input(ref name) = node { Some(name.as_str()) } else { None };
-        trace.nodes.iter().filter_map(name).collect()
+        let mut names = Vec::new();
+        for node in &trace.nodes {
+            if let Node::Input(name) = node {
+                names.push(name.as_str());
+            }
+        }
+        names
     }
 
     #[test]
@@ -230,6 +234,6 @@ mod tests {
     #[test]
     fn an_input_can_be_an_output() {
         let trace = Trace::of(|| vec![Traced::input("g")]);
-        assert_eq!((names(&trace), trace.outputs), (vec!["g"], vec![0]));
+        assert_eq!((names(&trace), &trace.outputs), (vec!["g"], &vec![0]));
     }
 }

@@ -11,10 +11,11 @@ use pyo3::types::{PyDict, PyList, PyString, PyTuple};
 use super::StepInfo;
 use super::array::Array;
 use super::gradients::{self, Arrays};
-use super::inner::{Inner, NonFinite, Outcome, Settings};
+use super::inner::{Inner, Outcome};
 use super::lock::{Lock, Locked};
 use super::norm::Norm;
 use super::scaling::Scaling;
+use super::settings::{NonFinite, Settings};
 
 #[pyclass(frozen, subclass, module = "ferrostep._native")]
 pub(super) struct Core {

@@ -7,8 +7,8 @@ use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple};
 
-use super::inner::Settings;
 use super::raw;
+use super::settings::Settings;
 use super::slot::Slot;
 use crate::cuda::{self, TraceKernel};
 use crate::engine::{self, Kernel};

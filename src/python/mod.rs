@@ -13,6 +13,7 @@ mod overlap;
 mod raw;
 mod reference;
 mod scaling;
+mod settings;
 mod slot;
 mod step;
 

@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from ferrostep.backends import cuda
 from ferrostep.checkpoint.checks import Content, read_keys, tensor_name
 from ferrostep.checkpoint.container import Array, Container, storable
 from ferrostep.checkpoint.parts import Loading
-from ferrostep.params import read_params
+from ferrostep.params import on_device, read_params
 
 
 def save(params: Any, arrays: dict[str, Array]) -> Content:
@@ -32,14 +33,22 @@ def plan(params: Any, content: Content, file: Container, loading: Loading) -> No
     if set(keys) != set(content):
         raise ValueError(f"the checkpoint has the parameters {content!r}, wanted {keys!r}")
     for key, target in zip(keys, targets, strict=True):
-        storable(target, f"parameter {key!r}")
+        if not on_device(target):
+            storable(target, f"parameter {key!r}")
+            if not target.flags.writeable:
+                raise ValueError(f"parameter {key!r} is read-only")
         saved = file.tensors[tensor_name("param", key)]
         if (saved.shape, saved.dtype) != (target.shape, target.dtype.name):
             raise ValueError(
                 f"parameter {key!r} is {saved.dtype} {saved.shape} in the checkpoint, "
                 f"wanted {target.dtype.name} {target.shape}"
             )
-        if not target.flags.writeable:
-            raise ValueError(f"parameter {key!r} is read-only")
     for key, target in zip(keys, targets, strict=True):
-        loading.add(partial(np.copyto, target, file.read(tensor_name("param", key))))
+        loading.add(partial(_copy, target, file.read(tensor_name("param", key))))
+
+
+def _copy(target: Any, saved: Array) -> None:
+    if on_device(target):
+        cuda.copy_back(target, cuda.to_device(saved, like=target))
+    else:
+        np.copyto(target, saved)

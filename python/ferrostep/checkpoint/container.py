@@ -19,7 +19,9 @@ from typing import Any, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
+from ferrostep.backends import cuda
 from ferrostep.checkpoint.atomic import replacing
+from ferrostep.params import on_device
 
 Array = NDArray[Any]
 
@@ -47,9 +49,11 @@ MAX_HEADER = 100_000_000
 
 
 def storable(array: Any, what: str) -> Array:
-    """Return the array if the format has its type."""
+    """Return the array if the format has its type; what is on a device is copied."""
+    if on_device(array):
+        array = cuda.to_host(array)
     if type(array) not in (np.ndarray, np.memmap):
-        raise TypeError(f"{what} must be a NumPy array, found {type(array).__name__}")
+        raise TypeError(f"{what} must be a NumPy or CuPy array, found {type(array).__name__}")
     if array.dtype.name not in ITEMSIZES:
         raise TypeError(f"{what} has dtype {array.dtype}, which a checkpoint cannot hold")
     return array  # type: ignore[no-any-return]

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import numpy as np
-
 from ferrostep import state_dict as _state_dict
 from ferrostep._native import Core
+from ferrostep.backends import cuda
 from ferrostep.checkpoint import values
 from ferrostep.checkpoint.checks import Content, Named, matched, objects, read_keys, tensor_name
 from ferrostep.checkpoint.container import Array, Container, storable
@@ -73,7 +72,7 @@ def _save_optimizer(name: str | None, optimizer: Any, arrays: dict[str, Array]) 
         names = [n for n, value in entry.items() if n != "step" and value is not None]
         for array in names:
             what = f"state {array!r} of parameter {key!r} of {label}"
-            found = storable(np.asarray(entry[array]), what)
+            found = storable(cuda.to_host(entry[array]), what)
             arrays[tensor_name(_state(name), key, array)] = found
         step = _state_dict.whole(entry.get("step", 0), f"the step of parameter {key!r} of {label}")
         state.append({"param": param, "key": key, "step": step, "arrays": names})

@@ -25,10 +25,10 @@ class Loading:
         done: list[Action] = []
         try:
             for do, undo in self._steps:
-                do()
                 done.append(undo)
+                do()
         except BaseException:
-            for undo in done:
+            for undo in reversed(done):
                 undo()
             raise
 

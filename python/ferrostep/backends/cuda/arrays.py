@@ -29,12 +29,12 @@ def full_like(array: Any, value: float, dtype: str) -> Any:
         return cupy().full_like(array, value, dtype=_dtype(dtype))
 
 
-def _dtype(name: str) -> np.dtype[Any]:
+def _dtype(name: str) -> Any:
     if name == "bfloat16":
         import ml_dtypes  # whose type CuPy's bfloat16 is
 
-        return np.dtype(ml_dtypes.bfloat16)
-    return np.dtype(name)
+        return ml_dtypes.bfloat16
+    return name
 
 
 def shares_memory(a: Any, b: Any) -> bool:

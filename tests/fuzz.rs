@@ -1,5 +1,6 @@
 //! A short run of what the fuzz targets check, on random bytes instead of a fuzzer's.
 
+#[allow(unreachable_pub)] // a library of its own, for cargo-fuzz
 #[path = "../fuzz/src/lib.rs"]
 mod targets;
 

@@ -14,7 +14,7 @@ import pytest
 import ferrostep as fs
 from fuzzing import checkpoints, session
 from fuzzing.arrays import Spec
-from fuzzing.world import At, Many
+from fuzzing.things import At, Many
 from support import bits
 
 SEEDS = 12

@@ -12,7 +12,7 @@ import numpy as np
 
 import fuzzing.arrays
 import fuzzing.odd
-import fuzzing.world
+import fuzzing.things
 from fuzzing import session
 from fuzzing.processes import FUZZERS, fuzz
 
@@ -35,7 +35,7 @@ def main() -> int:
             **vars(np),
             **vars(fuzzing.arrays),
             **vars(fuzzing.odd),
-            **vars(fuzzing.world),
+            **vars(fuzzing.things),
             "np": np,
         }
         session.replay(eval(given.replay.read_text(), names))

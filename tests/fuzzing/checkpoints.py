@@ -15,9 +15,9 @@ import ml_dtypes
 import numpy as np
 
 import ferrostep as fs
+from fuzzing.damage import mangled
 from fuzzing.odd import CLASSES
 from fuzzing.session import Found
-from fuzzing.world import mangled
 
 #: In a JSON text; the last are such as a careless reader would allocate for.
 VALUES: tuple[Any, ...] = (

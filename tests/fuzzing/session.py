@@ -12,7 +12,8 @@ import numpy as np
 import ferrostep as fs
 from ferrostep import _native
 from fuzzing.calls import Caller
-from fuzzing.world import World, equal, frozen
+from fuzzing.compare import equal, frozen
+from fuzzing.world import World
 
 Session = list[tuple[Any, ...]]
 LENGTH = 80

@@ -5,15 +5,16 @@ from __future__ import annotations
 import copy
 import pickle
 import re
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 import ferrostep as fs
 from ferrostep import _native, clip, schedulers
 from fuzzing.arrays import Spec
+from fuzzing.damage import mangled
 from fuzzing.odd import CLASSES, Mine, Odd
-from support import bits
+from fuzzing.things import VIEWS, At, Many, Sneaky, StateOf
 
 ARRAYS, OPTIMIZERS = 6, 2
 #: What the public API may raise; NonFiniteError is a ValueError.
@@ -29,36 +30,6 @@ SCHEDULES = {
 }
 
 
-class At(NamedTuple):
-    """An array of the pool, or a view of it."""
-
-    slot: int
-    view: str = "itself"
-
-
-class StateOf(NamedTuple):
-    """A state array of an optimizer."""
-
-    optimizer: int
-    parameter: int
-    array: int
-
-
-class Many(NamedTuple):
-    """Things in a structure; `names` for those that have names."""
-
-    kind: str
-    items: tuple[Any, ...]
-    names: tuple[Any, ...] = ()
-
-
-class Sneaky(NamedTuple):
-    """A gradient that makes a call of its own while it is read."""
-
-    call: tuple[Any, ...]
-    array: Spec
-
-
 class _Sneak:
     def __init__(self, world: World, sneaky: Sneaky) -> None:
         self.world, self.sneaky = world, sneaky
@@ -66,23 +37,6 @@ class _Sneak:
     def __array__(self, *_: Any, **__: Any) -> Any:
         self.world.call(self.sneaky.call)
         return self.sneaky.array.build()
-
-
-VIEWS: dict[str, Any] = {
-    "itself": lambda a: a,
-    "whole": lambda a: a[...],
-    "tail": lambda a: a[1:] if a.ndim else a[...],
-    "every other": lambda a: a[::2] if a.ndim else a[...],
-    "reversed": lambda a: a[(..., *(slice(None, None, -1),) * a.ndim)],
-    "transposed": lambda a: a.T,
-    "read-only": lambda a: _read_only(a[...]),
-    "bytes": lambda a: a.reshape(-1).view(np.uint8),
-}
-
-
-def _read_only(a: Any) -> Any:
-    a.setflags(write=False)
-    return a
 
 
 class World:
@@ -335,96 +289,7 @@ class World:
         ]
 
 
-def frozen(holdings: list[tuple[Any, Any]]) -> list[Any]:
-    """The contents as they are now, to be compared byte for byte."""
-    return [
-        (kept, None)
-        if array is None
-        else (
-            kept,
-            array.shape,
-            array.dtype.num,
-            array.dtype.byteorder,
-            array.flags.writeable,
-            array.tobytes(),
-        )
-        for kept, array in holdings
-    ]
-
-
-def equal(mine: list[tuple[Any, Any]], theirs: list[tuple[Any, Any]]) -> bool:
-    """Whether two worlds hold the same bits, every NaN being one and the same."""
-    if len(mine) != len(theirs):
-        return False
-    differ = []
-    for (kept, a), (wanted, b) in zip(mine, theirs, strict=True):
-        if kept != wanted or (a is None) != (b is None):
-            return False
-        if a is None:
-            continue
-        if a.shape != b.shape or a.dtype != b.dtype:
-            return False
-        if a.tobytes() != b.tobytes():
-            differ.append((a, b))
-    # The same NaN in other bits: from here on the same bits, since another view may show them.
-    for a, b in differ:
-        if _floats(a) and b.flags.writeable and np.array_equal(bits(a), bits(b)):
-            b[...] = a
-    return all(
-        a.tobytes() == b.tobytes() or (_floats(a) and np.array_equal(bits(a), bits(b)))
-        for a, b in differ
-    )
-
-
-def _floats(array: Any) -> bool:
-    return array.dtype.kind == "f" or array.dtype.name == "bfloat16"
-
-
 def _plain(outcome: Any) -> Any:
     if isinstance(outcome, fs.StepInfo):
         return (outcome.applied, repr(outcome.grad_norm))
     return repr(outcome) if isinstance(outcome, float) else outcome
-
-
-def mangled(tree: Any, path: tuple[int, ...], how: str, value: Any) -> Any:
-    """A saved tree with one place of it changed: `path` counts its way down."""
-    parent, key, here = None, None, tree
-    for number in path:
-        keys = (
-            list(here)
-            if isinstance(here, dict)
-            else list(range(len(here)))
-            if isinstance(here, list)
-            else []
-        )
-        if not keys:
-            break
-        parent, key = here, keys[number % len(keys)]
-        here = here[key]
-    match how:
-        case "replace":
-            new = value
-        case "remove":
-            if parent is not None:
-                del parent[key]
-            return tree
-        case "add":
-            if isinstance(here, dict):
-                here["something"] = value
-            elif isinstance(here, list):
-                here.append(value)
-            return tree
-        case "shape":
-            new = np.append(here, here.reshape(-1)[:1]) if isinstance(here, np.ndarray) else value
-        case "dtype":
-            new = here.astype(">f8") if isinstance(here, np.ndarray) else value
-        case "negative":
-            new = -here - 1 if isinstance(here, int | float | np.ndarray) else value
-        case "twice":
-            new = [*here, *here] if isinstance(here, list) else value
-        case _:
-            new = here[..., ::-1] if isinstance(here, np.ndarray) and here.ndim else value
-    if parent is None:
-        return new
-    parent[key] = new
-    return tree

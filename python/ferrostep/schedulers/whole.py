@@ -16,7 +16,7 @@ def whole(
     """Let a call that fails change neither the scheduler nor the groups of its optimizer."""
 
     @wraps(method)
-    def call(self: S, *args: P.args, **options: P.kwargs) -> None:
+    def call(self: S, /, *args: P.args, **options: P.kwargs) -> None:
         optimizer: Any = getattr(self, "optimizer", args[0] if args else options.get("optimizer"))
         found = getattr(optimizer, "param_groups", None)
         groups = [g for g in found if isinstance(g, dict)] if isinstance(found, list) else []

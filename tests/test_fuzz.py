@@ -15,7 +15,7 @@ import ferrostep as fs
 from fuzzing import checkpoints, session
 from fuzzing.arrays import Spec
 from fuzzing.things import At, Many
-from support import bits
+from support import assert_same_bits, assert_same_state, bits
 
 SEEDS = 12
 
@@ -160,6 +160,20 @@ def test_edited_groups_are_refused_everywhere(edit: str, bound: bool, tmp_path: 
         with pytest.raises(ValueError, match=r"use add_param_group"):
             call()
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("nesterov", [False, True])
+def test_a_momentum_beyond_float32_leaves_the_first_buffer(nesterov: bool) -> None:
+    p, q = np.ones(2, np.float32), np.ones(2, np.float32)
+    opt = fs.SGD([p], lr=0.5, momentum=1e308, nesterov=nesterov)
+    twin = fs.SGD([q], lr=0.5, momentum=1e308, nesterov=nesterov, backend="reference")
+    for _ in range(2):
+        opt.step([np.array([1, -0.0], np.float32)])
+        twin.step([np.array([1, -0.0], np.float32)])
+        assert_same_bits(p, q)
+        assert_same_state(opt, twin)
+    if not nesterov:
+        assert opt.state[0]["momentum_buffer"][0] == np.inf
 
 
 def test_a_schedule_that_fails_changes_nothing() -> None:

@@ -9,9 +9,18 @@ LIBPYTHON = $(shell $(BIN)/python -c 'import sysconfig; print(sysconfig.get_conf
 CARGO_TEST = LD_LIBRARY_PATH="$(LIBPYTHON):$$LD_LIBRARY_PATH" cargo test --quiet
 # What `make bench` compares with; ninja builds DeepSpeed's optimizer at its first use.
 PEERS := numba jax optax torch ninja deepspeed
+# The fuzzers' time: of the Python ones each, and of every Rust target.
+MINUTES ?= 1
+FUZZ_TARGETS := plan reductions memory
+# A nightly compiler's own: the sanitizer needs a target of its own, or build scripts had it too.
+HOST := $(shell rustc -vV | sed -n 's/^host: //p')
+SANITIZED := $(CURDIR)/target/sanitized
+# What touches memory: the rest of the suite starts processes and builds things.
+SANITIZED_TESTS := $(addprefix tests/test_,bits.py random.py bad_input.py clip.py state_dict.py fuzz.py checkpoint.py)
 RUST := $(shell find src -name '*.rs' -o -name '*.cu') Cargo.toml Cargo.lock
 
-.PHONY: help demo storage test test-long test-gpu lint format wheel bench bench-peers bench-gpu
+.PHONY: help demo storage test test-long test-gpu test-pythons fuzz sanitize lint format wheel bench \
+	bench-peers bench-gpu
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -37,6 +46,30 @@ test: lint ## lint, then all tests but the long ones
 test-long: $(VENV)/built ## the tests that take longer
 	$(CARGO_TEST) -- --ignored
 	$(BIN)/pytest -q -m long || test $$? -eq 5  # 5: there are none
+
+test-pythons: $(VENV)/installed ## the wheel on every CPython found, with the oldest and the newest NumPy
+	$(BIN)/python tests/pythons.py
+
+fuzz: $(VENV)/built $(VENV)/cargo/bin/cargo-fuzz ## all fuzzers, MINUTES=n for each (a nightly compiler)
+	cd tests && ../$(BIN)/python -m fuzzing --minutes $(MINUTES) --processes 2
+	@for target in $(FUZZ_TARGETS); do \
+		mkdir -p fuzz/corpus/$$target; \
+		PATH="$(CURDIR)/$(VENV)/cargo/bin:$$PATH" LD_LIBRARY_PATH="$(LIBPYTHON):$$LD_LIBRARY_PATH" \
+		ASAN_OPTIONS=detect_leaks=0 cargo +nightly fuzz run $$target -- \
+			-max_total_time=$$((60 * $(MINUTES))) -max_len=4096 -print_final_stats=1 || exit 1; \
+	done
+
+# The interpreter is not instrumented and frees little at its exit, so leaks are not looked for.
+sanitize: export ASAN_OPTIONS := detect_leaks=0
+sanitize: export RUSTFLAGS := -Zsanitizer=address
+sanitize: $(VENV)/installed ## Rust tests and the core of the suite with AddressSanitizer (a nightly compiler)
+	LD_LIBRARY_PATH="$(LIBPYTHON):$$LD_LIBRARY_PATH" cargo +nightly test --quiet \
+		--target $(HOST) --target-dir $(SANITIZED)
+	PYO3_BUILD_EXTENSION_MODULE=1 cargo +nightly build --quiet --lib --profile test \
+		--target $(HOST) --target-dir $(SANITIZED)/extension
+	rm -rf $(SANITIZED)/python && mkdir -p $(SANITIZED)/python && cp -r python/ferrostep $(SANITIZED)/python/
+	cp $(SANITIZED)/extension/$(HOST)/debug/libferrostep.so $(SANITIZED)/python/ferrostep/_native.abi3.so
+	PYTHONPATH=$(SANITIZED)/python $(BIN)/python tests/sanitized.py $(SANITIZED_TESTS)
 
 test-gpu: $(VENV)/built ## the tests of CuPy arrays on a real device (CUDA 12)
 	$(BIN)/pip install --quiet "cupy-cuda12x[ctk]>=14"
@@ -72,6 +105,9 @@ $(VENV)/installed: pyproject.toml
 	$(BIN)/python -c 'import tomllib; p = tomllib.load(open("pyproject.toml", "rb"))["project"]; print(*p["dependencies"], *(d for name, extra in p["optional-dependencies"].items() if not name.startswith("cuda") for d in extra), sep="\n")' > $(VENV)/requirements.txt
 	$(BIN)/pip install --quiet -r $(VENV)/requirements.txt
 	touch $@
+
+$(VENV)/cargo/bin/cargo-fuzz: | $(VENV)/installed
+	cargo install --quiet --locked --root $(VENV)/cargo cargo-fuzz
 
 $(VENV)/built: $(VENV)/installed $(RUST)
 	$(BIN)/maturin develop --release --quiet

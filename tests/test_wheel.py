@@ -6,6 +6,8 @@ import re
 import shutil
 import subprocess
 import sys
+import tarfile
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -43,15 +45,83 @@ def interpreters() -> dict[tuple[int, int], Path]:
     return found
 
 
+def build(out: Path, what: str = "wheel") -> Path:
+    """Build the wheel, or the source distribution, into an empty folder."""
+    maturin = Path(sys.executable).with_name("maturin")
+    command = ["build", "--release"] if what == "wheel" else ["sdist"]
+    subprocess.run([maturin, *command, "--quiet", "--out", out], cwd=ROOT, check=True)
+    (built,) = out.iterdir()
+    return built
+
+
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tmp_path_factory.mktemp("dist")
-    maturin = Path(sys.executable).with_name("maturin")
-    command = [maturin, "build", "--release", "--quiet", "--out", out]
-    subprocess.run(command, cwd=ROOT, check=True)
-    (built,) = out.glob("*.whl")
-    assert "-cp311-abi3-" in built.name
-    return built
+    return build(tmp_path_factory.mktemp("dist"))
+
+
+def test_the_wheel_has_what_it_must_and_nothing_else(wheel: Path) -> None:
+    package = {
+        str(path.relative_to(ROOT / "python"))
+        for path in (ROOT / "python/ferrostep").rglob("*")
+        if path.suffix in (".py", ".pyi", ".typed")
+    }
+    with zipfile.ZipFile(wheel) as archive:
+        names = set(archive.namelist())
+        info = next(name for name in names if name.endswith("/WHEEL")).removesuffix("/WHEEL")
+        tags = re.findall(r"^Tag: (.*)$", archive.read(f"{info}/WHEEL").decode(), re.MULTILINE)
+        metadata = archive.read(f"{info}/METADATA").decode()
+        size = archive.getinfo("ferrostep/_native.abi3.so").file_size
+    of_info = {name for name in names if name.startswith(info)}
+    assert names - of_info == {*package, "ferrostep/_native.abi3.so"}
+    allowed = {"METADATA", "WHEEL", "RECORD", "licenses/LICENSE"}
+    extra = {name for name in of_info if not name.removeprefix(f"{info}/").startswith("sboms/")}
+    assert extra == {f"{info}/{name}" for name in allowed}
+    assert tags
+    assert all(tag.startswith("cp311-abi3-") for tag in tags)
+    assert f"-{'.'.join(tag.split('-')[2] for tag in tags)}.whl" in wheel.name
+    assert "Requires-Python: >=3.11" in metadata
+    assert re.search(r"^Requires-Dist: numpy>=2\.0$", metadata, re.MULTILINE)
+    assert wheel.stat().st_size < 3_000_000
+    assert size < 6_000_000
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="ELF")
+def test_the_module_needs_an_old_system_only(wheel: Path, tmp_path: Path) -> None:
+    """Nothing but the C library and its threads, and of these no symbol newer than 2.34's."""
+    with zipfile.ZipFile(wheel) as archive:
+        module = archive.extract("ferrostep/_native.abi3.so", tmp_path)
+    shown = subprocess.run(["readelf", "-dVW", module], capture_output=True, text=True, check=True)
+    needed = set(re.findall(r"NEEDED.*\[(.*)\]", shown.stdout))
+    assert needed <= {"libc.so.6", "libm.so.6", "libgcc_s.so.1", "libpthread.so.0", "libdl.so.2",
+                      "ld-linux-x86-64.so.2", "ld-linux-aarch64.so.1"}  # fmt: skip
+    versions = {tuple(map(int, v.split("."))) for v in re.findall(r"GLIBC_([\d.]+)", shown.stdout)}
+    assert max(versions) <= (2, 34)
+
+
+def test_the_source_distribution_has_what_it_builds_from(tmp_path: Path) -> None:
+    with tarfile.open(build(tmp_path, "sdist")) as archive:
+        names = {name.split("/", 1)[1] for name in archive.getnames()}
+    tracked = subprocess.run(
+        ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    for name in (
+        "Cargo.toml",
+        "Cargo.lock",
+        "pyproject.toml",
+        "README.md",
+        "LICENSE",
+        "src/lib.rs",
+    ):
+        assert name in names
+    assert all(
+        name in names for name in tracked.stdout.split() if name.startswith(("src/", "python/"))
+    )
+    stray = {
+        name
+        for name in names
+        if name.endswith((".so", ".pyc", ".safetensors")) or "target/" in name
+    }
+    assert not {name for name in stray if name not in tracked.stdout.split()}
 
 
 @pytest.mark.parametrize("version", interpreters(), ids=lambda v: f"{v[0]}.{v[1]}")

@@ -160,6 +160,7 @@ class Optimizer(Core):
         """Add parameters with options of their own; what `group` leaves out is the default."""
         if not self._bound:
             raise ValueError("this optimizer is unbound: give parameters to update()")
+        self._group_sizes()  # what was edited from outside is not added to
         if not isinstance(group, Mapping) or "params" not in group:
             raise TypeError(f"a param group must be a dict with 'params', found {group!r}")
         names, arrays = read_params(group["params"])
@@ -204,14 +205,20 @@ class Optimizer(Core):
         names, arrays = read_params(params)
         if not arrays:
             raise ValueError("optimizer got an empty parameter list")
+        self._group_sizes()
+        group, skipped = self._groups[0], self._skipped
+        options = dict(group)
         try:
-            self._register(self._groups[0], names, arrays)
+            self._register(group, names, arrays)
             if self._pending is not None:
                 self.load_state_dict(self._pending)
             again = arrays if names is None else dict(zip(names, arrays, strict=True))
             info = self.update(again, grads, grad_scale=grad_scale, max_norm=max_norm)
         except BaseException:
             self._restart()
+            self._skipped = skipped
+            group.clear()
+            group.update(options)
             raise
         self._pending = None
         return info
@@ -239,7 +246,7 @@ class Optimizer(Core):
 
     def _plan_load(self, state_dict: Mapping[str, Any]) -> Callable[[], None]:
         """Check all of `state_dict`, and return what takes it over."""
-        if not self._bound and not self._parameters():
+        if not self._bound and not self._group_sizes():
             pending = _state_dict.snapshot(state_dict, type(self), self._groups)
             return lambda: setattr(self, "_pending", pending)
         groups, steps, arrays, skipped = _state_dict.read(
@@ -294,6 +301,6 @@ class Optimizer(Core):
         lines = [f"{type(self).__name__} ("]
         for i, group in enumerate(self._groups):
             lines.append(f"Parameter Group {i}")
-            options = (n for n in sorted(group) if n not in ("params", "param_names"))
+            options = (n for n in sorted(group, key=str) if n not in ("params", "param_names"))
             lines += [f"    {name}: {group[name]}" for name in options]
         return "\n".join([*lines, ")"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -9,7 +10,11 @@ if TYPE_CHECKING:
 
 
 def contents(optimizer: Optimizer) -> dict[str, Any]:
-    arrays = optimizer._parameters()
+    sizes, arrays = optimizer._group_sizes(), optimizer._parameters()
+    pending = optimizer._pending
+    if any(array is None for array in arrays):
+        # An unbound optimizer's last arrays are gone: the state waits for those that come.
+        pending, arrays = copy.deepcopy(optimizer.state_dict()), []
     return {
         "defaults": optimizer.defaults,
         "nonfinite": optimizer.nonfinite,
@@ -18,10 +23,11 @@ def contents(optimizer: Optimizer) -> dict[str, Any]:
         "bound": optimizer._bound,
         "names": optimizer._names,
         "groups": optimizer._groups,
+        "sizes": sizes,
         "arrays": arrays,
         "states": [optimizer._state(i) for i in range(len(arrays))],
         "skipped_steps": optimizer.skipped_steps,
-        "pending": optimizer._pending,
+        "pending": pending,
     }
 
 
@@ -33,11 +39,14 @@ def restore(optimizer: Optimizer, saved: dict[str, Any]) -> None:
     optimizer._pending = saved["pending"]
     if not optimizer._bound:
         optimizer._groups.extend(saved["groups"])
-        if saved["arrays"] and all(array is not None for array in saved["arrays"]):
+        if saved["arrays"]:
             optimizer._register(optimizer._groups[0], saved["names"], saved["arrays"])
     else:
-        for group in saved["groups"]:
-            optimizer._register(group, group.get("param_names"), group["params"])
+        names, start = saved["names"], 0
+        for group, size in zip(saved["groups"], saved["sizes"], strict=True):
+            theirs = None if names is None else names[start : start + size]
+            optimizer._register(group, theirs, group["params"])
+            start += size
     alive = bool(optimizer._parameters())
     states = [dict(state) if state else {} for state in saved["states"] if alive]
     steps = [state.pop("step", None) for state in states]

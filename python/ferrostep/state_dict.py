@@ -31,10 +31,9 @@ def make(core: Core, groups: Groups, names: list[str] | None) -> dict[str, Any]:
     count = len(core._parameters())
     states = {i: state for i in range(count) if (state := core._state(i)) is not None}
     packed, start = [], 0
-    for group in groups:
-        size = len(group["params"]) or count
+    for size, group in zip(core._group_sizes() or [0], groups, strict=True):
         saved = {name: value for name, value in group.items() if name not in EXTRA - SCHEDULED}
-        saved["params"] = list(range(start, min(start + size, count)))
+        saved["params"] = list(range(start, start + size))
         if names is not None:
             saved["param_names"] = names[start : start + size]
         packed.append(saved)
@@ -90,14 +89,14 @@ def read(
     names: list[str] | None,
 ) -> tuple[Groups, list[int | None], list[dict[str, Any] | None], int]:
     """Return options by group, step counts and arrays by parameter, and the skipped steps."""
+    sizes = core._group_sizes()
     check_layout(saved)
     theirs = saved["param_groups"]
     if len(theirs) != len(groups):
         raise ValueError(f"loaded state dict has {len(theirs)} groups, wanted {len(groups)}")
     params = core._parameters()
     options = []
-    for i, (mine, group) in enumerate(zip(groups, theirs, strict=True)):
-        wanted = len(mine["params"]) or len(params)
+    for i, (mine, group, wanted) in enumerate(zip(groups, theirs, sizes, strict=True)):
         if len(group["params"]) != wanted:
             raise ValueError(
                 f"group {i} of the state dict has {len(group['params'])} parameters, "
@@ -158,13 +157,13 @@ def read_options(
         raise ValueError(
             f"group {i} of the state dict has unknown options: {sorted(unknown, key=repr)!r}"
         )
-    decoupled = loaded.get("decoupled_weight_decay", mine["decoupled_weight_decay"])
-    if decoupled != mine["decoupled_weight_decay"]:
+    checked = cls._read_options({**mine, **loaded})
+    decoupled = checked["decoupled_weight_decay"]
+    if decoupled != mine.get("decoupled_weight_decay", decoupled):
         raise ValueError(
             f"group {i} of the state dict has decoupled_weight_decay={decoupled!r}, "
             f"this {cls.__name__} has {mine['decoupled_weight_decay']!r}"
         )
-    checked = cls._read_options({**mine, **loaded})
     scheduled = {name: finite(name, loaded[name]) for name in SCHEDULED & set(loaded)}
     return {name: {**checked, **scheduled}[name] for name in loaded}
 

@@ -2,6 +2,7 @@
 
 use super::View;
 use super::kernel::Precision;
+#[cfg(target_arch = "x86_64")]
 use super::tier;
 use super::tile::Tile;
 use crate::number::{BF16, Compute, F16, Format, Kind, Stored};

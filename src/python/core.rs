@@ -202,9 +202,14 @@ impl Core {
             let (grads, mut locked) = core.read(slf, grads)?;
             let inner = started(&mut locked)?;
             let outcome = inner.take(arrays).and_then(|()| inner.step(py, grads, scaling));
-            inner.release();
+            inner.release(outcome.is_ok());
             info(py, outcome?)
         })
+    }
+
+    /// The number of parameters of each group; refuses groups that were edited from outside.
+    fn _group_sizes(&self, py: Python<'_>) -> PyResult<Vec<usize>> {
+        started(&mut self.inner.lock(py)?)?.group_sizes(py)
     }
 
     /// The parameters' arrays; None for one that nobody holds any more.

@@ -123,6 +123,18 @@ impl Group {
         self.read_again(py, slots, bound, settings)
     }
 
+    /// Refuses a group whose parameters were edited, where they are those in its dict.
+    pub(super) fn check_params(&self, py: Python<'_>, slots: &[Slot], bound: bool) -> PyResult<()> {
+        let params = self.dict.bind(py).get_item(pyo3::intern!(py, "params"))?;
+        let params = params.as_ref().and_then(|now| now.cast::<PyList>().ok());
+        if !bound || params.is_some_and(|list| holds(list, &slots[self.slots.clone()])) {
+            return Ok(());
+        }
+        Err(PyValueError::new_err(
+            "the \"params\" of a group were changed; use add_param_group, or make a new optimizer",
+        ))
+    }
+
     #[cold]
     fn read_again(
         &mut self,
@@ -131,15 +143,8 @@ impl Group {
         bound: bool,
         settings: &Settings,
     ) -> PyResult<()> {
+        self.check_params(py, slots, bound)?;
         let dict = self.dict.bind(py);
-        let params = dict.get_item(pyo3::intern!(py, "params"))?;
-        let params = params.as_ref().and_then(|now| now.cast::<PyList>().ok());
-        if bound && !params.is_some_and(|list| holds(list, &slots[self.slots.clone()])) {
-            return Err(PyValueError::new_err(
-                "the \"params\" of a group were changed; use add_param_group, or make a new \
-                 optimizer",
-            ));
-        }
         let known = self.compiled.as_ref().map(|compiled| compiled.options.bind(py).clone());
         let changed = known.as_ref().map_or(Ok(None), |known| changed(dict, known))?;
         match (changed, known) {

@@ -130,21 +130,38 @@ impl Inner {
         Ok(())
     }
 
-    pub(super) fn release(&mut self) {
-        self.slots.iter_mut().for_each(Slot::release);
+    pub(super) fn release(&mut self, succeeded: bool) {
+        self.slots.iter_mut().for_each(|slot| slot.release(succeeded));
     }
 
-    /// Reads what changed in the groups, and refuses groups that came, went or were replaced
-    /// behind our back.
-    fn check_groups(&mut self, py: Python<'_>) -> PyResult<()> {
-        let param_groups = &self.settings.param_groups;
+    /// Refuses groups that came, went or were replaced behind our back.
+    fn check_list(&self, py: Python<'_>) -> PyResult<()> {
+        let param_groups = self.settings.param_groups.bind(py);
         let dicts = self.groups.iter().map(|group| group.dict.as_ptr());
-        if !raw::holds(param_groups.bind(py), dicts) {
-            return Err(PyValueError::new_err(
-                "param_groups itself was changed: edit the options inside its dicts, and use \
-                 add_param_group for new parameters",
-            ));
+        // Before its first call an unbound optimizer has one group that nobody has read.
+        let unread = self.unbound && self.groups.is_empty();
+        if if unread { param_groups.len() == 1 } else { raw::holds(param_groups, dicts) } {
+            return Ok(());
         }
+        Err(PyValueError::new_err(
+            "param_groups itself was changed: edit the options inside its dicts, and use \
+             add_param_group for new parameters",
+        ))
+    }
+
+    /// The number of parameters of each group, none of which was edited.
+    pub(super) fn group_sizes(&self, py: Python<'_>) -> PyResult<Vec<usize>> {
+        self.check_list(py)?;
+        let sizes = self.groups.iter().map(|group| {
+            group.check_params(py, &self.slots, !self.unbound)?;
+            Ok(group.slots.len())
+        });
+        sizes.collect()
+    }
+
+    /// Reads what changed in the groups.
+    fn check_groups(&mut self, py: Python<'_>) -> PyResult<()> {
+        self.check_list(py)?;
         for group in &mut self.groups {
             group.refresh(py, &self.slots, !self.unbound, &self.settings)?;
         }

@@ -31,6 +31,8 @@ pub(super) struct Slot {
     held: Option<Held>,
     /// The last array of an unbound optimizer.
     last: Option<Py<PyWeakrefReference>>,
+    /// The array of a call that has not succeeded yet: what is refused leaves the last as it was.
+    next: Option<Py<PyWeakrefReference>>,
     pub(super) header: Header,
     pub(super) step: u64,
     pub(super) states: Vec<StateArray>,
@@ -50,6 +52,7 @@ impl Slot {
             group,
             held: Some(array.hold()),
             last: None,
+            next: None,
             step: 0,
             states: Vec::new(),
             ready: None,
@@ -100,16 +103,17 @@ impl Slot {
                     self.label
                 )));
             }
-            self.last = Some(PyWeakrefReference::new(array.object())?.unbind());
+            self.next = Some(PyWeakrefReference::new(array.object())?.unbind());
         }
         self.held = Some(array.hold());
         Ok(())
     }
 
-    /// Lets go of the array that came with a call.
-    pub(super) fn release(&mut self) {
+    /// Lets go of the array that came with a call, and remembers it if the call has succeeded.
+    pub(super) fn release(&mut self, succeeded: bool) {
         if self.last.is_some() {
             self.held = None;
+            self.last = self.next.take().filter(|_| succeeded).or(self.last.take());
         }
     }
 

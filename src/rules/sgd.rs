@@ -6,7 +6,7 @@
 use super::{Clock, Method, OptionError, Options, Rule, ScalarBlock, State, Visitor, scalars};
 use crate::number::Real;
 
-scalars!(SgdScalars { lr, momentum, one_minus_dampening });
+scalars!(SgdScalars { lr, momentum, keep, one_minus_dampening });
 
 struct Plain;
 
@@ -28,7 +28,7 @@ impl<const NESTEROV: bool> Rule<1> for WithMomentum<NESTEROV> {
 
     #[inline(always)]
     fn update<R: Real>(k: &SgdScalars<R>, p: R, g: R, [buf]: [R; 1]) -> (R, [R; 1]) {
-        let buf = k.momentum * buf + k.one_minus_dampening * g;
+        let buf = k.keep * buf + k.one_minus_dampening * g;
         let d = if NESTEROV { g + k.momentum * buf } else { buf };
         (p - k.lr * d, [buf])
     }
@@ -51,16 +51,19 @@ impl Method for Sgd {
         })
     }
 
-    /// A buffer's first value is the gradient itself. It starts at -0.0, and its first step is
-    /// not dampened: `mu * -0.0 + 1.0 * g` is `g` to the bit, `-0.0` included.
+    /// A buffer's first value is the gradient itself. It starts at -0.0, of which nothing is kept,
+    /// and its first step is not dampened: `0.0 * -0.0 + 1.0 * g` is `g` to the bit, `-0.0`
+    /// included. (`mu * -0.0` would be NaN where `mu` is beyond float32.)
     fn states(&self) -> Vec<State> {
         let buffer = State { name: "momentum_buffer", initial: -0.0 };
         if self.momentum == 0.0 { vec![] } else { vec![buffer] }
     }
 
     fn scalars(&self, clock: Clock) -> ScalarBlock {
-        let one_minus_dampening = if clock.fresh { 1.0 } else { 1.0 - self.dampening };
-        SgdScalars { lr: self.lr, momentum: self.momentum, one_minus_dampening }.block()
+        let Sgd { lr, momentum, dampening, .. } = *self;
+        let (keep, one_minus_dampening) =
+            if clock.fresh { (0.0, 1.0) } else { (momentum, 1.0 - dampening) };
+        SgdScalars { lr, momentum, keep, one_minus_dampening }.block()
     }
 
     fn formula<V: Visitor>(&self, visitor: V) -> V::Output {

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from ferrostep.schedulers.checks import FINITE, Optimizer, integer, param_groups, per_group, require
+from ferrostep.schedulers.whole import whole
 
 State = dict[str, Any]
 
@@ -56,6 +57,7 @@ class LRScheduler:
 
     _not_state: ClassVar[set[str]] = {"optimizer"}
 
+    @whole
     def __init__(self, optimizer: Optimizer, last_epoch: int = -1) -> None:
         groups = param_groups(optimizer)
         self._check()
@@ -100,7 +102,7 @@ class LRScheduler:
 
     def _follow_groups(self) -> None:
         """Take in the groups that ``add_param_group`` has brought since the last step."""
-        groups = self.optimizer.param_groups
+        groups = param_groups(self.optimizer)
         if len(groups) < len(self.base_lrs):
             raise ValueError(
                 f"optimizer has {len(groups)} param_groups, "
@@ -109,17 +111,12 @@ class LRScheduler:
         new = [g.setdefault("initial_lr", float(g["lr"])) for g in groups[len(self.base_lrs) :]]
         self.base_lrs = [*self.base_lrs, *new]
 
+    @whole
     def step(self, epoch: int | None = None) -> None:
         """Set the next epoch's rates; with ``epoch``, go there by the closed form instead."""
-        before = self.last_epoch
         self._follow_groups()
-        self.last_epoch = before + 1 if epoch is None else integer("epoch", epoch, 0)
-        try:
-            lrs = self.get_lr() if epoch is None else self._get_closed_form_lr()
-        except BaseException:
-            self.last_epoch = before  # a step that failed has not happened
-            raise
-        self._apply(lrs)
+        self.last_epoch = self.last_epoch + 1 if epoch is None else integer("epoch", epoch, 0)
+        self._apply(self.get_lr() if epoch is None else self._get_closed_form_lr())
 
     def get_last_lr(self) -> list[float]:
         """The rates that this scheduler set last, one for each group."""

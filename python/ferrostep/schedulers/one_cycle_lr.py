@@ -19,6 +19,7 @@ from ferrostep.schedulers.checks import (
     real,
     require,
 )
+from ferrostep.schedulers.whole import whole
 
 
 class OneCycleLR(LRScheduler):
@@ -79,6 +80,7 @@ class OneCycleLR(LRScheduler):
     0.00001 0.950
     """
 
+    @whole
     def __init__(
         self,
         optimizer: Optimizer,

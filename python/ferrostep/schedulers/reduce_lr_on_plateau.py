@@ -16,6 +16,7 @@ from ferrostep.schedulers.checks import (
     per_group,
     real,
 )
+from ferrostep.schedulers.whole import whole
 
 
 class ReduceLROnPlateau(LRScheduler):
@@ -124,12 +125,14 @@ class ReduceLROnPlateau(LRScheduler):
                 group["lr"] = float(lr)
 
     # A metric instead of an epoch is torch's own exception to the interface.
+    @whole
     def step(self, metrics: Any, epoch: int | None = None) -> None:  # type: ignore[override]
         """Take in the metric of the epoch just finished, and lower the rates if it is time."""
         try:
             metric = float(metrics)
         except (TypeError, ValueError):
             raise TypeError(f"metrics must be a single number, got {metrics!r}") from None
+        param_groups(self.optimizer)
         self.last_epoch = self.last_epoch + 1 if epoch is None else integer("epoch", epoch, 0)
         if self._is_better(metric):
             self.best, self.num_bad_epochs = metric, 0

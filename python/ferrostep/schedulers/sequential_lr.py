@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from ferrostep.schedulers.base import LRScheduler, State
 from ferrostep.schedulers.checks import Optimizer, integer, param_groups
 from ferrostep.schedulers.reduce_lr_on_plateau import ReduceLROnPlateau
+from ferrostep.schedulers.whole import whole
 
 
 class SequentialLR(LRScheduler):
@@ -102,6 +103,7 @@ class SequentialLR(LRScheduler):
         scheduler._begin()
         self._last_lr = scheduler.get_last_lr()
 
+    @whole
     def step(self, epoch: int | None = None) -> None:
         """Set the next epoch's rates; with ``epoch``, go there by the closed form instead."""
         self._follow_groups()

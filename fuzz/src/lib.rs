@@ -1,0 +1,8 @@
+//! What the fuzz targets check, each as a function of arbitrary bytes. `tests/fuzz.rs` runs them too.
+
+#![allow(clippy::unwrap_used)]
+
+pub mod arrays;
+pub mod memory;
+pub mod plan;
+pub mod reductions;

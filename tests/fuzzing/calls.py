@@ -1,0 +1,268 @@
+"""Random calls, chosen for the world as it is: mostly right, so that wrong ones meet a state."""
+
+from __future__ import annotations
+
+from random import Random
+from typing import Any
+
+from fuzzing.arrays import FLOATS, spec
+from fuzzing.choose import Chooser
+from fuzzing.odd import CLASSES, NAMES, WRONG, Odd
+from fuzzing.world import (
+    ARRAYS,
+    CLIPS,
+    OPTIMIZERS,
+    SCHEDULES,
+    At,
+    Many,
+    StateOf,
+    World,
+)
+from support import TIERS
+
+TOUCHES = (
+    "read-only",
+    "writable",
+    "writable",
+    "fill",
+    "fill",
+    "flat",
+    "split",
+    "integers",
+    "swapped",
+    "floats",
+    "shorter",
+    "longer",
+)
+EDITS = (
+    "append",
+    "pop",
+    "replace",
+    "no lr",
+    "no params",
+    "other params",
+    "fewer params",
+    "reorder",
+    "in place",
+)
+MANGLES = ("replace", "remove", "add", "shape", "dtype", "negative", "twice", "reversed")
+COPIES = ("copy", "deepcopy", "pickle")
+CALLS = {
+    "step": 50,
+    "update": 12,
+    "option": 6,
+    "make": 7,
+    "array": 5,
+    "alias": 1,
+    "touch": 3,
+    "touch_state": 2,
+    "edit": 1,
+    "add": 2,
+    "load": 4,
+    "copied": 2,
+    "reset": 1,
+    "drop": 0.5,
+    "threads": 0.5,
+    "tier": 1,
+    "clip": 2,
+    "schedule": 0.5,
+    "tick": 1.5,
+    "look": 1,
+}
+
+
+class Caller(Chooser):
+    """Chooses the next call of a session."""
+
+    def __init__(self, random: Random) -> None:
+        super().__init__(random)
+        self.names, self.weights = list(CALLS), list(CALLS.values())
+
+    def next(self, world: World) -> tuple[Any, ...]:
+        random = self.random
+        slot = random.randrange(OPTIMIZERS)
+        name = random.choices(self.names, self.weights)[0]
+        if name in ("array", "alias", "touch", "drop", "clip", "threads", "tier", "make"):
+            return getattr(self, name)(world, slot)
+        if world.optimizers[slot] is None:
+            return self.make(world, slot)
+        return getattr(self, name)(world, slot)
+
+    # Arrays.
+
+    def array(self, world: World, _: int) -> tuple[Any, ...]:
+        what = (
+            Odd(self.random.choice(("structured", "longdouble")))
+            if self.maybe(0.01)
+            else spec(self.random)
+        )
+        return ("array", self.random.randrange(ARRAYS), what)
+
+    def alias(self, world: World, _: int) -> tuple[Any, ...]:
+        return ("alias", self.random.randrange(ARRAYS), self.existing(world))
+
+    def touch(self, world: World, _: int) -> tuple[Any, ...]:
+        random = self.random
+        return ("touch", random.randrange(ARRAYS), random.choice(TOUCHES), spec(random, wrong=0))
+
+    def drop(self, world: World, _: int) -> tuple[Any, ...]:
+        return ("drop", self.random.randrange(ARRAYS))
+
+    def touch_state(self, world: World, slot: int) -> tuple[Any, ...]:
+        random = self.random
+        at = StateOf(slot, random.randrange(3), random.randrange(3))
+        return ("touch_state", at, random.choice(TOUCHES), spec(random, wrong=0))
+
+    # Optimizers.
+
+    def make(self, world: World, slot: int) -> tuple[Any, ...]:
+        random = self.random
+        cls = random.choice(CLASSES)
+        params: Any
+        if self.maybe(0.25):
+            params = None
+        elif self.maybe(0.02):
+            params = Odd(random.choice(NAMES))
+        elif self.maybe(0.25):
+            slots = random.sample(range(ARRAYS), random.choice((2, 3)))
+            params = [{"params": self.params((at,)), **self.some_options(cls)} for at in slots]
+        else:
+            params = self.params(random.sample(range(ARRAYS), random.choice((1, 1, 2, 3))))
+        for at in range(ARRAYS):
+            if world.arrays[at] is None:  # there must be something to begin with
+                return ("array", at, spec(random, dtype=random.choice(FLOATS), wrong=0.01))
+        return ("make", slot, cls.__name__, params, self.options(cls))
+
+    def step(self, world: World, slot: int) -> tuple[Any, ...]:
+        opt = world.optimizers[slot]
+        if not opt._bound and not self.maybe(0.02):
+            return self.update(world, slot)
+        return ("step", slot, self.gradients(world, slot, opt._parameters()), self.scaling())
+
+    def update(self, world: World, slot: int) -> tuple[Any, ...]:
+        random = self.random
+        opt = world.optimizers[slot]
+        if opt._bound and not self.maybe(0.02):
+            return self.step(world, slot)
+        known = opt._parameters()
+        ids = {id(array): i for i, array in enumerate(world.arrays)}
+        slots = [ids.get(id(array)) for array in known]
+        if not known or self.maybe(0.02):
+            slots = random.sample(range(ARRAYS), random.choice((1, 1, 2)))
+        # One that was dropped: its heir, of the same shape perhaps.
+        at = [random.randrange(ARRAYS) if slot is None else slot for slot in slots]
+        views = [random.choice(("itself", "itself", "itself", "whole")) for _ in at]
+        items = tuple(At(slot, view) for slot, view in zip(at, views, strict=True))
+        names = opt._names
+        if not known and self.maybe(0.4):
+            names = [f"w{i}" for i in range(len(at))]
+        grads: Any
+        if names is not None:
+            params = Many("dict", items, tuple(names))
+            grads = Many("dict", self._beside(world, slot, at), tuple(names))
+        else:
+            kind = "single" if len(items) == 1 and self.maybe(0.3) else "list"
+            params, grads = Many(kind, items), Many(kind, self._beside(world, slot, at))
+        return ("update", slot, params, grads, self.scaling())
+
+    def option(self, world: World, slot: int) -> tuple[Any, ...]:
+        random = self.random
+        cls = type(world.optimizers[slot])
+        name = random.choice(
+            (
+                *cls.OPTIONS,
+                "lr",
+                "lr",
+                "weight_decay",
+                "maximize",
+                "flush_subnormals",
+                "state_dtype",
+            )
+        )
+        if self.maybe(0.02):
+            return (
+                "option",
+                slot,
+                random.randrange(3),
+                random.choice(("extra", 3, "params")),
+                random.choice(WRONG),
+            )
+        return ("option", slot, random.randrange(3), name, self.value(name))
+
+    def edit(self, world: World, slot: int) -> tuple[Any, ...]:
+        return ("edit", slot, self.random.randrange(3), self.random.choice(EDITS))
+
+    def add(self, world: World, slot: int) -> tuple[Any, ...]:
+        if self.maybe(0.05):
+            return ("add", slot, Odd(self.random.choice(NAMES)))
+        at = self.random.sample(range(ARRAYS), self.random.choice((1, 1, 2)))
+        group = {"params": self.params(at), **self.some_options(type(world.optimizers[slot]))}
+        if self.maybe(0.05):
+            group[self.random.choice(("param_names", "extra", "initial_lr"))] = self.random.choice(
+                WRONG
+            )
+        return ("add", slot, group)
+
+    def load(self, world: World, slot: int) -> tuple[Any, ...]:
+        random = self.random
+        source = slot if self.maybe(0.7) else random.randrange(OPTIMIZERS)
+        if world.optimizers[source] is None:
+            source = slot
+        count = random.choice((0, 1, 1, 1, 2))
+        mangles = tuple(
+            (
+                tuple(random.randrange(8) for _ in range(random.choice((1, 2, 3, 3)))),
+                random.choice(MANGLES),
+                random.choice(WRONG) if self.maybe(0.7) else spec(random, wrong=0.3),
+            )
+            for _ in range(count)
+        )
+        return ("load", slot, source, mangles)
+
+    def copied(self, world: World, slot: int) -> tuple[Any, ...]:
+        return ("copied", slot, self.random.randrange(OPTIMIZERS), self.random.choice(COPIES))
+
+    def reset(self, world: World, slot: int) -> tuple[Any, ...]:
+        return ("reset", slot)
+
+    def look(self, world: World, slot: int) -> tuple[Any, ...]:
+        return ("look", slot)
+
+    def schedule(self, world: World, slot: int) -> tuple[Any, ...]:
+        return ("schedule", slot, self.random.choice(list(SCHEDULES)))
+
+    def tick(self, world: World, slot: int) -> tuple[Any, ...]:
+        return ("tick", slot)
+
+    def sneaked(self, world: World, slot: int) -> tuple[Any, ...]:
+        calls = (self.touch, self.option, self.edit, self.step, self.load)
+        return self.random.choice(calls)(world, slot)
+
+    # The rest.
+
+    def threads(self, world: World, _: int) -> tuple[Any, ...]:
+        return ("threads", self.random.choice((1, 2, 3, 0, -1, True, 1.5, None, 7)))
+
+    def tier(self, world: World, _: int) -> tuple[Any, ...]:
+        return ("tier", self.random.choice((*TIERS, *TIERS, "none", "", 3)))
+
+    def clip(self, world: World, _: int) -> tuple[Any, ...]:
+        random = self.random
+        name = random.choice(list(CLIPS))
+        items = tuple(
+            self.existing(world) if self.maybe(0.3) else spec(random)
+            for _ in range(random.choice((1, 2)))
+        )
+        structure = (
+            Odd(random.choice(NAMES))
+            if self.maybe(0.1)
+            else Many(random.choice(("list", "single")), items)
+        )
+        if name == "global_norm":
+            return ("clip", name, structure)
+        return (
+            "clip",
+            name,
+            structure,
+            random.choice(WRONG if self.maybe(0.1) else (1.0, 0.0, 2, float("inf"))),
+        )

@@ -216,7 +216,7 @@ class Optimizer(Core):
             info = self.update(again, grads, grad_scale=grad_scale, max_norm=max_norm)
         except BaseException:
             self._restart()
-            self._skipped = skipped
+            self._load([], [], skipped)
             group.clear()
             group.update(options)
             raise

@@ -6,7 +6,7 @@
 use super::{Clock, Method, OptionError, Options, Rule, ScalarBlock, State, Visitor, scalars};
 use crate::number::Real;
 
-scalars!(SgdScalars { lr, momentum, keep, one_minus_dampening });
+scalars!(SgdScalars { lr, momentum, carry, one_minus_dampening });
 
 struct Plain;
 
@@ -28,7 +28,7 @@ impl<const NESTEROV: bool> Rule<1> for WithMomentum<NESTEROV> {
 
     #[inline(always)]
     fn update<R: Real>(k: &SgdScalars<R>, p: R, g: R, [buf]: [R; 1]) -> (R, [R; 1]) {
-        let buf = k.keep * buf + k.one_minus_dampening * g;
+        let buf = k.carry * buf + k.one_minus_dampening * g;
         let d = if NESTEROV { g + k.momentum * buf } else { buf };
         (p - k.lr * d, [buf])
     }
@@ -61,9 +61,9 @@ impl Method for Sgd {
 
     fn scalars(&self, clock: Clock) -> ScalarBlock {
         let Sgd { lr, momentum, dampening, .. } = *self;
-        let (keep, one_minus_dampening) =
+        let (carry, one_minus_dampening) =
             if clock.fresh { (0.0, 1.0) } else { (momentum, 1.0 - dampening) };
-        SgdScalars { lr, momentum, keep, one_minus_dampening }.block()
+        SgdScalars { lr, momentum, carry, one_minus_dampening }.block()
     }
 
     fn formula<V: Visitor>(&self, visitor: V) -> V::Output {

@@ -48,7 +48,7 @@ firsts = 0
 for i in range({rounds}):
     if i % 3 == 0:
         opt = made({options})
-    interrupted(lambda: opt.step(grads), 0.004 if i % 3 == 0 else 0.02)
+    interrupted(lambda: opt.step(grads), 0.0002 if i % 3 == 0 else 0.02)
     steps = counts(opt)
     assert len(set(steps)) == 1, steps
     assert digest(opt) == run.at(steps[0]), steps

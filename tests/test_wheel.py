@@ -114,7 +114,9 @@ def test_the_source_distribution_has_what_it_builds_from(tmp_path: Path) -> None
     ):
         assert name in names
     assert all(
-        name in names for name in tracked.stdout.split() if name.startswith(("src/", "python/", "fuzz/src/"))
+        name in names
+        for name in tracked.stdout.split()
+        if name.startswith(("src/", "python/", "fuzz/src/"))
     )
     stray = {
         name

@@ -71,17 +71,19 @@ def environment(python: Path, folder: Path) -> Path:
     return folder / "bin/python"
 
 
+def key(version: str) -> list[int]:
+    return [int(n) for n in version.split(".")]
+
+
 def install_numpy(python: Path, wanted: str) -> bool:
     """Install the oldest that has a wheel for this Python, from `wanted` on; or the newest."""
     if wanted == "newest":
         return run(python, "-m", "pip", "install", "-q", "-U", "numpy").returncode == 0
     index = run(python, "-m", "pip", "index", "versions", "numpy").stdout
     found = re.search(r"Available versions: (.*)", index)
-    versions = [v.strip() for v in found[1].split(",")] if found else []
-    key = [int(n) for n in wanted.split(".")]
-    for version in sorted(versions, key=lambda v: [int(n) for n in v.split(".")]):
-        if [int(n) for n in version.split(".")] < key:
-            continue
+    listed = [v.strip() for v in found[1].split(",")] if found else []
+    versions = [v for v in listed if re.fullmatch(r"[\d.]+", v)]
+    for version in sorted((v for v in versions if key(v) >= key(wanted)), key=key):
         only = ("--only-binary", ":all:", f"numpy=={version}")
         if run(python, "-m", "pip", "install", "-q", *only).returncode == 0:
             return True

@@ -162,6 +162,18 @@ def test_edited_groups_are_refused_everywhere(edit: str, bound: bool, tmp_path: 
     assert not list(tmp_path.iterdir())
 
 
+def test_a_refused_option_is_not_remembered() -> None:
+    opt = fs.Momentum([{"params": [np.ones(3)]}, {"params": [np.ones(3, np.float32)]}])
+    for group in opt.param_groups:
+        group["state_dtype"] = "bfloat16"
+    with pytest.raises(ValueError, match="does not go with parameter 0"):
+        opt.step([np.ones(3), np.ones(3)])
+    for group in opt.param_groups:
+        group["state_dtype"] = None
+    opt.step([np.ones(3), np.ones(3)])
+    assert [e["velocity"].dtype for e in opt.state.values()] == [np.float64, np.float32]
+
+
 @pytest.mark.parametrize("nesterov", [False, True])
 def test_a_momentum_beyond_float32_leaves_the_first_buffer(nesterov: bool) -> None:
     p, q = np.ones(2, np.float32), np.ones(2, np.float32)

@@ -66,7 +66,7 @@ impl Array {
             let reversed = !plain && u.ratio(1, 4)?;
             strides[axis] = if reversed { -(stride as isize) } else { stride as isize };
             *(if reversed { &mut below } else { &mut above }) += (n - 1) * stride;
-            span = (n - 1) * stride + span;
+            span += (n - 1) * stride;
         }
         // An axis of length 1 may have any stride.
         for (stride, &n) in strides.iter_mut().zip(shape) {
@@ -84,7 +84,7 @@ impl Array {
         let mut array = Array { memory, origin, format, shape: shape.to_vec(), strides };
         // Any bits are values of all magnitudes, every other one huge: most are to be tame.
         for i in 0..array.len() {
-            if random.next() % 8 != 0 {
+            if !random.next().is_multiple_of(8) {
                 array.set_value(i, f64::from(random.next() as i32) / f64::from(1 << 28));
             }
         }

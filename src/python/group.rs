@@ -147,14 +147,13 @@ impl Group {
         let dict = self.dict.bind(py);
         let known = self.compiled.as_ref().map(|compiled| compiled.options.bind(py).clone());
         let changed = known.as_ref().map_or(Ok(None), |known| changed(dict, known))?;
-        match (changed, known) {
-            (Some(changed), _) if changed.is_empty() => {}
-            (Some(changed), Some(known)) => {
-                self.compiled = Some(compile(settings, &changed, &known)?);
-            }
-            _ => self.compiled = Some(compile(settings, dict, &PyDict::new(py))?),
-        }
-        let compiled = self.compiled()?;
+        // Kept when nothing of it is refused: the entries and what follows from them go together.
+        let new = match (changed, known) {
+            (Some(changed), _) if changed.is_empty() => None,
+            (Some(changed), Some(known)) => Some(compile(settings, &changed, &known)?),
+            _ => Some(compile(settings, dict, &PyDict::new(py))?),
+        };
+        let compiled = new.as_ref().map_or_else(|| self.compiled(), Ok)?;
         let slots = &slots[self.slots.clone()];
         if let Some(kind) = compiled.state_kind
             && let Some(slot) = slots.iter().find(|slot| !slot.may_keep(kind))
@@ -181,6 +180,7 @@ impl Group {
             Ok(Entry { key: key.unbind(), value: value.unbind(), watched })
         });
         self.entries = entries.collect::<PyResult<_>>()?;
+        self.compiled = new.or(self.compiled.take());
         Ok(())
     }
 }

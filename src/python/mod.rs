@@ -1,5 +1,6 @@
 //! The only place that knows Python: checked arrays, the step, error mapping, the module.
 
+mod apply;
 mod array;
 mod clip;
 mod core;

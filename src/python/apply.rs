@@ -1,0 +1,148 @@
+//! A step from its gradients to its outcome: checked, made, run, counted.
+
+use pyo3::prelude::*;
+
+use super::gradients::Arrays;
+use super::inner::{Inner, Outcome, count_error};
+use super::norm::{self, Norm};
+use super::overlap;
+use super::reference;
+use super::scaling::Scaling;
+use super::settings::{NonFinite, Settings};
+use super::state::{self, Grown, Maker};
+use super::step::{self, Gradient, Part};
+use crate::engine::ControlGuard;
+
+impl Inner {
+    /// One step, wholly or not at all.
+    pub(super) fn step(
+        &mut self,
+        py: Python<'_>,
+        grads: Arrays<'_>,
+        scaling: Scaling,
+    ) -> PyResult<Outcome> {
+        // A foreign rounding mode or flush-to-zero touches nothing, the reference neither.
+        let _control = ControlGuard::new();
+        if grads.len() != self.slots.len() {
+            return Err(count_error("gradients", grads.len(), self.slots.len()));
+        }
+        self.check_home()?;
+        self.check_groups(py)?;
+        self.check_slots(py)?;
+        let mut parts = step::parts(&self.slots, grads)?;
+        // No method of `self`: slots are borrowed beside it.
+        let maker =
+            Maker { factory: self.settings.state_factory.as_ref(), names: self.names.as_deref() };
+        let made = step::make_states(py, &mut self.slots, &self.groups, &mut parts, &maker)?;
+        if !made.is_empty() {
+            self.forget_memory();
+        }
+        let outcome = self.apply(py, &mut parts, &made, scaling);
+        let applied = outcome.as_ref().is_ok_and(|outcome| outcome.applied);
+        if !applied && !made.is_empty() {
+            // As if the step had never been asked for: the next one is the first again.
+            for (slot, known) in &made {
+                self.slots[*slot].drop_states(*known);
+            }
+            self.forget_memory();
+        }
+        let outcome = outcome?;
+        if outcome.applied {
+            if !made.is_empty() {
+                self.home = self.here();
+            }
+            for part in &parts {
+                self.slots[part.slot].step += 1;
+            }
+        } else {
+            self.skipped += 1;
+        }
+        Ok(outcome)
+    }
+
+    /// The last checks and the run; not applied if the gradients are not finite and are skipped.
+    fn apply(
+        &mut self,
+        py: Python<'_>,
+        parts: &mut [Part<'_>],
+        made: &[Grown],
+        scaling: Scaling,
+    ) -> PyResult<Outcome> {
+        if !made.is_empty() {
+            // Python code made it: what was known of any array is no longer sure.
+            self.check_slots(py)?;
+            step::find_again(&mut self.slots, &self.groups, parts)?;
+        }
+        self.check_overlap(py, parts)?;
+        self.cuda.begin();
+        let Settings { reference, rule, nonfinite, nonfinite_error, .. } = &self.settings;
+        let Scaling { grad_scale, max_norm } = scaling;
+        let grad_norm = match (max_norm, reference) {
+            (None, _) => Norm::NotAsked,
+            (Some(_), Some(module)) => {
+                let norm = reference::global_norm(module.bind(py), &self.slots, parts)?;
+                Norm::Known(norm * grad_scale.abs())
+            }
+            (Some(max_norm), None) => {
+                let needed = *nonfinite != NonFinite::Propagate;
+                let asked = (grad_scale, max_norm);
+                norm::measure(py, &mut self.cuda, &self.slots, parts, asked, needed)?
+            }
+        };
+        // A norm that is finite tells that every gradient is.
+        if *nonfinite != NonFinite::Propagate && !grad_norm.is_finite() {
+            let found = norm::find_nonfinite(py, &mut self.cuda, &self.slots, parts)?;
+            if found.is_some() || matches!(grad_norm, Norm::Known(_)) {
+                if *nonfinite == NonFinite::Skip {
+                    return Ok(Outcome { applied: false, grad_norm });
+                }
+                let message = match found {
+                    Some(i) => format!("the gradient of {} is not finite", self.slots[i].label),
+                    None => "the norm of the gradients overflows float64".to_owned(),
+                };
+                return Err(PyErr::from_value(nonfinite_error.bind(py).call1((message,))?));
+            }
+        }
+        let (slots, groups) = (&mut self.slots, &self.groups);
+        state::fill(py, slots, groups, made)?;
+        let scale = grad_norm.scale(grad_scale, max_norm);
+        if let Some(module) = reference {
+            reference::run(module.bind(py), rule, slots, groups, parts, scale)?;
+            return Ok(Outcome { applied: true, grad_norm });
+        }
+        step::plan(slots, groups, &mut self.plan, parts, scale)?;
+        let clip = match &grad_norm {
+            Norm::OnDevice(clip) => Some(clip),
+            _ => None,
+        };
+        let launches = self.cuda.plan(py, slots, groups, parts, scale, clip)?;
+        // Devices first: they work while this processor does.
+        launches.iter().try_for_each(|launch| launch.run(py))?;
+        // SAFETY: `parts` and slots hold the arrays, whose headers were read in this call.
+        unsafe { step::run(py, &self.plan) };
+        Ok(Outcome { applied: true, grad_norm })
+    }
+
+    fn check_overlap(&mut self, py: Python<'_>, parts: &[Part<'_>]) -> PyResult<()> {
+        let written = match self.written.take() {
+            Some(written) => written,
+            None => overlap::written(py, &self.slots)?,
+        };
+        let written = self.written.insert(written);
+        for part in parts {
+            // Where this gradient lay in place at the last step, none is written: the addresses
+            // that are have not changed since.
+            match &part.place {
+                Gradient::InPlace(data, kind)
+                    if self.slots[part.slot].clear_of == Some((*data, *kind)) => {}
+                place => {
+                    overlap::check_gradient(py, &self.slots, written, part)?;
+                    if let Gradient::InPlace(data, kind) = place {
+                        self.slots[part.slot].clear_of = Some((*data, *kind));
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}

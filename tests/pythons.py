@@ -43,6 +43,7 @@ PACKAGES = (
     "pytest",
     "pytest-xdist",
     "safetensors",
+    "scikit-learn",
 )
 
 

@@ -140,7 +140,8 @@ class World:
                     array.shape = (array.size // 2, 2)
                 case "integers":
                     array.dtype = f"i{array.itemsize}"
-                case "swapped":
+                # To unpickle a swapped bfloat16 array swaps the one dtype of all (ml_dtypes 0.6).
+                case "swapped" if array.dtype.kind != "V":
                     array.dtype = array.dtype.newbyteorder()
                 case "floats":
                     array.dtype = spec.dtype

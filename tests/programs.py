@@ -48,13 +48,18 @@ class Run:
     """The uninterrupted run, to compare with at any step count."""
 
     def __init__(self, cls: type[fs.Optimizer] = fs.Adam, **options: object) -> None:
-        self.opt, self.grads = made(cls, **options), gradients()
-        self._known = [digest(self.opt)]
+        self._make, self.grads = (lambda: made(cls, **options)), gradients()
+        self.opt, self._step = self._make(), 0
+        self._known: dict[int, str] = {}
 
     def at(self, step: int) -> str:
-        while len(self._known) <= step:
-            self.opt.step(self.grads)
-            self._known.append(digest(self.opt))
+        if step not in self._known:
+            if step < self._step:
+                self.opt, self._step = self._make(), 0
+            for _ in range(step - self._step):
+                self.opt.step(self.grads)
+            self._step = step
+            self._known[step] = digest(self.opt)
         return self._known[step]
 
 

@@ -39,6 +39,8 @@ class Turn:
         # Untimed: the arrays come back into the cache, and threads awake.
         warm = self._time(max(1, self.steps // 4))
         if not self.samples:
+            # The very first step tells little of those that follow it.
+            warm = self._time(max(1, round(TURN / 4 / warm)))
             self.steps = max(1, round(TURN / warm))
         self.samples.append(self._time(self.steps))
         self.spent += time.perf_counter() - begin

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 import ferrostep as fs
+from programs import output
 from support import assert_same_bits
 
 BIG = 400_001  # large enough for several threads and for letting go of the interpreter
@@ -41,6 +42,38 @@ def test_many_optimizers_in_parallel() -> None:
         thread.join()
     for p in found:
         assert_same_bits(p, wanted)
+
+
+PLACES = """
+import ctypes, os
+from pathlib import Path
+import numpy as np, ferrostep as fs
+
+allowed, here = os.sched_getaffinity(0), ctypes.CDLL(None).sched_getcpu
+p, g = np.zeros(400_001, np.float32), np.ones(400_001, np.float32)
+opt = fs.SGD([p])
+fs.set_num_threads(3)
+places = []
+for _ in range(500):
+    before = here()
+    opt.step([g])
+    tasks = Path("/proc/self/task").iterdir()
+    workers = [int(t.name) for t in tasks if (t / "comm").read_text().startswith("ferrostep-")]
+    if here() == before:  # and in between too, very likely
+        places += [os.sched_getaffinity(task) == allowed - {before} for task in workers]
+print(len(workers), len(places) > 500, sum(places) > 0.9 * len(places))
+os.sched_setaffinity(0, {before})
+opt.step([g])
+print(bool((p == p[0]).all()))
+"""
+
+
+@pytest.mark.skipif(
+    sys.platform != "linux" or len(os.sched_getaffinity(0)) < 2,
+    reason="there is one processor, or the system's choice is left alone",
+)
+def test_workers_keep_off_the_callers_processor() -> None:
+    assert output(PLACES) == ["2 True True", "True"]
 
 
 def test_steps_of_one_optimizer_serialise() -> None:

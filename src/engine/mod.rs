@@ -9,6 +9,7 @@ mod kernel;
 mod leaf;
 mod norm;
 mod overlap;
+mod placement;
 mod plan;
 pub mod process;
 pub mod threads;

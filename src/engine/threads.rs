@@ -7,6 +7,7 @@ use std::thread::available_parallelism;
 
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
+use super::placement::Placement;
 use super::process;
 
 /// More would be a mistake in a program, and an exhausted machine.
@@ -59,10 +60,11 @@ pub fn init() -> Result<(), String> {
     Ok(())
 }
 
-struct Pool {
+pub(super) struct Pool {
     process: u32,
     workers: usize,
-    threads: ThreadPool,
+    pub(super) threads: ThreadPool,
+    pub(super) placement: Placement,
 }
 
 static POOL: AtomicPtr<Pool> = AtomicPtr::new(std::ptr::null_mut());
@@ -70,7 +72,7 @@ static POOL: AtomicPtr<Pool> = AtomicPtr::new(std::ptr::null_mut());
 /// A pool of at least `workers` threads that lives in this process, or None if the system gives
 /// no threads. A pool that a fork left without threads, or one too small, is left behind: another
 /// thread may be using it.
-pub(super) fn pool(workers: usize) -> Option<&'static ThreadPool> {
+pub(super) fn pool(workers: usize) -> Option<&'static Pool> {
     let process = process::id();
     loop {
         let found = POOL.load(Ordering::Acquire);
@@ -79,11 +81,12 @@ pub(super) fn pool(workers: usize) -> Option<&'static ThreadPool> {
             && pool.process == process
             && pool.workers >= workers
         {
-            return Some(&pool.threads);
+            return Some(pool);
         }
         let builder = ThreadPoolBuilder::new().num_threads(workers);
         let threads = builder.thread_name(|i| format!("ferrostep-{i}")).build().ok()?;
-        let made = Box::into_raw(Box::new(Pool { process, workers, threads }));
+        let placement = Placement::of(&threads);
+        let made = Box::into_raw(Box::new(Pool { process, workers, threads, placement }));
         if POOL.compare_exchange(found, made, Ordering::AcqRel, Ordering::Acquire).is_err() {
             // SAFETY: nobody else has seen this pool.
             drop(unsafe { Box::from_raw(made) });

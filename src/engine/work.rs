@@ -30,8 +30,9 @@ const SPINS: usize = 2000;
 /// Calls `work` on ranges that together make up `0..units`, on up to `most` threads.
 pub(super) fn run(units: usize, bytes: usize, most: usize, work: impl Fn(Range<usize>) + Sync) {
     let shares = if bytes < PARALLEL_BYTES { 1 } else { most.min(units).max(1) };
-    let workers = if shares > 1 { threads::pool(shares - 1) } else { None };
-    let Some(workers) = workers else { return work(0..units) };
+    let pool = if shares > 1 { threads::pool(shares - 1) } else { None };
+    let Some(pool) = pool else { return work(0..units) };
+    pool.placement.make_way();
     let pieces = (bytes / shares / PIECE_BYTES).clamp(1, MOST_PIECES);
     let work: &(dyn Fn(Range<usize>) + Sync) = &work;
     let job = Arc::new(Job {
@@ -45,7 +46,7 @@ pub(super) fn run(units: usize, bytes: usize, most: usize, work: impl Fn(Range<u
         caller: thread::current(),
     });
     let theirs = Arc::clone(&job);
-    workers.spawn_broadcast(move |worker| {
+    pool.threads.spawn_broadcast(move |worker| {
         if worker.index() + 1 < shares && theirs.take(worker.index() + 1) {
             theirs.caller.unpark();
         }

@@ -110,6 +110,43 @@ def test_loading() -> None:
     assert output(LOADING) == ["{0, 1}"]
 
 
+CHECKPOINTS = (
+    TIMER
+    + """
+import os, tempfile
+opt = made(nonfinite="skip")
+schedule = fs.schedulers.StepLR(opt, 1, gamma=0.5)
+parts = {"optimizer": opt, "params": opt.param_groups[0]["params"], "schedulers": schedule}
+folder = tempfile.mkdtemp()
+paths = [os.path.join(folder, name) for name in ("first", "second")]
+
+def told():
+    return digest(opt), opt.param_groups[0]["lr"], schedule.state_dict()
+
+wanted = []
+for path in paths:
+    opt.step(gradients())
+    schedule.step()
+    fs.save_checkpoint(path, **parts)
+    wanted.append(told())
+
+def back_and_forth():
+    for path in paths:
+        fs.load_checkpoint(path, **parts)
+
+seen = set()
+for _ in range(300):
+    interrupted(back_and_forth, 0.01)
+    seen.add(wanted.index(told()))
+print(seen)
+"""
+)
+
+
+def test_loading_checkpoints() -> None:
+    assert output(CHECKPOINTS) == ["{0, 1}"]
+
+
 ADDING = (
     TIMER
     + """

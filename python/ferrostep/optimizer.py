@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import os
 from collections.abc import Callable, Mapping
+from functools import partial
 from types import MappingProxyType
 from typing import Any, ClassVar, Self
 
@@ -245,14 +246,14 @@ class Optimizer(Core):
         self._plan_load(state_dict)()
 
     def _plan_load(self, state_dict: Mapping[str, Any]) -> Callable[[], None]:
-        """Check all of `state_dict`, and return what takes it over."""
+        """Check all of `state_dict`, and return what takes it over, without Python code."""
         if not self._bound and not self._group_sizes():
             pending = _state_dict.snapshot(state_dict, type(self), self._groups)
-            return lambda: setattr(self, "_pending", pending)
+            return partial(setattr, self, "_pending", pending)
         groups, steps, arrays, skipped = _state_dict.read(
             state_dict, type(self), self, self._groups, self._names
         )
-        return lambda: self._load(steps, arrays, skipped, groups)
+        return partial(self._load, steps, arrays, skipped, groups)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Save state, options and the parameters that this optimizer holds, all in one file.

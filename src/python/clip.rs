@@ -5,6 +5,7 @@ use pyo3::prelude::*;
 
 use super::array::{Array, Header, Place};
 use super::gradients::collect;
+use super::guard::guarded;
 use super::overlap::check_disjoint;
 use super::step::detached;
 use crate::engine::{self, clip_factor, threads};
@@ -31,12 +32,16 @@ pub(super) fn global_norm(
     arrays: &Bound<'_, PyAny>,
     labels: Vec<String>,
 ) -> PyResult<f64> {
-    let arrays = collect(arrays, |i| label(&labels, i))?;
+    guarded(|| measured(py, arrays, &labels))
+}
+
+fn measured(py: Python<'_>, arrays: &Bound<'_, PyAny>, labels: &[String]) -> PyResult<f64> {
+    let arrays = collect(arrays, |i| label(labels, i))?;
     let mut views = Vec::new();
     for (i, array) in arrays.iter().enumerate() {
         if let Some(array) = array {
-            let header = Header::of_gradient(array, &label(&labels, i))?;
-            check_host(&header, &label(&labels, i))?;
+            let header = Header::of_gradient(array, &label(labels, i))?;
+            check_host(&header, &label(labels, i))?;
             views.push((header.view(), header.precision()));
         }
     }
@@ -54,17 +59,24 @@ pub(super) fn writable<'py>(
     arrays: Vec<Bound<'py, PyAny>>,
     labels: Vec<String>,
 ) -> PyResult<Vec<Bound<'py, PyAny>>> {
+    guarded(|| checked(&arrays, &labels))
+}
+
+fn checked<'py>(
+    arrays: &[Bound<'py, PyAny>],
+    labels: &[String],
+) -> PyResult<Vec<Bound<'py, PyAny>>> {
     let mut places: Vec<(String, Array<'py>)> = Vec::new();
     let mut intervals = Vec::new();
     for (i, array) in arrays.iter().enumerate().filter(|(_, array)| !array.is_none()) {
-        let name = format!("the gradient of {}", label(&labels, i));
+        let name = format!("the gradient of {}", label(labels, i));
         let array = Array::plain(
             array,
             &name,
             "wanted a NumPy array (numpy.ndarray or numpy.memmap) to write to",
         )?;
-        let header = Header::of_gradient(&array, &label(&labels, i))?;
-        check_host(&header, &label(&labels, i))?;
+        let header = Header::of_gradient(&array, &label(labels, i))?;
+        check_host(&header, &label(labels, i))?;
         header.check_writable(&name)?;
         intervals.extend(header.view().extent().map(|range| (range, places.len())));
         places.push((name, array));

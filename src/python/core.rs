@@ -1,8 +1,6 @@
 //! The native half of an optimizer, which the Python classes inherit from: a call of `step` enters
 //! here, without a Python frame.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -11,6 +9,7 @@ use pyo3::types::{PyDict, PyList, PyString, PyTuple};
 use super::StepInfo;
 use super::array::Array;
 use super::gradients::{self, Arrays};
+use super::guard::guarded;
 use super::inner::{Inner, Outcome};
 use super::lock::{Lock, Locked};
 use super::norm::Norm;
@@ -68,7 +67,9 @@ impl Core {
         labels: Vec<String>,
         names: Option<Vec<Py<PyString>>>,
     ) -> PyResult<()> {
-        started(&mut self.inner.lock(group.py())?)?.add_group(group, arrays, labels, names)
+        guarded(|| {
+            started(&mut self.inner.lock(group.py())?)?.add_group(group, arrays, labels, names)
+        })
     }
 
     /// Update all parameters in place by one step, wholly or not at all.
@@ -241,7 +242,7 @@ impl Core {
         index: usize,
         wanted: Vec<(String, String)>,
     ) -> PyResult<Vec<Bound<'py, PyAny>>> {
-        started(&mut self.inner.lock(py)?)?.new_states(py, index, &wanted)
+        guarded(|| started(&mut self.inner.lock(py)?)?.new_states(py, index, &wanted))
     }
 
     /// Replaces every parameter's state, the count of skipped steps, and options group by group,
@@ -255,7 +256,9 @@ impl Core {
         skipped: u64,
         options: Vec<Bound<'_, PyDict>>,
     ) -> PyResult<()> {
-        started(&mut self.inner.lock(py)?)?.load(py, &steps, &arrays, skipped, &options)
+        guarded(|| {
+            started(&mut self.inner.lock(py)?)?.load(py, &steps, &arrays, skipped, &options)
+        })
     }
 
     /// The parameters' names, None if they have none.
@@ -270,16 +273,6 @@ impl Core {
     fn skipped(&self, py: Python<'_>) -> PyResult<u64> {
         Ok(started(&mut self.inner.lock(py)?)?.skipped)
     }
-}
-
-/// No panic reaches Python: it would be a bug of ours, in the middle of a step.
-fn guarded<T>(body: impl FnOnce() -> PyResult<T>) -> PyResult<T> {
-    catch_unwind(AssertUnwindSafe(body)).unwrap_or_else(|_| {
-        Err(PyRuntimeError::new_err(
-            "internal error in ferrostep (please report it); the contents of the parameters and \
-             their state are undefined",
-        ))
-    })
 }
 
 fn started<'a>(inner: &'a mut Locked<'_, Option<Inner>>) -> PyResult<&'a mut Inner> {

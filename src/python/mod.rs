@@ -7,6 +7,7 @@ mod core;
 mod cuda;
 mod gradients;
 mod group;
+mod guard;
 mod inner;
 mod lock;
 mod norm;

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
+from operator import setitem
 from typing import Any
-
-import numpy as np
 
 from ferrostep.backends import cuda
 from ferrostep.checkpoint.checks import Content, read_keys, tensor_name
@@ -46,7 +45,7 @@ def plan(params: Any, content: Content, file: Container, loading: Loading) -> No
     for key, target in zip(keys, targets, strict=True):
         saved_array = file.read(tensor_name("param", key))
         if adopted(target) is None:
-            loading.add(partial(np.copyto, target, saved_array))
+            loading.add(partial(setitem, target, ..., saved_array))
         else:
             # What can fail for want of memory is done now.
             on_device = cuda.empty_like(target, target.dtype.name)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator
+from operator import call
 from typing import Any, Protocol
 
 from ferrostep.checkpoint.checks import Content
@@ -15,18 +17,27 @@ class Loading:
     """What is still to be done when everything has been checked."""
 
     def __init__(self) -> None:
-        self._steps: list[tuple[Action, Action]] = []
+        self._tentative: list[tuple[Action, Action]] = []
+        self._final: list[Action] = []
 
-    def add(self, do: Action, undo: Action = lambda: None) -> None:
-        self._steps.append((do, undo))
+    def try_first(self, do: Action, undo: Action) -> None:
+        """For what checks as it loads, in Python code."""
+        self._tentative.append((do, undo))
+
+    def add(self, do: Action) -> None:
+        """For what cannot fail any more and cannot be undone; without Python code, if it can."""
+        self._final.append(do)
 
     def take_over(self) -> None:
-        """Do it all. Schedulers, which check as they load, come first and can be taken back."""
+        """Do it all, or nothing: also if an interrupt comes in between."""
         done: list[Action] = []
         try:
-            for do, undo in self._steps:
+            for do, undo in self._tentative:
                 done.append(undo)
                 do()
+            # One call without Python code, in which no signal's handler runs. It ends by
+            # forgetting how to go back.
+            deque(map(call, [*self._final, done.clear]), maxlen=0)
         except BaseException:
             for undo in reversed(done):
                 undo()

@@ -34,7 +34,7 @@ def plan(schedulers: Any, content: Content, file: Container, loading: Loading) -
     for scheduler, saved in matched(_schedulers(schedulers), content, "schedulers"):
         state = values.decode(saved["state"], f"the state of {saved['class']}")
         before = scheduler.state_dict()
-        loading.add(
+        loading.try_first(
             partial(_load_scheduler, scheduler, state),
             partial(scheduler.load_state_dict, before),
         )

@@ -42,9 +42,10 @@ class Adam(Optimizer):
         ``g + weight_decay*p``), `decoupled_weight_decay` (False; True: ``p *= 1 -
         lr*weight_decay`` instead), `maximize` (False), `flush_subnormals` (False; True: subnormal
         state is stored as 0), `state_dtype` (None: float64 for float64 parameters, else float32;
-        "float16" or "bfloat16": half the memory and traffic), `nonfinite` ("propagate"; "raise" or
-        "skip"), `backend` (None: the Rust core for NumPy arrays; "reference": the formulas in
-        NumPy).
+        "float16" or "bfloat16": half the memory and traffic; float16 needs an `eps` of about 1e-4,
+        since a ``v`` below 3e-8 is stored as 0 and training diverges at the default),
+        `nonfinite` ("propagate"; "raise" or "skip"), `backend` (None: the Rust core for NumPy
+        arrays; "reference": the formulas in NumPy).
 
     State
     -----

@@ -256,9 +256,7 @@ impl Core {
         skipped: u64,
         options: Vec<Bound<'_, PyDict>>,
     ) -> PyResult<()> {
-        guarded(|| {
-            started(&mut self.inner.lock(py)?)?.load(py, &steps, &arrays, skipped, &options)
-        })
+        guarded(|| started(&mut self.inner.lock(py)?)?.load(py, &steps, &arrays, skipped, &options))
     }
 
     /// The parameters' names, None if they have none.

@@ -19,6 +19,9 @@ def _checked(n: object) -> int:
 def set_num_threads(n: int) -> None:
     """Set the number of threads for the whole process.
 
+    Small steps run on the calling thread alone. On Linux the others keep off the processor that the
+    calling thread is on, and to its affinity.
+
     Raises
     ------
     TypeError, ValueError

@@ -210,3 +210,22 @@ def test_options_of_any_key_are_shown() -> None:
     opt = fs.SGD([np.ones(3)])
     opt.param_groups[0][3] = None  # type: ignore[index]
     assert "3: None" in repr(opt)
+
+
+def test_a_group_is_added_to_parameters_as_they_are_now() -> None:
+    p = np.ones(6)
+    opt = fs.SGD([p])
+    p.resize(100_000, refcheck=False)  # lies elsewhere now, so extents alone would not tell
+    with pytest.raises(ValueError, match="parameter 0 has changed: shape"):
+        opt.add_param_group({"params": [p]})
+    assert len(opt.param_groups) == 1
+
+
+@pytest.mark.parametrize("betas", [0.9, np.complex64(1), None])
+def test_a_schedule_refuses_betas_that_are_none(betas: object) -> None:
+    opt = fs.Adam([np.ones(3)])
+    opt.param_groups[0]["betas"] = betas
+    before = dict(opt.param_groups[0])
+    with pytest.raises(ValueError, match="betas must be two numbers, got"):
+        fs.schedulers.OneCycleLR(opt, max_lr=0.5, total_steps=9)
+    assert opt.param_groups[0] == before

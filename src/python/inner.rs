@@ -68,6 +68,8 @@ impl Inner {
         names: Option<Vec<Py<PyString>>>,
     ) -> PyResult<()> {
         let py = group.py();
+        // An array that was resized may be the same as a new one and lie elsewhere by now.
+        self.check_slots(py)?;
         // What a method computes from its options once is part of every later step.
         let _control = ControlGuard::new();
         let (known, number) = (self.slots.len(), self.groups.len());

@@ -180,6 +180,9 @@ class OneCycleLR(LRScheduler):
         for group in self.optimizer.param_groups if self.cycle_momentum else ():
             momentum = self._anneal(group[start], group[end], pct)
             if self._uses_betas:
-                group["betas"] = (momentum, *group["betas"][1:])
+                betas = group["betas"]
+                if not isinstance(betas, (tuple, list)):
+                    raise ValueError(f"a group's betas must be two numbers, got {betas!r}")
+                group["betas"] = (momentum, *betas[1:])
             else:
                 group["momentum"] = momentum

@@ -123,6 +123,11 @@ impl Plan {
         self.blocks.len() - 1
     }
 
+    /// Gives tasks other scalars.
+    pub fn replace_block(&mut self, index: usize, block: Block) {
+        self.blocks[index] = block;
+    }
+
     /// The bytes that the step will read and write.
     pub fn bytes(&self) -> usize {
         self.bytes

@@ -30,7 +30,7 @@ fn count() -> usize {
 }
 
 /// The index of the tier in use: never above what the CPU has.
-pub(super) fn index() -> usize {
+pub fn index() -> usize {
     match CURRENT.load(Ordering::Relaxed) {
         UNKNOWN => {
             let widest = count() - 1;

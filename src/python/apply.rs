@@ -6,6 +6,7 @@ use super::gradients::Arrays;
 use super::inner::{Inner, Outcome, count_error};
 use super::norm::{self, Norm};
 use super::overlap;
+use super::planned::Planned;
 use super::reference;
 use super::scaling::Scaling;
 use super::settings::{NonFinite, Settings};
@@ -29,6 +30,9 @@ impl Inner {
         self.check_home()?;
         self.check_groups(py)?;
         self.check_slots(py)?;
+        if let Some(outcome) = self.repeat(py, &grads, scaling)? {
+            return Ok(outcome);
+        }
         let mut parts = step::parts(&self.slots, grads)?;
         // No method of `self`: slots are borrowed beside it.
         let maker =
@@ -110,7 +114,7 @@ impl Inner {
             reference::run(module.bind(py), rule, slots, groups, parts, scale)?;
             return Ok(Outcome { applied: true, grad_norm });
         }
-        step::plan(slots, groups, &mut self.plan, parts, scale)?;
+        let blocks = step::plan(slots, groups, &mut self.plan, parts, scale)?;
         let clip = match &grad_norm {
             Norm::OnDevice(clip) => Some(clip),
             _ => None,
@@ -120,6 +124,7 @@ impl Inner {
         launches.iter().try_for_each(|launch| launch.run(py))?;
         // SAFETY: `parts` and slots hold the arrays, whose headers were read in this call.
         unsafe { step::run(py, &self.plan) };
+        self.planned = Planned::new(blocks, &self.slots, parts);
         Ok(Outcome { applied: true, grad_norm })
     }
 

@@ -11,6 +11,7 @@ use super::gradients::Arrays;
 use super::group::Group;
 use super::norm::Norm;
 use super::overlap;
+use super::planned::Planned;
 use super::raw;
 use super::settings::Settings;
 use super::slot::Slot;
@@ -36,6 +37,8 @@ pub(super) struct Inner {
     pub(super) home: Option<u32>,
     pub(super) written: Option<Written>,
     pub(super) plan: Plan,
+    /// What the plan is of, if the last step can be repeated.
+    pub(super) planned: Option<Planned>,
     pub(super) cuda: Cuda,
 }
 
@@ -55,6 +58,7 @@ impl Inner {
             home: None,
             written: None,
             plan: Plan::new(),
+            planned: None,
             cuda: Cuda::default(),
         }
     }
@@ -107,9 +111,10 @@ impl Inner {
         Ok(())
     }
 
-    /// The intervals that are written, and what was found to lie outside them, are void.
+    /// The intervals that are written, what was found to lie outside them, and the plan are void.
     pub(super) fn forget_memory(&mut self) {
         self.written = None;
+        self.planned = None;
         for slot in &mut self.slots {
             slot.clear_of = None;
         }

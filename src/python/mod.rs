@@ -12,6 +12,7 @@ mod inner;
 mod lock;
 mod norm;
 mod overlap;
+mod planned;
 mod raw;
 mod reference;
 mod scaling;

@@ -6,11 +6,11 @@ use pyo3::prelude::*;
 use super::array::{Array, Header, Place, shape_text};
 use super::gradients::Arrays;
 use super::group::{Compiled, Group};
+use super::planned::Blocks;
 use super::slot::Slot;
 use super::state::{Grown, Maker, StateArray};
-use crate::engine::{Block, ControlGuard, Plan, Precision, Unsupported, View, threads};
+use crate::engine::{ControlGuard, Plan, Unsupported, View, threads};
 use crate::number::Kind;
-use crate::rules::Clock;
 
 /// Below this the step is shorter than giving the interpreter away and taking it back.
 const DETACH_BYTES: usize = 128 * 1024;
@@ -130,17 +130,17 @@ pub(super) fn detached<T: Send>(py: Python<'_>, bytes: usize, run: impl FnOnce()
     if bytes > DETACH_BYTES { py.detach(run) } else { run() }
 }
 
-/// Plans the parts in host memory.
+/// Plans the parts in host memory; returns what their scalars were computed for.
 pub(super) fn plan(
     slots: &mut [Slot],
     groups: &[Group],
     plan: &mut Plan,
     parts: &[Part<'_>],
     scale: f64,
-) -> PyResult<()> {
+) -> PyResult<Blocks> {
     let _control = ControlGuard::new();
     plan.clear();
-    let mut blocks = Blocks { scale, last: None, all: Vec::new() };
+    let mut blocks = Blocks::new(scale);
     for part in parts {
         let slot = &mut slots[part.slot];
         if slot.header.place != Place::Host {
@@ -154,7 +154,7 @@ pub(super) fn plan(
         unsafe { push(plan, slot, compiled, block, &part.place) }
             .map_err(|error| PyTypeError::new_err(error.to_string()))?;
     }
-    Ok(())
+    Ok(blocks)
 }
 
 /// Runs the plan, without the interpreter if it is long.
@@ -167,37 +167,6 @@ pub(super) unsafe fn run(py: Python<'_>, plan: &Plan) {
     // SAFETY: the caller's promise; without the interpreter too, since another thread that resizes
     // or writes the arrays meanwhile is as unsafe as it is with NumPy itself.
     detached(py, plan.bytes(), || unsafe { plan.run(threads) });
-}
-
-type BlockKey = (usize, Clock, Precision);
-
-/// The scalars of a step, computed once for what has them in common.
-struct Blocks {
-    scale: f64,
-    last: Option<(BlockKey, usize)>,
-    all: Vec<(BlockKey, usize)>,
-}
-
-impl Blocks {
-    fn of(&mut self, plan: &mut Plan, slot: &Slot, compiled: &Compiled, fresh: bool) -> usize {
-        let precision = slot.header.precision();
-        let key = (slot.group, Clock { t: slot.step + 1, fresh }, precision);
-        let found = match self.last {
-            Some(last) if last.0 == key => return last.1,
-            Some(last) => {
-                self.all.push(last);
-                self.all.iter().find(|(known, _)| *known == key).copied()
-            }
-            None => None,
-        };
-        let found = found.unwrap_or_else(|| {
-            let scalars = compiled.method.scalars(key.1);
-            let block = Block::new(scalars, &compiled.prelude, precision).scaled(self.scale);
-            (key, plan.block(block))
-        });
-        self.last = Some(found);
-        found.1
-    }
 }
 
 /// SAFETY: as for `Plan::push`.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import pickle
 import tempfile
@@ -211,7 +212,9 @@ def _path(random: Random) -> tuple[int, ...]:
 def _header(random: Random, data: bytes) -> bytes:
     """Change the description of the tensors, and the length of the file with it perhaps."""
     header, body = _unpacked(data)
-    header = mangled(header, _path(random)[:3], random.choice(HOW), random.choice(VALUES))
+    header = mangled(
+        header, _path(random)[:3], random.choice(HOW), copy.deepcopy(random.choice(VALUES))
+    )
     if random.random() < 0.1:
         body += bytes(random.choice((1, 4, 8, 24)))
     return _packed(header, body)
@@ -225,7 +228,9 @@ def _content(random: Random, data: bytes) -> bytes:
         key = next(iter(metadata))
         content = json.loads(metadata[key])
         for _ in range(random.choice((1, 1, 2))):
-            content = mangled(content, _path(random), random.choice(HOW), random.choice(VALUES))
+            content = mangled(
+                content, _path(random), random.choice(HOW), copy.deepcopy(random.choice(VALUES))
+            )
         metadata[key] = json.dumps(content)
     except (TypeError, LookupError, ValueError, StopIteration, RecursionError):
         return data  # an earlier damage has left none

@@ -19,8 +19,10 @@ mod linux {
 
     impl Placement {
         pub(in crate::engine) fn of(pool: &ThreadPool) -> Self {
+            // By its number: older C libraries have no function of that name.
             // SAFETY: it has no arguments and cannot fail.
-            let threads = pool.broadcast(|_| unsafe { libc::gettid() });
+            let id = || unsafe { libc::syscall(libc::SYS_gettid) };
+            let threads = pool.broadcast(|_| id() as libc::pid_t);
             Placement { threads, avoided: AtomicI32::new(-1) }
         }
 

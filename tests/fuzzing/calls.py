@@ -48,7 +48,8 @@ EDITS = (
 MANGLES = ("replace", "remove", "add", "shape", "dtype", "negative", "twice", "reversed")
 COPIES = ("copy", "deepcopy", "pickle")
 CALLS = {
-    "step": 50,
+    "step": 40,
+    "again": 15,
     "update": 12,
     "option": 6,
     "make": 7,
@@ -57,7 +58,7 @@ CALLS = {
     "touch": 3,
     "touch_state": 2,
     "edit": 1,
-    "add": 2,
+    "add": 3,
     "load": 4,
     "copied": 2,
     "reset": 1,
@@ -138,6 +139,9 @@ class Caller(Chooser):
         if not opt._bound and not self.maybe(0.02):
             return self.update(world, slot)
         return ("step", slot, self.gradients(world, slot, opt._parameters()), self.scaling())
+
+    def again(self, _: World, slot: int) -> tuple[Any, ...]:
+        return ("again", slot, self.scaling() if self.maybe(0.2) else {})
 
     def update(self, world: World, slot: int) -> tuple[Any, ...]:
         random = self.random

@@ -85,6 +85,7 @@ def replay(session: Session) -> None:
                 call[0]
                 in (
                     "step",
+                    "again",
                     "update",
                     "option",
                     "edit",

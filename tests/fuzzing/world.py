@@ -47,6 +47,10 @@ class World:
         self.arrays: list[Any] = [None] * ARRAYS
         self.optimizers: list[Any] = [None] * OPTIMIZERS
         self.schedulers: list[Any] = [None] * OPTIMIZERS
+        #: What came to each optimizer's last step or update that was not refused; a refused one
+        #: must not even let an array go.
+        self.params: list[Any] = [None] * OPTIMIZERS
+        self.grads: list[Any] = [None] * OPTIMIZERS
         #: Arrays that others are views of: NumPy itself would leave those dangling at a resize.
         self.viewed: list[Any] = []
 
@@ -163,12 +167,30 @@ class World:
         return [{key: self.build(value) for key, value in group.items()} for group in groups]
 
     def step(self, slot: int, grads: Any, scaling: dict[str, Any]) -> Any:
-        given = {key: self.build(value) for key, value in scaling.items()}
-        return self.optimizers[slot].step(self.build(grads), **given)
+        built = self.build(grads)
+        done = self._step(slot, built, scaling)
+        self.grads[slot] = None if "Sneaky" in repr(grads) else built
+        return done
 
     def update(self, slot: int, params: Any, grads: Any, scaling: dict[str, Any]) -> Any:
+        built = self.build(grads)
+        done = self._update(slot, params, built, scaling)
+        self.params[slot], self.grads[slot] = params, None if "Sneaky" in repr(grads) else built
+        return done
+
+    def again(self, slot: int, scaling: dict[str, Any]) -> Any:
+        """With the very gradients of the last time."""
+        if self.optimizers[slot]._bound:
+            return self._step(slot, self.grads[slot], scaling)
+        return self._update(slot, self.params[slot], self.grads[slot], scaling)
+
+    def _step(self, slot: int, grads: Any, scaling: dict[str, Any]) -> Any:
         given = {key: self.build(value) for key, value in scaling.items()}
-        return self.optimizers[slot].update(self.build(params), self.build(grads), **given)
+        return self.optimizers[slot].step(grads, **given)
+
+    def _update(self, slot: int, params: Any, grads: Any, scaling: dict[str, Any]) -> Any:
+        given = {key: self.build(value) for key, value in scaling.items()}
+        return self.optimizers[slot].update(self.build(params), grads, **given)
 
     def option(self, slot: int, group: int, name: Any, value: Any) -> None:
         groups = self.optimizers[slot].param_groups

@@ -40,6 +40,23 @@ def interrupted(work, longest):
         armed = False
 """
 
+#: What is left of loading one thing after the other: the places among `wanted`.
+LEFT = (
+    TIMER
+    + """
+def left(loads, told, wanted, longest):
+    def back_and_forth():
+        for load in loads:
+            load()
+
+    seen = set()
+    for _ in range(300):
+        interrupted(back_and_forth, longest)
+        seen.add(wanted.index(told()))
+    return seen
+"""
+)
+
 STEPPING = (
     TIMER
     + """
@@ -77,7 +94,7 @@ def test_steps_many_times(options: str) -> None:
 
 
 LOADING = (
-    TIMER
+    LEFT
     + """
 import copy
 opt = made(nonfinite="skip")
@@ -93,15 +110,9 @@ def told(saved):
     return group["lr"], saved["skipped_steps"], [s["step"] for s in state.values()], [
         s["exp_avg"].tobytes() for s in state.values()]
 
+loads = [lambda: opt.load_state_dict(first), lambda: opt.load_state_dict(second)]
 wanted = [told(first), told(second)]
-seen = set()
-for _ in range(300):
-    def back_and_forth():
-        opt.load_state_dict(first)
-        opt.load_state_dict(second)
-    interrupted(back_and_forth, 0.003)
-    seen.add(wanted.index(told(opt.state_dict())))
-print(seen)
+print(left(loads, lambda: told(opt.state_dict()), wanted, 0.003))
 """
 )
 
@@ -111,7 +122,7 @@ def test_loading() -> None:
 
 
 CHECKPOINTS = (
-    TIMER
+    LEFT
     + """
 import os, tempfile
 opt = made(nonfinite="skip")
@@ -130,15 +141,8 @@ for path in paths:
     fs.save_checkpoint(path, **parts)
     wanted.append(told())
 
-def back_and_forth():
-    for path in paths:
-        fs.load_checkpoint(path, **parts)
-
-seen = set()
-for _ in range(300):
-    interrupted(back_and_forth, 0.01)
-    seen.add(wanted.index(told()))
-print(seen)
+loads = [lambda path=path: fs.load_checkpoint(path, **parts) for path in paths]
+print(left(loads, told, wanted, 0.01))
 """
 )
 

@@ -13,8 +13,8 @@ use std::thread::{self, Thread};
 
 use super::threads;
 
-/// Below this traffic two threads that were awake gain less than waking one that sleeps costs: some
-/// 8 microseconds for the caller, and 50 until it begins.
+/// Below this traffic two threads that were awake gain less than waking one that sleeps costs the
+/// caller: some 8 microseconds.
 const PARALLEL_BYTES: usize = 1024 * 1024;
 
 /// A piece moves about this much, so that beginning it costs nothing beside it.

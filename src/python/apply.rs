@@ -34,9 +34,7 @@ impl Inner {
             return Ok(outcome);
         }
         let mut parts = step::parts(&self.slots, grads)?;
-        // No method of `self`: slots are borrowed beside it.
-        let maker =
-            Maker { factory: self.settings.state_factory.as_ref(), names: self.names.as_deref() };
+        let maker = Maker::new(&self.settings, self.names.as_deref());
         let made = step::make_states(py, &mut self.slots, &self.groups, &mut parts, &maker)?;
         if !made.is_empty() {
             self.forget_memory();

@@ -201,10 +201,6 @@ impl Inner {
         self.settings.state_factory.as_ref().map(|_| process::id())
     }
 
-    pub(super) fn maker(&self) -> Maker<'_> {
-        Maker { factory: self.settings.state_factory.as_ref(), names: self.names.as_deref() }
-    }
-
     /// New arrays, not kept, for the state of a parameter: by name and type.
     pub(super) fn new_states<'py>(
         &self,
@@ -212,12 +208,13 @@ impl Inner {
         i: usize,
         wanted: &[(String, String)],
     ) -> PyResult<Vec<Bound<'py, PyAny>>> {
+        let maker = Maker::new(&self.settings, self.names.as_deref());
         let mut made = Vec::with_capacity(wanted.len());
         for (name, dtype) in wanted {
             let (Some(kind), true) = (Kind::named(dtype), i < self.slots.len()) else {
                 return Err(PyValueError::new_err(format!("no state {dtype} of parameter {i}")));
             };
-            made.push(self.maker().make(py, &self.slots, i, name, kind)?);
+            made.push(maker.make(py, &self.slots, i, name, kind)?);
         }
         if self.settings.state_factory.is_some() {
             overlap::check_new(py, &self.slots, made.iter().map(|state| (i, state)))?;

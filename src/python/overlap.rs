@@ -7,7 +7,7 @@ use pyo3::prelude::*;
 
 use super::array::{Array, Header};
 use super::slot::Slot;
-use super::state::StateArray;
+use super::state::{self, StateArray};
 use super::step::{Gradient, Part};
 use crate::engine::Written;
 
@@ -59,8 +59,7 @@ impl<'py> Places<'py> {
     }
 
     fn add_state(&mut self, py: Python<'py>, slot: &Slot, state: &StateArray) {
-        let label = format!("state {:?} of {}", state.name, slot.label);
-        self.add(label, state.array.bind(py), &state.header);
+        self.add(state::label(&state.name, &slot.label), state.array.bind(py), &state.header);
     }
 }
 

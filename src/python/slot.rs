@@ -7,7 +7,7 @@ use pyo3::types::PyWeakrefReference;
 
 use super::array::{Array, Header, Held, Place, shape_text};
 use super::group::Compiled;
-use super::state::StateArray;
+use super::state::{self, StateArray};
 use crate::engine::{Kinds, Precision, Prepared};
 use crate::number::Kind;
 use crate::rules::MAX_STATES;
@@ -155,7 +155,7 @@ impl Slot {
         }
         for state in &mut self.states {
             let array = state.array.bind(py);
-            let label = format!("state {:?} of {}", state.name, self.label);
+            let label = state::label(&state.name, &self.label);
             let now = Header::of_written(&array, &label)?;
             if now.shape != self.header.shape || now.format.kind != state.header.format.kind {
                 return Err(PyValueError::new_err(format!(

@@ -6,6 +6,7 @@ use pyo3::types::PyString;
 
 use super::array::{Array, Header, Held, shape_text};
 use super::group::Group;
+use super::settings::Settings;
 use super::slot::Slot;
 use crate::number::{Format, Kind};
 
@@ -15,9 +16,14 @@ pub(super) struct StateArray {
     pub(super) header: Header,
 }
 
+/// What errors call the state of a parameter.
+pub(super) fn label(name: &str, of: &str) -> String {
+    format!("state {name:?} of {of}")
+}
+
 impl StateArray {
     pub(super) fn new(name: String, array: Bound<'_, PyAny>, of: &str) -> PyResult<Self> {
-        let label = format!("state {name:?} of {of}");
+        let label = label(&name, of);
         let array = Array::plain(&array, &label, "wanted an array")?;
         let header = Header::of_written(&array, &label)?;
         Ok(StateArray { name, array: array.hold(), header })
@@ -29,11 +35,15 @@ pub(super) type Grown = (usize, usize);
 
 /// Who makes state: the user's factory, or NumPy and CuPy.
 pub(super) struct Maker<'a> {
-    pub(super) factory: Option<&'a Py<PyAny>>,
-    pub(super) names: Option<&'a [Py<PyString>]>,
+    factory: Option<&'a Py<PyAny>>,
+    names: Option<&'a [Py<PyString>]>,
 }
 
-impl Maker<'_> {
+impl<'a> Maker<'a> {
+    pub(super) fn new(settings: &'a Settings, names: Option<&'a [Py<PyString>]>) -> Self {
+        Maker { factory: settings.state_factory.as_ref(), names }
+    }
+
     /// A new array for the state of a slot, with whatever is in it. A factory is Python code: what
     /// was known of any array before is to be checked again.
     pub(super) fn make(

@@ -2,7 +2,9 @@
 
 mod apply;
 mod array;
+mod calling;
 mod clip;
+mod container;
 mod core;
 mod cuda;
 mod gradients;
@@ -10,8 +12,10 @@ mod group;
 mod guard;
 mod inner;
 mod lock;
+mod memory;
 mod norm;
 mod overlap;
+mod owner;
 mod planned;
 mod raw;
 mod reference;

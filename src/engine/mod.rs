@@ -5,6 +5,7 @@
 
 mod control;
 mod driver;
+mod fill;
 mod kernel;
 mod leaf;
 mod norm;
@@ -17,9 +18,11 @@ pub mod threads;
 pub mod tier;
 mod tile;
 mod view;
+mod walk;
 mod work;
 
 pub use control::ControlGuard;
+pub use fill::fill;
 pub use kernel::{Block, CompileKernel, Kernel, Kinds, Precision, compile};
 pub use leaf::{LANES, LEAF};
 pub use norm::{Arrays, Leaves, clip_factor};

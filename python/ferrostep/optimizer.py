@@ -142,7 +142,8 @@ class Optimizer(Core):
     @property
     def state(self) -> Mapping[int | str, Mapping[str, Any]]:
         """Each stepped parameter's state, by position or name: "step" and live arrays."""
-        if (pending := self._pending) is not None:
+        pending: Pending | None = self._pending
+        if pending is not None:
             return pending.state
         return State(self, self._keys())
 
@@ -209,6 +210,7 @@ class Optimizer(Core):
         given, pending = read_params(params), self._pending
         if not given.arrays:
             raise ValueError("optimizer got an empty parameter list")
+        self._group_sizes()  # groups that were edited from outside are refused
         core = Core()
         self._start_core(core)
         names, arrays = given.names, given.arrays
@@ -297,6 +299,7 @@ class Optimizer(Core):
         (1, 0.1)
         """
         if (pending := self._pending) is not None:
+            self._group_sizes()
             saved = pending.state_dict(self._groups)
             return deepcopy(saved) if copy else saved
         return _state_dict.make(self, self._groups, self._names, copy=copy)
@@ -317,6 +320,7 @@ class Optimizer(Core):
     def _plan_load(self, state_dict: Mapping[str, Any]) -> Callable[[], None]:
         """Check all of `state_dict`, and return what takes it over, without Python code."""
         if not self._bound:
+            self._group_sizes()  # groups that were edited from outside are refused
             pending, skipped, options = pending_from(state_dict, type(self), self._groups)
             return partial(self._await, pending, skipped, options)
         groups, steps, arrays, skipped = _state_dict.read(

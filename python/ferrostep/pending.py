@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -27,7 +27,7 @@ class Pending:
     @property
     def state(self) -> Mapping[int | str, Mapping[str, Any]]:
         """As an optimizer shows its state."""
-        keys = self.names if self.names is not None else range(len(self.params))
+        keys: Iterable[int | str] = range(len(self.params)) if self.names is None else self.names
         return MappingProxyType(
             {
                 key: MappingProxyType(self.entries[param])

@@ -80,10 +80,6 @@ impl<'py> Array<'py> {
         }
     }
 
-    pub(super) fn is(&self, other: &Self) -> bool {
-        self.object().is(other.object())
-    }
-
     pub(super) fn hold(self) -> Held {
         match self {
             Array::Host(array) => Held::Host(array.unbind()),

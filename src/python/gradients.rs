@@ -7,6 +7,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyString, PyTuple};
 
 use super::array::{Array, exactly, ndarray};
+use crate::engine::memory::Grow;
 
 /// An array for each parameter, None for one that is skipped.
 pub(super) type Arrays<'py> = Vec<Option<Array<'py>>>;
@@ -56,7 +57,11 @@ pub(super) fn collect<'py>(
             flat.get_type().name()?
         )));
     }
-    flat.try_iter()?.enumerate().map(|(i, g)| one(g?, i, &label)).collect()
+    let mut arrays = Vec::new();
+    for (i, g) in flat.try_iter()?.enumerate() {
+        arrays.try_push(one(g?, i, &label)?)?;
+    }
+    Ok(arrays)
 }
 
 fn one<'py>(

@@ -10,6 +10,7 @@ mod group;
 mod guard;
 mod inner;
 mod lock;
+mod memory;
 mod norm;
 mod overlap;
 mod planned;

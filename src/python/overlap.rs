@@ -16,7 +16,7 @@ pub(super) fn check_disjoint(
     places: &[(String, Array<'_>)],
     intervals: Vec<(Range<usize>, usize)>,
 ) -> PyResult<()> {
-    let written = Written::new(intervals.clone());
+    let written = Written::new(intervals.clone())?;
     for (range, owner) in intervals {
         for other in written.hits(range).filter(|other| *other < owner) {
             let ((a, first), (b, second)) = (&places[other], &places[owner]);
@@ -86,7 +86,7 @@ pub(super) fn written(py: Python<'_>, slots: &[Slot]) -> PyResult<Written> {
             intervals.extend(header.view().extent().map(|range| (range, i)));
         }
     }
-    Ok(Written::new(intervals))
+    Ok(Written::new(intervals)?)
 }
 
 /// Refuses a gradient that shares memory with what is written.

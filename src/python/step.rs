@@ -2,6 +2,7 @@
 
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
+use smallvec::SmallVec;
 
 use super::array::{Array, Header, Place, shape_text};
 use super::gradients::Arrays;
@@ -9,8 +10,9 @@ use super::group::{Compiled, Group};
 use super::planned::Blocks;
 use super::slot::Slot;
 use super::state::{Grown, Maker, StateArray};
-use crate::engine::{ControlGuard, Plan, Unsupported, View, threads};
+use crate::engine::{ControlGuard, Plan, Unplanned, View, threads};
 use crate::number::Kind;
+use crate::rules::MAX_STATES;
 
 /// Below this the step is shorter than giving the interpreter away and taking it back.
 const DETACH_BYTES: usize = 128 * 1024;
@@ -147,12 +149,11 @@ pub(super) fn plan(
             continue;
         }
         let compiled = groups[slot.group].compiled()?;
-        let block = blocks.of(plan, slot, compiled, part.fresh);
+        let block = blocks.of(plan, slot, compiled, part.fresh)?;
         // SAFETY: all headers were read or compared in this call, under the lock; parameters and
         // states are writable and disjoint (`written`), gradients overlap none of them
         // (`check_gradient`), and slots and `parts` hold every array until the run is over.
-        unsafe { push(plan, slot, compiled, block, &part.place) }
-            .map_err(|error| PyTypeError::new_err(error.to_string()))?;
+        unsafe { push(plan, slot, compiled, block, &part.place) }?;
     }
     Ok(blocks)
 }
@@ -176,17 +177,16 @@ unsafe fn push(
     compiled: &Compiled,
     block: usize,
     place: &Gradient,
-) -> Result<(), Unsupported> {
+) -> Result<(), Unplanned> {
     if let Gradient::InPlace(data, kind) = place
         && let Some(prepared) = slot.prepared(compiled, *kind)
     {
         // SAFETY: passed on from the caller.
-        unsafe { plan.push_prepared(prepared, block, *data as *const u8) };
-        return Ok(());
+        return Ok(unsafe { plan.push_prepared(prepared, block, *data as *const u8) }?);
     }
     let Compiled { kernel, prelude, .. } = compiled;
     let (p, g) = (slot.header.view(), place.view(&slot.header));
-    let states: Vec<_> =
+    let states: SmallVec<[View; MAX_STATES]> =
         slot.ready_states(kernel.states()).map(|state| state.header.view()).collect();
     // SAFETY: passed on from the caller.
     unsafe { plan.push(*kernel, prelude.coupled_decay(), block, &p, &g, &states) }

@@ -1,5 +1,7 @@
 //! Against the clause written out on an index, at every tier and thread count.
 
+#![allow(clippy::unwrap_used)]
+
 use half::f16;
 
 use super::{Arrays, Leaves, clip_factor};
@@ -39,21 +41,27 @@ fn values(n: usize, seed: u64) -> Vec<f64> {
 
 fn view<T>(data: &[T], format: Format, shape: &[usize], strides: &[isize]) -> View {
     let data = data.as_ptr().cast_mut().cast();
-    View { data, format, shape: shape.to_vec(), strides: strides.to_vec() }
+    View { data, format, shape: shape.into(), strides: strides.into() }
 }
 
 fn flat<T>(data: &[T], kind: Kind) -> View {
     view(data, Format::native(kind), &[data.len()], &[size_of::<T>() as isize])
 }
 
+fn collected(arrays: &[(View, Precision)]) -> Arrays {
+    let mut collected = Arrays::default();
+    arrays.iter().for_each(|(view, precision)| collected.push(view, *precision).unwrap());
+    collected
+}
+
 fn leaves(arrays: &[(View, Precision)], threads: usize) -> Leaves {
     // SAFETY: the tests keep the arrays.
-    unsafe { arrays.iter().cloned().collect::<Arrays>().squares(threads) }
+    unsafe { collected(arrays).squares(threads) }.unwrap()
 }
 
 fn first_nonfinite(arrays: &[(View, Precision)], threads: usize) -> Option<usize> {
     // SAFETY: as above.
-    unsafe { arrays.iter().cloned().collect::<Arrays>().first_nonfinite(threads) }
+    unsafe { collected(arrays).first_nonfinite(threads) }.unwrap()
 }
 
 fn check(arrays: &[(View, Precision)], wanted: f64, what: &str) {

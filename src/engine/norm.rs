@@ -166,12 +166,12 @@ fn fold(mut sums: Vec<f64>) -> f64 {
     sums.first().copied().unwrap_or(0.0)
 }
 
-/// What gradients of this norm are multiplied by: `max_norm / (norm + 1e-6)` where that is below
-/// 1, else 1, also if it is NaN.
+/// What gradients of this norm are multiplied by: `max_norm / (norm + 1e-6)`, NaN of a NaN norm, but
+/// 1 where that is above 1; and 1 where `max_norm` is infinite and so bounds nothing.
 pub fn clip_factor(norm: f64, max_norm: f64) -> f64 {
     let _control = ControlGuard::new();
     let factor = max_norm / (norm + 1e-6);
-    if factor < 1.0 { factor } else { 1.0 }
+    if factor > 1.0 || max_norm == f64::INFINITY { 1.0 } else { factor }
 }
 
 #[cfg(test)]

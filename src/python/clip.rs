@@ -93,7 +93,7 @@ fn checked<'py>(
     Ok(written)
 }
 
-/// `max_norm / (norm + 1e-6)` where that is below 1, else 1.
+/// What arrays of this norm are multiplied by.
 #[pyfunction(name = "clip_factor")]
 pub(super) fn factor(norm: f64, max_norm: f64) -> f64 {
     clip_factor(norm, max_norm)

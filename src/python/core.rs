@@ -85,8 +85,10 @@ impl Core {
     /// max_norm
     ///     Scale the gradients down so that their joint Euclidean norm, after `grad_scale`, is at
     ///     most this (Pascanu, Mikolov & Bengio 2013, arXiv:1211.5063): by
-    ///     ``max_norm/(norm + 1e-6)`` where that is below 1. At least 0; ``inf`` only measures.
-    ///     The norm costs one more pass that reads the gradients. None (the default) for no clipping.
+    ///     ``max_norm/(norm + 1e-6)`` where that is below 1. A NaN norm makes every parameter that
+    ///     has a gradient NaN (see `nonfinite` for other ways), an infinite one gives the factor 0.
+    ///     At least 0; ``inf`` only measures, whatever the norm. The norm costs one more pass that
+    ///     reads the gradients. None (the default) for no clipping.
     ///
     /// Returns
     /// -------

@@ -222,11 +222,15 @@ fn the_first_array_that_is_not_finite_is_found() {
 }
 
 #[test]
-fn the_factor_is_below_one_or_one() {
+fn the_factor_is_at_most_one_and_nan_of_nan() {
     assert_eq!(clip_factor(2.0, 1.0), 1.0 / (2.0 + 1e-6));
     assert_eq!(clip_factor(0.5, 1.0), 1.0);
     assert_eq!(clip_factor(0.0, 0.0), 0.0);
-    assert_eq!(clip_factor(f64::NAN, 1.0), 1.0);
+    assert!(clip_factor(f64::NAN, 1.0).is_nan() && clip_factor(f64::NAN, 0.0).is_nan());
+    assert_eq!(clip_factor(f64::NAN, f64::INFINITY), 1.0);
+    assert_eq!(clip_factor(1.0, f64::MAX), 1.0);
+    assert!(clip_factor(f64::NAN, f64::MAX).is_nan());
+    assert_eq!(clip_factor(f64::INFINITY, f64::MAX), 0.0);
     assert_eq!(clip_factor(f64::INFINITY, 1.0), 0.0);
     assert_eq!(clip_factor(f64::INFINITY, f64::INFINITY), 1.0);
 }

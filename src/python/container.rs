@@ -55,9 +55,7 @@ impl Container {
     pub(super) fn check(&self, py: Python<'_>) -> PyResult<()> {
         let entries = &self.entries;
         let unchanged = match &self.object {
-            Object::List(list) => {
-                raw::begins_with(list.bind(py), entries.iter().map(Py::as_ptr))
-            }
+            Object::List(list) => raw::begins_with(list.bind(py), entries.iter().map(Py::as_ptr)),
             Object::Dict(dict, names) => {
                 let mut known = names.iter().zip(entries);
                 raw::first_entries(dict.bind(py), entries.len(), |key, value| {

@@ -223,7 +223,8 @@ fn compile(
     known: &Bound<'_, PyDict>,
 ) -> PyResult<Compiled> {
     static IDS: AtomicU64 = AtomicU64::new(0);
-    let normal = calling::call(settings.read.bind(changed.py()), (changed, known))?.cast_into::<PyDict>()?;
+    let normal =
+        calling::call(settings.read.bind(changed.py()), (changed, known))?.cast_into::<PyDict>()?;
     let options = read_options(&normal)?;
     let prelude = PreludeOptions::read(&options).map_err(internal)?;
     let (method, kernel) = engine::compile(&settings.rule, &options).map_err(internal)?;

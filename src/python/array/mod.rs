@@ -103,9 +103,7 @@ impl<'py> Array<'py> {
     /// A new array of this one's shape and order, in the same place, with whatever is there.
     pub(super) fn empty_like(&self, dtype: &str) -> PyResult<Bound<'py, PyAny>> {
         match self {
-            Array::Host(array) => {
-                host::empty_like(array, PyArrayDescr::new(array.py(), dtype)?)
-            }
+            Array::Host(array) => host::empty_like(array, PyArrayDescr::new(array.py(), dtype)?),
             Array::Device(array) => backend(array.py(), "empty_like", (array, dtype)),
         }
     }

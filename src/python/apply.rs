@@ -56,8 +56,10 @@ impl Inner {
             for part in &parts {
                 self.slots[part.slot].step += 1;
             }
+            self.skips_in_a_row = 0;
         } else {
             self.skipped += 1;
+            self.skips_in_a_row += 1;
         }
         Ok(outcome)
     }
@@ -96,12 +98,9 @@ impl Inner {
             let found = norm::find_nonfinite(py, &mut self.cuda, &self.slots, parts)?;
             if found.is_some() || matches!(grad_norm, Norm::Known(_)) {
                 if *nonfinite == NonFinite::Skip {
-                    return Ok(Outcome { applied: false, grad_norm });
+                    return Ok(Outcome { applied: false, grad_norm, nonfinite: found });
                 }
-                let message = match found {
-                    Some(i) => format!("the gradient of {} is not finite", self.slots[i].label),
-                    None => "the norm of the gradients overflows float64".to_owned(),
-                };
+                let message = self.not_finite(found);
                 return Err(PyErr::from_value(nonfinite_error.bind(py).call1((message,))?));
             }
         }
@@ -110,7 +109,7 @@ impl Inner {
         let scale = grad_norm.scale(grad_scale, max_norm);
         if let Some(module) = reference {
             reference::run(module.bind(py), rule, slots, groups, parts, scale)?;
-            return Ok(Outcome { applied: true, grad_norm });
+            return Ok(Outcome::applied(grad_norm));
         }
         let blocks = step::plan(slots, groups, &mut self.plan, parts, scale)?;
         let clip = match &grad_norm {
@@ -123,7 +122,15 @@ impl Inner {
         // SAFETY: `parts` and slots hold the arrays, whose headers were read in this call.
         unsafe { step::run(py, &self.plan) };
         self.planned = Planned::new(blocks, &self.slots, parts);
-        Ok(Outcome { applied: true, grad_norm })
+        Ok(Outcome::applied(grad_norm))
+    }
+
+    /// Why a step was not applied: a slot's gradient, or the norm of all.
+    pub(super) fn not_finite(&self, found: Option<usize>) -> String {
+        match found {
+            Some(i) => format!("the gradient of {} is not finite", self.slots[i].label),
+            None => "the norm of the gradients overflows float64".to_owned(),
+        }
     }
 
     fn check_overlap(&mut self, py: Python<'_>, parts: &[Part<'_>]) -> PyResult<()> {

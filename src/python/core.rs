@@ -3,18 +3,17 @@
 
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyList, PyString, PyTuple};
 
-use super::StepInfo;
 use super::array::Array;
 use super::gradients::{self, Arrays};
 use super::guard::guarded;
 use super::inner::{Inner, Outcome};
 use super::lock::{Lock, Locked};
-use super::norm::Norm;
+use super::log;
 use super::scaling::Scaling;
 use super::settings::{NonFinite, Settings};
+use super::step_info::{self, StepInfo};
 
 #[pyclass(frozen, subclass, module = "ferrostep._native")]
 pub(super) struct Core {
@@ -91,8 +90,8 @@ impl Core {
     /// Returns
     /// -------
     /// StepInfo
-    ///     `applied` is False if ``nonfinite="skip"`` left the step out; `grad_norm` is the norm
-    ///     before clipping, None without `max_norm`.
+    ///     `applied` is False if ``nonfinite="skip"`` left the step out, for the gradient of
+    ///     `nonfinite`; `grad_norm` is the norm before clipping, None without `max_norm`.
     ///
     /// Raises
     /// ------
@@ -127,7 +126,8 @@ impl Core {
                     "this optimizer is unbound (made without params): use update()",
                 ));
             }
-            info(py, inner.step(py, grads, scaling)?)
+            let outcome = inner.step(py, grads, scaling)?;
+            info(py, locked, outcome)
         })
     }
 
@@ -192,6 +192,9 @@ impl Core {
             }
             let arrays = gradients::plain(params, inner.names.as_deref());
             drop(locked);
+            if params.is_instance_of::<StepInfo>() {
+                return Err(step_info::taken_for_an_array());
+            }
             let arrays = match arrays {
                 Some(arrays) => arrays,
                 None => slf
@@ -204,7 +207,7 @@ impl Core {
             let inner = started(&mut locked)?;
             let outcome = inner.take(arrays).and_then(|()| inner.step(py, grads, scaling));
             inner.release(outcome.is_ok());
-            info(py, outcome?)
+            info(py, locked, outcome?)
         })
     }
 
@@ -279,17 +282,23 @@ fn started<'a>(inner: &'a mut Locked<'_, Option<Inner>>) -> PyResult<&'a mut Inn
     })
 }
 
-/// What a step returns; without a norm, one of two constants.
-fn info(py: Python<'_>, outcome: Outcome) -> PyResult<Py<StepInfo>> {
-    static CONSTANTS: [PyOnceLock<Py<StepInfo>>; 2] = [PyOnceLock::new(), PyOnceLock::new()];
-    let Outcome { applied, grad_norm } = outcome;
-    match grad_norm {
-        Norm::NotAsked => {
-            let made = || Py::new(py, StepInfo { applied, grad_norm: Norm::NotAsked });
-            Ok(CONSTANTS[usize::from(applied)].get_or_try_init(py, made)?.clone_ref(py))
-        }
-        grad_norm => Py::new(py, StepInfo { applied, grad_norm }),
+/// What a step returns. One that was left out is told to the log first, without the lock.
+fn info(
+    py: Python<'_>,
+    mut locked: Locked<'_, Option<Inner>>,
+    outcome: Outcome,
+) -> PyResult<Py<StepInfo>> {
+    let Outcome { applied, grad_norm, nonfinite } = outcome;
+    if applied {
+        return StepInfo::applied(py, grad_norm);
     }
+    let inner = started(&mut locked)?;
+    let info = StepInfo::skipped(grad_norm, nonfinite.map(|i| inner.key(py, i)));
+    let cause = inner.not_finite(nonfinite);
+    let (in_a_row, total) = (inner.skips_in_a_row, inner.skipped);
+    drop(locked);
+    log::skipped(py, &cause, in_a_row, total)?;
+    Py::new(py, info)
 }
 
 impl Core {

@@ -7,6 +7,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyString, PyTuple};
 
 use super::array::{Array, exactly, ndarray};
+use super::imported::is_of;
 
 /// An array for each parameter, None for one that is skipped.
 pub(super) type Arrays<'py> = Vec<Option<Array<'py>>>;
@@ -74,9 +75,7 @@ fn one<'py>(
     if let Some(array) = Array::on_device(&g)? {
         return Ok(Some(array));
     }
-    let py = g.py();
-    let numpy = py.import("numpy")?;
-    if g.is_instance(&numpy.getattr("ma")?.getattr("MaskedArray")?)? {
+    if is_of(&g, "numpy.ma", "MaskedArray")? {
         return Err(PyTypeError::new_err(format!(
             "the gradient of {} is a masked array; fill it first, g.filled(0.0)",
             label(i)
@@ -89,7 +88,7 @@ fn one<'py>(
             g.get_type().name()?
         )));
     }
-    let array = numpy.call_method1("asarray", (&g,))?;
+    let array = g.py().import("numpy")?.call_method1("asarray", (&g,))?;
     let array = array.cast_into::<PyUntypedArray>().map_err(|error| {
         PyValueError::new_err(format!("the gradient of {} is no array: {error}", label(i)))
     })?;

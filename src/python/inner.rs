@@ -16,6 +16,7 @@ use super::raw;
 use super::settings::Settings;
 use super::slot::Slot;
 use super::state::{Maker, StateArray};
+use super::step_info::Key;
 use crate::engine::{ControlGuard, Plan, Written, process};
 use crate::number::Kind;
 
@@ -23,6 +24,14 @@ use crate::number::Kind;
 pub(super) struct Outcome {
     pub(super) applied: bool,
     pub(super) grad_norm: Norm,
+    /// The slot of the gradient for which it was not applied, if it was for one.
+    pub(super) nonfinite: Option<usize>,
+}
+
+impl Outcome {
+    pub(super) fn applied(grad_norm: Norm) -> Self {
+        Outcome { applied: true, grad_norm, nonfinite: None }
+    }
 }
 
 pub(super) struct Inner {
@@ -33,6 +42,7 @@ pub(super) struct Inner {
     /// Whether parameters come with each call instead of being held.
     pub(super) unbound: bool,
     pub(super) skipped: u64,
+    pub(super) skips_in_a_row: u64,
     /// The process whose factory made the state: one that was forked may share its memory.
     pub(super) home: Option<u32>,
     pub(super) written: Option<Written>,
@@ -55,6 +65,7 @@ impl Inner {
             names: None,
             unbound,
             skipped: 0,
+            skips_in_a_row: 0,
             home: None,
             written: None,
             plan: Plan::new(),
@@ -132,6 +143,14 @@ impl Inner {
             slot.take(array)?;
         }
         Ok(())
+    }
+
+    /// A parameter's key in the optimizer's state.
+    pub(super) fn key(&self, py: Python<'_>, i: usize) -> Key {
+        match self.names.as_ref().and_then(|names| names.get(i)) {
+            Some(name) => Key::Name(name.clone_ref(py)),
+            None => Key::Position(i),
+        }
     }
 
     pub(super) fn release(&mut self, succeeded: bool) {
@@ -263,6 +282,7 @@ impl Inner {
             group.dict.bind(py).update(options.as_mapping())?;
         }
         self.skipped = skipped;
+        self.skips_in_a_row = 0;
         for ((slot, states), step) in self.slots.iter_mut().zip(loaded).zip(steps) {
             slot.set_states(states);
             slot.step = step.unwrap_or(0);

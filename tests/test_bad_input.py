@@ -240,12 +240,15 @@ def test_two_layers_under_one_key() -> None:
     opt = fs.Momentum()
     first, second = np.ones(3), np.ones(3)
     opt.update({"W": first}, {"W": np.ones(3)})
-    with pytest.raises(ValueError, match="two layers would share one state"):
+    with pytest.raises(ValueError, match="two layers or runs would share one state"):
         opt.update({"W": second}, {"W": np.ones(3)})
     np.testing.assert_array_equal(second, 1)
     opt.update({"W": first[:]}, {"W": np.ones(3)})  # another view of the same memory
     del first
-    opt.update({"W": second}, {"W": np.ones(3)})  # the last array is gone: its heir
+    with pytest.raises(ValueError, match="two layers or runs would share one state"):
+        opt.update({"W": second}, {"W": np.ones(3)})  # also where the last array is gone
+    opt.rebind({"W": second})
+    opt.update({"W": second}, {"W": np.ones(3)})
     assert opt.state["W"]["step"] == 3
 
 

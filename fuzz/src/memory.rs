@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use arbitrary::Unstructured;
-use ferrostep::engine::{View, Written, is_dense};
+use ferrostep::engine::{View, Written, is_dense, share_memory};
 use ferrostep::number::{Format, Kind};
 
 const KINDS: [Kind; 3] = [Kind::F16, Kind::F32, Kind::F64];
@@ -60,6 +60,13 @@ pub fn run(u: &mut Unstructured<'_>) -> arbitrary::Result<()> {
         let gaps = wanted.as_ref().is_some_and(|range| range.len() != bytes.len());
         assert!(!dense || !gaps && !overlaps, "dense with gaps or overlaps");
         intervals.extend(wanted.map(|range| (range, owner)));
+    }
+    let bytes: Vec<_> = views.iter().map(touched).collect();
+    for (a, in_a) in views.iter().zip(&bytes) {
+        for (b, in_b) in views.iter().zip(&bytes) {
+            let shared = in_a.keys().any(|byte| in_b.contains_key(byte));
+            assert_eq!(share_memory(a, b), shared, "{a:?} and {b:?}");
+        }
     }
     let start = u.int_in_range(4000..=4400)?;
     let asked = start..start + u.int_in_range(1..=100)?;

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import copy
 import os
 from collections.abc import Callable, Mapping
+from copy import deepcopy
 from functools import partial
 from types import MappingProxyType
 from typing import Any, ClassVar, Self
 
 from ferrostep import checkpoint, pickled
 from ferrostep import state_dict as _state_dict
-from ferrostep._native import Core, StepInfo
+from ferrostep._native import Core
 from ferrostep.backends import reference
 from ferrostep.options import (
     COMMON,
@@ -25,6 +25,7 @@ from ferrostep.options import (
     upper_bound,
 )
 from ferrostep.params import flatten, is_groups, labels, read_params
+from ferrostep.pending import Pending, pending_from
 from ferrostep.state import State
 
 _BACKENDS = {None: None, "native": None, "reference": reference}
@@ -97,12 +98,11 @@ class Optimizer(Core):
     def _begin(self, *, bound: bool) -> None:
         """Start the core without parameters and state."""
         self._groups: list[dict[str, Any]] = []
-        self._pending: Mapping[str, Any] | None = None
         self._bound = bound
-        self._restart()
+        self._start_core(self)
 
-    def _restart(self) -> None:
-        self._start(
+    def _start_core(self, core: Core) -> None:
+        core._start(
             self.RULE,
             self._read_options,
             self._groups,
@@ -140,8 +140,11 @@ class Optimizer(Core):
         return self._groups
 
     @property
-    def state(self) -> State:
+    def state(self) -> Mapping[int | str, Mapping[str, Any]]:
         """Each stepped parameter's state, by position or name: "step" and live arrays."""
+        pending: Pending | None = self._pending
+        if pending is not None:
+            return pending.state
         return State(self, self._keys())
 
     @property
@@ -164,7 +167,8 @@ class Optimizer(Core):
         self._group_sizes()  # what was edited from outside is not added to
         if not isinstance(group, Mapping) or "params" not in group:
             raise TypeError(f"a param group must be a dict with 'params', found {group!r}")
-        names, arrays = read_params(group["params"])
+        given = read_params(group["params"])
+        names, arrays = given.names, given.arrays
         if names is None and "param_names" in group:
             names = list(group["param_names"])
         if not arrays:
@@ -181,11 +185,14 @@ class Optimizer(Core):
         unknown = [n for n in group if n not in {*self.OPTIONS, *COMMON, *_state_dict.EXTRA}]
         if unknown:
             raise ValueError(f"a param group has no option {unknown[0]!r}")
-        self._register(made, names, arrays)
-
-    def _register(self, group: dict[str, Any], names: list[str] | None, arrays: list[Any]) -> None:
-        count = len(self._parameters())
-        self._add_group(group, arrays, labels(names, count, len(arrays)), names)
+        start = len(self._parameters())
+        self._add_group(
+            made,
+            arrays,
+            labels(names, start, len(arrays)),
+            names,
+            given.container,
+        )
 
     @staticmethod
     def _read_scaling(grad_scale: object, max_norm: object) -> tuple[float, float | None]:
@@ -195,48 +202,113 @@ class Optimizer(Core):
             raise invalid("grad_scale", grad_scale, "must not be 0")
         return scale, None if max_norm is None else upper_bound("max_norm", max_norm)
 
-    def _flatten(self, what: str, values: Any) -> Any:
-        """Return what is no plain list or dict of arrays in the order of the parameters."""
-        return flatten(what, self._names, values)
+    def _register_first(self, params: Any) -> tuple[Core, Pending | None]:
+        """Return a core with the parameters of an unbound optimizer's first update.
 
-    def _first_update(
-        self, params: Any, grads: Any, grad_scale: float | None, max_norm: float | None
-    ) -> StepInfo:
-        """Take the parameters, and the state that was loaded before them; if it fails, neither."""
-        names, arrays = read_params(params)
-        if not arrays:
+        With it comes the state that it was loaded with, which it has taken over.
+        """
+        given, pending = read_params(params), self._pending
+        if not given.arrays:
             raise ValueError("optimizer got an empty parameter list")
-        self._group_sizes()
-        group, skipped = self._groups[0], self._skipped
-        options = dict(group)
-        try:
-            self._register(group, names, arrays)
-            if self._pending is not None:
-                self.load_state_dict(self._pending)
-            again = arrays if names is None else dict(zip(names, arrays, strict=True))
-            info = self.update(again, grads, grad_scale=grad_scale, max_norm=max_norm)
-        except BaseException:
-            self._restart()
-            self._load([], [], skipped)
-            group.clear()
-            group.update(options)
-            raise
-        self._pending = None
-        return info
+        self._group_sizes()  # groups that were edited from outside are refused
+        core = Core()
+        self._start_core(core)
+        names, arrays = given.names, given.arrays
+        core._add_group(self._groups[0], arrays, labels(names, 0, len(arrays)), names)
+        if pending is not None:
+            _, steps, states, _ = _state_dict.read(
+                pending.state_dict(self._groups), type(self), core, self._groups, names
+            )
+            core._load(steps, states, 0)
+        return core, pending
+
+    def rebind(self, params: Any) -> None:
+        """Go on with other arrays in the place of the parameters, and the same state.
+
+        For a model whose arrays were replaced on purpose: unpickled, moved to shared memory, or
+        assigned anew. A bound optimizer then also watches the list or dict that they come in.
+
+        Parameters
+        ----------
+        params
+            Arrays of the same shapes, dtypes and places (host or device), in the structure of the
+            parameters: a list in the order of the groups, a dict of the same names, or one array.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If an array does not fit, is read-only, or shares memory with another or with state; no
+            parameter has been exchanged then.
+
+        Examples
+        --------
+        >>> import numpy as np, ferrostep as fs
+        >>> weights = {"w": np.zeros(2)}
+        >>> opt = fs.Momentum(weights, lr=0.5, momentum=0.5)
+        >>> info = opt.step({"w": np.ones(2)})
+        >>> weights = {"w": np.full(2, 8.0)}
+        >>> opt.rebind(weights)
+        >>> info = opt.step({"w": np.zeros(2)})
+        >>> weights["w"]  # the velocity of the first step goes on
+        array([7.75, 7.75])
+        """
+        given = read_params(params)
+        if given.names is not None and self._names is None:
+            raise ValueError("parameters came with names, but this optimizer's have none")
+        names, arrays, container = self._names, given.arrays, given.container
+        if names is not None:
+            if given.names is None:
+                raise ValueError(f"parameters must be a dict with the names {names!r}")
+            arrays = flatten("parameters", names, dict(zip(given.names, arrays, strict=True)))
+            if isinstance(params, dict):
+                container = params, [params[name] for name in names]
+        self._rebind(arrays, container)
 
     def reset(self) -> None:
-        """Forget all state: the next step is the first."""
+        """Forget all state: the next step is the first.
+
+        An unbound optimizer forgets its parameters too: the next `update` may bring others.
+        """
+        if not self._bound:
+            self._await(None, 0)
+            return
         count = len(self._parameters())
         self._load([None] * count, [None] * count, 0)
 
-    def state_dict(self) -> dict[str, Any]:
-        """Return state and groups in torch's layout; the arrays are the live ones, not copies."""
-        if self._pending is not None:
-            return copy.deepcopy(dict(self._pending))
-        return _state_dict.make(self, self._groups, self._names)
+    def state_dict(self, *, copy: bool = True) -> dict[str, Any]:
+        """Return state and groups in torch's layout.
+
+        Parameters
+        ----------
+        copy
+            True (the default): a snapshot of this moment, which later steps leave alone. False:
+            the live arrays, which move on with each step while the step counts beside them do not,
+            so that both are of one moment only until then: for state that is larger than memory, or
+            to be written away at once. `save`, pickling and `copy.deepcopy` copy nothing more than
+            they have to.
+
+        Examples
+        --------
+        >>> import numpy as np, ferrostep as fs
+        >>> p = np.zeros(2)
+        >>> opt = fs.Adam([p])
+        >>> info = opt.step([np.ones(2)])
+        >>> best = opt.state_dict()
+        >>> info = opt.step([np.ones(2)])
+        >>> best["state"][0]["step"], float(best["state"][0]["exp_avg"][0].round(2))
+        (1, 0.1)
+        """
+        if (pending := self._pending) is not None:
+            self._group_sizes()
+            saved = pending.state_dict(self._groups)
+            return deepcopy(saved) if copy else saved
+        return _state_dict.make(self, self._groups, self._names, copy=copy)
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         """Take over state and options from `state_dict`, ours or torch's: all of it or nothing.
+
+        The arrays are copied. An unbound optimizer takes the options at once, and the state with
+        the parameters of its next `update`.
 
         Raises
         ------
@@ -247,9 +319,10 @@ class Optimizer(Core):
 
     def _plan_load(self, state_dict: Mapping[str, Any]) -> Callable[[], None]:
         """Check all of `state_dict`, and return what takes it over, without Python code."""
-        if not self._bound and not self._group_sizes():
-            pending = _state_dict.snapshot(state_dict, type(self), self._groups)
-            return partial(setattr, self, "_pending", pending)
+        if not self._bound:
+            self._group_sizes()  # groups that were edited from outside are refused
+            pending, skipped, options = pending_from(state_dict, type(self), self._groups)
+            return partial(self._await, pending, skipped, options)
         groups, steps, arrays, skipped = _state_dict.read(
             state_dict, type(self), self, self._groups, self._names
         )
@@ -288,14 +361,17 @@ class Optimizer(Core):
 
     def __setstate__(self, saved: dict[str, Any]) -> None:
         pickled.restore(self, saved)
-        if self.state_factory is not None and self._parameters():
-            self.load_state_dict(self.state_dict())  # what lies in memory goes where it belongs
+        if self.state_factory is not None and self._bound:
+            # What lies in memory goes where it belongs.
+            self.load_state_dict(self.state_dict(copy=False))
 
     def __copy__(self) -> Self:
+        """Return an optimizer of the same parameters with options and state of its own."""
         copied = type(self).__new__(type(self))
         saved = self.__getstate__()
         groups = [dict(group) for group in saved["groups"]]
         pickled.restore(copied, {**saved, "groups": groups})
+        copied.load_state_dict(copied.state_dict(copy=False))
         return copied
 
     def __repr__(self) -> str:

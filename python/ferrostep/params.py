@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -27,10 +28,20 @@ def _parameter(array: Any, label: str) -> Any:
     return taken
 
 
-def read_params(params: Any) -> tuple[list[str] | None, list[Any]]:
-    """Return the names (None without) and the arrays of what was given as parameters."""
+@dataclass(frozen=True)
+class Parameters:
+    """What was given as parameters."""
+
+    names: list[str] | None
+    arrays: list[Any]
+    #: The plain list or dict that they came in, and what it holds, to see when one is replaced.
+    container: tuple[list[Any] | dict[str, Any], list[Any]] | None = None
+
+
+def read_params(params: Any) -> Parameters:
+    """Return what was given as parameters, by name or without."""
     if isinstance(params, np.ndarray) or adopted(params) is not None:
-        return None, [_parameter(params, "parameter 0")]
+        return Parameters(None, [_parameter(params, "parameter 0")])
     if isinstance(params, bool | int | float | np.number):
         raise TypeError(f"params must be arrays, found {params!r}; write lr={params!r} for a rate")
     if isinstance(params, str | bytes) or not isinstance(params, Iterable):
@@ -44,6 +55,14 @@ def read_params(params: Any) -> tuple[list[str] | None, list[Any]]:
         raise ValueError(f"parameter names must be str, found {list(params)!r}")
     if any(pairs) and not all(pairs):
         raise ValueError("named and unnamed parameters cannot be mixed")
+    if isinstance(params, Mapping):
+        for name, array in items:
+            if params[name] is not array:
+                raise ValueError(
+                    f"this {type(params).__name__} makes a new array each time {name!r} is asked "
+                    f"for, so an update would be lost; pass a dict of arrays that you keep: "
+                    f"params = dict(params)"
+                )
     names = [name for name, _ in items] if items and all(pairs) else None
     arrays = [array for _, array in items] if names is not None else items
     if names is not None and len(set(names)) != len(names):
@@ -53,7 +72,9 @@ def read_params(params: Any) -> tuple[list[str] | None, list[Any]]:
     for array in arrays:
         if isinstance(array, list | tuple | Mapping):
             raise TypeError(f"params hold a nested {type(array).__name__}; {FLATTEN}")
-    return names, arrays
+    if type(params) is dict:
+        return Parameters(names, arrays, (params, list(params.values())))
+    return Parameters(names, arrays, (params, items) if type(params) is list else None)
 
 
 def is_groups(params: Any) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -26,19 +25,33 @@ DROPPED = {"foreach", "fused", "capturable", "differentiable"}
 Groups = list[dict[str, Any]]
 
 
-def make(core: Core, groups: Groups, names: list[str] | None) -> dict[str, Any]:
-    """Return the state dict; its arrays are the live ones."""
-    count = len(core._parameters())
-    states = {i: state for i in range(count) if (state := core._state(i)) is not None}
-    packed, start = [], 0
-    for size, group in zip(core._group_sizes() or [0], groups, strict=True):
-        saved = {name: value for name, value in group.items() if name not in EXTRA - SCHEDULED}
-        saved["params"] = list(range(start, start + size))
-        if names is not None:
-            saved["param_names"] = names[start : start + size]
-        packed.append(saved)
+def make(core: Core, groups: Groups, names: list[str] | None, *, copy: bool) -> dict[str, Any]:
+    """Return the state dict, with copies or the live arrays."""
+    states = {i: state for i, state in enumerate(core._states(copy)) if state is not None}
+    params, start = [], 0
+    for size in core._group_sizes() or [0]:
+        params.append(list(range(start, start + size)))
         start += size
-    return {"state": states, "param_groups": packed, "skipped_steps": core._skipped}
+    return pack(states, groups, params, names, core._skipped)
+
+
+def pack(
+    states: Mapping[Any, Mapping[str, Any]],
+    groups: Groups,
+    params: list[list[Any]],
+    names: list[str] | None,
+    skipped: int,
+) -> dict[str, Any]:
+    """Return a state dict of state by parameter, and the parameters of each group."""
+    packed, start = [], 0
+    for keys, group in zip(params, groups, strict=True):
+        saved = {name: value for name, value in group.items() if name not in EXTRA - SCHEDULED}
+        saved["params"] = list(keys)
+        if names is not None:
+            saved["param_names"] = names[start : start + len(keys)]
+        packed.append(saved)
+        start += len(keys)
+    return {"state": dict(states), "param_groups": packed, "skipped_steps": skipped}
 
 
 def check_layout(saved: object) -> None:
@@ -65,20 +78,22 @@ def check_layout(saved: object) -> None:
             raise ValueError(f"a state_dict's 'param_names' must be a list, found {names!r}")
 
 
-def snapshot(saved: Mapping[str, Any], cls: type[Optimizer], groups: Groups) -> dict[str, Any]:
-    """Return a copy for an optimizer whose parameters are not known yet, checked as far as can be.
-
-    What hangs on the parameters is checked when they come.
-    """
-    check_layout(saved)
+def check_groups(saved: Mapping[str, Any], groups: Groups) -> None:
     if len(saved["param_groups"]) != len(groups):
         found = len(saved["param_groups"])
         raise ValueError(f"loaded state dict has {found} groups, wanted {len(groups)}")
-    for i, (mine, group) in enumerate(zip(groups, saved["param_groups"], strict=True)):
-        read_options(cls, i, mine, group)
-    whole(saved.get("skipped_steps", 0), "the state dict's skipped_steps")
-    state = {key: copy.deepcopy(dict(entry)) for key, entry in saved["state"].items()}
-    return {**copy.deepcopy({k: v for k, v in saved.items() if k != "state"}), "state": state}
+
+
+def check_keys(saved: Mapping[str, Any]) -> list[Any]:
+    """Return the keys of the parameters, which must differ and be all that there is state of."""
+    keys = [key for group in saved["param_groups"] for key in group["params"]]
+    if len(set(keys)) != len(keys):
+        raise ValueError(f"the state dict has a parameter twice: {keys!r}")
+    unknown = set(saved["state"]) - set(keys)
+    if unknown:
+        found = sorted(unknown, key=repr)
+        raise ValueError(f"the state dict has state of unknown parameters: {found!r}")
+    return keys
 
 
 def read(
@@ -92,8 +107,7 @@ def read(
     sizes = core._group_sizes()
     check_layout(saved)
     theirs = saved["param_groups"]
-    if len(theirs) != len(groups):
-        raise ValueError(f"loaded state dict has {len(theirs)} groups, wanted {len(groups)}")
+    check_groups(saved, groups)
     params = core._parameters()
     options = []
     for i, (mine, group, wanted) in enumerate(zip(groups, theirs, sizes, strict=True)):
@@ -103,16 +117,10 @@ def read(
                 f"wanted {wanted}"
             )
         options.append(read_options(cls, i, mine, group))
-    keys = [key for group in theirs for key in group["params"]]
     found_names = [name for group in theirs for name in group.get("param_names") or ()]
     if names is not None and found_names and found_names != names:
         raise ValueError(f"the state dict has the parameters {found_names!r}, wanted {names!r}")
-    if len(set(keys)) != len(keys):
-        raise ValueError(f"the state dict has a parameter twice: {keys!r}")
-    unknown = set(saved["state"]) - set(keys)
-    if unknown:
-        found = sorted(unknown, key=repr)
-        raise ValueError(f"the state dict has state of unknown parameters: {found!r}")
+    keys = check_keys(saved)
     dtypes = [
         COMMON["state_dtype"]("state_dtype", {**mine, **loaded}["state_dtype"])
         for mine, loaded, group in zip(groups, options, theirs, strict=True)
@@ -123,7 +131,7 @@ def read(
     for i, (key, param) in enumerate(zip(keys, params, strict=True)):
         label = f"parameter {names[i]!r}" if names is not None else f"parameter {i}"
         entry = saved["state"].get(key)
-        if dtypes[i] is not None and param is not None and not _goes_with(dtypes[i], param):
+        if dtypes[i] is not None and not _goes_with(dtypes[i], param):
             raise ValueError(
                 f"the state dict's state_dtype {dtypes[i]!r} does not go with {label} of dtype "
                 f"{param.dtype}: state is float64 beside float64, and float16, bfloat16 or "
@@ -133,8 +141,6 @@ def read(
             steps.append(None)
             arrays.append(None)
             continue
-        if param is None:
-            raise ValueError(f"{label} is no longer alive; load after the next update")
         steps.append(whole(entry.get("step", 0), f"the step of {label}"))
         values = _values(cls, entry, param, label)
         made = core._new_states(i, [(name, value.dtype.name) for name, value in values.items()])

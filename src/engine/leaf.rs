@@ -5,6 +5,7 @@ use super::kernel::Precision;
 #[cfg(target_arch = "x86_64")]
 use super::tier;
 use super::tile::Tile;
+use super::walk::{Cursor, in_c_order, in_memory_order};
 use crate::number::{BF16, Compute, F16, Format, Kind, Stored};
 
 /// Elements of a leaf: part of the numerical contract.
@@ -172,38 +173,22 @@ unsafe impl Sync for Walk {}
 impl Walk {
     /// In C order of the index, or in the order of the memory where that makes no difference.
     pub(super) fn new<T: Term>(view: &View, precision: Precision) -> Self {
-        let size = view.format.kind.size();
-        let axes = view.shape.iter().copied().zip(view.strides.iter().copied());
-        let mut axes: Vec<_> = axes.filter(|(n, _)| *n != 1).collect();
-        let mut data = view.data;
-        if !T::ORDERED {
-            data = view.lowest();
-            axes.iter_mut().for_each(|(_, stride)| *stride = stride.abs());
-            axes.sort_by_key(|(_, stride)| std::cmp::Reverse(*stride));
-        }
-        // An axis whose stride is the whole of the axis inside it continues that one.
-        let mut merged: Vec<(usize, isize)> = Vec::with_capacity(axes.len().max(1));
-        for (n, stride) in axes {
-            match merged.last_mut() {
-                Some(outer) if outer.1 == stride * n as isize => *outer = (outer.0 * n, stride),
-                _ => merged.push((n, stride)),
-            }
-        }
-        if merged.is_empty() {
-            merged.push((1, size as isize));
-        }
+        let (data, axes) = match T::ORDERED {
+            true => (view.data, in_c_order(view)),
+            false => in_memory_order(view),
+        };
         let kind = view.format.kind;
         let (in_place, in_tile): (Accumulate, Accumulate) = match precision {
             Precision::F32 => (stored_as::<T, f32>(kind), select::<T, f32, f32>()),
             Precision::F64 => (stored_as::<T, f64>(kind), select::<T, f64, f64>()),
         };
-        let along = merged.last().is_some_and(|(_, stride)| *stride == size as isize);
+        let along = axes.last().is_some_and(|(_, stride)| *stride == kind.size() as isize);
         let dense = along && !view.format.swapped && view.is_aligned();
         Walk {
             data,
             format: view.format,
             precision,
-            axes: merged,
+            axes: axes.to_vec(),
             len: view.len(),
             in_place: dense.then_some(in_place),
             in_tile,
@@ -259,49 +244,5 @@ impl Walk {
             // SAFETY: the tile has elements of the compute type.
             unsafe { (self.in_tile)(tile.as_ptr().cast(), tile.len(), sums) };
         }
-    }
-}
-
-/// A place among the elements: divisions once a leaf, not once a stretch, which can be short.
-struct Cursor<'a> {
-    axes: &'a [(usize, isize)],
-    index: Vec<usize>,
-    place: *const u8,
-}
-
-impl<'a> Cursor<'a> {
-    fn new(axes: &'a [(usize, isize)], data: *const u8, element: usize) -> Self {
-        let mut index = vec![0; axes.len()];
-        let mut place = data;
-        let mut rest = element;
-        for (i, (n, stride)) in index.iter_mut().zip(axes).rev() {
-            *i = rest % n;
-            rest /= n;
-            place = place.wrapping_offset(*i as isize * stride);
-        }
-        Cursor { axes, index, place }
-    }
-
-    /// The elements from here to the end of the last axis.
-    fn stretch(&self) -> usize {
-        let last = self.axes.len() - 1;
-        self.axes[last].0 - self.index[last]
-    }
-
-    /// Takes up to `most` elements along the last axis: where they begin, their stride and number.
-    fn take(&mut self, most: usize) -> (*const u8, isize, usize) {
-        let mut axis = self.axes.len() - 1;
-        let stride = self.axes[axis].1;
-        let (place, len) = (self.place, self.stretch().min(most));
-        self.index[axis] += len;
-        self.place = place.wrapping_offset(len as isize * stride);
-        while axis > 0 && self.index[axis] == self.axes[axis].0 {
-            let (n, stride) = self.axes[axis];
-            self.index[axis] = 0;
-            axis -= 1;
-            self.index[axis] += 1;
-            self.place = self.place.wrapping_offset(self.axes[axis].1 - n as isize * stride);
-        }
-        (place, stride, len)
     }
 }

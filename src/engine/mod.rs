@@ -5,6 +5,7 @@
 
 mod control;
 mod driver;
+mod fill;
 mod kernel;
 mod leaf;
 mod norm;
@@ -12,16 +13,20 @@ mod overlap;
 mod placement;
 mod plan;
 pub mod process;
+mod shared;
 pub mod threads;
 pub mod tier;
 mod tile;
 mod view;
+mod walk;
 mod work;
 
 pub use control::ControlGuard;
+pub use fill::fill;
 pub use kernel::{Block, CompileKernel, Kernel, Kinds, Precision, compile};
 pub use leaf::{LANES, LEAF};
 pub use norm::{Arrays, Leaves, clip_factor};
 pub use overlap::Written;
 pub use plan::{Plan, Prepared, Unsupported, is_dense};
+pub use shared::{Region, share_bytes, share_memory};
 pub use view::View;

@@ -79,6 +79,18 @@ impl BF16 {
     }
 }
 
+/// Rounded to float32 so that rounding once more is rounding once: what is not exact takes the
+/// neighbour whose last place is odd, which is no tie of a narrower type.
+fn to_odd(value: f64) -> f32 {
+    let nearest = value as f32;
+    let widened = f64::from(nearest);
+    if widened == value || value.is_nan() {
+        return nearest;
+    }
+    let beyond = widened.abs() > value.abs();
+    f32::from_bits((nearest.to_bits() - u32::from(beyond)) | 1)
+}
+
 macro_rules! narrow {
     ($type:ident) => {
         impl Stored for $type {
@@ -87,6 +99,9 @@ macro_rules! narrow {
             #[inline(always)]
             fn load<R: Compute>(self) -> R {
                 R::from_f32(self.widen())
+            }
+            fn nearest(value: f64) -> Self {
+                $type::round(to_odd(value))
             }
             #[inline(always)]
             fn swap_bytes(self) -> Self {

@@ -58,6 +58,8 @@ pub trait Stored: Copy + Send + Sync + 'static {
     const KIND: Kind;
     /// Widened exactly; a float64 that is computed in float32 is rounded once.
     fn load<R: Compute>(self) -> R;
+    /// The nearest to a float64, rounded once, to even.
+    fn nearest(value: f64) -> Self;
     #[must_use]
     fn swap_bytes(self) -> Self;
 }
@@ -98,6 +100,9 @@ macro_rules! stored {
             #[inline(always)]
             fn load<R: Compute>(self) -> R {
                 R::$load(self)
+            }
+            fn nearest(value: f64) -> Self {
+                value as $type
             }
             #[inline(always)]
             fn swap_bytes(self) -> Self {

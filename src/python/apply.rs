@@ -2,6 +2,8 @@
 
 use pyo3::prelude::*;
 
+use super::calling;
+use super::cuda::Launch;
 use super::gradients::Arrays;
 use super::inner::{Inner, Outcome, count_error};
 use super::norm::{self, Norm};
@@ -10,8 +12,10 @@ use super::planned::Planned;
 use super::reference;
 use super::scaling::Scaling;
 use super::settings::{NonFinite, Settings};
+use super::skipped::Skipped;
 use super::state::{self, Grown, Maker};
 use super::step::{self, Gradient, Part};
+use super::step_info::Key;
 use crate::engine::ControlGuard;
 
 impl Inner {
@@ -29,6 +33,7 @@ impl Inner {
         }
         self.check_home()?;
         self.check_groups(py)?;
+        self.check_containers(py)?;
         self.check_slots(py)?;
         if let Some(outcome) = self.repeat(py, &grads, scaling)? {
             return Ok(outcome);
@@ -40,7 +45,7 @@ impl Inner {
             self.forget_memory();
         }
         let outcome = self.apply(py, &mut parts, &made, scaling);
-        let applied = outcome.as_ref().is_ok_and(|outcome| outcome.applied);
+        let applied = outcome.as_ref().is_ok_and(|outcome| outcome.skipped.is_none());
         if !applied && !made.is_empty() {
             // As if the step had never been asked for: the next one is the first again.
             for (slot, known) in &made {
@@ -48,23 +53,11 @@ impl Inner {
             }
             self.forget_memory();
         }
-        let outcome = outcome?;
-        if outcome.applied {
-            if !made.is_empty() {
-                self.home = self.here();
-            }
-            for part in &parts {
-                self.slots[part.slot].step += 1;
-            }
-            self.skips_in_a_row = 0;
-        } else {
-            self.skipped += 1;
-            self.skips_in_a_row += 1;
-        }
-        Ok(outcome)
+        outcome
     }
 
-    /// The last checks and the run; not applied if the gradients are not finite and are skipped.
+    /// The last checks, the run and the counts; not applied if the gradients are not finite and are
+    /// skipped.
     fn apply(
         &mut self,
         py: Python<'_>,
@@ -73,11 +66,12 @@ impl Inner {
         scaling: Scaling,
     ) -> PyResult<Outcome> {
         if !made.is_empty() {
-            // Python code made it: what was known of any array is no longer sure.
+            // Python code may have made it: what was known of any array is no longer sure.
             self.check_slots(py)?;
             step::find_again(&mut self.slots, &self.groups, parts)?;
         }
-        self.check_overlap(py, parts)?;
+        self.check_overlap(parts)?;
+        state::fill_on_devices(py, &self.slots, &self.groups, made)?;
         self.cuda.begin();
         let Settings { reference, rule, nonfinite, nonfinite_error, .. } = &self.settings;
         let Scaling { grad_scale, max_norm } = scaling;
@@ -98,17 +92,25 @@ impl Inner {
             let found = norm::find_nonfinite(py, &mut self.cuda, &self.slots, parts)?;
             if found.is_some() || matches!(grad_norm, Norm::Known(_)) {
                 if *nonfinite == NonFinite::Skip {
-                    return Ok(Outcome { applied: false, grad_norm, nonfinite: found });
+                    let skipped = Some(self.skip(py, found));
+                    return Ok(Outcome { grad_norm, skipped });
                 }
                 let message = self.not_finite(found);
-                return Err(PyErr::from_value(nonfinite_error.bind(py).call1((message,))?));
+                let error = calling::call(nonfinite_error.bind(py), (message,))?;
+                return Err(PyErr::from_value(error));
             }
         }
         let (slots, groups) = (&mut self.slots, &self.groups);
-        state::fill(py, slots, groups, made)?;
         let scale = grad_norm.scale(grad_scale, max_norm);
         if let Some(module) = reference {
-            reference::run(module.bind(py), rule, slots, groups, parts, scale)?;
+            step::check_unchanged(py, slots, parts)?;
+            // SAFETY: what was made was checked to be writable and to share no memory, and is as it
+            // was then.
+            unsafe { state::fill(slots, groups, made)? };
+            let results = reference::run(module.bind(py), rule, slots, groups, parts, scale)?;
+            step::check_unchanged(py, slots, parts)?;
+            results.write(py)?;
+            self.count(parts, made);
             return Ok(Outcome::applied(grad_norm));
         }
         let blocks = step::plan(slots, groups, &mut self.plan, parts, scale)?;
@@ -117,26 +119,61 @@ impl Inner {
             _ => None,
         };
         let launches = self.cuda.plan(py, slots, groups, parts, scale, clip)?;
+        let planned = Planned::new(blocks, slots, parts);
+        // Otherwise no Python code has run since all was checked.
+        let native = max_norm.is_none() && *nonfinite == NonFinite::Propagate;
+        if !(native && made.is_empty() && launches.is_empty()) {
+            step::check_unchanged(py, slots, parts)?;
+        }
+        // SAFETY: as above.
+        unsafe { state::fill(slots, groups, made)? };
         // Devices first: they work while this processor does.
         launches.iter().try_for_each(|launch| launch.run(py))?;
-        // SAFETY: `parts` and slots hold the arrays, whose headers were read in this call.
+        if launches.iter().any(Launch::copies) {
+            step::check_unchanged(py, slots, parts)?;
+        }
+        // SAFETY: `parts` and slots hold the arrays, and no Python code has run since they were
+        // compared with what the plan was made of.
         unsafe { step::run(py, &self.plan) };
-        self.planned = Planned::new(blocks, &self.slots, parts);
+        self.planned = planned;
+        self.count(parts, made);
         Ok(Outcome::applied(grad_norm))
     }
 
-    /// Why a step was not applied: a slot's gradient, or the norm of all.
-    pub(super) fn not_finite(&self, found: Option<usize>) -> String {
+    /// What was written is a step: no Python code runs between the two.
+    fn count(&mut self, parts: &[Part<'_>], made: &[Grown]) {
+        if !made.is_empty() {
+            self.home = self.here();
+        }
+        for part in parts {
+            self.slots[part.slot].step += 1;
+        }
+        self.skips_in_a_row = 0;
+    }
+
+    /// Counts a step that is left out, for the gradient of a slot or the norm of all.
+    fn skip(&mut self, py: Python<'_>, found: Option<usize>) -> Skipped {
+        self.skipped += 1;
+        self.skips_in_a_row += 1;
+        let key = found.map(|i| match self.names.as_ref().and_then(|names| names.get(i)) {
+            Some(name) => Key::Name(name.clone_ref(py)),
+            None => Key::Position(i),
+        });
+        let cause = self.not_finite(found);
+        Skipped { key, cause, in_a_row: self.skips_in_a_row, total: self.skipped }
+    }
+
+    fn not_finite(&self, found: Option<usize>) -> String {
         match found {
             Some(i) => format!("the gradient of {} is not finite", self.slots[i].label),
             None => "the norm of the gradients overflows float64".to_owned(),
         }
     }
 
-    fn check_overlap(&mut self, py: Python<'_>, parts: &[Part<'_>]) -> PyResult<()> {
+    fn check_overlap(&mut self, parts: &[Part<'_>]) -> PyResult<()> {
         let written = match self.written.take() {
             Some(written) => written,
-            None => overlap::written(py, &self.slots)?,
+            None => overlap::written(&self.slots)?,
         };
         let written = self.written.insert(written);
         for part in parts {
@@ -146,7 +183,7 @@ impl Inner {
                 Gradient::InPlace(data, kind)
                     if self.slots[part.slot].clear_of == Some((*data, *kind)) => {}
                 place => {
-                    overlap::check_gradient(py, &self.slots, written, part)?;
+                    overlap::check_gradient(&self.slots, written, part)?;
                     if let Gradient::InPlace(data, kind) = place {
                         self.slots[part.slot].clear_of = Some((*data, *kind));
                     }

@@ -6,7 +6,7 @@ use pyo3::prelude::*;
 use super::array::{Array, Header, Place};
 use super::gradients::collect;
 use super::guard::guarded;
-use super::overlap::check_disjoint;
+use super::overlap::{Name, Region, check_disjoint};
 use super::step::detached;
 use crate::engine::{self, clip_factor, threads};
 
@@ -66,8 +66,7 @@ fn checked<'py>(
     arrays: &[Bound<'py, PyAny>],
     labels: &[String],
 ) -> PyResult<Vec<Bound<'py, PyAny>>> {
-    let mut places: Vec<(String, Array<'py>)> = Vec::new();
-    let mut intervals = Vec::new();
+    let mut found = Vec::new();
     for (i, array) in arrays.iter().enumerate().filter(|(_, array)| !array.is_none()) {
         let name = format!("the gradient of {}", label(labels, i));
         let array = Array::plain(
@@ -78,11 +77,18 @@ fn checked<'py>(
         let header = Header::of_gradient(&array, &label(labels, i))?;
         check_host(&header, &label(labels, i))?;
         header.check_writable(&name)?;
-        intervals.extend(header.view().extent().map(|range| (range, places.len())));
-        places.push((name, array));
+        found.push((header, array, label(labels, i)));
     }
-    check_disjoint(&places, intervals)?;
-    Ok(places.into_iter().map(|(_, array)| array.object().clone()).collect())
+    let regions: Vec<_> = found
+        .iter()
+        .map(|(header, array, of)| Region {
+            header,
+            object: array.object().as_ptr(),
+            name: Name::Gradient(of),
+        })
+        .collect();
+    check_disjoint(&regions, 0)?;
+    Ok(found.into_iter().map(|(_, array, _)| array.object().clone()).collect())
 }
 
 /// `max_norm / (norm + 1e-6)` where that is below 1, else 1.

@@ -2,15 +2,18 @@
 //! here, without a Python frame.
 
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
+use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyString, PyTuple};
 
 use super::array::Array;
+use super::calling;
+use super::container::Parts;
 use super::gradients::{self, Arrays};
 use super::guard::guarded;
 use super::inner::{Inner, Outcome};
 use super::lock::{Lock, Locked};
-use super::log;
+use super::memory;
 use super::scaling::Scaling;
 use super::settings::{NonFinite, Settings};
 use super::step_info::{self, StepInfo};
@@ -58,17 +61,45 @@ impl Core {
         Ok(())
     }
 
-    /// Adds a group's parameters, or nothing if one of them is refused.
+    /// Adds a group's parameters, or nothing if one of them is refused. `container` is what they were
+    /// handed in by, and what it holds.
+    #[allow(clippy::too_many_arguments)]
+    #[pyo3(signature = (group, arrays, labels, names, container=None, *, restored=false))]
     fn _add_group(
         &self,
         group: &Bound<'_, PyDict>,
         arrays: &Bound<'_, PyList>,
         labels: Vec<String>,
         names: Option<Vec<Py<PyString>>>,
+        container: Option<(Bound<'_, PyAny>, Vec<Py<PyAny>>)>,
+        restored: bool,
     ) -> PyResult<()> {
         guarded(|| {
-            started(&mut self.inner.lock(group.py())?)?.add_group(group, arrays, labels, names)
+            let mut locked = self.inner.lock(group.py())?;
+            let inner = started(&mut locked)?;
+            inner.add_group(group, arrays, labels, names, container, restored)
         })
+    }
+
+    /// Puts other arrays in the place of the parameters: all of them or none.
+    fn _rebind(
+        &self,
+        arrays: &Bound<'_, PyList>,
+        container: Option<(Bound<'_, PyAny>, Vec<Py<PyAny>>)>,
+    ) -> PyResult<()> {
+        let py = arrays.py();
+        guarded(|| started(&mut self.inner.lock(py)?)?.rebind(py, arrays, container))
+    }
+
+    /// What parameters were handed in by, what it held, and the number of its first parameter.
+    fn _containers<'py>(&self, py: Python<'py>) -> PyResult<Vec<Parts<'py>>> {
+        Ok(started(&mut self.inner.lock(py)?)?.containers(py))
+    }
+
+    /// Watches these instead.
+    fn _watch(&self, py: Python<'_>, containers: Vec<Parts<'_>>) -> PyResult<()> {
+        started(&mut self.inner.lock(py)?)?.watch(containers);
+        Ok(())
     }
 
     /// Update all parameters in place by one step, wholly or not at all.
@@ -119,7 +150,7 @@ impl Core {
         guarded(|| {
             let py = slf.py();
             let scaling = Scaling::read(slf, grad_scale, max_norm)?;
-            let (grads, mut locked) = slf.get().read(slf, grads)?;
+            let (grads, mut locked) = slf.get().read(py, grads)?;
             let inner = started(&mut locked)?;
             if inner.unbound {
                 return Err(PyValueError::new_err(
@@ -127,7 +158,8 @@ impl Core {
                 ));
             }
             let outcome = inner.step(py, grads, scaling)?;
-            info(py, locked, outcome)
+            drop(locked);
+            info(py, outcome)
         })
     }
 
@@ -152,7 +184,9 @@ impl Core {
     /// Raises
     /// ------
     /// ValueError, TypeError, NonFiniteError
-    ///     As `step`; also if another array comes under a key whose last array is still alive.
+    ///     As `step`; also if a key comes with other memory than at its first call: one key keeps one
+    ///     memory, the same array or a view of the same part of the same buffer. `rebind` and `reset`
+    ///     are the ways out.
     ///
     /// Examples
     /// --------
@@ -182,32 +216,21 @@ impl Core {
                     "this optimizer is bound to its parameters: use step()",
                 ));
             }
-            if inner.slots.is_empty() {
-                drop(locked);
-                let first = slf.call_method1(
-                    pyo3::intern!(py, "_first_update"),
-                    (params, grads, grad_scale, max_norm),
-                )?;
-                return Ok(first.cast_into::<StepInfo>()?.unbind());
-            }
-            let arrays = gradients::plain(params, inner.names.as_deref());
-            drop(locked);
             if params.is_instance_of::<StepInfo>() {
                 return Err(step_info::taken_for_an_array());
             }
-            let arrays = match arrays {
-                Some(arrays) => arrays,
-                None => slf
-                    .call_method1(pyo3::intern!(py, "_flatten"), ("parameters", params))?
-                    .try_iter()?
-                    .map(|array| Array::plain(&array?, "a parameter", "wanted an array").map(Some))
-                    .collect::<PyResult<_>>()?,
-            };
-            let (grads, mut locked) = core.read(slf, grads)?;
+            let begun = !inner.slots.is_empty();
+            drop(locked);
+            if !begun && let Some(outcome) = core.begin(slf, params, grads, scaling)? {
+                return info(py, outcome);
+            }
+            let arrays = core.read_parameters(py, params)?;
+            let (grads, mut locked) = core.read(py, grads)?;
             let inner = started(&mut locked)?;
             let outcome = inner.take(arrays).and_then(|()| inner.step(py, grads, scaling));
-            inner.release(outcome.is_ok());
-            info(py, locked, outcome?)
+            inner.release();
+            drop(locked);
+            info(py, outcome?)
         })
     }
 
@@ -216,7 +239,7 @@ impl Core {
         started(&mut self.inner.lock(py)?)?.group_sizes(py)
     }
 
-    /// The parameters' arrays; None for one that nobody holds any more.
+    /// The parameters' arrays; None for those of an unbound optimizer, which holds none.
     fn _parameters<'py>(&self, py: Python<'py>) -> PyResult<Vec<Option<Bound<'py, PyAny>>>> {
         let mut locked = self.inner.lock(py)?;
         let slots = &started(&mut locked)?.slots;
@@ -227,15 +250,20 @@ impl Core {
     fn _state<'py>(&self, py: Python<'py>, index: usize) -> PyResult<Option<Bound<'py, PyDict>>> {
         let mut locked = self.inner.lock(py)?;
         let Some(slot) = started(&mut locked)?.slots.get(index) else { return Ok(None) };
-        if slot.step == 0 && slot.states.is_empty() {
-            return Ok(None);
-        }
-        let state = PyDict::new(py);
-        state.set_item("step", slot.step)?;
-        for array in &slot.states {
-            state.set_item(&array.name, array.array.bind(py).object())?;
-        }
-        Ok(Some(state))
+        slot.state(py, false)
+    }
+
+    /// Every parameter's state, of one moment: the live arrays or copies.
+    fn _states<'py>(
+        &self,
+        py: Python<'py>,
+        copy: bool,
+    ) -> PyResult<Vec<Option<Bound<'py, PyDict>>>> {
+        guarded(|| {
+            let mut locked = self.inner.lock(py)?;
+            let slots = &started(&mut locked)?.slots;
+            memory::all(slots.len(), slots.iter().map(|slot| slot.state(py, copy)))
+        })
     }
 
     /// New arrays for a parameter's state, made and checked and not kept: by name and type.
@@ -262,12 +290,52 @@ impl Core {
         guarded(|| started(&mut self.inner.lock(py)?)?.load(py, &steps, &arrays, skipped, &options))
     }
 
+    /// Begins an unbound optimizer anew: its parameters are those of its next call, with the state in
+    /// `pending`. No signal's handler can run in between.
+    #[pyo3(signature = (pending, skipped, options=vec![]))]
+    fn _await(
+        &self,
+        py: Python<'_>,
+        pending: Option<Py<PyAny>>,
+        skipped: u64,
+        options: Vec<Bound<'_, PyDict>>,
+    ) -> PyResult<()> {
+        let mut locked = self.inner.lock(py)?;
+        let inner = started(&mut locked)?;
+        let mut before = Inner::new(inner.settings.clone_ref(py), true);
+        inner.set_options(py, &options)?;
+        inner.exchange(&mut before);
+        inner.pending = pending;
+        inner.skipped = skipped;
+        drop(locked);
+        drop(before); // may run Python code, so after the lock is free
+        Ok(())
+    }
+
+    /// What was loaded before there were parameters.
+    #[getter(_pending)]
+    fn pending(&self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
+        let mut locked = self.inner.lock(py)?;
+        Ok(started(&mut locked)?.pending.as_ref().map(|pending| pending.clone_ref(py)))
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        // What is in use is alive: the collector may take it for held from outside.
+        match self.inner.try_lock() {
+            Some(inner) => inner.iter().try_for_each(|inner| inner.traverse(&visit)),
+            None => Ok(()),
+        }
+    }
+
+    fn __clear__(&self) {
+        let before = self.inner.try_lock().and_then(|mut inner| inner.take());
+        drop(before); // after the lock is free
+    }
+
     /// The parameters' names, None if they have none.
     #[getter(_names)]
     fn names(&self, py: Python<'_>) -> PyResult<Option<Vec<Py<PyString>>>> {
-        let mut locked = self.inner.lock(py)?;
-        let names = started(&mut locked)?.names.as_ref();
-        Ok(names.map(|names| names.iter().map(|name| name.clone_ref(py)).collect()))
+        started(&mut self.inner.lock(py)?)?.names(py)
     }
 
     #[getter(_skipped)]
@@ -276,49 +344,106 @@ impl Core {
     }
 }
 
-fn started<'a>(inner: &'a mut Locked<'_, Option<Inner>>) -> PyResult<&'a mut Inner> {
-    inner.as_mut().ok_or_else(|| {
-        PyRuntimeError::new_err("this optimizer was never made: call super().__init__()")
-    })
+fn unmade() -> PyErr {
+    PyRuntimeError::new_err("this optimizer was never made: call super().__init__()")
 }
 
-/// What a step returns. One that was left out is told to the log first, without the lock.
-fn info(
-    py: Python<'_>,
-    mut locked: Locked<'_, Option<Inner>>,
-    outcome: Outcome,
-) -> PyResult<Py<StepInfo>> {
-    let Outcome { applied, grad_norm, nonfinite } = outcome;
-    if applied {
-        return StepInfo::applied(py, grad_norm);
+fn started<'a>(inner: &'a mut Locked<'_, Option<Inner>>) -> PyResult<&'a mut Inner> {
+    inner.as_mut().ok_or_else(unmade)
+}
+
+/// What a step returns. One that was left out is told of first, so the lock must be free.
+fn info(py: Python<'_>, outcome: Outcome) -> PyResult<Py<StepInfo>> {
+    match outcome.skipped {
+        None => StepInfo::applied(py, outcome.grad_norm),
+        Some(skipped) => {
+            skipped.tell(py)?;
+            StepInfo::skipped(py, outcome.grad_norm, skipped.key)
+        }
     }
-    let inner = started(&mut locked)?;
-    let info = StepInfo::skipped(grad_norm, nonfinite.map(|i| inner.key(py, i)));
-    let cause = inner.not_finite(nonfinite);
-    let (in_a_row, total) = (inner.skips_in_a_row, inner.skipped);
-    drop(locked);
-    log::skipped(py, &cause, in_a_row, total)?;
-    Py::new(py, info)
 }
 
 impl Core {
     /// The gradients as arrays, and the lock. What takes Python code runs without it.
     fn read<'py>(
         &self,
-        slf: &Bound<'py, Self>,
+        py: Python<'py>,
         grads: &Bound<'py, PyAny>,
     ) -> PyResult<(Arrays<'py>, Locked<'_, Option<Inner>>)> {
-        let py = slf.py();
         let mut locked = self.inner.lock(py)?;
         let inner = started(&mut locked)?;
-        if let Some(plain) = gradients::plain(grads, inner.names.as_deref()) {
+        if let Some(plain) = gradients::plain(grads, inner.names.as_deref())? {
             return Ok((plain, locked));
         }
-        let labels: Vec<_> = inner.slots.iter().map(|slot| slot.label.clone()).collect();
+        let names = inner.names(py)?;
         drop(locked);
-        let flat = slf.call_method1(pyo3::intern!(py, "_flatten"), ("gradients", grads))?;
-        let label = |i| labels.get(i).cloned().unwrap_or_else(|| format!("parameter {i}"));
+        let flat = gradients::flatten("gradients", names.as_deref(), grads)?;
+        let label = |i: usize| match names.as_ref().and_then(|names| names.get(i)) {
+            Some(name) => gradients::named(name.bind(py)),
+            None => format!("parameter {i}"),
+        };
         let arrays = gradients::collect(&flat, label)?;
         Ok((arrays, self.inner.lock(py)?))
+    }
+
+    /// The parameters that came with a call.
+    fn read_parameters<'py>(
+        &self,
+        py: Python<'py>,
+        params: &Bound<'py, PyAny>,
+    ) -> PyResult<Arrays<'py>> {
+        let mut locked = self.inner.lock(py)?;
+        let inner = started(&mut locked)?;
+        if let Some(plain) = gradients::plain(params, inner.names.as_deref())? {
+            return Ok(plain);
+        }
+        let names = inner.names(py)?;
+        drop(locked);
+        let flat = gradients::flatten("parameters", names.as_deref(), params)?;
+        let mut arrays = memory::room(flat.len().unwrap_or(0))?;
+        let mut items = calling::iterate(&flat)?;
+        while let Some(item) = items.next()? {
+            let array = Array::plain(&item, "a parameter", "wanted an array")?;
+            memory::push(&mut arrays, Some(array))?;
+        }
+        Ok(arrays)
+    }
+
+    /// The first step of an unbound optimizer. Its parameters, and the state that was loaded before
+    /// them, are registered in a core of their own, in Python; both are taken over and stepped here,
+    /// or left as they were. None, and nothing done, if another thread was first.
+    fn begin<'py>(
+        &self,
+        slf: &Bound<'py, Self>,
+        params: &Bound<'py, PyAny>,
+        grads: &Bound<'py, PyAny>,
+        scaling: Scaling,
+    ) -> PyResult<Option<Outcome>> {
+        let py = slf.py();
+        loop {
+            let registered = calling::method(slf.as_any(), "_register_first", (params,))?;
+            let (theirs, pending): (Bound<'py, Core>, Option<Py<PyAny>>) = registered.extract()?;
+            let (grads, mut registered) = theirs.get().read(py, grads)?;
+            let mut first = registered.take();
+            drop(registered);
+            let first = first.as_mut().ok_or_else(unmade)?;
+            let mut locked = self.inner.lock(py)?;
+            let inner = started(&mut locked)?;
+            if !inner.slots.is_empty() {
+                return Ok(None);
+            }
+            let same = |now: &Py<PyAny>| pending.as_ref().is_some_and(|then| now.is(then));
+            if inner.pending.as_ref().is_some_and(|now| !same(now)) {
+                continue; // something was loaded meanwhile
+            }
+            inner.exchange(first);
+            let outcome = inner.step(py, grads, scaling);
+            inner.release();
+            if outcome.is_err() {
+                inner.exchange(first);
+            }
+            drop(locked); // before what is left is dropped
+            return outcome.map(Some);
+        }
     }
 }

@@ -3,11 +3,14 @@
 
 use numpy::PyUntypedArray;
 use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyString, PyTuple};
 
 use super::array::{Array, exactly, ndarray};
+use super::calling;
 use super::imported::is_of;
+use super::memory;
 
 /// An array for each parameter, None for one that is skipped.
 pub(super) type Arrays<'py> = Vec<Option<Array<'py>>>;
@@ -17,32 +20,57 @@ pub(super) type Arrays<'py> = Vec<Option<Array<'py>>>;
 pub(super) fn plain<'py>(
     given: &Bound<'py, PyAny>,
     names: Option<&[Py<PyString>]>,
-) -> Option<Arrays<'py>> {
-    let ndarray = ndarray(given.py());
-    let item = |item| match exactly(item, ndarray) {
-        Ok(array) => Some(Some(Array::Host(array))),
-        Err(object) => object.is_none().then_some(None),
-    };
-    let mut arrays = Vec::with_capacity(names.map_or(1, <[_]>::len));
+) -> PyResult<Option<Arrays<'py>>> {
     if let Some(names) = names {
-        let dict = given.cast_exact::<PyDict>().ok().filter(|dict| dict.len() == names.len())?;
-        for name in names {
-            arrays.push(item(dict.get_item(name).ok()??)?);
+        let Ok(dict) = given.cast_exact::<PyDict>() else { return Ok(None) };
+        if dict.len() != names.len() {
+            return Ok(None);
         }
+        let item = |name: &Py<PyString>| dict.get_item(name).ok().flatten();
+        listed(given.py(), names.len(), names.iter().map(item))
     } else if let Ok(list) = given.cast_exact::<PyList>() {
-        arrays.reserve_exact(list.len());
-        for object in list {
-            arrays.push(item(object)?);
-        }
+        listed(given.py(), list.len(), list.iter().map(Some))
     } else if let Ok(tuple) = given.cast_exact::<PyTuple>() {
-        arrays.reserve_exact(tuple.len());
-        for object in tuple {
-            arrays.push(item(object)?);
-        }
+        listed(given.py(), tuple.len(), tuple.iter().map(Some))
     } else {
-        arrays.push(Some(Array::Host(exactly(given.clone(), ndarray).ok()?)));
+        listed(given.py(), 1, std::iter::once(Some(given.clone()).filter(|one| !one.is_none())))
     }
-    Some(arrays)
+}
+
+/// The items, if each is there and a plain array or None; at most `count`.
+#[inline]
+fn listed<'py>(
+    py: Python<'py>,
+    count: usize,
+    items: impl Iterator<Item = Option<Bound<'py, PyAny>>>,
+) -> PyResult<Option<Arrays<'py>>> {
+    let ndarray = ndarray(py);
+    let mut arrays = memory::room(count)?;
+    for item in items.take(count) {
+        let Some(item) = item else { return Ok(None) };
+        match exactly(item, ndarray) {
+            Ok(array) => arrays.push(Some(Array::Host(array))),
+            Err(object) if object.is_none() => arrays.push(None),
+            Err(_) => return Ok(None),
+        }
+    }
+    Ok(Some(arrays))
+}
+
+/// What is no plain list or dict of arrays, in the order of the parameters.
+pub(super) fn flatten<'py>(
+    what: &str,
+    names: Option<&[Py<PyString>]>,
+    given: &Bound<'py, PyAny>,
+) -> PyResult<Bound<'py, PyAny>> {
+    let params = given.py().import(intern!(given.py(), "ferrostep.params"))?;
+    calling::method(&params, "flatten", (what, names, given))
+}
+
+/// What errors call a parameter of this name.
+pub(super) fn named(name: &Bound<'_, PyString>) -> String {
+    let name = name.repr().map_or_else(|_| "?".to_owned(), |name| name.to_string());
+    format!("parameter {name}")
 }
 
 /// Reads gradients with whatever Python code that takes, so no lock may be held. `flat` is what
@@ -57,7 +85,14 @@ pub(super) fn collect<'py>(
             flat.get_type().name()?
         )));
     }
-    flat.try_iter()?.enumerate().map(|(i, g)| one(g?, i, &label)).collect()
+    // A subclass may give more or fewer than its length.
+    let mut arrays = memory::room(flat.len().unwrap_or(0))?;
+    let mut items = calling::iterate(flat)?;
+    while let Some(item) = items.next()? {
+        let array = one(item, arrays.len(), &label)?;
+        memory::push(&mut arrays, array)?;
+    }
+    Ok(arrays)
 }
 
 fn one<'py>(
@@ -81,14 +116,15 @@ fn one<'py>(
             label(i)
         )));
     }
-    if !(g.hasattr("__array_interface__")? || g.hasattr("__array__")?) {
+    if !(calling::has(&g, "__array_interface__")? || calling::has(&g, "__array__")?) {
         return Err(PyTypeError::new_err(format!(
             "the gradient of {} is a {}; pass a NumPy or CuPy array",
             label(i),
             g.get_type().name()?
         )));
     }
-    let array = g.py().import("numpy")?.call_method1("asarray", (&g,))?;
+    let numpy = g.py().import("numpy")?;
+    let array = calling::method(&numpy, "asarray", (&g,))?;
     let array = array.cast_into::<PyUntypedArray>().map_err(|error| {
         PyValueError::new_err(format!("the gradient of {} is no array: {error}", label(i)))
     })?;

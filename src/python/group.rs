@@ -4,9 +4,11 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
+use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple};
 
+use super::calling;
 use super::raw;
 use super::settings::Settings;
 use super::slot::Slot;
@@ -84,6 +86,15 @@ fn holds(list: &Bound<'_, PyList>, slots: &[Slot]) -> bool {
 impl Group {
     pub(super) fn new(dict: &Bound<'_, PyDict>, slots: Range<usize>) -> Self {
         Group { dict: dict.clone().unbind(), slots, entries: vec![], compiled: None }
+    }
+
+    pub(super) fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.dict)?;
+        for entry in &self.entries {
+            visit.call(&entry.key)?;
+            visit.call(&entry.value)?;
+        }
+        self.compiled.iter().try_for_each(|compiled| visit.call(&compiled.options))
     }
 
     /// The options as they were last read; `refresh` comes first.
@@ -212,7 +223,8 @@ fn compile(
     known: &Bound<'_, PyDict>,
 ) -> PyResult<Compiled> {
     static IDS: AtomicU64 = AtomicU64::new(0);
-    let normal = settings.read.bind(changed.py()).call1((changed, known))?.cast_into::<PyDict>()?;
+    let normal =
+        calling::call(settings.read.bind(changed.py()), (changed, known))?.cast_into::<PyDict>()?;
     let options = read_options(&normal)?;
     let prelude = PreludeOptions::read(&options).map_err(internal)?;
     let (method, kernel) = engine::compile(&settings.rule, &options).map_err(internal)?;

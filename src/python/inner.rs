@@ -2,35 +2,38 @@
 //! and runs them.
 
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
+use pyo3::gc::{PyTraverseError, PyVisit};
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyString};
 
 use super::array::Place;
+use super::container::{Container, Parts};
 use super::cuda::Cuda;
 use super::gradients::Arrays;
 use super::group::Group;
+use super::memory::{self, out_of_memory};
 use super::norm::Norm;
 use super::overlap;
 use super::planned::Planned;
 use super::raw;
 use super::settings::Settings;
-use super::slot::Slot;
+use super::skipped::Skipped;
+use super::slot::{Origin, Slot};
 use super::state::{Maker, StateArray};
-use super::step_info::Key;
 use crate::engine::{ControlGuard, Plan, Written, process};
 use crate::number::Kind;
 
 /// What a step did.
 pub(super) struct Outcome {
-    pub(super) applied: bool,
     pub(super) grad_norm: Norm,
-    /// The slot of the gradient for which it was not applied, if it was for one.
-    pub(super) nonfinite: Option<usize>,
+    /// What it did not do.
+    pub(super) skipped: Option<Skipped>,
 }
 
 impl Outcome {
     pub(super) fn applied(grad_norm: Norm) -> Self {
-        Outcome { applied: true, grad_norm, nonfinite: None }
+        Outcome { grad_norm, skipped: None }
     }
 }
 
@@ -41,6 +44,10 @@ pub(super) struct Inner {
     pub(super) names: Option<Vec<Py<PyString>>>,
     /// Whether parameters come with each call instead of being held.
     pub(super) unbound: bool,
+    /// State that was loaded before the parameters came.
+    pub(super) pending: Option<Py<PyAny>>,
+    /// What parameters were handed in by.
+    containers: Vec<Container>,
     pub(super) skipped: u64,
     pub(super) skips_in_a_row: u64,
     /// The process whose factory made the state: one that was forked may share its memory.
@@ -64,6 +71,8 @@ impl Inner {
             slots: Vec::new(),
             names: None,
             unbound,
+            pending: None,
+            containers: Vec::new(),
             skipped: 0,
             skips_in_a_row: 0,
             home: None,
@@ -74,22 +83,36 @@ impl Inner {
         }
     }
 
-    /// Adds a group's parameters, or nothing if one of them is refused.
+    /// Adds a group's parameters, or nothing if one of them is refused. `restored`: they come out of
+    /// a pickle or a copy.
     pub(super) fn add_group(
         &mut self,
         group: &Bound<'_, PyDict>,
         arrays: &Bound<'_, PyList>,
         labels: Vec<String>,
         names: Option<Vec<Py<PyString>>>,
+        container: Option<(Bound<'_, PyAny>, Vec<Py<PyAny>>)>,
+        restored: bool,
     ) -> PyResult<()> {
         let py = group.py();
         // An array that was resized may be the same as a new one and lie elsewhere by now.
-        self.check_slots(py)?;
+        if !restored {
+            self.check_slots(py)?;
+        }
         // What a method computes from its options once is part of every later step.
         let _control = ControlGuard::new();
         let (known, number) = (self.slots.len(), self.groups.len());
-        let slots = arrays.iter().zip(labels).map(|(array, l)| Slot::new(&array, l, number));
-        let slots = slots.collect::<PyResult<Vec<_>>>()?;
+        let origin = match (self.unbound, restored) {
+            (true, _) => Origin::Unbound,
+            (false, true) => Origin::Restored,
+            (false, false) => Origin::Bound,
+        };
+        let slots = arrays.iter().zip(labels);
+        let slots = slots.map(|(array, label)| Slot::new(&array, label, number, origin));
+        let slots = memory::all(arrays.len(), slots)?;
+        let container = container.and_then(|(object, entries)| {
+            Container::new((object, entries, known), names.as_deref())
+        });
         if self.settings.reference.is_some()
             && let Some(slot) = slots.iter().find(|slot| slot.header.place != Place::Host)
         {
@@ -98,28 +121,126 @@ impl Inner {
                 slot.label, slot.header.place
             )));
         }
+        // Room for all of it first: once the group is in the list nothing can fail.
+        let no_room = |_| out_of_memory();
+        self.slots.try_reserve(slots.len()).map_err(no_room)?;
+        self.groups.try_reserve(1).map_err(no_room)?;
+        self.containers.try_reserve(1).map_err(no_room)?;
+        if let Some(names) = &names {
+            self.names.get_or_insert_default().try_reserve(names.len()).map_err(no_room)?;
+        }
         self.slots.extend(slots);
-        if let Err(error) = overlap::written(py, &self.slots) {
-            self.slots.truncate(known);
-            return Err(error);
-        }
-        self.forget_memory();
         let mut group = Group::new(group, known..self.slots.len());
-        if let Err(error) = group.refresh(py, &self.slots, !self.unbound, &self.settings) {
+        let added = overlap::check_added(&self.slots, known)
+            .and_then(|()| group.refresh(py, &self.slots, !self.unbound, &self.settings))
+            .and_then(|()| match self.unbound {
+                true => Ok(()),
+                false => self.settings.param_groups.bind(py).append(&group.dict),
+            });
+        self.forget_memory();
+        if let Err(error) = added {
             self.slots.truncate(known);
+            if known == 0 {
+                self.names = None;
+            }
             return Err(error);
-        }
-        if !self.unbound {
-            self.settings.param_groups.bind(py).append(&group.dict)?;
         }
         self.groups.push(group);
-        if let Some(names) = names {
-            self.names.get_or_insert_default().extend(names);
-        }
-        if self.unbound {
-            self.slots[known..].iter_mut().try_for_each(|slot| slot.weaken(py))?;
+        self.containers.extend(container);
+        if let (Some(all), Some(names)) = (&mut self.names, names) {
+            all.extend(names);
         }
         Ok(())
+    }
+
+    pub(super) fn names(&self, py: Python<'_>) -> PyResult<Option<Vec<Py<PyString>>>> {
+        let copied = |names: &Vec<Py<PyString>>| {
+            memory::all(names.len(), names.iter().map(|name| Ok(name.clone_ref(py))))
+        };
+        self.names.as_ref().map(copied).transpose()
+    }
+
+    /// Exchanges the parameters and their state, if an unbound optimizer, with another's.
+    pub(super) fn exchange(&mut self, other: &mut Inner) {
+        std::mem::swap(&mut self.groups, &mut other.groups);
+        std::mem::swap(&mut self.slots, &mut other.slots);
+        std::mem::swap(&mut self.names, &mut other.names);
+        std::mem::swap(&mut self.home, &mut other.home);
+        std::mem::swap(&mut self.pending, &mut other.pending);
+        self.forget_memory();
+    }
+
+    /// Refuses containers in which a parameter was replaced.
+    pub(super) fn check_containers(&self, py: Python<'_>) -> PyResult<()> {
+        self.containers.iter().try_for_each(|container| container.check(py))
+    }
+
+    /// The containers and what they held, for a copy.
+    pub(super) fn containers<'py>(&self, py: Python<'py>) -> Vec<Parts<'py>> {
+        self.containers.iter().map(|container| container.parts(py)).collect()
+    }
+
+    /// Watches what parameters were handed in by, in place of what is watched.
+    pub(super) fn watch(&mut self, containers: Vec<Parts<'_>>) {
+        let watched = containers.into_iter().filter_map(|(object, entries, first)| {
+            let names = self.names.as_ref();
+            let names = names.and_then(|names| names.get(first..first + entries.len()));
+            Container::new((object, entries, first), names)
+        });
+        self.containers = watched.collect();
+    }
+
+    /// Puts other arrays in the place of all parameters, with the same state; or none.
+    pub(super) fn rebind(
+        &mut self,
+        py: Python<'_>,
+        arrays: &Bound<'_, PyList>,
+        container: Option<(Bound<'_, PyAny>, Vec<Py<PyAny>>)>,
+    ) -> PyResult<()> {
+        if arrays.len() != self.slots.len() {
+            return Err(count_error("parameters", arrays.len(), self.slots.len()));
+        }
+        let heirs = self.slots.iter().zip(arrays).map(|(slot, array)| slot.heir(&array));
+        let heirs = memory::all(arrays.len(), heirs)?;
+        overlap::check_heirs(&self.slots, &heirs)?;
+        let container = container.filter(|_| !self.unbound).and_then(|(object, entries)| {
+            Container::new((object, entries, 0), self.names.as_deref())
+        });
+        // Python code may have run: what follows is held against what is there now.
+        self.check_list(py)?;
+        for group in &self.groups {
+            group.check_params(py, &self.slots, !self.unbound)?;
+        }
+        let mut lists = memory::room(self.groups.len())?;
+        for group in self.groups.iter().filter(|_| !self.unbound) {
+            let list = group.dict.bind(py).get_item(intern!(py, "params"))?;
+            lists.push(list.map(Bound::cast_into::<PyList>).transpose()?);
+        }
+        let mut gone = memory::room(self.slots.len())?;
+        // Nothing fails from here on, and nothing that was held is dropped before the end.
+        for (list, group) in lists.iter().zip(&self.groups) {
+            for (place, i) in group.slots.clone().enumerate() {
+                if let Some(list) = list {
+                    list.set_item(place, arrays.get_item(i)?)?;
+                }
+            }
+        }
+        for (slot, heir) in self.slots.iter_mut().zip(heirs) {
+            gone.push(slot.inherit(heir));
+        }
+        let before = std::mem::take(&mut self.containers);
+        self.containers.extend(container);
+        self.forget_memory();
+        drop((gone, before));
+        Ok(())
+    }
+
+    pub(super) fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+        self.settings.traverse(visit)?;
+        self.groups.iter().try_for_each(|group| group.traverse(visit))?;
+        self.slots.iter().try_for_each(|slot| slot.traverse(visit))?;
+        self.containers.iter().try_for_each(|container| container.traverse(visit))?;
+        self.pending.iter().try_for_each(|pending| visit.call(pending))
     }
 
     /// The intervals that are written, what was found to lie outside them, and the plan are void.
@@ -145,16 +266,8 @@ impl Inner {
         Ok(())
     }
 
-    /// A parameter's key in the optimizer's state.
-    pub(super) fn key(&self, py: Python<'_>, i: usize) -> Key {
-        match self.names.as_ref().and_then(|names| names.get(i)) {
-            Some(name) => Key::Name(name.clone_ref(py)),
-            None => Key::Position(i),
-        }
-    }
-
-    pub(super) fn release(&mut self, succeeded: bool) {
-        self.slots.iter_mut().for_each(|slot| slot.release(succeeded));
+    pub(super) fn release(&mut self) {
+        self.slots.iter_mut().for_each(Slot::release);
     }
 
     /// Refuses groups that came, went or were replaced behind our back.
@@ -236,9 +349,25 @@ impl Inner {
             made.push(maker.make(py, &self.slots, i, name, kind)?);
         }
         if self.settings.state_factory.is_some() {
-            overlap::check_new(py, &self.slots, made.iter().map(|state| (i, state)))?;
+            overlap::check_new(&self.slots, made.iter().map(|state| (i, state)))?;
         }
         Ok(made.iter().map(|state| state.array.bind(py).object().clone()).collect())
+    }
+
+    /// Writes options into the groups, those given for each of them, or none.
+    pub(super) fn set_options(
+        &self,
+        py: Python<'_>,
+        options: &[Bound<'_, PyDict>],
+    ) -> PyResult<()> {
+        let groups = self.settings.param_groups.bind(py);
+        if !options.is_empty() && options.len() != groups.len() {
+            return Err(PyValueError::new_err("wanted options for each group"));
+        }
+        for (group, options) in groups.iter().zip(options) {
+            group.cast::<PyDict>()?.update(options.as_mapping())?;
+        }
+        Ok(())
     }
 
     /// Replaces every parameter's state, the count of skipped steps and the options that are given
@@ -255,14 +384,11 @@ impl Inner {
         if steps.len() != self.slots.len() || arrays.len() != self.slots.len() {
             return Err(count_error("states", arrays.len(), self.slots.len()));
         }
-        if !options.is_empty() && options.len() != self.groups.len() {
-            return Err(PyValueError::new_err("wanted options for each group"));
-        }
         let mut loaded = Vec::new();
         for (slot, arrays) in self.slots.iter().zip(arrays) {
             let states = arrays.iter().flatten();
             let states =
-                states.map(|(name, array)| StateArray::new(name.extract()?, array, &slot.label));
+                states.map(|(name, array)| StateArray::kept(name.extract()?, &array, &slot.label));
             let states = states.collect::<PyResult<Vec<_>>>()?;
             if let Some(state) = states.iter().find(|state| !slot.may_have(state)) {
                 return Err(PyValueError::new_err(format!(
@@ -276,11 +402,9 @@ impl Inner {
         if self.settings.state_factory.is_some() {
             let new = loaded.iter().enumerate();
             let new = new.flat_map(|(i, states)| states.iter().map(move |state| (i, state)));
-            overlap::check_new(py, &self.slots, new)?;
+            overlap::check_new(&self.slots, new)?;
         }
-        for (group, options) in self.groups.iter().zip(options) {
-            group.dict.bind(py).update(options.as_mapping())?;
-        }
+        self.set_options(py, options)?;
         self.skipped = skipped;
         self.skips_in_a_row = 0;
         for ((slot, states), step) in self.slots.iter_mut().zip(loaded).zip(steps) {

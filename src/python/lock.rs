@@ -60,6 +60,15 @@ impl<T> Lock<T> {
         Lock { inner: Mutex::new(inner), owner: AtomicUsize::new(0), process: AtomicU32::new(0) }
     }
 
+    /// The inside if nobody has the lock; waits for nothing and runs no Python code.
+    pub(super) fn try_lock(&self) -> Option<MutexGuard<'_, T>> {
+        match self.inner.try_lock() {
+            Ok(inner) => Some(inner),
+            Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
+        }
+    }
+
     pub(super) fn lock(&self, py: Python<'_>) -> PyResult<Locked<'_, T>> {
         let inner = match self.inner.try_lock() {
             Ok(inner) => inner,

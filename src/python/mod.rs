@@ -2,7 +2,9 @@
 
 mod apply;
 mod array;
+mod calling;
 mod clip;
+mod container;
 mod core;
 mod cuda;
 mod gradients;
@@ -11,14 +13,16 @@ mod guard;
 mod imported;
 mod inner;
 mod lock;
-mod log;
+mod memory;
 mod norm;
 mod overlap;
+mod owner;
 mod planned;
 mod raw;
 mod reference;
 mod scaling;
 mod settings;
+mod skipped;
 mod slot;
 mod state;
 mod step;

@@ -1,117 +1,159 @@
-//! Who lies in the memory that a step writes.
+//! Who lies in the memory that a step writes. It is found in the headers alone: no Python code runs.
 
 use std::ops::Range;
 
 use pyo3::exceptions::PyValueError;
+use pyo3::ffi;
 use pyo3::prelude::*;
 
-use super::array::{Array, Header};
-use super::slot::Slot;
+use super::array::Header;
+use super::memory::{self, out_of_memory};
+use super::slot::{Heir, Slot};
 use super::state::{self, StateArray};
 use super::step::{Gradient, Part};
 use crate::engine::Written;
 
-/// Refuses arrays that share memory. `intervals` are their extents, each with its array's place.
-pub(super) fn check_disjoint(
-    places: &[(String, Array<'_>)],
-    intervals: Vec<(Range<usize>, usize)>,
-) -> PyResult<()> {
-    let written = Written::new(intervals.clone());
-    for (range, owner) in intervals {
-        for other in written.hits(range).filter(|other| *other < owner) {
-            let ((a, first), (b, second)) = (&places[other], &places[owner]);
-            if first.is(second) {
-                return Err(PyValueError::new_err(format!("{a} and {b} are the same array")));
-            }
-            if first.shares_memory(second)? {
-                return Err(PyValueError::new_err(format!("{a} and {b} overlap in memory")));
-            }
+/// An array that is written.
+pub(super) struct Region<'a> {
+    pub(super) header: &'a Header,
+    pub(super) object: *mut ffi::PyObject,
+    pub(super) name: Name<'a>,
+}
+
+/// What errors call it, put together when one is made.
+pub(super) enum Name<'a> {
+    Array(&'a str),
+    Gradient(&'a str),
+    State(&'a str, &'a str),
+}
+
+impl Name<'_> {
+    fn text(&self) -> String {
+        match self {
+            Name::Array(label) => (*label).to_owned(),
+            Name::Gradient(of) => format!("the gradient of {of}"),
+            Name::State(name, of) => state::label(name, of),
+        }
+    }
+}
+
+impl<'a> Region<'a> {
+    fn of_slot(slot: &'a Slot) -> Self {
+        let (header, object) = (&slot.header, slot.pointer());
+        Region { header, object, name: Name::Array(&slot.label) }
+    }
+
+    fn of_state(slot: &'a Slot, state: &'a StateArray) -> Self {
+        let name = Name::State(&state.name, &slot.label);
+        Region { header: &state.header, object: state.array.as_ptr(), name }
+    }
+
+    fn of_heir(slot: &'a Slot, heir: &'a Heir) -> Self {
+        Region { header: heir.header(), object: heir.pointer(), name: Name::Array(&slot.label) }
+    }
+}
+
+/// The parameters of these slots and their states.
+fn regions(slots: &[Slot]) -> PyResult<Vec<Region<'_>>> {
+    let mut regions = memory::room(slots.iter().map(|slot| 1 + slot.states.len()).sum())?;
+    for slot in slots {
+        regions.push(Region::of_slot(slot));
+        regions.extend(slot.states.iter().map(|state| Region::of_state(slot, state)));
+    }
+    Ok(regions)
+}
+
+/// Refuses regions that share memory. The first `known` are known to be disjoint.
+pub(super) fn check_disjoint(regions: &[Region<'_>], known: usize) -> PyResult<()> {
+    let mut intervals = memory::room(regions.len())?;
+    let places = regions.iter().enumerate();
+    intervals.extend(places.filter_map(|(i, region)| Some((region.header.extent()?, i))));
+    let later: Vec<(Range<usize>, usize)> = {
+        let mut later = memory::room(regions.len() - known)?;
+        later.extend(intervals.iter().filter(|(_, i)| *i >= known).cloned());
+        later
+    };
+    let written = Written::new(intervals);
+    for (range, i) in later {
+        for other in written.hits(range).filter(|other| *other < i) {
+            let (a, b) = (&regions[other], &regions[i]);
+            let happened = if a.object == b.object {
+                "are the same array"
+            } else if a.header.shares_memory(b.header) {
+                "overlap in memory"
+            } else {
+                continue;
+            };
+            let (a, b) = (a.name.text(), b.name.text());
+            return Err(PyValueError::new_err(format!("{a} and {b} {happened}")));
         }
     }
     Ok(())
 }
 
-/// Arrays to hold against each other, and their extents.
-#[derive(Default)]
-struct Places<'py> {
-    arrays: Vec<(String, Array<'py>)>,
-    intervals: Vec<(Range<usize>, usize)>,
-}
-
-impl<'py> Places<'py> {
-    /// All that a step of these slots writes.
-    fn of(py: Python<'py>, slots: &[Slot]) -> Self {
-        let mut places = Places::default();
-        for slot in slots {
-            if let Some(array) = slot.array(py) {
-                places.add(slot.label.clone(), array, &slot.header);
-            }
-            slot.states.iter().for_each(|state| places.add_state(py, slot, state));
-        }
-        places
-    }
-
-    fn add(&mut self, label: String, array: Array<'py>, header: &Header) {
-        if let Some(range) = header.view().extent() {
-            self.intervals.push((range, self.arrays.len()));
-            self.arrays.push((label, array));
-        }
-    }
-
-    fn add_state(&mut self, py: Python<'py>, slot: &Slot, state: &StateArray) {
-        self.add(state::label(&state.name, &slot.label), state.array.bind(py), &state.header);
-    }
-}
-
 /// Refuses new state, made for these slots by number, that shares memory with what they hold.
 pub(super) fn check_new<'a>(
-    py: Python<'_>,
-    slots: &[Slot],
+    slots: &'a [Slot],
     new: impl Iterator<Item = (usize, &'a StateArray)>,
 ) -> PyResult<()> {
-    let mut places = Places::of(py, slots);
-    new.for_each(|(i, state)| places.add_state(py, &slots[i], state));
-    check_disjoint(&places.arrays, places.intervals)
+    let mut regions = regions(slots)?;
+    let known = regions.len();
+    for (i, state) in new {
+        regions.try_reserve(1).map_err(|_| out_of_memory())?;
+        regions.push(Region::of_state(&slots[i], state));
+    }
+    check_disjoint(&regions, known)
+}
+
+/// Refuses parameters that were added from number `known` on and share memory with any.
+pub(super) fn check_added(slots: &[Slot], known: usize) -> PyResult<()> {
+    let before = slots[..known].iter().map(|slot| 1 + slot.states.len()).sum();
+    check_disjoint(&regions(slots)?, before)
+}
+
+/// Refuses arrays to take the parameters' places that share memory with each other or with state.
+pub(super) fn check_heirs(slots: &[Slot], heirs: &[Heir]) -> PyResult<()> {
+    let states = slots.iter().map(|slot| slot.states.len()).sum::<usize>();
+    let mut regions = memory::room(states + heirs.len())?;
+    for slot in slots {
+        regions.extend(slot.states.iter().map(|state| Region::of_state(slot, state)));
+    }
+    regions.extend(slots.iter().zip(heirs).map(|(slot, heir)| Region::of_heir(slot, heir)));
+    check_disjoint(&regions, states)
 }
 
 /// All that a step writes, checked to be disjoint.
-pub(super) fn written(py: Python<'_>, slots: &[Slot]) -> PyResult<Written> {
-    let places = Places::of(py, slots);
-    check_disjoint(&places.arrays, places.intervals)?;
+pub(super) fn written(slots: &[Slot]) -> PyResult<Written> {
+    let regions = regions(slots)?;
+    check_disjoint(&regions, 0)?;
     // Owners of the intervals that gradients are held against: the parameter, whatever was hit.
-    let mut intervals = Vec::new();
+    let mut intervals = memory::room(regions.len())?;
     for (i, slot) in slots.iter().enumerate() {
         let headers = slot.states.iter().map(|state| &state.header);
         for header in std::iter::once(&slot.header).chain(headers) {
-            intervals.extend(header.view().extent().map(|range| (range, i)));
+            intervals.extend(header.extent().map(|range| (range, i)));
         }
     }
     Ok(Written::new(intervals))
 }
 
 /// Refuses a gradient that shares memory with what is written.
-pub(super) fn check_gradient(
-    py: Python<'_>,
-    slots: &[Slot],
-    written: &Written,
-    part: &Part<'_>,
-) -> PyResult<()> {
-    let header = &slots[part.slot].header;
+pub(super) fn check_gradient(slots: &[Slot], written: &Written, part: &Part<'_>) -> PyResult<()> {
+    let beside = &slots[part.slot];
     let extent = match &part.place {
-        Gradient::InPlace(data, kind) => Some(header.range_from(*data, *kind)),
-        Gradient::Elsewhere(header) => header.view().extent(),
+        Gradient::InPlace(data, kind) => Some(beside.header.range_from(*data, *kind)),
+        Gradient::Elsewhere(header) => header.extent(),
     };
     let Some(extent) = extent.filter(|extent| !extent.is_empty()) else { return Ok(()) };
     for other in written.hits(extent) {
         let slot = &slots[other];
-        let states = slot.states.iter().map(|state| state.array.bind(py));
-        for array in slot.array(py).into_iter().chain(states) {
-            if part.gradient.shares_memory(&array)? {
-                return Err(PyValueError::new_err(format!(
-                    "the gradient of {} overlaps {} (or its state) in memory; pass a copy",
-                    slots[part.slot].label, slot.label
-                )));
-            }
+        let gradient = part.place.view(&beside.header);
+        let states = slot.states.iter().map(|state| &state.header);
+        if std::iter::once(&slot.header).chain(states).any(|header| header.shares(&gradient)) {
+            return Err(PyValueError::new_err(format!(
+                "the gradient of {} overlaps {} (or its state) in memory; pass a copy",
+                beside.label, slot.label
+            )));
         }
     }
     Ok(())

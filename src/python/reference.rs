@@ -1,8 +1,13 @@
 //! A step by the NumPy reference in place of the engine.
 
+use numpy::npyffi::PY_ARRAY_API;
+use numpy::{PyArrayDescrMethods, PyUntypedArray, PyUntypedArrayMethods};
+use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PySet};
 
+use super::array::HostArray;
+use super::calling;
 use super::group::Group;
 use super::slot::Slot;
 use super::step::Part;
@@ -20,18 +25,36 @@ pub(super) fn global_norm(
     };
     let gradients: Vec<_> = parts.iter().map(|part| part.gradient.object()).collect();
     let dtypes: Vec<_> = parts.iter().map(dtype).collect();
-    reference.call_method1("global_norm", (gradients, dtypes))?.extract()
+    calling::method(reference, "global_norm", (gradients, dtypes))?.extract()
 }
 
-/// Computes all new values before the first is written.
-pub(super) fn run(
-    reference: &Bound<'_, PyAny>,
+/// Arrays that are to be written, each with its new values, of its shape and type.
+pub(super) struct Results<'py>(Vec<(HostArray<'py>, HostArray<'py>)>);
+
+impl Results<'_> {
+    /// Writes them. By NumPy's C function: no Python code runs in between, and a subclass has no say
+    /// in it.
+    pub(super) fn write(&self, py: Python<'_>) -> PyResult<()> {
+        for (old, new) in &self.0 {
+            let (to, from) = (old.as_array_ptr(), new.as_array_ptr());
+            // SAFETY: both are arrays, alive.
+            if unsafe { PY_ARRAY_API.PyArray_CopyInto(py, to, from) } != 0 {
+                return Err(PyErr::fetch(py));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Computes all new values; none is written.
+pub(super) fn run<'py>(
+    reference: &Bound<'py, PyAny>,
     rule: &str,
     slots: &[Slot],
     groups: &[Group],
-    parts: &[Part<'_>],
+    parts: &[Part<'py>],
     scale: f64,
-) -> PyResult<()> {
+) -> PyResult<Results<'py>> {
     let py = reference.py();
     let mut results = Vec::new();
     for part in parts {
@@ -53,7 +76,7 @@ pub(super) fn run(
         let (array, gradient) = (array.object(), part.gradient.object());
         let arguments = (rule, array, gradient, &state, options, t, fresh, scale);
         let (p, new): (Bound<'_, PyAny>, Bound<'_, PyDict>) =
-            reference.call_method1("update", arguments)?.extract()?;
+            calling::method(reference, "update", arguments)?.extract()?;
         results.push((array.clone(), p));
         for (name, value) in &new {
             if let Some(old) = state.get_item(&name)? {
@@ -62,7 +85,14 @@ pub(super) fn run(
         }
     }
     let (old, new): (Vec<_>, Vec<_>) = results.into_iter().unzip();
-    let new: Vec<Bound<'_, PyAny>> = reference.call_method1("rounded", (&old, new))?.extract()?;
-    // Copies between equal types: no Python code, so no signal's handler, in between.
-    old.iter().zip(new).try_for_each(|(old, new)| old.set_item(py.Ellipsis(), new))
+    let new: Vec<HostArray<'_>> = calling::method(reference, "rounded", (&old, new))?.extract()?;
+    let mut pairs = Vec::with_capacity(old.len());
+    for (old, new) in old.into_iter().zip(new) {
+        let old = old.cast_into::<PyUntypedArray>()?;
+        if old.shape() != new.shape() || !old.dtype().is_equiv_to(&new.dtype()) {
+            return Err(PyRuntimeError::new_err("the reference changed a shape or a type"));
+        }
+        pairs.push((old, new));
+    }
+    Ok(Results(pairs))
 }

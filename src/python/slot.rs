@@ -2,11 +2,14 @@
 
 use pyo3::exceptions::PyValueError;
 use pyo3::ffi;
+use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
-use pyo3::types::PyWeakrefReference;
+use pyo3::types::PyDict;
 
 use super::array::{Array, Header, Held, Place, shape_text};
 use super::group::Compiled;
+use super::memory::out_of_memory;
+use super::owner::{Owner, owner};
 use super::state::{self, StateArray};
 use crate::engine::{Kinds, Precision, Prepared};
 use crate::number::Kind;
@@ -29,10 +32,8 @@ pub(super) struct Slot {
     pub(super) group: usize,
     /// None between the calls of an unbound optimizer, whose arrays come with each call.
     held: Option<Held>,
-    /// The last array of an unbound optimizer.
-    last: Option<Py<PyWeakrefReference>>,
-    /// The array of a call that has not succeeded yet: what is refused leaves the last as it was.
-    next: Option<Py<PyWeakrefReference>>,
+    /// Of an unbound optimizer: whose memory it is that comes with each call.
+    owner: Option<Owner>,
     pub(super) header: Header,
     pub(super) step: u64,
     pub(super) states: Vec<StateArray>,
@@ -41,18 +42,56 @@ pub(super) struct Slot {
     pub(super) clear_of: Option<(usize, Kind)>,
 }
 
+/// Where a slot's array comes from.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum Origin {
+    /// It is held from now on.
+    Bound,
+    /// As `Bound`, but out of a pickle or a copy: one that is read-only is refused by a step.
+    Restored,
+    /// It came with a call of an unbound optimizer.
+    Unbound,
+}
+
+/// An array that is to take a slot's place.
+pub(super) struct Heir {
+    header: Header,
+    array: Held,
+    owner: Option<Owner>,
+}
+
+impl Heir {
+    pub(super) fn header(&self) -> &Header {
+        &self.header
+    }
+
+    pub(super) fn pointer(&self) -> *mut ffi::PyObject {
+        self.array.as_ptr()
+    }
+}
+
+const WANTED: &str =
+    "parameters must be NumPy arrays (numpy.ndarray or numpy.memmap) or CuPy arrays";
+
 impl Slot {
-    pub(super) fn new(array: &Bound<'_, PyAny>, label: String, group: usize) -> PyResult<Self> {
-        let wanted =
-            "parameters must be NumPy arrays (numpy.ndarray or numpy.memmap) or CuPy arrays";
-        let array = Array::plain(array, &label, wanted)?;
+    pub(super) fn new(
+        array: &Bound<'_, PyAny>,
+        label: String,
+        group: usize,
+        origin: Origin,
+    ) -> PyResult<Self> {
+        let array = Array::plain(array, &label, WANTED)?;
+        let header = match origin {
+            Origin::Restored => Header::of_kept(&array, &label)?,
+            _ => Header::of_written(&array, &label)?,
+        };
+        let owner = (origin == Origin::Unbound).then(|| Owner::of(&array)).transpose()?;
         Ok(Slot {
-            header: Header::of_written(&array, &label)?,
+            header,
             label,
             group,
             held: Some(array.hold()),
-            last: None,
-            next: None,
+            owner,
             step: 0,
             states: Vec::new(),
             ready: None,
@@ -60,30 +99,9 @@ impl Slot {
         })
     }
 
-    /// The array, None if nobody holds it any more.
+    /// The array; None between the calls of an unbound optimizer.
     pub(super) fn array<'py>(&self, py: Python<'py>) -> Option<Array<'py>> {
-        match (&self.held, &self.last) {
-            (Some(array), _) => Some(array.bind(py)),
-            (None, Some(last)) => self.known(last.bind(py).upgrade()?),
-            (None, None) => None,
-        }
-    }
-
-    /// An array that was this slot's.
-    fn known<'py>(&self, object: Bound<'py, PyAny>) -> Option<Array<'py>> {
-        match self.header.place {
-            Place::Host => object.cast_into().ok().map(Array::Host),
-            Place::Device(_) => Some(Array::Device(object)),
-        }
-    }
-
-    /// Holds the array by a weak reference alone.
-    pub(super) fn weaken(&mut self, py: Python<'_>) -> PyResult<()> {
-        if let Some(array) = self.array(py) {
-            self.last = Some(PyWeakrefReference::new(array.object())?.unbind());
-        }
-        self.held = None;
-        Ok(())
+        self.held.as_ref().map(|array| array.bind(py))
     }
 
     /// The address of the array object that is held; null if none is.
@@ -92,38 +110,125 @@ impl Slot {
         self.held.as_ref().map_or(std::ptr::null_mut(), Held::as_ptr)
     }
 
-    /// Takes and holds the array that came with this call in place of the last one.
+    /// Takes and holds the array that came with this call, which must be the memory that this slot
+    /// has had from its first call on.
     pub(super) fn take(&mut self, array: Array<'_>) -> PyResult<()> {
-        let last = self.array(array.object().py());
-        if !last.as_ref().is_some_and(|last| last.is(&array)) {
-            if last.is_some() && !self.header.same_memory(&array)? {
-                return Err(PyValueError::new_err(format!(
-                    "{} is another array than at the last update, which is still alive: two \
-                     layers would share one state; give each its own names or optimizer",
-                    self.label
-                )));
-            }
-            self.next = Some(PyWeakrefReference::new(array.object())?.unbind());
+        let owner = owner(&array)?;
+        let same = self.owner.as_ref().is_none_or(|known| known.is(&owner));
+        // The very array that was there before, changed in place, is for `check` to judge.
+        if !(same && (owner.is(array.object()) || self.header.same_memory(&array)?)) {
+            return Err(self.other_memory(&array, &owner, same));
         }
         self.held = Some(array.hold());
         Ok(())
     }
 
-    /// Lets go of the array that came with a call, and remembers it if the call has succeeded.
-    pub(super) fn release(&mut self, succeeded: bool) {
-        if self.last.is_some() {
+    #[cold]
+    fn other_memory(&self, array: &Array<'_>, owner: &Bound<'_, PyAny>, same: bool) -> PyErr {
+        let (label, was) = (&self.label, &self.header);
+        let now = match Header::of_gradient(array, label) {
+            Ok(now) => now,
+            Err(error) => return error,
+        };
+        let found = if now.shape != was.shape || now.format != was.format {
+            format!(
+                "has shape {} and dtype {}, wanted shape {} and dtype {} as at its first update",
+                shape_text(&now.shape),
+                array.dtype_name(),
+                shape_text(&was.shape),
+                was.format.kind.name()
+            )
+        } else if same {
+            "is another part of its buffer than at its first update".to_owned()
+        } else {
+            "lies in other memory than at its first update".to_owned()
+        };
+        let torch = owner.get_type().module().is_ok_and(|name| name == "torch");
+        let keep = if torch { "; keep the array of one call of numpy()" } else { "" };
+        PyValueError::new_err(format!(
+            "{label} {found}{keep}. One key keeps one memory, or two layers or runs would share one \
+             state: call reset() for a new run, rebind(params) where the arrays were replaced on \
+             purpose and the state is to go on, or give each layer its own names or optimizer"
+        ))
+    }
+
+    /// Lets go of the array that came with a call.
+    pub(super) fn release(&mut self) {
+        if self.owner.is_some() {
             self.held = None;
-            self.last = self.next.take().filter(|_| succeeded).or(self.last.take());
         }
+    }
+
+    /// What `rebind` is to put in the array's place: of its shape, type and place.
+    pub(super) fn heir(&self, array: &Bound<'_, PyAny>) -> PyResult<Heir> {
+        let label = &self.label;
+        let array = Array::plain(array, label, WANTED)?;
+        let header = Header::of_written(&array, label)?;
+        let was = &self.header;
+        if header.shape != was.shape || header.format.kind != was.format.kind {
+            return Err(PyValueError::new_err(format!(
+                "{label} has shape {} and dtype {}, wanted shape {} and dtype {} as before",
+                shape_text(&header.shape),
+                array.dtype_name(),
+                shape_text(&was.shape),
+                was.format.kind.name()
+            )));
+        }
+        if header.place != was.place {
+            return Err(PyValueError::new_err(format!(
+                "{label} is {}, wanted it {} as before",
+                header.place, was.place
+            )));
+        }
+        let owner = self.owner.is_some().then(|| Owner::of(&array)).transpose()?;
+        Ok(Heir { header, array: array.hold(), owner })
+    }
+
+    /// Puts another array in the place of the slot's; what is returned may run Python code when it
+    /// is dropped.
+    pub(super) fn inherit(&mut self, heir: Heir) -> (Option<Held>, Option<Owner>) {
+        self.header = heir.header;
+        self.ready = None;
+        let bound = self.owner.is_none();
+        let owner = std::mem::replace(&mut self.owner, heir.owner);
+        (if bound { self.held.replace(heir.array) } else { Some(heir.array) }, owner)
+    }
+
+    pub(super) fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+        self.held.iter().try_for_each(|held| held.traverse(visit))?;
+        self.owner.iter().try_for_each(|owner| owner.traverse(visit))?;
+        self.states.iter().try_for_each(|state| state.array.traverse(visit))
+    }
+
+    /// The step count and the state arrays, live or copied; None before the first step.
+    pub(super) fn state<'py>(
+        &self,
+        py: Python<'py>,
+        copy: bool,
+    ) -> PyResult<Option<Bound<'py, PyDict>>> {
+        if self.step == 0 && self.states.is_empty() {
+            return Ok(None);
+        }
+        let state = PyDict::new(py);
+        state.set_item("step", self.step)?;
+        for StateArray { name, array, .. } in &self.states {
+            let array = array.bind(py);
+            state.set_item(name, if copy { array.copy()? } else { array.object().clone() })?;
+        }
+        Ok(Some(state))
+    }
+
+    /// Whether the parameter and its state are what they were when they were checked.
+    pub(super) fn is_unchanged(&self, py: Python<'_>) -> bool {
+        let same = |header: &Header, array: &Held| header.matches(py, array);
+        self.held.as_ref().is_some_and(|array| same(&self.header, array))
+            && self.states.iter().all(|state| same(&state.header, &state.array))
     }
 
     /// Checks the parameter and its state against what they were. True if memory has moved.
     #[inline]
     pub(super) fn check(&mut self, py: Python<'_>) -> PyResult<bool> {
-        let same = |header: &Header, array: &Held| header.matches(py, array);
-        if self.held.as_ref().is_some_and(|array| same(&self.header, array))
-            && self.states.iter().all(|state| same(&state.header, &state.array))
-        {
+        if self.is_unchanged(py) {
             return Ok(false);
         }
         self.ready = None;
@@ -241,6 +346,11 @@ impl Slot {
         self.ready = None;
     }
 
+    pub(super) fn reserve_states(&mut self, count: usize) -> PyResult<()> {
+        self.states.try_reserve(count).map_err(|_| out_of_memory())
+    }
+
+    /// What `reserve_states` has made room for.
     pub(super) fn add_states(&mut self, states: Vec<StateArray>) {
         self.states.extend(states);
         self.ready = None;

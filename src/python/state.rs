@@ -1,13 +1,17 @@
 //! State arrays: who makes them, and what they are checked for.
 
+use numpy::PyArrayDescr;
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 
-use super::array::{Array, Header, Held, shape_text};
-use super::group::Group;
+use super::array::{Array, Header, Held, Place, shape_text};
+use super::calling;
+use super::cuda::backend;
+use super::group::{Compiled, Group};
 use super::settings::Settings;
 use super::slot::Slot;
+use crate::engine;
 use crate::number::{Format, Kind};
 
 pub(super) struct StateArray {
@@ -22,10 +26,25 @@ pub(super) fn label(name: &str, of: &str) -> String {
 }
 
 impl StateArray {
+    /// One that is to be written.
     pub(super) fn new(name: String, array: Bound<'_, PyAny>, of: &str) -> PyResult<Self> {
+        StateArray::read(name, &array, of, Header::of_written)
+    }
+
+    /// One that may come out of a pickle, read-only.
+    pub(super) fn kept(name: String, array: &Bound<'_, PyAny>, of: &str) -> PyResult<Self> {
+        StateArray::read(name, array, of, Header::of_kept)
+    }
+
+    fn read(
+        name: String,
+        array: &Bound<'_, PyAny>,
+        of: &str,
+        header: impl FnOnce(&Array<'_>, &str) -> PyResult<Header>,
+    ) -> PyResult<Self> {
         let label = label(&name, of);
-        let array = Array::plain(&array, &label, "wanted an array")?;
-        let header = Header::of_written(&array, &label)?;
+        let array = Array::plain(array, &label, "wanted an array")?;
+        let header = header(&array, &label)?;
         Ok(StateArray { name, array: array.hold(), header })
     }
 }
@@ -65,9 +84,8 @@ impl<'a> Maker<'a> {
             Some(names) => names[i].bind(py).clone().into_any(),
             None => i.into_pyobject(py)?.into_any(),
         };
-        let numpy = py.import(pyo3::intern!(py, "numpy"))?;
-        let dtype = numpy.getattr("dtype")?.call1((kind.name(),))?;
-        let new = factory.bind(py).call1((key, name, like.object(), dtype))?;
+        let dtype = PyArrayDescr::new(py, kind.name())?;
+        let new = calling::call(factory.bind(py), (key, name, like.object(), dtype))?;
         let made = StateArray::new(name.to_owned(), new, &slot.label)?;
         if slot.may_have(&made) && made.header.format == Format::native(kind) {
             return Ok(made);
@@ -91,20 +109,49 @@ impl<'a> Maker<'a> {
     }
 }
 
-/// Writes the initial values of what was made.
-pub(super) fn fill(
+/// What was made for the step, each with its initial value.
+fn made<'a>(
+    slots: &'a [Slot],
+    groups: &'a [Group],
+    grown: &'a [Grown],
+) -> impl Iterator<Item = PyResult<(&'a StateArray, f64)>> {
+    grown.iter().flat_map(move |&(i, known)| {
+        let states = slots[i].states[known..].iter();
+        states.map(move |state| {
+            let compiled: &Compiled = groups[slots[i].group].compiled()?;
+            let of = compiled.states.iter().find(|wanted| wanted.name == state.name);
+            Ok((state, of.map_or(0.0, |of| of.initial)))
+        })
+    })
+}
+
+/// Writes the initial values of what was made on devices.
+pub(super) fn fill_on_devices(
     py: Python<'_>,
     slots: &[Slot],
     groups: &[Group],
     grown: &[Grown],
 ) -> PyResult<()> {
-    for &(i, known) in grown {
-        let compiled = groups[slots[i].group].compiled()?;
-        for state in &slots[i].states[known..] {
-            let of = compiled.states.iter().find(|wanted| wanted.name == state.name);
-            if let Some(of) = of {
-                state.array.bind(py).fill(of.initial)?;
-            }
+    for state in made(slots, groups, grown) {
+        let (state, initial) = state?;
+        if state.header.place != Place::Host {
+            backend(py, "fill", (state.array.bind(py).object(), initial))?;
+        }
+    }
+    Ok(())
+}
+
+/// Writes the initial values of what was made in host memory: whatever class an array has, it has
+/// no say in it.
+///
+/// # Safety
+/// The arrays are what their headers say, writable, and share no memory with anything else.
+pub(super) unsafe fn fill(slots: &[Slot], groups: &[Group], grown: &[Grown]) -> PyResult<()> {
+    for state in made(slots, groups, grown) {
+        let (state, initial) = state?;
+        if state.header.place == Place::Host {
+            // SAFETY: passed on from the caller.
+            unsafe { engine::fill(&state.header.view(), initial) };
         }
     }
     Ok(())

@@ -1,16 +1,18 @@
 //! The parts of a step: what is checked before anything is written, and the run itself.
 
-use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::exceptions::{PyRuntimeError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 
 use super::array::{Array, Header, Place, shape_text};
 use super::gradients::Arrays;
 use super::group::{Compiled, Group};
+use super::memory;
 use super::planned::Blocks;
 use super::slot::Slot;
-use super::state::{Grown, Maker, StateArray};
+use super::state::{Grown, Maker};
 use crate::engine::{ControlGuard, Plan, Unsupported, View, threads};
 use crate::number::Kind;
+use crate::rules::MAX_STATES;
 
 /// Below this the step is shorter than giving the interpreter away and taking it back.
 const DETACH_BYTES: usize = 128 * 1024;
@@ -41,7 +43,7 @@ pub(super) struct Part<'py> {
 
 /// The parts of all parameters that have a gradient, each gradient of the right type and shape.
 pub(super) fn parts<'py>(slots: &[Slot], grads: Arrays<'py>) -> PyResult<Vec<Part<'py>>> {
-    let mut parts = Vec::with_capacity(grads.len());
+    let mut parts = memory::room(grads.len())?;
     for (i, gradient) in grads.into_iter().enumerate() {
         let Some(gradient) = gradient else { continue };
         let place = place(&slots[i], &gradient)?;
@@ -93,17 +95,24 @@ pub(super) fn make_states(
     parts: &mut [Part<'_>],
     maker: &Maker<'_>,
 ) -> PyResult<Vec<Grown>> {
-    let mut made: Vec<(usize, Vec<StateArray>)> = Vec::new();
-    for part in parts {
-        let compiled = groups[slots[part.slot].group].compiled()?;
-        if slots[part.slot].prepare(compiled).is_none() {
-            let missing = slots[part.slot].missing(compiled);
-            let new = missing.map(|(name, kind)| maker.make(py, slots, part.slot, name, kind));
-            made.push((part.slot, new.collect::<PyResult<_>>()?));
-            part.fresh = true;
-        }
+    let mut fresh = memory::room(parts.len())?;
+    for part in &*parts {
+        let slot = &mut slots[part.slot];
+        fresh.push(slot.prepare(groups[slot.group].compiled()?).is_none());
     }
-    let mut grown = Vec::with_capacity(made.len());
+    let count = fresh.iter().filter(|fresh| **fresh).count();
+    let (mut made, mut grown) = (memory::room(count)?, memory::room(count)?);
+    for (part, fresh) in parts.iter_mut().zip(fresh).filter(|(_, fresh)| *fresh) {
+        let slot = &slots[part.slot];
+        let missing = slot.missing(groups[slot.group].compiled()?);
+        let new = missing.map(|(name, kind)| maker.make(py, slots, part.slot, name, kind));
+        made.push((part.slot, memory::all(MAX_STATES, new)?));
+        part.fresh = fresh;
+    }
+    for (i, states) in &made {
+        slots[*i].reserve_states(states.len())?;
+    }
+    // From here on nothing can fail.
     for (i, states) in made {
         grown.push((i, slots[i].states.len()));
         slots[i].add_states(states);
@@ -123,6 +132,31 @@ pub(super) fn find_again(
         part.place = place(slot, &part.gradient)?;
     }
     Ok(())
+}
+
+/// Refuses what is no longer as it was checked. Whatever may run Python code comes before this, and
+/// nothing between this and the writing: a signal's handler, a callback or another thread may have
+/// resized or replaced what the plan points to.
+pub(super) fn check_unchanged(py: Python<'_>, slots: &[Slot], parts: &[Part<'_>]) -> PyResult<()> {
+    let changed = |label: &str| {
+        PyRuntimeError::new_err(format!(
+            "{label} was changed while the step was being prepared, by a signal handler, a callback \
+             or another thread; nothing was written"
+        ))
+    };
+    if let Some(slot) = slots.iter().find(|slot| !slot.is_unchanged(py)) {
+        return Err(changed(&slot.label));
+    }
+    let still = |part: &&Part<'_>| match &part.place {
+        Gradient::InPlace(data, kind) => {
+            slots[part.slot].header.beside(&part.gradient) == Some((*data, *kind))
+        }
+        Gradient::Elsewhere(header) => header.is_still_of(&part.gradient),
+    };
+    match parts.iter().find(|part| !still(part)) {
+        Some(part) => Err(changed(&format!("the gradient of {}", slots[part.slot].label))),
+        None => Ok(()),
+    }
 }
 
 /// Runs what moves this many bytes, without the interpreter if they are many.

@@ -122,8 +122,12 @@ impl StepInfo {
     }
 
     /// Of a step that was left out.
-    pub(super) fn skipped(grad_norm: Norm, nonfinite: Option<Key>) -> Self {
-        StepInfo { applied: false, grad_norm, nonfinite }
+    pub(super) fn skipped(
+        py: Python<'_>,
+        grad_norm: Norm,
+        nonfinite: Option<Key>,
+    ) -> PyResult<Py<Self>> {
+        Py::new(py, StepInfo { applied: false, grad_norm, nonfinite })
     }
 
     fn values<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {

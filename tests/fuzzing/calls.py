@@ -5,7 +5,7 @@ from __future__ import annotations
 from random import Random
 from typing import Any
 
-from fuzzing.arrays import FLOATS, spec
+from fuzzing.arrays import FLOATS, Spec, spec
 from fuzzing.choose import Chooser
 from fuzzing.odd import CLASSES, NAMES, WRONG, Odd
 from fuzzing.world import (
@@ -61,6 +61,8 @@ CALLS = {
     "add": 3,
     "load": 4,
     "copied": 2,
+    "rebind": 2,
+    "snapshot": 1,
     "reset": 1,
     "drop": 0.5,
     "threads": 0.5,
@@ -148,17 +150,16 @@ class Caller(Chooser):
         opt = world.optimizers[slot]
         if opt._bound and not self.maybe(0.02):
             return self.step(world, slot)
-        known = opt._parameters()
-        ids = {id(array): i for i, array in enumerate(world.arrays)}
-        slots = [ids.get(id(array)) for array in known]
-        if not known or self.maybe(0.02):
+        count, known = len(opt._parameters()), world.params[slot]
+        items = known.items if isinstance(known, Many) else ()
+        slots = [at.slot for at in items if isinstance(at, At)]
+        if not count or len(slots) != count or self.maybe(0.02):
             slots = random.sample(range(ARRAYS), random.choice((1, 1, 2)))
-        # One that was dropped: its heir, of the same shape perhaps.
-        at = [random.randrange(ARRAYS) if slot is None else slot for slot in slots]
+        at = slots
         views = [random.choice(("itself", "itself", "itself", "whole")) for _ in at]
         items = tuple(At(slot, view) for slot, view in zip(at, views, strict=True))
         names = opt._names
-        if not known and self.maybe(0.4):
+        if not count and self.maybe(0.4):
             names = [f"w{i}" for i in range(len(at))]
         grads: Any
         if names is not None:
@@ -225,6 +226,23 @@ class Caller(Chooser):
 
     def copied(self, world: World, slot: int) -> tuple[Any, ...]:
         return ("copied", slot, self.random.randrange(OPTIMIZERS), self.random.choice(COPIES))
+
+    def rebind(self, world: World, slot: int) -> tuple[Any, ...]:
+        opt = world.optimizers[slot]
+        count = len(opt._parameters()) or 1
+        kind = "list" if opt._names is None else "dict"
+        items: list[Any] = [At(self.random.randrange(ARRAYS), "itself") for _ in range(count)]
+        for i, param in enumerate(opt._parameters()):
+            if param is not None and self.maybe(0.8):
+                name = "bfloat16" if param.dtype.kind == "V" else param.dtype.str
+                items[i] = Spec(name, param.shape, "c", self.random.randrange(5000))
+        if self.maybe(0.05):
+            items.pop()
+        names = tuple(opt._names or ())
+        return ("rebind", slot, Many(kind, tuple(items), names))
+
+    def snapshot(self, world: World, slot: int) -> tuple[Any, ...]:
+        return ("snapshot", slot)
 
     def reset(self, world: World, slot: int) -> tuple[Any, ...]:
         return ("reset", slot)

@@ -92,6 +92,8 @@ def replay(session: Session) -> None:
                     "add",
                     "load",
                     "copied",
+                    "rebind",
+                    "snapshot",
                     "reset",
                     "schedule",
                     "look",

@@ -104,9 +104,10 @@ class World:
 
     def _state_arrays(self, optimizer: int, parameter: int) -> list[Any]:
         opt = self.optimizers[optimizer]
-        if opt is None or not opt._parameters():
+        states = [] if opt is None else list(opt.state.values())
+        if not states:
             return []
-        state = opt._state(parameter % len(opt._parameters())) or {}
+        state = states[parameter % len(states)]
         return [array for name, array in state.items() if name != "step"]
 
     # The calls.
@@ -251,6 +252,20 @@ class World:
             made = pickle.loads(text)
         self.optimizers[to], self.schedulers[to] = made, None
 
+    def rebind(self, slot: int, params: Any) -> None:
+        built = self.build(params)
+        self.optimizers[slot].rebind(built)
+        self.params[slot] = params
+
+    def snapshot(self, slot: int) -> Any:
+        """A state dict is of its moment, whatever is stepped later."""
+        saved = self.optimizers[slot].state_dict()
+        live = self.optimizers[slot].state_dict(copy=False)
+        for entry, now in zip(saved["state"].values(), live["state"].values(), strict=True):
+            for name, value in entry.items():
+                assert name == "step" or not np.shares_memory(value, now[name])
+        return len(saved["state"])
+
     def reset(self, slot: int) -> None:
         self.optimizers[slot].reset()
 
@@ -292,12 +307,14 @@ class World:
         for opt in self.optimizers:
             if opt is None:
                 continue
-            params = opt._parameters()
             held.append((opt._skipped, None))
-            for i, param in enumerate(params):
-                held.append((None, param))
-                for name, value in (opt._state(i) or {}).items():
-                    held.append((value, None) if name == "step" else (name, value))
+            held += [(None, param) for param in opt._parameters()]
+            for key, entry in opt.state.items():
+                held.append((key, None))
+                for name, value in entry.items():
+                    # What waits for parameters may be anything.
+                    array = isinstance(value, np.ndarray)
+                    held.append((name, value) if array else (repr(value), None))
         return held
 
     def options(self) -> list[Any]:

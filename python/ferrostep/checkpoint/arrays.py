@@ -15,7 +15,8 @@ from ferrostep.params import adopted, read_params
 
 
 def save(params: Any, arrays: dict[str, Array]) -> Content:
-    names, found = read_params(params)
+    given = read_params(params)
+    names, found = given.names, given.arrays
     keys = list(range(len(found))) if names is None else names
     for key, array in zip(keys, found, strict=True):
         arrays[tensor_name("param", key)] = storable(array, f"parameter {key!r}")
@@ -27,7 +28,8 @@ def tensors(content: Content) -> Iterator[str]:
 
 
 def plan(params: Any, content: Content, file: Container, loading: Loading) -> None:
-    names, targets = read_params(params)
+    given = read_params(params)
+    names, targets = given.names, given.arrays
     keys = list(range(len(targets))) if names is None else names
     if set(keys) != set(content):
         raise ValueError(f"the checkpoint has the parameters {content!r}, wanted {keys!r}")

@@ -56,7 +56,7 @@ def _optimizers(given: Any) -> Named:
 
 def _save_optimizer(name: str | None, optimizer: Any, arrays: dict[str, Array]) -> Content:
     label = type(optimizer).__name__ if name is None else f"optimizer {name!r}"
-    saved = optimizer.state_dict()
+    saved = optimizer.state_dict(copy=False)
     groups = []
     for i, (mine, group) in enumerate(
         zip(optimizer.param_groups, saved["param_groups"], strict=True)

@@ -25,7 +25,7 @@ pub(super) fn adopt<'py>(object: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'p
     if !class.hasattr(intern!(py, "__cuda_array_interface__"))? {
         return Ok(None);
     }
-    let array = backend(py)?.call_method1(intern!(py, "adopt"), (object,))?;
+    let array = backend(py, "adopt", (object,))?;
     if array.is_none() {
         return Ok(None);
     }

@@ -15,8 +15,8 @@ use pyo3::prelude::*;
 use smallvec::SmallVec;
 
 use super::host::{axes, fields};
-use super::{Array, Held, Place, device, shape_text};
-use crate::engine::{Precision, View};
+use super::{Array, Held, HostArray, Place, device, shape_text};
+use crate::engine::{Precision, Region, View, share_bytes};
 use crate::number::{Format, Kind};
 use crate::python::imported::imported;
 
@@ -58,12 +58,16 @@ pub(in crate::python) struct Header {
     data: usize,
     /// Held, so that no other descriptor can come to lie at its address.
     descr: Py<PyArrayDescr>,
+    /// With `UNSEEN`, which no array has, they never match.
     flags: i32,
     pub(in crate::python) shape: Axes,
     strides: Axes,
     pub(in crate::python) format: Format,
     len: usize,
 }
+
+/// Of an array that is to be checked when it is used.
+const UNSEEN: i32 = 1 << 30;
 
 /// Shapes or strides; for the few values that they are, a loop beats a call of memcmp.
 #[inline]
@@ -128,14 +132,26 @@ impl Header {
 
     /// The header of an array that we are to write.
     pub(in crate::python) fn of_written(array: &Array<'_>, label: &str) -> PyResult<Self> {
-        let Some(header) = Header::read(array, || label.to_owned())? else {
-            return Err(PyTypeError::new_err(format!(
+        let header = Header::of_any(array, label)?;
+        header.check_writable(label)?;
+        Ok(header)
+    }
+
+    fn of_any(array: &Array<'_>, label: &str) -> PyResult<Self> {
+        Header::read(array, || label.to_owned())?.ok_or_else(|| {
+            PyTypeError::new_err(format!(
                 "{label} has dtype {}; parameters must be float32 or float64 (or float16 or \
                  bfloat16)",
                 array.dtype_name()
-            )));
-        };
-        header.check_writable(label)?;
+            ))
+        })
+    }
+
+    /// The header of an array that comes out of a pickle: it may be read-only there, and is refused
+    /// when it is to be written.
+    pub(in crate::python) fn of_kept(array: &Array<'_>, label: &str) -> PyResult<Self> {
+        let mut header = Header::of_any(array, label)?;
+        header.flags |= UNSEEN;
         Ok(header)
     }
 
@@ -177,18 +193,33 @@ impl Header {
     #[inline]
     pub(in crate::python) fn matches(&self, py: Python<'_>, array: &Held) -> bool {
         match array {
-            Held::Host(array) => {
-                let now = fields(array.bind(py));
-                let (shape, strides) = axes(now);
-                self.data == now.data as usize
-                    && self.is_of(now.descr.cast())
-                    && self.flags == now.flags
-                    && equal(&self.shape, shape)
-                    && (self.flags & NPY_ARRAY_C_CONTIGUOUS != 0 || equal(&self.strides, strides))
-            }
-            // What cannot be read is read again, with its error.
-            Held::Device(array) => device::matches(self, array.bind(py)).unwrap_or(false),
+            Held::Host(array) => self.matches_host(array.bind(py)),
+            Held::Device(array) => self.matches_device(array.bind(py)),
         }
+    }
+
+    /// The same of an array that is not kept.
+    pub(in crate::python) fn is_still_of(&self, array: &Array<'_>) -> bool {
+        match array {
+            Array::Host(array) => self.matches_host(array),
+            Array::Device(array) => self.matches_device(array),
+        }
+    }
+
+    #[inline]
+    fn matches_host(&self, array: &HostArray<'_>) -> bool {
+        let now = fields(array);
+        let (shape, strides) = axes(now);
+        self.data == now.data as usize
+            && self.is_of(now.descr.cast())
+            && self.flags == now.flags
+            && equal(&self.shape, shape)
+            && (self.flags & NPY_ARRAY_C_CONTIGUOUS != 0 || equal(&self.strides, strides))
+    }
+
+    fn matches_device(&self, array: &Bound<'_, PyAny>) -> bool {
+        // What cannot be read is read again, with its error.
+        self.flags & UNSEEN == 0 && device::matches(self, array).unwrap_or(false)
     }
 
     #[inline]
@@ -196,10 +227,32 @@ impl Header {
         self.descr.as_ptr() == descr
     }
 
-    /// Whether the array lies where this one lay, as a fresh view of the same memory does.
+    /// Whether the array is one and the same memory seen in the same way.
     pub(in crate::python) fn same_memory(&self, array: &Array<'_>) -> PyResult<bool> {
-        let now = Fields::of(array)?;
-        Ok(self.data == now.data && self.shape == now.shape && self.strides == now.strides)
+        let (now, dtype) = (Fields::of(array)?, array.dtype()?);
+        let same = self.data == now.data && self.shape == now.shape && self.strides == now.strides;
+        Ok(same && format(&dtype) == Some(self.format))
+    }
+
+    fn region(&self) -> Region<impl Iterator<Item = (usize, isize)> + Clone + '_> {
+        let lengths = self.shape.iter().map(|n| n.unsigned_abs());
+        let axes = lengths.zip(self.strides.iter().copied());
+        Region { data: self.data, size: self.format.kind.size(), axes }
+    }
+
+    /// Whether two arrays have a byte in common. Host and device addresses are of one space.
+    pub(in crate::python) fn shares_memory(&self, other: &Self) -> bool {
+        share_bytes(self.region(), other.region())
+    }
+
+    /// The same of a gradient's view.
+    pub(in crate::python) fn shares(&self, other: &View) -> bool {
+        share_bytes(self.region(), other.region())
+    }
+
+    /// The addresses between the first and the last byte; None for an empty array.
+    pub(in crate::python) fn extent(&self) -> Option<Range<usize>> {
+        self.view().extent()
     }
 
     /// The address and type of a gradient that can run in place beside this parameter: of its

@@ -2,11 +2,12 @@
 
 use std::panic::catch_unwind;
 
-use numpy::npyffi::PyArrayObject_fields;
-use numpy::{PyUntypedArray, PyUntypedArrayMethods, get_array_module};
+use numpy::npyffi::{NPY_ORDER, PY_ARRAY_API, PyArrayObject_fields};
+use numpy::{
+    PyArrayDescr, PyArrayDescrMethods, PyUntypedArray, PyUntypedArrayMethods, get_array_module,
+};
 use pyo3::exceptions::PyImportError;
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
 use pyo3::{PyTypeInfo, ffi};
 
 use super::HostArray;
@@ -61,10 +62,28 @@ pub(super) fn axes(fields: &PyArrayObject_fields) -> (&[isize], &[isize]) {
     }
 }
 
-pub(super) fn empty_like<'py>(array: &HostArray<'py>, dtype: &str) -> PyResult<Bound<'py, PyAny>> {
-    let options = PyDict::new(array.py());
-    options.set_item("dtype", dtype)?;
-    options.set_item("order", "K")?;
-    options.set_item("subok", false)?;
-    array.py().import("numpy")?.call_method("empty_like", (array,), Some(&options))
+/// A plain array of this one's shape and order. By NumPy's C function: a subclass has no say in it.
+pub(super) fn empty_like<'py>(
+    array: &HostArray<'py>,
+    dtype: Bound<'py, PyArrayDescr>,
+) -> PyResult<Bound<'py, PyAny>> {
+    let (py, like) = (array.py(), array.as_array_ptr());
+    // SAFETY: the array is alive, and the function takes over the dtype; the result is owned, or
+    // null with an error.
+    unsafe {
+        let order = NPY_ORDER::NPY_KEEPORDER;
+        let made = PY_ARRAY_API.PyArray_NewLikeArray(py, like, order, dtype.into_dtype_ptr(), 0);
+        Bound::from_owned_ptr_or_err(py, made)
+    }
+}
+
+/// A plain array with the same values.
+pub(super) fn copy<'py>(array: &HostArray<'py>) -> PyResult<Bound<'py, PyAny>> {
+    let py = array.py();
+    let made = empty_like(array, array.dtype())?;
+    // SAFETY: both are arrays of one shape and type, alive.
+    let failed = unsafe {
+        PY_ARRAY_API.PyArray_CopyInto(py, made.as_ptr().cast(), array.as_array_ptr()) != 0
+    };
+    if failed { Err(PyErr::fetch(py)) } else { Ok(made) }
 }

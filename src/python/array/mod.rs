@@ -10,6 +10,7 @@ use std::fmt;
 use numpy::{PyArrayDescr, PyUntypedArray, PyUntypedArrayMethods};
 use pyo3::exceptions::PyTypeError;
 use pyo3::ffi;
+use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 
 use super::cuda::backend;
@@ -77,10 +78,6 @@ impl<'py> Array<'py> {
         }
     }
 
-    pub(super) fn is(&self, other: &Self) -> bool {
-        self.object().is(other.object())
-    }
-
     pub(super) fn hold(self) -> Held {
         match self {
             Array::Host(array) => Held::Host(array.unbind()),
@@ -101,37 +98,20 @@ impl<'py> Array<'py> {
             .unwrap_or_else(|_| "?".to_owned())
     }
 
-    /// Whether two arrays have a byte in common; extents that interleave need not. Host and device
-    /// addresses are of one space.
-    pub(super) fn shares_memory(&self, other: &Self) -> PyResult<bool> {
-        let py = self.object().py();
-        match (self, other) {
-            (Array::Host(a), Array::Host(b)) => {
-                let numpy = py.import(pyo3::intern!(py, "numpy"))?;
-                numpy.call_method1(pyo3::intern!(py, "shares_memory"), (a, b))?.extract()
-            }
-            (Array::Device(a), Array::Device(b)) => {
-                backend(py)?.call_method1("shares_memory", (a, b))?.extract()
-            }
-            // Managed memory that both see: no way to tell them apart byte by byte.
-            _ => Ok(true),
-        }
-    }
-
     /// A new array of this one's shape and order, in the same place, with whatever is there.
     pub(super) fn empty_like(&self, dtype: &str) -> PyResult<Bound<'py, PyAny>> {
         match self {
-            Array::Host(array) => host::empty_like(array, dtype),
-            Array::Device(array) => backend(array.py())?.call_method1("empty_like", (array, dtype)),
+            Array::Host(array) => host::empty_like(array, PyArrayDescr::new(array.py(), dtype)?),
+            Array::Device(array) => backend(array.py(), "empty_like", (array, dtype)),
         }
     }
 
-    pub(super) fn fill(&self, value: f64) -> PyResult<()> {
+    /// A new array with the same values, in the same place.
+    pub(super) fn copy(&self) -> PyResult<Bound<'py, PyAny>> {
         match self {
-            Array::Host(array) => array.call_method1("fill", (value,))?,
-            Array::Device(array) => backend(array.py())?.call_method1("fill", (array, value))?,
-        };
-        Ok(())
+            Array::Host(array) => host::copy(array),
+            Array::Device(array) => backend(array.py(), "copy", (array,)),
+        }
     }
 }
 
@@ -147,6 +127,13 @@ impl Held {
         match self {
             Held::Host(array) => array.as_ptr(),
             Held::Device(array) => array.as_ptr(),
+        }
+    }
+
+    pub(super) fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+        match self {
+            Held::Host(array) => visit.call(array),
+            Held::Device(array) => visit.call(array),
         }
     }
 }

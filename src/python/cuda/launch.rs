@@ -102,7 +102,7 @@ impl Cuda {
             Some(known) => known.clone_ref(py),
             None => {
                 let source = kernel.source(kinds, coupled);
-                let made = backend(py)?.call_method1("update_kernel", (device, source))?.unbind();
+                let made = backend(py, "update_kernel", (device, source))?.unbind();
                 self.kernels.insert(key, made.clone_ref(py));
                 made
             }
@@ -121,8 +121,7 @@ impl Cuda {
         let scalars = PyBytes::new(py, &scalars);
         let clip = clip.map_or(0, |clip| clip.scale(precision));
         let arguments = (device, chunks, table, count, scalars, clip);
-        let (device, arguments) =
-            backend(py)?.call_method1(intern!(py, "arguments"), arguments)?.extract()?;
+        let (device, arguments) = backend(py, "arguments", arguments)?.extract()?;
         Ok(Launch { device, kernel: function, arguments, copies })
     }
 }
@@ -166,7 +165,7 @@ fn add(
         if in_place || header.runs_in_place() {
             return Ok(header.lowest() as i64);
         }
-        let copy = backend(py)?.call_method1("contiguous", (array.object(),))?;
+        let copy = backend(py, "contiguous", (array.object(),))?;
         let address = Header::of_copy(&Array::Device(copy.clone()))?.lowest() as i64;
         let back = written.then(|| array.object().clone().unbind());
         launch.copies.push(Copied { copy: copy.unbind(), back });
@@ -189,6 +188,11 @@ fn add(
 }
 
 impl Launch {
+    /// Whether it runs on copies, which takes Python code.
+    pub(in crate::python) fn copies(&self) -> bool {
+        !self.copies.is_empty()
+    }
+
     /// Launches the kernel on its device's current stream.
     ///
     /// Calls CuPy's compiled code alone, but for copies: where no Python code runs, no signal handler
@@ -198,9 +202,7 @@ impl Launch {
         device.call_method0(intern!(py, "__enter__"))?;
         let launched = self.kernel.bind(py).call1(self.arguments.bind(py)).and_then(|_| {
             self.copies.iter().try_for_each(|Copied { copy, back }| match back {
-                Some(array) => {
-                    backend(py)?.call_method1(intern!(py, "copy_back"), (array, copy)).map(drop)
-                }
+                Some(array) => backend(py, "copy_back", (array, copy)).map(drop),
                 None => Ok(()),
             })
         });

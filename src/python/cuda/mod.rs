@@ -6,13 +6,21 @@ mod norm;
 pub(super) mod source;
 mod tables;
 
-pub(super) use launch::Cuda;
+pub(super) use launch::{Cuda, Launch};
 pub(super) use norm::{Clip, find_nonfinite, leaf_sums, measure};
 
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::PyModule;
+use pyo3::types::PyTuple;
 
-pub(super) fn backend(py: Python<'_>) -> PyResult<Bound<'_, PyModule>> {
-    py.import(intern!(py, "ferrostep.backends.cuda"))
+use super::calling;
+
+/// `ferrostep.backends.cuda.name(*args)`.
+pub(super) fn backend<'py>(
+    py: Python<'py>,
+    name: &str,
+    args: impl IntoPyObject<'py, Target = PyTuple, Output = Bound<'py, PyTuple>, Error = PyErr>,
+) -> PyResult<Bound<'py, PyAny>> {
+    let module = py.import(intern!(py, "ferrostep.backends.cuda"))?;
+    calling::method(&module, name, args)
 }

@@ -1,6 +1,5 @@
 //! The norm of gradients on a device, and the search for what is not finite.
 
-use pyo3::intern;
 use pyo3::prelude::*;
 
 use super::backend;
@@ -22,7 +21,7 @@ pub(in crate::python) struct Clip {
 impl Clip {
     /// Waits for the norm.
     pub(in crate::python) fn norm(&self, py: Python<'_>) -> PyResult<f64> {
-        backend(py)?.call_method1(intern!(py, "read_norm"), (&self.result,))?.extract()
+        backend(py, "read_norm", (&self.result,))?.extract()
     }
 
     /// The address of the scale in the compute type.
@@ -63,7 +62,7 @@ impl<'py> Gradients<'py> {
             let address = if header.runs_in_place() {
                 header.lowest()
             } else {
-                let copy = backend(py)?.call_method1("contiguous", (part.gradient.object(),))?;
+                let copy = backend(py, "contiguous", (part.gradient.object(),))?;
                 copies.push(copy.clone());
                 Header::of_copy(&Array::Device(copy))?.lowest()
             };
@@ -108,7 +107,7 @@ pub(in crate::python) fn measure(
     let gradients = Gradients::new(py, cuda, device, slots, parts)?;
     let (device, table, count, leaves) = gradients.arguments();
     let arguments = (device, table, count, leaves, grad_scale, max_norm);
-    let (result, address) = backend(py)?.call_method1(intern!(py, "clip"), arguments)?.extract()?;
+    let (result, address) = backend(py, "clip", arguments)?.extract()?;
     Ok(Clip { result, address })
 }
 
@@ -121,8 +120,7 @@ pub(in crate::python) fn leaf_sums(
     parts: &[Part<'_>],
 ) -> PyResult<Vec<(usize, Vec<f64>)>> {
     let gradients = Gradients::new(py, cuda, device, slots, parts)?;
-    let sums: Vec<f64> =
-        backend(py)?.call_method1(intern!(py, "leaf_sums"), gradients.arguments())?.extract()?;
+    let sums: Vec<f64> = backend(py, "leaf_sums", gradients.arguments())?.extract()?;
     let mut sums = sums.into_iter();
     let split = |(part, leaves): &(usize, usize)| (*part, sums.by_ref().take(*leaves).collect());
     Ok(gradients.rows.iter().map(split).collect())
@@ -137,8 +135,6 @@ pub(in crate::python) fn find_nonfinite(
     parts: &[Part<'_>],
 ) -> PyResult<Option<usize>> {
     let gradients = Gradients::new(py, cuda, device, slots, parts)?;
-    let row: usize = backend(py)?
-        .call_method1(intern!(py, "first_nonfinite"), gradients.arguments())?
-        .extract()?;
+    let row: usize = backend(py, "first_nonfinite", gradients.arguments())?.extract()?;
     Ok(gradients.rows.get(row).map(|(part, _)| *part))
 }

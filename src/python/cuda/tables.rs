@@ -1,6 +1,5 @@
 //! The tables of tensors on the devices, kept while the addresses in them stay the same.
 
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
@@ -40,7 +39,7 @@ impl Tables {
         device: i32,
         rows: Vec<i64>,
     ) -> PyResult<Py<PyAny>> {
-        let stream = backend(py)?.call_method1(intern!(py, "stream"), (device,))?.extract()?;
+        let stream = backend(py, "stream", (device,))?.extract()?;
         let fits = |table: &&mut Table| {
             (table.device, table.stream) == (device, stream) && table.rows == rows
         };
@@ -50,7 +49,7 @@ impl Tables {
         }
         let bytes: Vec<u8> = rows.iter().flat_map(|value| value.to_ne_bytes()).collect();
         let bytes = PyBytes::new(py, &bytes);
-        let array = backend(py)?.call_method1(intern!(py, "upload"), (device, bytes))?.unbind();
+        let array = backend(py, "upload", (device, bytes))?.unbind();
         let known = array.clone_ref(py);
         self.known.push(Table { device, stream, rows, array: known, idle: 0 });
         Ok(array)

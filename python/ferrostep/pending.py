@@ -1,0 +1,67 @@
+"""State that was loaded into an unbound optimizer, until its parameters come."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from copy import deepcopy
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from ferrostep import state_dict as _state_dict
+
+if TYPE_CHECKING:
+    from ferrostep.optimizer import Optimizer
+
+
+@dataclass(frozen=True)
+class Pending:
+    """Checked as far as can be without parameters; what hangs on them is checked when they come."""
+
+    #: By the keys in `params`.
+    entries: dict[Any, dict[str, Any]]
+    params: list[Any]
+    names: list[str] | None
+    skipped: int
+
+    @property
+    def state(self) -> Mapping[int | str, Mapping[str, Any]]:
+        """As an optimizer shows its state."""
+        keys: Iterable[int | str] = range(len(self.params)) if self.names is None else self.names
+        return MappingProxyType(
+            {
+                key: MappingProxyType(self.entries[param])
+                for key, param in zip(keys, self.params, strict=True)
+                if param in self.entries
+            }
+        )
+
+    def state_dict(self, groups: _state_dict.Groups) -> dict[str, Any]:
+        """Return the state dict that was loaded, with the options that the group has by now."""
+        return _state_dict.pack(
+            self.entries, groups, [self.params], self.names, self.skipped
+        )
+
+
+def pending_from(
+    saved: Mapping[str, Any], cls: type[Optimizer], groups: _state_dict.Groups
+) -> tuple[Pending | None, int, list[dict[str, Any]]]:
+    """Return what waits for parameters (None if nothing does), skipped steps and options."""
+    _state_dict.check_layout(saved)
+    _state_dict.check_groups(saved, groups)
+    options = [
+        _state_dict.read_options(cls, i, mine, group)
+        for i, (mine, group) in enumerate(zip(groups, saved["param_groups"], strict=True))
+    ]
+    (group,) = saved["param_groups"]
+    _state_dict.check_keys(saved)
+    names = group.get("param_names")
+    if names is not None and len(names) != len(group["params"]):
+        raise ValueError(
+            f"the state dict has {len(names)} param_names for {len(group['params'])} parameters"
+        )
+    skipped = _state_dict.whole(saved.get("skipped_steps", 0), "the state dict's skipped_steps")
+    if not group["params"]:  # of an optimizer that had not begun
+        return None, skipped, options
+    entries = {key: deepcopy(dict(entry)) for key, entry in saved["state"].items()}
+    return Pending(entries, list(group["params"]), names and list(names), skipped), skipped, options

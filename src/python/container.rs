@@ -1,0 +1,105 @@
+//! The list or dict that parameters were handed in by. Who writes `d["w"] = d["w"] - step` puts
+//! another array in it, and would go on with one that nobody updates: so what it holds is compared
+//! with what it held, a pointer for each parameter.
+
+use pyo3::exceptions::PyValueError;
+use pyo3::gc::{PyTraverseError, PyVisit};
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyList, PyString};
+
+use super::gradients::named;
+use super::raw;
+
+pub(super) struct Container {
+    object: Object,
+    /// What it held, in the order of the parameters from number `first` on.
+    entries: Vec<Py<PyAny>>,
+    first: usize,
+}
+
+enum Object {
+    List(Py<PyList>),
+    /// With the parameters' names.
+    Dict(Py<PyDict>, Vec<Py<PyString>>),
+}
+
+/// The object, what it held, and the number of its first parameter.
+pub(super) type Parts<'py> = (Bound<'py, PyAny>, Vec<Py<PyAny>>, usize);
+
+impl Container {
+    /// None of an object that is neither: nothing in it can change. `names` are the parameters'.
+    pub(super) fn new(parts: Parts<'_>, names: Option<&[Py<PyString>]>) -> Option<Self> {
+        let (object, entries, first) = parts;
+        let object = if let Ok(list) = object.cast_exact::<PyList>() {
+            Object::List(list.clone().unbind())
+        } else {
+            let dict = object.cast_exact::<PyDict>().ok()?;
+            let names = names?.iter().map(|name| name.clone_ref(object.py())).collect();
+            Object::Dict(dict.clone().unbind(), names)
+        };
+        Some(Container { object, entries, first })
+    }
+
+    /// What makes one of a copy.
+    pub(super) fn parts<'py>(&self, py: Python<'py>) -> Parts<'py> {
+        let object = match &self.object {
+            Object::List(list) => list.bind(py).as_any(),
+            Object::Dict(dict, _) => dict.bind(py).as_any(),
+        };
+        let entries = self.entries.iter().map(|entry| entry.clone_ref(py)).collect();
+        (object.clone(), entries, self.first)
+    }
+
+    /// Refuses a container in which a parameter was replaced or is missing; more is fine.
+    #[inline]
+    pub(super) fn check(&self, py: Python<'_>) -> PyResult<()> {
+        let entries = &self.entries;
+        let unchanged = match &self.object {
+            Object::List(list) => raw::begins_with(list.bind(py), entries.iter().map(Py::as_ptr)),
+            Object::Dict(dict, names) => {
+                let mut known = names.iter().zip(entries);
+                raw::first_entries(dict.bind(py), entries.len(), |key, value| {
+                    known.next().is_some_and(|(k, v)| k.as_ptr() == key && v.as_ptr() == value)
+                })
+            }
+        };
+        if unchanged { Ok(()) } else { self.check_again(py) }
+    }
+
+    #[cold]
+    fn check_again(&self, py: Python<'_>) -> PyResult<()> {
+        for (i, entry) in self.entries.iter().enumerate() {
+            let (now, label, kind, place) = match &self.object {
+                Object::List(list) => {
+                    let label = format!("parameter {}", self.first + i);
+                    (list.bind(py).get_item(i).ok(), label, "list", format!("params[{i}]"))
+                }
+                Object::Dict(dict, names) => {
+                    let (name, label) = (names[i].bind(py), named(names[i].bind(py)));
+                    (dict.bind(py).get_item(name)?, label, "dict", format!("d[{}]", name.repr()?))
+                }
+            };
+            if !now.as_ref().is_some_and(|now| now.is(entry)) {
+                return Err(changed(&label, kind, now.is_some(), &place));
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+        match &self.object {
+            Object::List(list) => visit.call(list)?,
+            Object::Dict(dict, _) => visit.call(dict)?,
+        }
+        self.entries.iter().try_for_each(|entry| visit.call(entry))
+    }
+}
+
+fn changed(label: &str, kind: &str, replaced: bool, place: &str) -> PyErr {
+    let happened = if replaced { "was replaced in" } else { "was removed from" };
+    PyValueError::new_err(format!(
+        "{label} {happened} your {kind}: the optimizer would update an array that is no longer \
+         there; write {place}[...] = ... to give it new values, or call opt.rebind(...) with the \
+         new arrays"
+    ))
+}

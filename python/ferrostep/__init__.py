@@ -1,8 +1,6 @@
 """In-place optimizers for NumPy arrays, on a Rust core: the same bits everywhere."""
 
-from importlib.metadata import version
-
-from ferrostep import clip, schedulers
+from ferrostep import _native, clip, schedulers
 from ferrostep._native import StepInfo
 from ferrostep.checkpoint import load_checkpoint, save_checkpoint
 from ferrostep.config import show_config
@@ -12,7 +10,7 @@ from ferrostep.optimizers import *  # noqa: F403
 from ferrostep.optimizers import __all__ as _optimizers
 from ferrostep.threads import get_num_threads, num_threads, set_num_threads
 
-__version__ = version("ferrostep")
+__version__ = _native.__version__
 
 __all__ = [
     "MemmapState",

@@ -1,6 +1,6 @@
 from collections.abc import Callable, Sequence
 from types import ModuleType
-from typing import Any, Self, final
+from typing import Any, Never, NoReturn, Self, final
 
 from numpy.typing import NDArray
 from typing_extensions import disjoint_base
@@ -14,6 +14,7 @@ __all__ = [
     "RULES",
     "Core",
     "StepInfo",
+    "__version__",
     "clip_factor",
     "cuda_norm_source",
     "cuda_scalars",
@@ -32,6 +33,7 @@ __all__ = [
 ]
 
 RULES: tuple[str, ...]
+__version__: str
 
 CUDA_CHUNK: int
 CUDA_THREADS: int
@@ -61,10 +63,32 @@ def set_local_num_threads(n: int | None) -> int | None: ...
 
 @final
 class StepInfo:
+    def __new__(
+        cls, applied: bool, grad_norm: float | None = None, nonfinite: str | int | None = None
+    ) -> Self: ...
     @property
     def applied(self) -> bool: ...
     @property
     def grad_norm(self) -> float | None: ...
+    @property
+    def nonfinite(self) -> str | int | None: ...
+    def as_dict(self) -> dict[str, Any]: ...
+    def __reduce__(self) -> tuple[type[Self], tuple[Any, ...]]: ...
+    def __eq__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __bool__(self) -> NoReturn: ...
+    # What is refused: nothing can be given to it, so that type checkers refuse it too.
+    def __array__(self, *_args: Never, **_options: Never) -> NoReturn: ...
+    __iter__ = __len__ = __getitem__ = __setitem__ = __contains__ = __array__
+    __neg__ = __pos__ = __abs__ = __invert__ = __array__
+    __int__ = __index__ = __float__ = __complex__ = __array__
+    __lt__ = __le__ = __gt__ = __ge__ = __array__
+    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __array__
+    __matmul__ = __rmatmul__ = __truediv__ = __rtruediv__ = __array__
+    __floordiv__ = __rfloordiv__ = __mod__ = __rmod__ = __array__
+    __divmod__ = __rdivmod__ = __pow__ = __rpow__ = __array__
+    __lshift__ = __rlshift__ = __rshift__ = __rrshift__ = __array__
+    __and__ = __rand__ = __or__ = __ror__ = __xor__ = __rxor__ = __array__
 
 @disjoint_base
 class Core:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import platform
-from importlib.metadata import PackageNotFoundError, packages_distributions, version
 
 import numpy as np
 
@@ -12,10 +11,8 @@ from ferrostep import _native
 
 def config() -> dict[str, str]:
     """Return version, SIMD tiers, threads and backends by name."""
-    from ferrostep import __version__
-
     return {
-        "ferrostep": __version__,
+        "ferrostep": _native.__version__,
         "Python": platform.python_version(),
         "NumPy": np.__version__,
         "machine": f"{platform.system()} {platform.machine()}",
@@ -28,6 +25,9 @@ def config() -> dict[str, str]:
 
 def _cuda() -> list[str]:
     """Return the CUDA backend with CuPy's version, without importing it."""
+    # An import as long as all the rest of ours: for who asks alone.
+    from importlib.metadata import PackageNotFoundError, packages_distributions, version
+
     found = packages_distributions().get("cupy", [])
     try:
         return [f"cuda ({found[0]} {version(found[0])})"] if found else []

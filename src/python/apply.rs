@@ -12,8 +12,10 @@ use super::planned::Planned;
 use super::reference;
 use super::scaling::Scaling;
 use super::settings::{NonFinite, Settings};
+use super::skipped::Skipped;
 use super::state::{self, Grown, Maker};
 use super::step::{self, Gradient, Part};
+use super::step_info::Key;
 use crate::engine::ControlGuard;
 
 impl Inner {
@@ -43,16 +45,13 @@ impl Inner {
             self.forget_memory();
         }
         let outcome = self.apply(py, &mut parts, &made, scaling);
-        let applied = outcome.as_ref().is_ok_and(|outcome| outcome.applied);
+        let applied = outcome.as_ref().is_ok_and(|outcome| outcome.skipped.is_none());
         if !applied && !made.is_empty() {
             // As if the step had never been asked for: the next one is the first again.
             for (slot, known) in &made {
                 self.slots[*slot].drop_states(*known);
             }
             self.forget_memory();
-        }
-        if outcome.is_ok() && !applied {
-            self.skipped += 1;
         }
         outcome
     }
@@ -93,12 +92,10 @@ impl Inner {
             let found = norm::find_nonfinite(py, &mut self.cuda, &self.slots, parts)?;
             if found.is_some() || matches!(grad_norm, Norm::Known(_)) {
                 if *nonfinite == NonFinite::Skip {
-                    return Ok(Outcome { applied: false, grad_norm });
+                    let skipped = Some(self.skip(py, found));
+                    return Ok(Outcome { grad_norm, skipped });
                 }
-                let message = match found {
-                    Some(i) => format!("the gradient of {} is not finite", self.slots[i].label),
-                    None => "the norm of the gradients overflows float64".to_owned(),
-                };
+                let message = self.not_finite(found);
                 let error = calling::call(nonfinite_error.bind(py), (message,))?;
                 return Err(PyErr::from_value(error));
             }
@@ -114,7 +111,7 @@ impl Inner {
             step::check_unchanged(py, slots, parts)?;
             results.write(py)?;
             self.count(parts, made);
-            return Ok(Outcome { applied: true, grad_norm });
+            return Ok(Outcome::applied(grad_norm));
         }
         let blocks = step::plan(slots, groups, &mut self.plan, parts, scale)?;
         let clip = match &grad_norm {
@@ -140,7 +137,7 @@ impl Inner {
         unsafe { step::run(py, &self.plan) };
         self.planned = planned;
         self.count(parts, made);
-        Ok(Outcome { applied: true, grad_norm })
+        Ok(Outcome::applied(grad_norm))
     }
 
     /// What was written is a step: no Python code runs between the two.
@@ -150,6 +147,26 @@ impl Inner {
         }
         for part in parts {
             self.slots[part.slot].step += 1;
+        }
+        self.skips_in_a_row = 0;
+    }
+
+    /// Counts a step that is left out, for the gradient of a slot or the norm of all.
+    fn skip(&mut self, py: Python<'_>, found: Option<usize>) -> Skipped {
+        self.skipped += 1;
+        self.skips_in_a_row += 1;
+        let key = found.map(|i| match self.names.as_ref().and_then(|names| names.get(i)) {
+            Some(name) => Key::Name(name.clone_ref(py)),
+            None => Key::Position(i),
+        });
+        let cause = self.not_finite(found);
+        Skipped { key, cause, in_a_row: self.skips_in_a_row, total: self.skipped }
+    }
+
+    fn not_finite(&self, found: Option<usize>) -> String {
+        match found {
+            Some(i) => format!("the gradient of {} is not finite", self.slots[i].label),
+            None => "the norm of the gradients overflows float64".to_owned(),
         }
     }
 

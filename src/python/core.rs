@@ -4,10 +4,8 @@
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyList, PyString, PyTuple};
 
-use super::StepInfo;
 use super::array::Array;
 use super::calling;
 use super::container::Parts;
@@ -16,9 +14,9 @@ use super::guard::guarded;
 use super::inner::{Inner, Outcome};
 use super::lock::{Lock, Locked};
 use super::memory;
-use super::norm::Norm;
 use super::scaling::Scaling;
 use super::settings::{NonFinite, Settings};
+use super::step_info::{self, StepInfo};
 use crate::engine::memory::{Grow, with_room};
 
 #[pyclass(frozen, subclass, module = "ferrostep._native")]
@@ -126,8 +124,8 @@ impl Core {
     /// Returns
     /// -------
     /// StepInfo
-    ///     `applied` is False if ``nonfinite="skip"`` left the step out; `grad_norm` is the norm
-    ///     before clipping, None without `max_norm`.
+    ///     `applied` is False if ``nonfinite="skip"`` left the step out, for the gradient of
+    ///     `nonfinite`; `grad_norm` is the norm before clipping, None without `max_norm`.
     ///
     /// Raises
     /// ------
@@ -162,7 +160,9 @@ impl Core {
                     "this optimizer is unbound (made without params): use update()",
                 ));
             }
-            info(py, inner.step(py, grads, scaling)?)
+            let outcome = inner.step(py, grads, scaling)?;
+            drop(locked);
+            info(py, outcome)
         })
     }
 
@@ -219,6 +219,9 @@ impl Core {
                     "this optimizer is bound to its parameters: use step()",
                 ));
             }
+            if params.is_instance_of::<StepInfo>() {
+                return Err(step_info::taken_for_an_array());
+            }
             let begun = !inner.slots.is_empty();
             drop(locked);
             if !begun && let Some(outcome) = core.begin(slf, params, grads, scaling)? {
@@ -229,6 +232,7 @@ impl Core {
             let inner = started(&mut locked)?;
             let outcome = inner.take(arrays).and_then(|()| inner.step(py, grads, scaling));
             inner.release();
+            drop(locked);
             info(py, outcome?)
         })
     }
@@ -351,16 +355,14 @@ fn started<'a>(inner: &'a mut Locked<'_, Option<Inner>>) -> PyResult<&'a mut Inn
     inner.as_mut().ok_or_else(unmade)
 }
 
-/// What a step returns; without a norm, one of two constants.
+/// What a step returns. One that was left out is told of first, so the lock must be free.
 fn info(py: Python<'_>, outcome: Outcome) -> PyResult<Py<StepInfo>> {
-    static CONSTANTS: [PyOnceLock<Py<StepInfo>>; 2] = [PyOnceLock::new(), PyOnceLock::new()];
-    let Outcome { applied, grad_norm } = outcome;
-    match grad_norm {
-        Norm::NotAsked => {
-            let made = || Py::new(py, StepInfo { applied, grad_norm: Norm::NotAsked });
-            Ok(CONSTANTS[usize::from(applied)].get_or_try_init(py, made)?.clone_ref(py))
+    match outcome.skipped {
+        None => StepInfo::applied(py, outcome.grad_norm),
+        Some(skipped) => {
+            skipped.tell(py)?;
+            StepInfo::skipped(py, outcome.grad_norm, skipped.key)
         }
-        grad_norm => Py::new(py, StepInfo { applied, grad_norm }),
     }
 }
 

@@ -9,6 +9,7 @@ use pyo3::types::{PyDict, PyList, PyString, PyTuple};
 
 use super::array::{Array, exactly, ndarray};
 use super::calling;
+use super::imported::is_of;
 use crate::engine::memory::{Grow, with_room};
 
 /// An array for each parameter, None for one that is skipped.
@@ -109,9 +110,7 @@ fn one<'py>(
     if let Some(array) = Array::on_device(&g)? {
         return Ok(Some(array));
     }
-    let py = g.py();
-    let numpy = py.import("numpy")?;
-    if g.is_instance(&numpy.getattr("ma")?.getattr("MaskedArray")?)? {
+    if is_of(&g, "numpy.ma", "MaskedArray")? {
         return Err(PyTypeError::new_err(format!(
             "the gradient of {} is a masked array; fill it first, g.filled(0.0)",
             label(i)
@@ -124,6 +123,7 @@ fn one<'py>(
             g.get_type().name()?
         )));
     }
+    let numpy = g.py().import("numpy")?;
     let array = calling::method(&numpy, "asarray", (&g,))?;
     let array = array.cast_into::<PyUntypedArray>().map_err(|error| {
         PyValueError::new_err(format!("the gradient of {} is no array: {error}", label(i)))

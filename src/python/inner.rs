@@ -18,6 +18,7 @@ use super::overlap;
 use super::planned::Planned;
 use super::raw;
 use super::settings::Settings;
+use super::skipped::Skipped;
 use super::slot::{Origin, Slot};
 use super::state::{Maker, StateArray};
 use crate::engine::memory::with_room;
@@ -26,8 +27,15 @@ use crate::number::Kind;
 
 /// What a step did.
 pub(super) struct Outcome {
-    pub(super) applied: bool,
     pub(super) grad_norm: Norm,
+    /// What it did not do.
+    pub(super) skipped: Option<Skipped>,
+}
+
+impl Outcome {
+    pub(super) fn applied(grad_norm: Norm) -> Self {
+        Outcome { grad_norm, skipped: None }
+    }
 }
 
 pub(super) struct Inner {
@@ -42,6 +50,7 @@ pub(super) struct Inner {
     /// What parameters were handed in by.
     containers: Vec<Container>,
     pub(super) skipped: u64,
+    pub(super) skips_in_a_row: u64,
     /// The process whose factory made the state: one that was forked may share its memory.
     pub(super) home: Option<u32>,
     pub(super) written: Option<Written>,
@@ -66,6 +75,7 @@ impl Inner {
             pending: None,
             containers: Vec::new(),
             skipped: 0,
+            skips_in_a_row: 0,
             home: None,
             written: None,
             plan: Plan::new(),
@@ -399,6 +409,7 @@ impl Inner {
         }
         self.set_options(py, options)?;
         self.skipped = skipped;
+        self.skips_in_a_row = 0;
         for ((slot, states), step) in self.slots.iter_mut().zip(loaded).zip(steps) {
             slot.set_states(states);
             slot.step = step.unwrap_or(0);

@@ -10,6 +10,7 @@ mod cuda;
 mod gradients;
 mod group;
 mod guard;
+mod imported;
 mod inner;
 mod lock;
 mod memory;
@@ -21,40 +22,17 @@ mod raw;
 mod reference;
 mod scaling;
 mod settings;
+mod skipped;
 mod slot;
 mod state;
 mod step;
+mod step_info;
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
 use crate::engine::{threads, tier};
 use crate::{number, rules};
-
-/// What a step did.
-#[pyclass(frozen, module = "ferrostep")]
-pub(crate) struct StepInfo {
-    /// Whether the parameters were updated: False if a non-finite gradient made it skip.
-    #[pyo3(get)]
-    applied: bool,
-    grad_norm: norm::Norm,
-}
-
-#[pymethods]
-impl StepInfo {
-    /// The global norm of the gradients, where it was asked for. Where the gradients lie on one
-    /// device, to ask is to wait for it.
-    #[getter]
-    fn grad_norm(&self, py: Python<'_>) -> PyResult<Option<f64>> {
-        self.grad_norm.value(py)
-    }
-
-    fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
-        let applied = if self.applied { "True" } else { "False" };
-        let norm = self.grad_norm.value(py)?.map_or("None".to_owned(), |norm| norm.to_string());
-        Ok(format!("StepInfo(applied={applied}, grad_norm={norm})"))
-    }
-}
 
 /// `beta**t`, rounded to nearest, the same on every platform.
 #[pyfunction]
@@ -107,9 +85,11 @@ fn set_local_num_threads(n: Option<usize>) -> Option<usize> {
 #[pymodule(gil_used = true)]
 fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     tier::init().and_then(|()| threads::init()).map_err(PyValueError::new_err)?;
+    array::take_c_api(module.py())?;
+    module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add("RULES", pyo3::types::PyTuple::new(module.py(), rules::NAMES)?)?;
     module.add_class::<core::Core>()?;
-    module.add_class::<StepInfo>()?;
+    step_info::add_to(module)?;
     module.add_function(wrap_pyfunction!(power, module)?)?;
     module.add_function(wrap_pyfunction!(clip::global_norm, module)?)?;
     module.add_function(wrap_pyfunction!(clip::writable, module)?)?;

@@ -133,6 +133,6 @@ impl Inner {
             slot.step += 1;
         }
         self.planned = Some(planned);
-        Ok(Some(Outcome { applied: true, grad_norm: Norm::NotAsked }))
+        Ok(Some(Outcome::applied(Norm::NotAsked)))
     }
 }

@@ -9,9 +9,9 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from importlib.metadata import version
 from typing import Any
 
+from ferrostep._native import __version__
 from ferrostep.checkpoint import arrays as _params
 from ferrostep.checkpoint import container, optimizers, values
 from ferrostep.checkpoint import schedulers as _schedulers
@@ -91,7 +91,7 @@ def save_checkpoint(
 
     content: dict[str, Any] = {
         "version": VERSION,
-        "ferrostep": version("ferrostep"),
+        "ferrostep": __version__,
         "extra": values.encode(extra or {}, "extra", store),
     }
     given = {"params": params, "optimizers": optimizer, "schedulers": schedulers}
@@ -204,6 +204,6 @@ def _content(metadata: Mapping[str, str]) -> dict[str, Any]:
     found = content.get("version") if isinstance(content, dict) else None
     if type(found) is not int or found != VERSION:
         raise ValueError(
-            f"its format is version {found!r}, ferrostep {version('ferrostep')} reads {VERSION}"
+            f"its format is version {found!r}, ferrostep {__version__} reads {VERSION}"
         )
     return only_keys(content, {"version", "ferrostep", "extra", *PARTS}, "the content")

@@ -18,6 +18,7 @@ use super::host::{axes, fields};
 use super::{Array, Held, HostArray, Place, device, shape_text};
 use crate::engine::{Precision, Region, View, share_bytes};
 use crate::number::{Format, Kind};
+use crate::python::imported::imported;
 
 const IN_PLACE: i32 = NPY_ARRAY_C_CONTIGUOUS | NPY_ARRAY_ALIGNED;
 
@@ -80,28 +81,35 @@ fn format(dtype: &Bound<'_, PyArrayDescr>) -> Option<Format> {
         n if n == NPY_TYPES::NPY_HALF as i32 => Kind::F16,
         n if n == NPY_TYPES::NPY_FLOAT as i32 => Kind::F32,
         n if n == NPY_TYPES::NPY_DOUBLE as i32 => Kind::F64,
-        n if is_bfloat16(dtype, n) => Kind::BF16,
+        _ if is_bfloat16(dtype) => Kind::BF16,
         _ => return None,
     };
     let foreign = if cfg!(target_endian = "little") { b'>' } else { b'<' };
     Some(Format { kind, swapped: dtype.byteorder() == foreign })
 }
 
-/// Whether this type number is that of `ml_dtypes.bfloat16`, which it gets when it is imported.
-fn is_bfloat16(dtype: &Bound<'_, PyArrayDescr>, type_num: i32) -> bool {
+/// Whether this is `ml_dtypes.bfloat16`, whose type number is given to it when it is imported.
+///
+/// Only C code can register a type under such a number, and no other type has the same: a class
+/// that is made in Python, whatever it is called, is a void of some size. The size is compared
+/// because NumPy lets it be set, fields because they tell of other contents.
+fn is_bfloat16(dtype: &Bound<'_, PyArrayDescr>) -> bool {
     static KNOWN: AtomicI32 = AtomicI32::new(-1);
-    if KNOWN.load(Ordering::Relaxed) == type_num {
-        return true;
+    let number = dtype.num();
+    if number < NPY_TYPES::NPY_USERDEF as i32
+        || dtype.itemsize() != Kind::BF16.size()
+        || dtype.has_fields()
+    {
+        return false;
     }
-    let is = |name: &str, wanted: &str| {
-        let found = dtype.getattr("type").and_then(|scalar| scalar.getattr(name));
-        found.is_ok_and(|found| found.extract::<String>().is_ok_and(|found| found == wanted))
-    };
-    let found = type_num >= 0 && is("__name__", "bfloat16") && is("__module__", "ml_dtypes");
-    if found {
-        KNOWN.store(type_num, Ordering::Relaxed);
+    if KNOWN.load(Ordering::Relaxed) != number {
+        let genuine = imported(dtype.py(), "ml_dtypes", "bfloat16");
+        if !genuine.is_ok_and(|genuine| genuine.is_some_and(|class| class.is(dtype.typeobj()))) {
+            return false;
+        }
+        KNOWN.store(number, Ordering::Relaxed);
     }
-    found
+    true
 }
 
 impl Header {

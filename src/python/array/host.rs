@@ -1,7 +1,12 @@
 //! NumPy arrays by the fields of their objects.
 
+use std::panic::catch_unwind;
+
 use numpy::npyffi::{NPY_ORDER, PY_ARRAY_API, PyArrayObject_fields};
-use numpy::{PyArrayDescr, PyArrayDescrMethods, PyUntypedArray, PyUntypedArrayMethods};
+use numpy::{
+    PyArrayDescr, PyArrayDescrMethods, PyUntypedArray, PyUntypedArrayMethods, get_array_module,
+};
+use pyo3::exceptions::PyImportError;
 use pyo3::prelude::*;
 use pyo3::{PyTypeInfo, ffi};
 
@@ -24,6 +29,16 @@ pub(in crate::python) fn exactly<'py>(
 
 pub(in crate::python) fn ndarray(py: Python<'_>) -> *mut ffi::PyTypeObject {
     PyUntypedArray::type_object_raw(py)
+}
+
+/// Takes NumPy's C API, before any call needs it. The numpy crate takes it at its first use, by
+/// importing, and panics if that fails: be it that a signal's handler raised.
+pub(in crate::python) fn take_c_api(py: Python<'_>) -> PyResult<()> {
+    // All of it that runs Python code; what follows is looked up without any.
+    get_array_module(py)?;
+    catch_unwind(|| ndarray(py)).map(drop).map_err(|_| {
+        PyImportError::new_err("ferrostep cannot use the C API of this NumPy; wanted NumPy 2")
+    })
 }
 
 #[inline]

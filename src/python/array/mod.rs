@@ -14,9 +14,10 @@ use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 
 use super::cuda::backend;
+use super::imported::is_of;
 
 pub(super) use header::Header;
-pub(super) use host::{exactly, ndarray};
+pub(super) use host::{exactly, ndarray, take_c_api};
 
 pub(super) type HostArray<'py> = Bound<'py, PyUntypedArray>;
 
@@ -53,15 +54,12 @@ impl fmt::Display for Place {
 impl<'py> Array<'py> {
     /// An array that is nothing but memory: neither masked nor a matrix, but it may be CuPy's.
     pub(super) fn plain(object: &Bound<'py, PyAny>, label: &str, wanted: &str) -> PyResult<Self> {
-        let py = object.py();
         if let Some(array) = device::adopt(object)? {
             return Ok(Array::Device(array));
         }
-        let numpy = py.import(pyo3::intern!(py, "numpy"))?;
-        let found = object.cast::<PyUntypedArray>();
-        if let Ok(found) = found
-            && !found.is_instance(&numpy.getattr("ma")?.getattr("MaskedArray")?)?
-            && !found.is_instance(&numpy.getattr("matrix")?)?
+        if let Ok(found) = object.cast::<PyUntypedArray>()
+            && !is_of(object, "numpy.ma", "MaskedArray")?
+            && !is_of(object, "numpy.matrixlib", "matrix")?
         {
             return Ok(Array::Host(found.clone()));
         }

@@ -1,0 +1,40 @@
+//! A step that was left out, and what `logging.getLogger("ferrostep")` is told of it.
+
+use pyo3::prelude::*;
+
+use super::calling;
+use super::step_info::Key;
+
+/// `logging.INFO` and `logging.WARNING`.
+const INFO: u32 = 20;
+const WARNING: u32 = 30;
+
+/// From so many in a row on it is a warning: a healthy loss scaling skips a few steps at its start,
+/// until its scale fits.
+const TOO_MANY: u64 = 8;
+
+pub(super) struct Skipped {
+    /// The parameter whose gradient is not finite, None if the norm of all overflowed.
+    pub(super) key: Option<Key>,
+    pub(super) cause: String,
+    pub(super) in_a_row: u64,
+    pub(super) total: u64,
+}
+
+impl Skipped {
+    /// Tells of the first, second, fourth, eighth, ... of a row. Handlers are Python code, so no lock
+    /// may be held.
+    pub(super) fn tell(&self, py: Python<'_>) -> PyResult<()> {
+        if !self.in_a_row.is_power_of_two() {
+            return Ok(());
+        }
+        let level = if self.in_a_row < TOO_MANY { INFO } else { WARNING };
+        let message = "step skipped: %s (%d in a row, %d over the run)";
+        let builtins = py.import("builtins")?;
+        let logging = calling::method(&builtins, "__import__", ("logging",))?;
+        let logger = calling::method(&logging, "getLogger", ("ferrostep",))?;
+        let arguments = (level, message, &self.cause, self.in_a_row, self.total);
+        calling::method(&logger, "log", arguments)?;
+        Ok(())
+    }
+}

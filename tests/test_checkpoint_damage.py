@@ -156,7 +156,10 @@ HEADERS: list[tuple[Callable[[dict[str, Any]], Any], str]] = [
     (lambda h: h[W].update(data_offsets=[x + 2 for x in h[W]["data_offsets"]]), "begins at"),
     (lambda h: h.update({"param/Q": h.pop(W)}), "lacks the tensor 'param/W'"),
     (lambda h: h.update({"other": h.pop(W)}), "has the tensor 'other', which nothing"),
-    (lambda h: h.update(e={"dtype": "F32", "shape": [0], "data_offsets": [0, 0]}), "tensor 'e', which nothing"),
+    (
+        lambda h: h.update(e={"dtype": "F32", "shape": [0], "data_offsets": [0, 0]}),
+        "tensor 'e', which nothing",
+    ),
     (lambda h: h["__metadata__"].update(more=""), r"unknown keys \['more'\]"),
     (lambda h: h["__metadata__"].pop(KEY), "no checkpoint of ferrostep"),
     (lambda h: h["__metadata__"].update({KEY: '{"extra": {}, "extra": {}}'}), "'extra' twice"),

@@ -53,10 +53,24 @@ def at_once(actions: Iterable[Action]) -> Action:
 
 
 def restoring(dicts: Iterable[dict[str, Any]]) -> Action:
-    """Return what gives these dicts back the very entries that they have now."""
+    """Return what gives these dicts back the very entries that they have now.
+
+    And the lists and dicts among their values theirs.
+    """
     back: list[Action] = []
-    for found in dicts:
-        back += [found.clear, partial(found.update, dict(found))]
+    found: dict[int, Any] = {}
+    ahead: list[Any] = list(dicts)
+    while ahead:
+        value = ahead.pop()
+        if id(value) in found or type(value) not in (dict, list):
+            continue
+        found[id(value)] = value
+        if type(value) is dict:
+            back += [value.clear, partial(value.update, dict(value))]
+            ahead += value.values()
+        else:
+            back += [value.clear, partial(value.extend, list(value))]
+            ahead += value
     return lambda: at_once(back)()
 
 

@@ -108,8 +108,9 @@ def differences(
     if unknown:
         yield f"the state dict has state of unknown parameters: {sorted(unknown, key=repr)!r}"
     found_names = [name for group in theirs for name in group.get("param_names") or ()]
-    if names is not None and found_names and found_names != names:
-        wrong = list(of_names("the state dict", found_names, names, "parameter"))
+    misnamed = names is not None and bool(found_names) and found_names != names
+    if misnamed:
+        wrong = list(of_names("the state dict", found_names, names or (), "parameter"))
         yield from wrong or [f"the state dict has the order {found_names!r}, wanted {names!r}"]
     dtypes: list[Any] = []
     for i, (mine, group) in enumerate(zip(groups, theirs, strict=False)):
@@ -121,8 +122,8 @@ def differences(
         dtypes += [COMMON["state_dtype"]("state_dtype", options["state_dtype"])] * len(
             group["params"]
         )
-    # Where the sizes differ, nobody can tell whose state is whose.
-    known = [len(group["params"]) for group in theirs] == sizes
+    # Where sizes or names differ, nobody can tell whose state is whose.
+    known = not misnamed and [len(group["params"]) for group in theirs] == sizes
     for i, key in enumerate(keys):
         label = f"parameter {key if names is None or not known else names[i]!r}"
         param = params[i] if known else None

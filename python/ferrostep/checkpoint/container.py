@@ -11,9 +11,10 @@ import math
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from io import FileIO
+from itertools import chain
 from typing import Any, NoReturn
 
 import numpy as np
@@ -204,19 +205,14 @@ def parse(text: str, what: str) -> Any:
         raise ValueError(f"{what} is no JSON: {error}") from error
     except RecursionError:
         raise ValueError(f"{what} is nested too deeply") from None
-    level = [found]
+    level: list[Any] = [found]
     for _ in range(MAX_LEVELS):
-        level = [inner for value in level for inner in _inside(value)]
+        inside = [v for v in level if isinstance(v, dict | list)]
+        level = list(chain.from_iterable(v.values() if isinstance(v, dict) else v for v in inside))
         if not level:
             return found
     # What goes through it, printing it in an error included, may do so by recursion.
     raise ValueError(f"{what} is nested too deeply")
-
-
-def _inside(value: Any) -> Iterable[Any]:
-    if isinstance(value, dict):
-        return value.values()
-    return value if isinstance(value, list) else ()
 
 
 def _text(header: bytes) -> str:

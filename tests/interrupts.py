@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any
 
 
@@ -23,7 +24,7 @@ def interrupted_at(event: int, call: Callable[[], object]) -> bool:
 
     try:
         sys.setprofile(hook)
-        try:
+        try:  # noqa: SIM105 -- suppress() is Python code of its own
             call()
         except ValueError:
             pass
@@ -48,13 +49,10 @@ def interrupts(call: Callable[[], Callable[[], object]], since: Any = None) -> I
             begun.append(seen)
 
     made = call()
-    sys.setprofile(look)
-    try:
+    with suppress(ValueError):
+        sys.setprofile(look)
         made()
-    except ValueError:
-        pass
-    finally:
-        sys.setprofile(None)
+    sys.setprofile(None)
     assert begun, "it never came to that"
     event = 1
     while interrupted_at(event, call()):

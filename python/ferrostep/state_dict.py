@@ -101,27 +101,23 @@ def differences(
         if len(group["params"]) != wanted:
             found = len(group["params"])
             yield f"group {i} of the state dict has {found} parameters, wanted {wanted}"
+    misnamed = list(_name_differences(theirs, names))
+    yield from misnamed
     keys = [key for group in theirs for key in group["params"]]
     if len(set(keys)) != len(keys):
         yield f"the state dict has a parameter twice: {keys!r}"
     unknown = set(saved["state"]) - set(keys)
     if unknown:
         yield f"the state dict has state of unknown parameters: {sorted(unknown, key=repr)!r}"
-    found_names = [name for group in theirs for name in group.get("param_names") or ()]
-    misnamed = names is not None and bool(found_names) and found_names != names
-    if misnamed:
-        wrong = list(of_names("the state dict", found_names, names or (), "parameter"))
-        yield from wrong or [f"the state dict has the order {found_names!r}, wanted {names!r}"]
     dtypes: list[Any] = []
     for i, (mine, group) in enumerate(zip(groups, theirs, strict=False)):
-        options = dict(mine)
+        dtype = None
         try:
-            options.update(read_options(cls, i, mine, group))
+            options = {**mine, **read_options(cls, i, mine, group)}
+            dtype = COMMON["state_dtype"]("state_dtype", options["state_dtype"])
         except ValueError as error:
             yield str(error)
-        dtypes += [COMMON["state_dtype"]("state_dtype", options["state_dtype"])] * len(
-            group["params"]
-        )
+        dtypes += [dtype] * len(group["params"])
     # Where sizes or names differ, nobody can tell whose state is whose.
     known = not misnamed and [len(group["params"]) for group in theirs] == sizes
     for i, key in enumerate(keys):
@@ -142,6 +138,13 @@ def differences(
         whole(saved.get("skipped_steps", 0), "the state dict's skipped_steps", LOADED)
     except ValueError as error:
         yield str(error)
+
+
+def _name_differences(theirs: Groups, names: list[str] | None) -> Iterator[str]:
+    found = [name for group in theirs for name in group.get("param_names") or ()]
+    if names is not None and found and found != names:
+        wrong = list(of_names("the state dict", found, names, "parameter"))
+        yield from wrong or [f"the state dict has the order {found!r}, wanted {names!r}"]
 
 
 def _state_differences(

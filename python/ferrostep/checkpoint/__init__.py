@@ -60,14 +60,15 @@ def save_checkpoint(
         A scheduler, a list or a dict of them: what has `state_dict` and `load_state_dict`.
     extra
         A dict of whatever else is needed to go on (the epoch, a generator's state): numbers,
-        strings, None, lists, tuples, dicts, arrays. NumPy scalars become Python's.
+        strings, None, lists, tuples, dicts (100 deep at most), arrays. NumPy scalars become Python's.
 
     Raises
     ------
     OSError
         If the file cannot be written; a full disk is one.
     TypeError, ValueError
-        If something is given that a checkpoint cannot hold, or that could not be loaded again.
+        If something is given that a checkpoint cannot hold, or that could not be loaded again (as
+        parameters that share memory); or if `path` is no path.
 
     Examples
     --------
@@ -131,9 +132,12 @@ def load_checkpoint(
     Raises
     ------
     ValueError
-        If the file is damaged, no checkpoint, or does not fit; nothing has changed then.
+        If the file is damaged, no checkpoint, or does not fit: all that does not is listed.
+        Nothing has changed then.
     OSError
         If it cannot be read.
+    TypeError
+        If `path` is no path (the number of an open file is none), or a target is no array.
 
     Examples
     --------

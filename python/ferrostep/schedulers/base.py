@@ -140,7 +140,7 @@ class LRScheduler:
         return self._own_state()
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        """Take over a `state_dict`, all or nothing: a ValueError leaves the scheduler as it was.
+        """Take over a `state_dict`, all or nothing: an error or a Ctrl-C leaves it as it was.
 
         torch's state dicts load too, except `OneCycleLR`'s: resume that one with ``last_epoch``.
         """

@@ -48,13 +48,12 @@ def pending_from(
 ) -> tuple[Pending | None, int, list[dict[str, Any]]]:
     """Return what waits for parameters (None if nothing does), skipped steps and options."""
     _state_dict.check_layout(saved)
-    _state_dict.check_groups(saved, groups)
+    _state_dict.refuse(_state_dict.differences(saved, cls, groups, [], [], None))
     options = [
         _state_dict.read_options(cls, i, mine, group)
         for i, (mine, group) in enumerate(zip(groups, saved["param_groups"], strict=True))
     ]
     (group,) = saved["param_groups"]
-    _state_dict.check_keys(saved)
     names = group.get("param_names")
     if names is not None and len(names) != len(group["params"]):
         raise ValueError(

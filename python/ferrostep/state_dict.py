@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ferrostep._native import Core
 from ferrostep.backends import cuda
+from ferrostep.differences import of_names, refuse
 from ferrostep.options import COMMON, STATE_DTYPES, finite
 
 if TYPE_CHECKING:
@@ -21,6 +22,9 @@ SCHEDULED = {"initial_lr", "min_lr", "max_lr", "base_momentum", "max_momentum"}
 EXTRA = {"params", "param_names", *SCHEDULED}
 #: torch's options about its own implementation, which mean nothing here.
 DROPPED = {"foreach", "fused", "capturable", "differentiable"}
+
+#: The highest count that is loaded: a run can go on from it for ever, and be saved.
+LOADED = 2**62
 
 Groups = list[dict[str, Any]]
 
@@ -76,24 +80,98 @@ def check_layout(saved: object) -> None:
         names = group.get("param_names")
         if names is not None and not isinstance(names, list):
             raise ValueError(f"a state_dict's 'param_names' must be a list, found {names!r}")
+        if names is not None and not all(isinstance(name, str) for name in names):
+            raise ValueError(f"a state_dict's 'param_names' must be str, found {names!r}")
 
 
-def check_groups(saved: Mapping[str, Any], groups: Groups) -> None:
-    if len(saved["param_groups"]) != len(groups):
-        found = len(saved["param_groups"])
-        raise ValueError(f"loaded state dict has {found} groups, wanted {len(groups)}")
 
 
-def check_keys(saved: Mapping[str, Any]) -> list[Any]:
-    """Return the keys of the parameters, which must differ and be all that there is state of."""
-    keys = [key for group in saved["param_groups"] for key in group["params"]]
+def differences(
+    saved: Mapping[str, Any],
+    cls: type[Optimizer],
+    groups: Groups,
+    sizes: list[int],
+    params: list[Any],
+    names: list[str] | None,
+) -> Iterator[str]:
+    """Say all that keeps a state dict of this layout from being loaded, but for arrays' values.
+
+    Nothing is read of arrays but shape and dtype. Without parameters what hangs on them is left.
+    """
+    theirs = saved["param_groups"]
+    if len(theirs) != len(groups):
+        yield f"loaded state dict has {len(theirs)} groups, wanted {len(groups)}"
+    for i, (group, wanted) in enumerate(zip(theirs, sizes, strict=False)):
+        if len(group["params"]) != wanted:
+            found = len(group["params"])
+            yield f"group {i} of the state dict has {found} parameters, wanted {wanted}"
+    misnamed = list(_name_differences(theirs, names))
+    yield from misnamed
+    keys = [key for group in theirs for key in group["params"]]
     if len(set(keys)) != len(keys):
-        raise ValueError(f"the state dict has a parameter twice: {keys!r}")
+        yield f"the state dict has a parameter twice: {keys!r}"
     unknown = set(saved["state"]) - set(keys)
     if unknown:
-        found = sorted(unknown, key=repr)
-        raise ValueError(f"the state dict has state of unknown parameters: {found!r}")
-    return keys
+        yield f"the state dict has state of unknown parameters: {sorted(unknown, key=repr)!r}"
+    dtypes: list[Any] = []
+    for i, (mine, group) in enumerate(zip(groups, theirs, strict=False)):
+        dtype = None
+        try:
+            options = {**mine, **read_options(cls, i, mine, group)}
+            dtype = COMMON["state_dtype"]("state_dtype", options["state_dtype"])
+        except ValueError as error:
+            yield str(error)
+        dtypes += [dtype] * len(group["params"])
+    # Where sizes or names differ, nobody can tell whose state is whose.
+    known = not misnamed and [len(group["params"]) for group in theirs] == sizes
+    for i, key in enumerate(keys):
+        label = f"parameter {key if names is None or not known else names[i]!r}"
+        param = params[i] if known else None
+        entry = saved["state"].get(key)
+        if param is not None and dtypes[i] is not None and not _goes_with(dtypes[i], param):
+            yield (
+                f"the state dict's state_dtype {dtypes[i]!r} does not go with {label} of dtype "
+                f"{param.dtype}: state is float64 beside float64, and float16, bfloat16 or "
+                f"float32 beside what is narrower"
+            )
+        if entry is not None:
+            yield from _state_differences(cls, entry, param, label)
+    try:
+        whole(saved.get("skipped_steps", 0), "the state dict's skipped_steps", LOADED)
+    except ValueError as error:
+        yield str(error)
+
+
+def _name_differences(theirs: Groups, names: list[str] | None) -> Iterator[str]:
+    found = [name for group in theirs for name in group.get("param_names") or ()]
+    if names is not None and found and found != names:
+        wrong = list(of_names("the state dict", found, names, "parameter"))
+        yield from wrong or [f"the state dict has the order {found!r}, wanted {names!r}"]
+
+
+def _state_differences(
+    cls: type[Optimizer], entry: Mapping[str, Any], param: Any, label: str
+) -> Iterator[str]:
+    """Say what is wrong with one parameter's state; `param` is None if it is not known."""
+    try:
+        whole(entry.get("step", 0), f"the step of {label}", LOADED)
+    except ValueError as error:
+        yield str(error)
+    given = _arrays(entry)
+    unknown = set(given) - {*cls.STATE, *cls.OPTIONAL_STATE}
+    if unknown:
+        yield f"the state of {label} has unknown arrays: {sorted(unknown, key=repr)!r}"
+    missing = set(cls.STATE) - set(given)
+    if missing:
+        yield f"the state of {label} lacks {sorted(missing)!r}"
+    for name, array in given.items():
+        # Another library's array tells its type in another way.
+        plain = isinstance(getattr(array, "dtype", None), np.dtype)
+        found = array if plain else cuda.to_host(array)
+        if param is not None and found.shape != param.shape:
+            yield f"state {name!r} of {label} has shape {found.shape}, not {param.shape}"
+        if found.dtype.name not in STATE_DTYPES:
+            yield f"state {name!r} of {label} has dtype {found.dtype}, wanted a float"
 
 
 def read(
@@ -104,45 +182,25 @@ def read(
     names: list[str] | None,
 ) -> tuple[Groups, list[int | None], list[dict[str, Any] | None], int]:
     """Return options by group, step counts and arrays by parameter, and the skipped steps."""
-    sizes = core._group_sizes()
     check_layout(saved)
-    theirs = saved["param_groups"]
-    check_groups(saved, groups)
-    params = core._parameters()
-    options = []
-    for i, (mine, group, wanted) in enumerate(zip(groups, theirs, sizes, strict=True)):
-        if len(group["params"]) != wanted:
-            raise ValueError(
-                f"group {i} of the state dict has {len(group['params'])} parameters, "
-                f"wanted {wanted}"
-            )
-        options.append(read_options(cls, i, mine, group))
-    found_names = [name for group in theirs for name in group.get("param_names") or ()]
-    if names is not None and found_names and found_names != names:
-        raise ValueError(f"the state dict has the parameters {found_names!r}, wanted {names!r}")
-    keys = check_keys(saved)
-    dtypes = [
-        COMMON["state_dtype"]("state_dtype", {**mine, **loaded}["state_dtype"])
-        for mine, loaded, group in zip(groups, options, theirs, strict=True)
-        for _ in group["params"]
+    params, theirs = core._parameters(), saved["param_groups"]
+    refuse(differences(saved, cls, groups, core._group_sizes(), params, names))
+    options = [
+        read_options(cls, i, mine, group)
+        for i, (mine, group) in enumerate(zip(groups, theirs, strict=True))
     ]
     steps: list[int | None] = []
     arrays: list[dict[str, Any] | None] = []
+    keys = [key for group in theirs for key in group["params"]]
     for i, (key, param) in enumerate(zip(keys, params, strict=True)):
-        label = f"parameter {names[i]!r}" if names is not None else f"parameter {i}"
         entry = saved["state"].get(key)
-        if dtypes[i] is not None and not _goes_with(dtypes[i], param):
-            raise ValueError(
-                f"the state dict's state_dtype {dtypes[i]!r} does not go with {label} of dtype "
-                f"{param.dtype}: state is float64 beside float64, and float16, bfloat16 or "
-                f"float32 beside what is narrower"
-            )
         if entry is None:
             steps.append(None)
             arrays.append(None)
             continue
+        label = f"parameter {i if names is None else names[i]!r}"
         steps.append(whole(entry.get("step", 0), f"the step of {label}"))
-        values = _values(cls, entry, param, label)
+        values = _values(entry, param, label)
         made = core._new_states(i, [(name, value.dtype.name) for name, value in values.items()])
         for array, value in zip(made, values.values(), strict=True):
             cuda.assign(array, value)
@@ -174,34 +232,25 @@ def read_options(
     return {name: {**checked, **scheduled}[name] for name in loaded}
 
 
-def whole(value: Any, what: str) -> int:
+def whole(value: Any, what: str, most: int = 2**63 - 1) -> int:
     """A count as torch or we keep it: a whole number in any numeric type."""
     found = cuda.to_host(value)
     if found.size == 1 and found.dtype.kind in "iuf":
         count = found.reshape(()).item()
-        if 0 <= count < 2**63 and count == int(count):
+        if 0 <= count <= most and count == int(count):
             return int(count)
-    raise ValueError(f"{what} must be a whole number from 0 to 2**63 - 1, found {value!r}")
+    raise ValueError(f"{what} must be a whole number from 0 to {most}, found {value!r}")
 
 
-def _values(cls: type[Optimizer], entry: Any, param: Any, label: str) -> dict[str, NDArray[Any]]:
+def _arrays(entry: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in entry.items() if name != "step" and value is not None}
+
+
+def _values(entry: Mapping[str, Any], param: Any, label: str) -> dict[str, NDArray[Any]]:
     """Return the arrays of one parameter's state, each in the type that is to hold it."""
-    given = {name: v for name, v in entry.items() if name != "step" and v is not None}
-    unknown = set(given) - {*cls.STATE, *cls.OPTIONAL_STATE}
-    if unknown:
-        raise ValueError(f"the state of {label} has unknown arrays: {sorted(unknown, key=repr)!r}")
-    missing = set(cls.STATE) - set(given)
-    if missing:
-        raise ValueError(f"the state of {label} lacks {sorted(missing)!r}")
     values = {}
-    for name, array in given.items():
+    for name, array in _arrays(entry).items():
         found = cuda.to_host(array)
-        if found.shape != param.shape:
-            raise ValueError(
-                f"state {name!r} of {label} has shape {found.shape}, not {param.shape}"
-            )
-        if found.dtype.name not in STATE_DTYPES:
-            raise ValueError(f"state {name!r} of {label} has dtype {found.dtype}, wanted a float")
         # What the parameter may have as state keeps its type.
         dtype = found.dtype
         if not _goes_with(dtype.name, param):

@@ -16,6 +16,7 @@ import ml_dtypes
 import numpy as np
 
 import ferrostep as fs
+from ferrostep import schedulers
 from fuzzing.damage import mangled
 from fuzzing.odd import CLASSES
 from fuzzing.session import Found
@@ -56,8 +57,19 @@ VALUES: tuple[Any, ...] = (
     "param/w0",
     "state/w0/exp_avg",
     "extra/0",
-    {"array": "extra/0"},
-    {"tuple": [0.9, 0.9]},
+    {"$array": "extra/0"},
+    {"$array": "extra/1"},
+    {"$array": "param/w0"},
+    {"$tuple": [0.9, 0.9]},
+    {"$dict": [[1, 2], [1, 3]]},
+    {"$counter": [[1, 10**400]]},
+    {"$float": "nan"},
+    10**400,
+    2**62,
+    json.loads("[" * 90 + "]" * 90),
+    json.loads('{"$dict":[[0,' * 60 + "1" + "]]}" * 60),
+    json.loads('{"x":' * 200 + "1" + "}" * 200),
+    json.loads("[" * 400 + "]" * 400),
     "Adam",
     "SGD",
 )
@@ -80,6 +92,28 @@ WORDS = (
 )
 
 
+class Decay:
+    """A callable whose attributes a scheduler saves."""
+
+    def __init__(self) -> None:
+        self.rate = 0.5
+
+    def __call__(self, epoch: int) -> float:
+        return 0.5**epoch
+
+
+SCHEDULES: tuple[Any, ...] = (
+    lambda opt: None,
+    lambda opt: schedulers.ExponentialLR(opt, gamma=0.5),
+    lambda opt: schedulers.LambdaLR(opt, Decay()),
+    lambda opt: schedulers.MultiStepLR(opt, [1, 1, 3]),
+    lambda opt: schedulers.ReduceLROnPlateau(opt, patience=1),
+    lambda opt: schedulers.SequentialLR(
+        opt, [schedulers.LambdaLR(opt, Decay()), schedulers.StepLR(opt, 2)], [1]
+    ),
+)
+
+
 class Run:
     """Parameters, an optimizer, a scheduler and something extra, all small."""
 
@@ -94,7 +128,7 @@ class Run:
         self.params: Any = {f"w{i}": a for i, a in enumerate(arrays)} if named else arrays
         self.arrays = arrays
         self.opt = cls(self.params)
-        self.schedule = fs.schedulers.ExponentialLR(self.opt, gamma=0.5) if number % 2 else None
+        self.schedule = SCHEDULES[number % len(SCHEDULES)](self.opt)
         self.grads: Any = (
             {f"w{i}": a * 1 for i, a in enumerate(arrays)} if named else [a * 1 for a in arrays]
         )
@@ -217,6 +251,10 @@ def _header(random: Random, data: bytes) -> bytes:
     )
     if random.random() < 0.1:
         body += bytes(random.choice((1, 4, 8, 24)))
+    if random.random() < 0.1 and isinstance(header, dict):  # a tensor that nothing refers to
+        place = {"dtype": "U8", "shape": [4], "data_offsets": [len(body), len(body) + 4]}
+        header[random.choice(("extra/9", "param/w9", "state/w0/more", "other"))] = place
+        body += bytes(4)
     return _packed(header, body)
 
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ferrostep._native import __version__
@@ -16,7 +17,10 @@ from ferrostep.checkpoint import arrays as _params
 from ferrostep.checkpoint import container, optimizers, values
 from ferrostep.checkpoint import schedulers as _schedulers
 from ferrostep.checkpoint.checks import only_keys
-from ferrostep.checkpoint.parts import Loading, Part
+from ferrostep.checkpoint.parts import Part
+from ferrostep.checkpoint.paths import open_regular, read_path
+from ferrostep.differences import refuse
+from ferrostep.loading import Loading
 
 __all__ = ["load_checkpoint", "save_checkpoint"]
 
@@ -56,14 +60,15 @@ def save_checkpoint(
         A scheduler, a list or a dict of them: what has `state_dict` and `load_state_dict`.
     extra
         A dict of whatever else is needed to go on (the epoch, a generator's state): numbers,
-        strings, None, lists, tuples, dicts, arrays. NumPy scalars become Python's.
+        strings, None, lists, tuples, dicts (100 deep at most), arrays. NumPy scalars become Python's.
 
     Raises
     ------
     OSError
         If the file cannot be written; a full disk is one.
     TypeError, ValueError
-        If something is given that a checkpoint cannot hold, or that could not be loaded again.
+        If something is given that a checkpoint cannot hold, or that could not be loaded again (as
+        parameters that share memory); or if `path` is no path.
 
     Examples
     --------
@@ -80,6 +85,7 @@ def save_checkpoint(
     7
     >>> rng.bit_generator.state = extra["rng"]
     """
+    path = read_path(path)
     if extra is not None and not isinstance(extra, dict):
         raise TypeError(f"extra must be a dict, found {type(extra).__name__}")
     arrays: dict[str, container.Array] = {}
@@ -126,9 +132,12 @@ def load_checkpoint(
     Raises
     ------
     ValueError
-        If the file is damaged, no checkpoint, or does not fit; nothing has changed then.
+        If the file is damaged, no checkpoint, or does not fit: all that does not is listed.
+        Nothing has changed then.
     OSError
         If it cannot be read.
+    TypeError
+        If `path` is no path (the number of an open file is none), or a target is no array.
 
     Examples
     --------
@@ -143,15 +152,14 @@ def load_checkpoint(
     >>> p
     array([5., 5., 5.])
     """
+    path = read_path(path)
     given = {"params": params, "optimizers": optimizer, "schedulers": schedulers}
-    with container.open_regular(path) as file:
+    with open_regular(path) as file:
         try:
             loading, extra = _plan(container.Container(file), given, partial)
             loading.take_over()
-        except RecursionError:
-            raise ValueError(f"cannot load {os.fspath(path)!r}: nested too deeply") from None
         except ValueError as error:
-            raise ValueError(f"cannot load {os.fspath(path)!r}: {error}") from error
+            raise ValueError(f"cannot load {path!r}: {error}") from error
         return extra
 
 
@@ -168,32 +176,45 @@ def load(path: str | os.PathLike[str], optimizer: Any) -> None:
 def _plan(
     file: container.Container, given: Mapping[str, Any], partial: bool
 ) -> tuple[Loading, dict[str, Any]]:
-    """Check all, read all, touch nothing."""
+    """Compare all, then read all, and touch nothing."""
     content = _content(file.metadata)
-    wanted = {name for name in given if given[name] is not None}
-    there = {name for name in given if content[name] is not None}
-    if wanted - there:
-        raise ValueError(f"the checkpoint has no {' and no '.join(sorted(wanted - there))}")
-    if there - wanted and not partial:
-        raise ValueError(
-            f"the checkpoint also has {' and '.join(sorted(there - wanted))}: "
-            f"load them as well, or pass partial=True to leave them out"
-        )
-    extras = [name for name in file.tensors if name.startswith("extra/")]
-    known = [name for part in sorted(there) for name in PARTS[part].tensors(content[part])]
-    if sorted(known) != sorted(set(file.tensors) - set(extras)):
-        missing = sorted(set(known) - set(file.tensors))
-        unknown = sorted(set(file.tensors) - set(extras) - set(known))
-        raise ValueError(f"the file lacks the tensors {missing}, and has {unknown} too many")
-    arrays = {name: file.read(name) for name in extras}
-    extra = values.decode(content["extra"], "extra", arrays)
-    if not isinstance(extra, dict):
-        raise ValueError("the checkpoint's extra must be an object")
+    refuse(_tensor_differences(file, content))
+    refuse(_differences(file, content, given, partial))
     loading = Loading()
-    for name in ("schedulers", "optimizers", "params"):
-        if name in wanted:
+    for name in ("optimizers", "schedulers", "params"):
+        if given[name] is not None:
             PARTS[name].plan(given[name], content[name], file, loading)
-    return loading, extra
+    return loading, values.decode(content["extra"], "extra", file.read)
+
+
+def _tensor_differences(file: container.Container, content: Mapping[str, Any]) -> Iterator[str]:
+    """Say which tensors the content and the file do not have in common: one for each name."""
+    if not isinstance(content["extra"], dict):
+        raise ValueError("the checkpoint's extra must be an object")
+    there = [name for name in PARTS if content[name] is not None]
+    wanted = Counter(name for part in there for name in PARTS[part].tensors(content[part]))
+    wanted.update(values.references(content["extra"]))
+    for name in sorted(wanted.keys() - file.tensors.keys()):
+        yield f"the file lacks the tensor {name!r}"
+    for name in sorted(file.tensors.keys() - wanted.keys()):
+        yield f"the file has the tensor {name!r}, which nothing in it refers to"
+    yield from (f"the tensor {name!r} has two uses" for name, n in wanted.items() if n > 1)
+
+
+def _differences(
+    file: container.Container, content: Mapping[str, Any], given: Mapping[str, Any], partial: bool
+) -> Iterator[str]:
+    """Say all in which the checkpoint is not what was asked for."""
+    for name, part in PARTS.items():
+        if given[name] is None and content[name] is not None and not partial:
+            yield (
+                f"the checkpoint also has {name}: load them as well, or pass partial=True to "
+                "leave them out"
+            )
+        elif given[name] is not None and content[name] is None:
+            yield f"the checkpoint has no {name}"
+        elif given[name] is not None:
+            yield from part.differences(given[name], content[name], file)
 
 
 def _content(metadata: Mapping[str, str]) -> dict[str, Any]:

@@ -16,6 +16,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from ferrostep.checkpoint.paths import named_as
+
 try:
     import fcntl
 except ImportError:  # Windows: what a killed process has left stays
@@ -25,46 +27,47 @@ SUFFIX = ".tmp"
 
 
 @contextmanager
-def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
+def replacing(path: str) -> Iterator[Path]:
     """Give a path to write to; what is there at the end takes the place of `path`.
 
     A symbolic link stays and its target is replaced; an old file's permissions stay. After an
     error the old file is as it was and nothing is left beside it.
     """
     target = Path(os.path.realpath(path))
-    mode = _mode(target)
-    prefix = f".ferrostep-{zlib.crc32(os.fsencode(target.name)):08x}-"
-    _sweep(target.parent, prefix)
-    folder, lock = _locked_folder(target.parent, prefix)
-    try:
-        new = folder / "new"
-        new.touch()
-        if mode is None:  # what the process gives to new files
-            mode = stat.S_IMODE(new.stat().st_mode)
-        yield new
-        with new.open("r+b") as file:
-            os.fsync(file.fileno())
-        new.chmod(mode)
-        new.replace(target)
-        _sync_folder(target.parent)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-        if lock is not None:
-            os.close(lock)
+    with named_as(path):
+        mode = _mode(target, path)
+        prefix = f".ferrostep-{zlib.crc32(os.fsencode(target.name)):08x}-"
+        _sweep(target.parent, prefix)
+        folder, lock = _locked_folder(target.parent, prefix)
+        try:
+            new = folder / "new"
+            new.touch()
+            if mode is None:  # what the process gives to new files
+                mode = stat.S_IMODE(new.stat().st_mode)
+            yield new
+            with new.open("r+b") as file:
+                os.fsync(file.fileno())
+            new.chmod(mode)
+            new.replace(target)
+            _sync_folder(target.parent)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+            if lock is not None:
+                os.close(lock)
 
 
-def _mode(target: Path) -> int | None:
+def _mode(target: Path, path: str) -> int | None:
     """The permissions of the file that will be replaced, which must be one that may be."""
     try:
         found = target.stat().st_mode
     except FileNotFoundError:
         return None
     if stat.S_ISDIR(found):
-        raise IsADirectoryError(f"cannot save to {str(target)!r}: it is a folder")
+        raise IsADirectoryError(f"cannot save to {path!r}: it is a folder")
     if not stat.S_ISREG(found):  # renaming would replace a device by a file
-        raise ValueError(f"cannot save to {str(target)!r}: it is no regular file")
+        raise ValueError(f"cannot save to {path!r}: it is no regular file")
     if not os.access(target, os.W_OK):
-        raise PermissionError(f"cannot save to {str(target)!r}: it is write-protected")
+        raise PermissionError(f"cannot save to {path!r}: it is write-protected")
     return stat.S_IMODE(found)
 
 

@@ -19,19 +19,33 @@ def tensor_name(*keys: object) -> str:
     return name
 
 
-def matched(given: Named, content: Content, what: str) -> Iterator[tuple[Any, Content]]:
-    """Pair what to load into with what was saved, by name."""
+def names(given: Named, content: Content) -> tuple[list[Any], list[Any]]:
+    """Those that were saved, and those to load into."""
+    return [entry["name"] for entry in content], [name for name, _ in given]
+
+
+def class_difference(saved: Content, target: Any) -> str | None:
+    """Say which other class the state in the file is of, if it is."""
+    wanted = type(target).__name__
+    if saved["class"] == wanted:
+        return None
+    return f"the checkpoint has the state of {saved['class']!r:.80}, wanted {wanted!r}"
+
+
+def matched(given: Named, content: Content) -> Iterator[tuple[Any, Any, Content]]:
+    """The names that are in both, with what to load into and what was saved."""
     saved = {entry["name"]: entry for entry in content}
-    if set(saved) != {name for name, _ in given}:
-        names = [name for name, _ in given]
-        raise ValueError(f"the checkpoint has the {what} {list(saved)!r}, wanted {names!r}")
+    return ((name, target, saved[name]) for name, target in given if name in saved)
+
+
+def distinct(given: Named, what: str) -> Named:
+    """Refuse an object that has two names: it cannot be loaded twice."""
+    known: dict[int, Any] = {}
     for name, target in given:
-        if type(target).__name__ != saved[name]["class"]:
-            raise ValueError(
-                f"the checkpoint has the state of {saved[name]['class']!r:.80}, "
-                f"wanted {type(target).__name__!r}"
-            )
-        yield target, saved[name]
+        if id(target) in known:
+            raise ValueError(f"the {what} {known[id(target)]!r} and {name!r} are the same object")
+        known[id(target)] = name
+    return given
 
 
 def only_keys(found: Any, wanted: set[str], what: str) -> dict[str, Any]:

@@ -10,10 +10,11 @@ import json
 import math
 import os
 import re
-import stat
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from io import FileIO
+from itertools import chain
 from typing import Any, NoReturn
 
 import numpy as np
@@ -21,6 +22,7 @@ from numpy.typing import NDArray
 
 from ferrostep.backends import cuda
 from ferrostep.checkpoint.atomic import replacing
+from ferrostep.checkpoint.values import MAX_DEPTH, MAX_DIGITS
 from ferrostep.params import adopted
 
 Array = NDArray[Any]
@@ -46,22 +48,26 @@ ITEMSIZES = {"bool": 1, "bfloat16": 2} | {
 }
 #: The library's own limit.
 MAX_HEADER = 100_000_000
+#: What is read of JSON: a value of `values.MAX_DEPTH` takes up to three levels for each of its own,
+#: and lies at most eight levels deep.
+MAX_LEVELS = 3 * MAX_DEPTH + 8
+
+
+def check_storable(array: Any, what: str) -> None:
+    """Refuse what is no array of the host or a device, and what the format has no type for."""
+    if adopted(array) is None and type(array) not in (np.ndarray, np.memmap):
+        raise TypeError(f"{what} must be a NumPy or CuPy array, found {type(array).__name__}")
+    if array.dtype.name not in ITEMSIZES:
+        raise TypeError(f"{what} has dtype {array.dtype}, which a checkpoint cannot hold")
 
 
 def storable(array: Any, what: str) -> Array:
     """Return the array if the format has its type; what is on a device is copied."""
-    if adopted(array) is not None:
-        array = cuda.to_host(array)
-    if type(array) not in (np.ndarray, np.memmap):
-        raise TypeError(f"{what} must be a NumPy or CuPy array, found {type(array).__name__}")
-    if array.dtype.name not in ITEMSIZES:
-        raise TypeError(f"{what} has dtype {array.dtype}, which a checkpoint cannot hold")
-    return array  # type: ignore[no-any-return]
+    check_storable(array, what)
+    return array if adopted(array) is None else cuda.to_host(array)
 
 
-def write(
-    path: str | os.PathLike[str], arrays: Mapping[str, Array], metadata: Mapping[str, str]
-) -> None:
+def write(path: str, arrays: Mapping[str, Array], metadata: Mapping[str, str]) -> None:
     """Write the file in one go; arrays that lie in C order are not copied."""
     try:
         from safetensors import SafetensorError
@@ -79,18 +85,19 @@ def write(
         try:
             save_file(plain, new, dict(metadata))
         except SafetensorError as error:
-            raise _os_error(str(error), path) from error
+            raise _refused(str(error), path) from error
 
 
-def _os_error(message: str, path: str | os.PathLike[str]) -> OSError:
-    """The library tells the number of an operating system's error in its text alone."""
+def _refused(message: str, path: str) -> Exception:
+    """What the library's error is: it tells an operating system's one in its text alone."""
     code = re.search(r"\(os error (\d+)\)", message)
     if code is None:
-        return OSError(f"cannot save to {os.fspath(path)!r}: {message}")
+        kind = OSError if "I/O error" in message else ValueError  # as a header that is too large
+        return kind(f"cannot save to {path!r}: {message}")
     number = int(code[1])
     if os.name == "nt":
-        return OSError(0, message, os.fspath(path), number)
-    return OSError(number, os.strerror(number), os.fspath(path))
+        return OSError(0, message, path, number)
+    return OSError(number, os.strerror(number), path)
 
 
 @dataclass(frozen=True)
@@ -153,13 +160,25 @@ class Container:
         return array
 
 
-def open_regular(path: str | os.PathLike[str]) -> FileIO:
-    """Open what can be a checkpoint: a folder cannot, and a pipe would wait for ever."""
-    mode = os.stat(path).st_mode
-    if not stat.S_ISREG(mode):
-        kind = "a folder" if stat.S_ISDIR(mode) else "no regular file"
-        raise ValueError(f"{os.fspath(path)!r} is no checkpoint: it is {kind}")
-    return FileIO(path)
+class Unread:
+    """An array in the file: shape and dtype are known, and it is read when it is asked for."""
+
+    def __init__(self, file: Container, name: str) -> None:
+        self._file, self._name = file, name
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self._file.tensors[self._name].shape
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return _dtype(self._file.tensors[self._name].dtype)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
+        return self._file.read(self._name)  # NumPy converts it if it must
+
+    def __deepcopy__(self, _: Any) -> Array:
+        return self._file.read(self._name)
 
 
 def parse(text: str, what: str) -> Any:
@@ -168,20 +187,32 @@ def parse(text: str, what: str) -> Any:
     def unique(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
         made = dict(pairs)
         if len(made) != len(pairs):
-            keys = [key for key, _ in pairs]
-            twice = next(key for key in keys if keys.count(key) > 1)
-            raise ValueError(f"{what} has the key {twice!r} twice")
+            (twice, _), *_ = Counter(key for key, _ in pairs).most_common(1)
+            raise ValueError(f"{what} has the key {twice!r:.200} twice")
         return made
+
+    def integer(digits: str) -> int:
+        if len(digits) > MAX_DIGITS:  # CPython's own limit can be switched off
+            raise ValueError(f"{what} has an integer of {len(digits)} digits")
+        return int(digits)
 
     def refuse(word: str) -> NoReturn:
         raise ValueError(f"{what} is no JSON: it has {word}")
 
     try:
-        return json.loads(text, object_pairs_hook=unique, parse_constant=refuse)
+        found = json.loads(text, object_pairs_hook=unique, parse_int=integer, parse_constant=refuse)
     except json.JSONDecodeError as error:
         raise ValueError(f"{what} is no JSON: {error}") from error
     except RecursionError:
         raise ValueError(f"{what} is nested too deeply") from None
+    level: list[Any] = [found]
+    for _ in range(MAX_LEVELS):
+        inside = [v for v in level if isinstance(v, dict | list)]
+        level = list(chain.from_iterable(v.values() if isinstance(v, dict) else v for v in inside))
+        if not level:
+            return found
+    # What goes through it, printing it in an error included, may do so by recursion.
+    raise ValueError(f"{what} is nested too deeply")
 
 
 def _text(header: bytes) -> str:

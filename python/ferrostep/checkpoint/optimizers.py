@@ -9,9 +9,20 @@ from ferrostep import state_dict as _state_dict
 from ferrostep._native import Core
 from ferrostep.backends import cuda
 from ferrostep.checkpoint import values
-from ferrostep.checkpoint.checks import Content, Named, matched, objects, read_keys, tensor_name
-from ferrostep.checkpoint.container import Array, Container, storable
-from ferrostep.checkpoint.parts import Loading
+from ferrostep.checkpoint.checks import (
+    Content,
+    Named,
+    class_difference,
+    distinct,
+    matched,
+    names,
+    objects,
+    read_keys,
+    tensor_name,
+)
+from ferrostep.checkpoint.container import Array, Container, Unread, storable
+from ferrostep.differences import of_names
+from ferrostep.loading import Loading
 from ferrostep.options import NONFINITE
 
 OPTIMIZER = {"name", "class", "nonfinite", "skipped_steps", "groups", "state"}
@@ -37,8 +48,30 @@ def tensors(content: Content) -> Iterator[str]:
                 yield tensor_name(_state(saved["name"]), entry["key"], array)
 
 
+def differences(optimizers: Any, content: Content, file: Container) -> Iterator[str]:
+    given = _optimizers(optimizers)
+    yield from of_names("the checkpoint", *names(given, content), "optimizer")
+    for name, optimizer, saved in matched(given, content):
+        label = "" if name is None else f"optimizer {name!r}: "
+        other = class_difference(saved, optimizer)
+        if other is not None:
+            yield label + other
+            continue
+        state = _state_dict_of(saved, file)
+        _state_dict.check_layout(state)
+        found = _state_dict.differences(
+            state,
+            type(optimizer),
+            optimizer._groups,
+            optimizer._group_sizes(),
+            optimizer._parameters(),
+            optimizer._names,
+        )
+        yield from (label + difference for difference in found)
+
+
 def plan(optimizers: Any, content: Content, file: Container, loading: Loading) -> None:
-    for optimizer, saved in matched(_optimizers(optimizers), content, "optimizers"):
+    for _, optimizer, saved in matched(_optimizers(optimizers), content):
         loading.add(optimizer._plan_load(_state_dict_of(saved, file)))
 
 
@@ -51,7 +84,7 @@ def _optimizers(given: Any) -> Named:
         if not isinstance(optimizer, Core):
             found_type = type(optimizer).__name__
             raise TypeError(f"optimizer must be an optimizer or a dict of them, found {found_type}")
-    return found
+    return distinct(found, "optimizers")
 
 
 def _save_optimizer(name: str | None, optimizer: Any, arrays: dict[str, Array]) -> Content:
@@ -87,7 +120,10 @@ def _save_optimizer(name: str | None, optimizer: Any, arrays: dict[str, Array]) 
 
 
 def _state_dict_of(saved: Content, file: Container) -> dict[str, Any]:
-    """The state dict as it was; arrays are read when they are asked for, and not kept."""
+    """The state dict as it was; arrays are read when they are asked for, and not kept.
+
+    What can be seen of its arrays without reading them is what `Unread` has.
+    """
     read_keys(
         [entry["param"] for entry in saved["state"]], "the parameters of an optimizer's state"
     )
@@ -113,7 +149,7 @@ class _Entry(Mapping[str, Any]):
         self._file = file
 
     def __getitem__(self, name: str) -> Any:
-        return self._saved["step"] if name == "step" else self._file.read(self._names[name])
+        return self._saved["step"] if name == "step" else Unread(self._file, self._names[name])
 
     def __iter__(self) -> Iterator[str]:
         return iter(["step", *self._names])

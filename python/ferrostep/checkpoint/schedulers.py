@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import partial
 from typing import Any
 
 from ferrostep.checkpoint import values
-from ferrostep.checkpoint.checks import Content, Named, matched, objects
+from ferrostep.checkpoint.checks import (
+    Content,
+    Named,
+    class_difference,
+    distinct,
+    matched,
+    names,
+    objects,
+)
 from ferrostep.checkpoint.container import Array, Container
-from ferrostep.checkpoint.parts import Loading
+from ferrostep.differences import of_names
+from ferrostep.loading import Loading
+from ferrostep.schedulers.base import plan_load
 
 SCHEDULER = {"name", "class", "state"}
 
@@ -30,21 +39,27 @@ def tensors(content: Content) -> Iterator[str]:
     return iter(())
 
 
+def differences(schedulers: Any, content: Content, file: Container) -> Iterator[str]:
+    given = _schedulers(schedulers)
+    yield from of_names("the checkpoint", *names(given, content), "scheduler")
+    for _, scheduler, saved in matched(given, content):
+        other = class_difference(saved, scheduler)
+        if other is not None:
+            yield other
+            continue
+        try:
+            plan_load(scheduler, _state(saved), Loading())
+        except (ValueError, TypeError) as error:
+            yield f"{type(scheduler).__name__} refuses its state: {error}"
+
+
 def plan(schedulers: Any, content: Content, file: Container, loading: Loading) -> None:
-    for scheduler, saved in matched(_schedulers(schedulers), content, "schedulers"):
-        state = values.decode(saved["state"], f"the state of {saved['class']}")
-        before = scheduler.state_dict()
-        loading.try_first(
-            partial(_load_scheduler, scheduler, state),
-            partial(scheduler.load_state_dict, before),
-        )
+    for _, scheduler, saved in matched(_schedulers(schedulers), content):
+        plan_load(scheduler, _state(saved), loading)
 
 
-def _load_scheduler(scheduler: Any, state: Any) -> None:
-    try:
-        scheduler.load_state_dict(state)
-    except Exception as error:  # a user's own class may fail in any way at what it did not save
-        raise ValueError(f"{type(scheduler).__name__} refuses its state: {error}") from error
+def _state(saved: Content) -> Any:
+    return values.decode(saved["state"], f"the state of {saved['class']}")
 
 
 def _schedulers(given: Any) -> Named:
@@ -61,4 +76,4 @@ def _schedulers(given: Any) -> Named:
                 f"schedulers must have state_dict and load_state_dict, "
                 f"found {type(scheduler).__name__}"
             )
-    return found
+    return distinct(found, "schedulers")

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,70 +18,102 @@ from numpy.typing import NDArray
 
 Array = NDArray[Any]
 
+#: How deep containers may lie in each other: any CPython reads that back, whoever calls.
+MAX_DEPTH = 100
+#: The longest integer that CPython reads unless it is told otherwise.
+MAX_DIGITS = 4300
+
 
 def encode(value: Any, what: str, store: Callable[[Array], str] | None = None) -> Any:
     """Return `value` as JSON; `store` takes an array and returns the name that it is saved by."""
 
-    def inner(part: Any, label: str) -> Any:
+    def inner(part: Any, label: str, depth: int) -> Any:
         if isinstance(part, np.ndarray) and store is not None:
             return {"$array": store(part)}
         if isinstance(part, np.bool | np.integer | np.floating) and part.dtype != np.longdouble:
-            return inner(part.item(), label)
+            part = part.item()
         kind = type(part)
+        if kind is int and part.bit_length() >= MAX_DIGITS * math.log2(10):
+            raise ValueError(f"{label} has more than {MAX_DIGITS} digits")
         if part is None or kind in (bool, int, str):
             return part
         if kind is float:
             return part if math.isfinite(part) else {"$float": repr(part)}
+        if kind not in (list, tuple, dict, Counter):
+            raise TypeError(f"{label} is a {kind.__name__}, which a checkpoint cannot hold")
+        depth = _deeper(depth, what)
         if kind in (list, tuple):
-            items = [inner(item, f"{label}[{i}]") for i, item in enumerate(part)]
+            items = [inner(item, f"{label}[{i}]", depth) for i, item in enumerate(part)]
             return items if kind is list else {"$tuple": items}
-        if kind is Counter or kind is dict:
-            plain = kind is dict and all(type(k) is str and not k.startswith("$") for k in part)
-            pairs = [(inner(k, f"a key of {label}"), inner(v, f"{label}[{k!r}]"))
-                     for k, v in part.items()]  # fmt: skip
-            return dict(pairs) if plain else {"$dict" if kind is dict else "$counter": pairs}
-        raise TypeError(f"{label} is a {kind.__name__}, which a checkpoint cannot hold")
+        plain = kind is dict and all(type(k) is str and not k.startswith("$") for k in part)
+        pairs = [(inner(k, f"a key of {label}", depth), inner(v, f"{label}[{k!r}]", depth))
+                 for k, v in part.items()]  # fmt: skip
+        return dict(pairs) if plain else {"$dict" if kind is dict else "$counter": pairs}
 
-    try:
-        return inner(value, what)
-    except RecursionError:
-        raise ValueError(f"{what} is nested too deeply, or holds itself") from None
+    return inner(value, what, 0)
 
 
-def decode(value: Any, what: str, arrays: Mapping[str, Array] | None = None) -> Any:
-    """Return what `encode` was given; a ValueError for anything that it does not write."""
-    if isinstance(value, list):
-        return [decode(item, what, arrays) for item in value]
-    if not isinstance(value, dict):
-        return value
-    if not any(key.startswith("$") for key in value):
-        return {key: decode(item, what, arrays) for key, item in value.items()}
-    match value:
-        case {"$float": "inf" | "-inf" | "nan" as word} if len(value) == 1:
-            return float(word)
-        case {"$tuple": list(items)} if len(value) == 1:
-            return tuple(decode(item, what, arrays) for item in items)
-        case {"$dict": list(pairs)} if len(value) == 1:
-            return _pairs(pairs, what, arrays)
-        case {"$counter": list(pairs)} if len(value) == 1:
-            return Counter(_pairs(pairs, what, arrays))
-        case {"$array": str(name)} if len(value) == 1 and name in (arrays or ()):
-            assert arrays is not None
-            return arrays[name]
-    raise ValueError(f"{what} has a value that cannot be read: {value!r:.80}")
+def decode(value: Any, what: str, fetch: Callable[[str], Array] | None = None) -> Any:
+    """Return what `encode` was given; a ValueError for anything that it does not write.
+
+    `fetch` takes the name of a tensor and returns the array.
+    """
+
+    def inner(part: Any, depth: int) -> Any:
+        if isinstance(part, list):
+            depth = _deeper(depth, what)
+            return [inner(item, depth) for item in part]
+        if not isinstance(part, dict):
+            return part
+        if not any(key.startswith("$") for key in part):
+            depth = _deeper(depth, what)
+            return {key: inner(item, depth) for key, item in part.items()}
+        match part if len(part) == 1 else None:
+            case {"$float": "inf" | "-inf" | "nan" as word}:
+                return float(word)
+            case {"$tuple": list(items)}:
+                return tuple(inner(items, depth))
+            case {"$dict": list(pairs)}:
+                return _dict(pairs, what, partial(inner, depth=_deeper(depth, what)))
+            case {"$counter": list(pairs)}:
+                return Counter(_dict(pairs, what, partial(inner, depth=_deeper(depth, what))))
+            case {"$array": str(name)} if fetch is not None and name.startswith("extra/"):
+                return fetch(name)
+        raise ValueError(f"{what} has a value that cannot be read: {part!r:.80}")
+
+    return inner(value, 0)
 
 
-def _pairs(pairs: list[Any], what: str, arrays: Mapping[str, Array] | None) -> dict[Any, Any]:
+def references(value: Any) -> Iterator[str]:
+    """The names of the tensors that `encode` has put into what it made."""
+    if isinstance(value, dict):
+        name = value.get("$array")
+        if isinstance(name, str):
+            yield name
+        value = value.values()
+    elif not isinstance(value, list):
+        return
+    for item in value:
+        yield from references(item)
+
+
+def _deeper(depth: int, what: str) -> int:
+    if depth == MAX_DEPTH:
+        raise ValueError(f"{what} is nested too deeply (more than {MAX_DEPTH}), or holds itself")
+    return depth + 1
+
+
+def _dict(pairs: list[Any], what: str, inner: Callable[[Any], Any]) -> dict[Any, Any]:
     made = {}
     for pair in pairs:
         if not isinstance(pair, list) or len(pair) != 2:
             raise ValueError(f"{what} must have pairs of key and value, found {pair!r:.80}")
-        key, value = (decode(item, what, arrays) for item in pair)
+        key, value = map(inner, pair)
         try:
             known = key in made
         except TypeError:
             raise ValueError(f"{what} has a key that is a {type(key).__name__}") from None
         if known:
-            raise ValueError(f"{what} has the key {key!r} twice")
+            raise ValueError(f"{what} has the key {key!r:.200} twice")
         made[key] = value
     return made

@@ -4,10 +4,20 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, ClassVar
 
-from ferrostep.schedulers.checks import FINITE, Optimizer, integer, param_groups, per_group, require
-from ferrostep.schedulers.whole import whole
+from ferrostep.loading import Loading, restoring
+from ferrostep.schedulers.checks import (
+    FINITE,
+    Optimizer,
+    integer,
+    mapping,
+    param_groups,
+    per_group,
+    require,
+)
+from ferrostep.schedulers.whole import held, whole
 
 State = dict[str, Any]
 
@@ -130,18 +140,23 @@ class LRScheduler:
         return self._own_state()
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        """Take over a `state_dict`, all or nothing: a ValueError leaves the scheduler as it was.
+        """Take over a `state_dict`, all or nothing: an error or a Ctrl-C leaves it as it was.
 
         torch's state dicts load too, except `OneCycleLR`'s: resume that one with ``last_epoch``.
         """
-        if not isinstance(state_dict, Mapping):
-            raise TypeError(f"state_dict must be a dict, got {type(state_dict).__name__}")
-        state = {k: v for k, v in state_dict.items() if k not in TORCH_ONLY}
+        loading = Loading()
+        self._plan_load(state_dict, loading)
+        loading.take_over()
+
+    def _plan_load(self, state_dict: Mapping[str, Any], loading: Loading) -> None:
+        """Check a state dict, and leave to `loading` what takes it over."""
+        state = {k: v for k, v in mapping(state_dict).items() if k not in TORCH_ONLY}
         wanted = self._own_state().keys()
         if state.keys() != wanted:
+            unknown = sorted(state.keys() - wanted, key=repr)
             raise ValueError(
                 f"state_dict is not one of {type(self).__name__}: "
-                f"missing {sorted(wanted - state.keys())}, unknown {sorted(state.keys() - wanted)}"
+                f"missing {sorted(wanted - state.keys())}, unknown {unknown}"
             )
         trial = copy.copy(self)
         trial.__dict__.update(state)
@@ -149,4 +164,33 @@ class LRScheduler:
         trial.last_epoch = integer("last_epoch", trial.last_epoch, -1)
         for name in state.keys() & {"base_lrs", "_last_lr"}:
             setattr(trial, name, per_group(name, state[name], self.optimizer, FINITE))
-        self.__dict__.update(trial.__dict__)
+        new = {name: trial.__dict__[name] for name in wanted}
+        loading.add(partial(self.__dict__.update, new))
+
+    def _dicts(self) -> list[State]:
+        """The live dicts that hold what this scheduler is."""
+        return [self.__dict__]
+
+
+def plan_load(scheduler: Any, state: Any, loading: Loading) -> None:
+    """Leave to `loading` what gives a scheduler this state, one of ours or a user's own."""
+    method = getattr(scheduler.load_state_dict, "__func__", None)
+    if method is LRScheduler.load_state_dict:
+        scheduler._plan_load(state, loading)
+        return
+    before = copy.deepcopy(scheduler.state_dict())
+    restore = restoring(held(scheduler, getattr(scheduler, "optimizer", None)))
+
+    def load() -> None:
+        try:
+            scheduler.load_state_dict(state)
+        except Exception as error:  # it may fail in any way at what it did not save
+            raise ValueError(f"{type(scheduler).__name__} refuses its state: {error}") from error
+
+    def undo() -> None:
+        try:
+            scheduler.load_state_dict(before)  # for what it holds in objects beside it
+        finally:
+            restore()
+
+    loading.try_first(load, undo)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from numbers import Integral, Real
 from typing import Any, Protocol
 
@@ -44,6 +44,12 @@ def one_of(name: str, value: Any, *wanted: str) -> str:
     if isinstance(value, str) and value in wanted:
         return value
     raise ValueError(f"{name} must be {' or '.join(map(repr, wanted))}, got {value!r}")
+
+
+def mapping(state_dict: Any) -> dict[str, Any]:
+    if not isinstance(state_dict, Mapping):
+        raise TypeError(f"state_dict must be a dict, got {type(state_dict).__name__}")
+    return dict(state_dict)
 
 
 def param_groups(optimizer: Any) -> list[dict[str, Any]]:

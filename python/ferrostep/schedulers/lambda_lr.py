@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from types import FunctionType
 from typing import Any, ClassVar
 
+from ferrostep.loading import Loading
 from ferrostep.schedulers.base import LRScheduler, State
-from ferrostep.schedulers.checks import FINITE, Optimizer, param_groups, real
+from ferrostep.schedulers.checks import FINITE, Optimizer, mapping, param_groups, real
 
 
 class LambdaLR(LRScheduler):
@@ -84,17 +86,28 @@ class LambdaLR(LRScheduler):
         saved = [None if state is None else state.copy() for state in self._objects()]
         return self._own_state() | {"lr_lambdas": saved}
 
-    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        state = dict(state_dict)
+    def _plan_load(self, state_dict: Mapping[str, Any], loading: Loading) -> None:
+        state = mapping(state_dict)
         objects, saved = self._objects(), state.pop("lr_lambdas", None)
-        if not isinstance(saved, list) or [s is None for s in saved] != [
-            o is None for o in objects
-        ]:
+        if (
+            not isinstance(saved, list)
+            or len(saved) != len(objects)
+            or not all(map(_fits, saved, objects))
+        ):
             raise ValueError(
                 "lr_lambdas in state_dict must have a dict for each callable object and None for "
-                f"each function of this scheduler, got {saved!r}"
+                f"each function of this scheduler, got {saved!r:.200}"
             )
-        super().load_state_dict(state)
+        super()._plan_load(state, loading)
         for live, loaded in zip(objects, saved, strict=True):
             if live is not None:
-                live.update(loaded)
+                loading.add(partial(live.update, dict(loaded)))
+
+    def _dicts(self) -> list[State]:
+        return [*super()._dicts(), *(state for state in self._objects() if state is not None)]
+
+
+def _fits(saved: Any, live: State | None) -> bool:
+    if live is None:
+        return saved is None
+    return isinstance(saved, dict) and all(type(name) is str for name in saved)

@@ -6,8 +6,9 @@ from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-from ferrostep.schedulers.base import LRScheduler, State
-from ferrostep.schedulers.checks import Optimizer, integer, param_groups
+from ferrostep.loading import Loading
+from ferrostep.schedulers.base import LRScheduler, State, plan_load
+from ferrostep.schedulers.checks import Optimizer, integer, mapping, param_groups
 from ferrostep.schedulers.reduce_lr_on_plateau import ReduceLROnPlateau
 from ferrostep.schedulers.whole import whole
 
@@ -117,19 +118,17 @@ class SequentialLR(LRScheduler):
     def state_dict(self) -> State:
         return self._own_state() | {"_schedulers": [s.state_dict() for s in self._schedulers]}
 
-    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        state, before = dict(state_dict), self.state_dict()["_schedulers"]
+    def _plan_load(self, state_dict: Mapping[str, Any], loading: Loading) -> None:
+        state = mapping(state_dict)
         loaded = state.pop("_schedulers", None)
         if not isinstance(loaded, list) or len(loaded) != len(self._schedulers):
             raise ValueError(
                 f"_schedulers in state_dict must be a list of {len(self._schedulers)} states, "
-                f"got {loaded!r}"
+                f"got {loaded!r:.200}"
             )
-        try:
-            for scheduler, new in zip(self._schedulers, loaded, strict=True):
-                scheduler.load_state_dict(new)
-            super().load_state_dict(state)
-        except Exception:
-            for scheduler, old in zip(self._schedulers, before, strict=True):
-                scheduler.load_state_dict(old)
-            raise
+        for scheduler, new in zip(self._schedulers, loaded, strict=True):
+            plan_load(scheduler, new, loading)
+        super()._plan_load(state, loading)
+
+    def _dicts(self) -> list[State]:
+        return [*super()._dicts(), *(d for s in self._schedulers for d in s._dicts())]

@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from ferrostep import state_dict as _state_dict
+from ferrostep.differences import refuse
 
 if TYPE_CHECKING:
     from ferrostep.optimizer import Optimizer
@@ -48,7 +49,7 @@ def pending_from(
 ) -> tuple[Pending | None, int, list[dict[str, Any]]]:
     """Return what waits for parameters (None if nothing does), skipped steps and options."""
     _state_dict.check_layout(saved)
-    _state_dict.refuse(_state_dict.differences(saved, cls, groups, [], [], None))
+    refuse(_state_dict.differences(saved, cls, groups, [], [], None))
     options = [
         _state_dict.read_options(cls, i, mine, group)
         for i, (mine, group) in enumerate(zip(groups, saved["param_groups"], strict=True))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ferrostep._native import Core
+from ferrostep._native import Core, cuda_scalars
 from ferrostep.backends import cuda
 from ferrostep.differences import of_names, refuse
 from ferrostep.options import COMMON, STATE_DTYPES, finite
@@ -84,8 +84,6 @@ def check_layout(saved: object) -> None:
             raise ValueError(f"a state_dict's 'param_names' must be str, found {names!r}")
 
 
-
-
 def differences(
     saved: Mapping[str, Any],
     cls: type[Optimizer],
@@ -114,14 +112,16 @@ def differences(
     if unknown:
         yield f"the state dict has state of unknown parameters: {sorted(unknown, key=repr)!r}"
     dtypes: list[Any] = []
+    counting: list[bool] = []
     for i, (mine, group) in enumerate(zip(groups, theirs, strict=False)):
-        dtype = None
+        dtype, counts = None, False
         try:
-            options = {**mine, **read_options(cls, i, mine, group)}
-            dtype = COMMON["state_dtype"]("state_dtype", options["state_dtype"])
+            options = cls._read_options({**mine, **read_options(cls, i, mine, group)})
+            dtype, counts = options["state_dtype"], _counts(cls, options)
         except ValueError as error:
             yield str(error)
         dtypes += [dtype] * len(group["params"])
+        counting += [counts] * len(group["params"])
     # Where sizes or names differ, nobody can tell whose state is whose.
     known = not misnamed and [len(group["params"]) for group in theirs] == sizes
     for i, key in enumerate(keys):
@@ -134,12 +134,20 @@ def differences(
                 f"{param.dtype}: state is float64 beside float64, and float16, bfloat16 or "
                 f"float32 beside what is narrower"
             )
+        if entry is not None and counting[i] and _arrays(entry) and "step" not in entry:
+            yield f"the state of {label} has no 'step', without which {cls.__name__} cannot go on"
         if entry is not None:
             yield from _state_differences(cls, entry, param, label)
     try:
         whole(saved.get("skipped_steps", 0), "the state dict's skipped_steps", LOADED)
     except ValueError as error:
         yield str(error)
+
+
+def _counts(cls: type[Optimizer], options: dict[str, Any]) -> bool:
+    """Whether a step's scalars depend on its number."""
+    first, second = (cuda_scalars(cls.RULE, options, "float64", t, False, 1.0) for t in (1, 2))
+    return first != second
 
 
 def _name_differences(theirs: Groups, names: list[str] | None) -> Iterator[str]:

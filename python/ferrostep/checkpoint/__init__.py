@@ -60,7 +60,8 @@ def save_checkpoint(
         A scheduler, a list or a dict of them: what has `state_dict` and `load_state_dict`.
     extra
         A dict of whatever else is needed to go on (the epoch, a generator's state): numbers,
-        strings, None, lists, tuples, dicts (100 deep at most), arrays. NumPy scalars become Python's.
+        strings, None, lists, tuples, dicts (at most 100 deep), arrays. NumPy's scalars become
+        Python's.
 
     Raises
     ------

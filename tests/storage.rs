@@ -208,7 +208,7 @@ impl Case {
         let views: Vec<View> = arrays.iter_mut().map(Array::view).collect();
         let mut plan = Plan::new();
         let precision = Precision::of(kinds[0]);
-        let block = plan.block(Block::new(self.scalars, &self.prelude, precision));
+        let block = plan.block(Block::new(self.scalars, &self.prelude, precision)).unwrap();
         let decay = self.prelude.coupled_decay();
         let [p, g, states @ ..] = &views[..] else { unreachable!() };
         // SAFETY: the arrays are distinct and live until the run is over.
@@ -219,7 +219,7 @@ impl Case {
             let prepared = Prepared::new(self.kernel, decay, kinds, p.data, pointers, p.len());
             match prepared {
                 Some(prepared) if layout == Layout::Prepared => {
-                    plan.push_prepared(&prepared, block, g.data);
+                    plan.push_prepared(&prepared, block, g.data).unwrap();
                 }
                 _ => plan
                     .push(self.kernel, decay, block, p, g, states)
@@ -378,8 +378,8 @@ fn all_kinds_agree_with_the_model() {
 fn fortran_order_with_other_item_sizes_is_dense() {
     let view = |kind: Kind, strides: [isize; 2]| {
         let mut view = View::line(4096 as *mut u8, kind, 0);
-        view.shape = vec![3, 5];
-        view.strides = strides.map(|stride| stride * kind.size() as isize).to_vec();
+        view.shape = vec![3, 5].into();
+        view.strides = strides.map(|stride| stride * kind.size() as isize).to_vec().into();
         view
     };
     let (p, g, m) = (Kind::F32, Kind::F64, Kind::BF16);
@@ -397,7 +397,7 @@ fn states_that_cannot_hold_the_results_are_refused() {
     let kind = [(Kind::F64, Kind::F32), (Kind::F32, Kind::F64), (Kind::F64, Kind::BF16)];
     for (p, state) in kind {
         let mut plan = Plan::new();
-        let block = plan.block(Block::new(sgd.scalars, &sgd.prelude, Precision::of(p)));
+        let block = plan.block(Block::new(sgd.scalars, &sgd.prelude, Precision::of(p))).unwrap();
         let mut memory = [0u64; 3];
         let views = [p, p, state].map(|kind| View::line(memory.as_mut_ptr().cast(), kind, 1));
         let kinds = Kinds { p, g: p, state };
@@ -416,7 +416,7 @@ fn states_that_cannot_hold_the_results_are_refused() {
 fn bytes_are_counted_by_each_array() {
     let (_, adam) = &cases()[2];
     let mut plan = Plan::new();
-    let block = plan.block(Block::new(adam.scalars, &adam.prelude, Precision::F32));
+    let block = plan.block(Block::new(adam.scalars, &adam.prelude, Precision::F32)).unwrap();
     let mut memory = [0u64; 40];
     let view = |kind| View::line(memory.as_mut_ptr().cast(), kind, 10);
     let [p, g, m, v] = [Kind::F32, Kind::F64, Kind::BF16, Kind::BF16].map(view);

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from cases import LOW_PRECISION
 from ferrostep.backends import reference
 from ferrostep.clip import clip_by_global_norm, clip_by_value, global_norm
 from support import TIERS, Array, assert_same_bits, gradients, running_on, special_values
@@ -146,7 +147,7 @@ def test_clipping_is_the_formula_to_the_bit(layout: str, dtype: type) -> None:
             assert_same_bits(found, expected(start, max_norm / (norm + 1e-6)), layout)
 
 
-def test_nothing_is_written_where_the_norm_is_small_or_nan() -> None:
+def test_nothing_is_written_where_the_norm_is_small() -> None:
     class Watched(np.ndarray[Any, Any]):
         def __array_ufunc__(self, *_: Any, **__: Any) -> Any:
             raise AssertionError("touched")
@@ -155,9 +156,15 @@ def test_nothing_is_written_where_the_norm_is_small_or_nan() -> None:
     for max_norm in (5.1, 1e300, math.inf):
         assert clip_by_global_norm([a], max_norm) == 5.0
     assert np.asarray(a).tolist() == [3.0, 4.0]
-    b = np.array([1.0, np.nan, np.inf])
-    assert math.isnan(clip_by_global_norm(b, 0.5))
-    assert_same_bits(b, np.array([1.0, np.nan, np.inf]))
+    assert math.isnan(clip_by_global_norm([np.array([np.nan]).view(Watched), a], math.inf))
+
+
+@pytest.mark.parametrize("max_norm", [0.0, 0.5, 1e300])
+@pytest.mark.parametrize("dtype", [*DTYPES, *LOW_PRECISION])
+def test_a_nan_norm_makes_everything_nan(dtype: type, max_norm: float) -> None:
+    arrays = [np.ones((3, 4), dtype).T, np.array([1, np.nan, np.inf], dtype), np.array(2, dtype)]
+    assert math.isnan(clip_by_global_norm(arrays, max_norm))
+    assert all(np.isnan(a).all() for a in arrays)
 
 
 def test_an_infinite_norm_gives_zeros_and_nan() -> None:

@@ -171,7 +171,16 @@ def test_norms_without_a_number() -> None:
     assert clip([np.full(5, 1e300)], p)["norm"][0] == np.inf
     nan = clip([np.full(5, np.nan)], p, 0.5, 1.0)
     assert np.isnan(nan["norm"][0])
-    assert nan["scale"][0] == nan["scale_float"][0] == 0.5  # a factor that is not below 1 is 1
+    assert np.isnan(nan["scale"][0])
+    assert np.isnan(nan["scale_float"][0])
+
+
+@pytest.mark.parametrize("max_norm", [0.0, 1.0, 5.0, 1e300, np.finfo(float).max, np.inf])
+@pytest.mark.parametrize("value", [0.0, 0.5, 1.0, 2.0, 1e300, np.inf, np.nan])
+def test_the_factor_of_every_norm(value: float, max_norm: float) -> None:
+    record = clip([np.array([value])], [np.zeros(1)], 0.5, max_norm)
+    wanted = 0.5 * _native.clip_factor(record["norm"][0], max_norm)
+    assert_same_bits(record["scale"], np.array([wanted]))
 
 
 def test_the_record_of_a_clipping() -> None:

@@ -111,3 +111,72 @@ with fs.num_threads(5):
 
 def test_a_system_that_gives_no_threads() -> None:
     assert output(THREADS) == ["no threads", "True", "True"]
+
+
+NORM = (
+    LIMITED
+    + """
+from ferrostep import clip
+N = 1 << 29  # one value for all of them, but 8 bytes for each 4,096
+gradient = np.broadcast_to(np.float16(1), N)
+p = np.zeros(N, np.float16)
+opt = fs.SGD([p], lr=1.0, nonfinite={nonfinite!r})
+work = {work}
+with Little(N // 4096 * 8 // 2):
+    print(fails(work))
+print(p[0], p[-1], opt.skipped_steps, opt.state[0]["step"] if opt.state else 0)
+p = np.zeros(3, np.float16)
+print(fs.SGD([p], lr=1.0).step([gradient[:3]], max_norm=1.0).applied)
+"""
+)
+
+
+@pytest.mark.parametrize(
+    ("nonfinite", "work"),
+    [
+        ("propagate", "lambda: opt.step([gradient], max_norm=1.0)"),
+        ("raise", "lambda: opt.step([gradient])"),
+        ("skip", "lambda: opt.step([gradient], max_norm=1.0)"),
+        ("propagate", "lambda: clip.global_norm(gradient)"),
+        ("propagate", "lambda: clip.global_norm([p[:3], gradient])"),
+    ],
+)
+def test_while_gradients_are_added_up(nonfinite: str, work: str) -> None:
+    found = output(NORM.format(nonfinite=nonfinite, work=work))
+    assert found == ["True", "0.0 0.0 0 0", "True"]
+
+
+HUGE = """
+import numpy as np
+from ferrostep import clip
+one = np.float32(1)
+for n, count in [(2**58, 1), (2**60, 1), (2**60, 5000)]:
+    try:
+        clip.global_norm([np.broadcast_to(one, n)] * count)
+    except MemoryError:
+        print("refused")
+print(clip.global_norm(np.broadcast_to(one, (2**40, 2**20, 0))))
+"""
+
+
+def test_more_elements_than_any_memory_has_sums_for() -> None:
+    assert output(HUGE) == ["refused"] * 3 + ["0.0"]
+
+
+MANY = (
+    LIMITED
+    + """
+from ferrostep import clip
+many = [np.ones(2, np.float32)[::2] for _ in range(50_000)]
+print(clip.global_norm(many) == np.sqrt(len(many)))
+failed = 0
+for more in range(0, 12_000_000, 500_000):
+    with Little(more):
+        failed += fails(lambda: clip.global_norm(many))
+print(failed > 3, clip.global_norm(many) == np.sqrt(len(many)))
+"""
+)
+
+
+def test_while_many_small_gradients_are_added_up() -> None:
+    assert output(MANY) == ["True", "True True"]

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import ferrostep as fs
+from cases import CASES, Case
 from programs import Run, counts, digest, gradients, made
 from support import TIERS, running_on
 
@@ -134,3 +135,43 @@ def test_nothing_is_left_on_the_disk_by_a_first_step_that_is_skipped(tmp_path: P
     assert asked == 2 * [(i, name) for i in range(3) for name in ("exp_avg", "exp_avg_sq")]
     assert os.listdir(tmp_path) == []
     assert digest(opt) == Run().at(1)
+
+
+@pytest.mark.parametrize("backend", [None, "reference"])
+@pytest.mark.parametrize("unbound", [False, True])
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_a_nan_norm_makes_every_parameter_nan(
+    case: Case, unbound: bool, backend: str | None
+) -> None:
+    """One NaN in one gradient, under "propagate"; without a gradient nothing happens."""
+    params = [p.copy() for p in made()._parameters()] + [np.ones(2, np.float32)]
+    grads = [*poisoned(np.nan), None]
+    options = {} if backend is None else {"backend": backend}
+    if unbound:
+        opt = case.optimizer(**case.options, **options)
+        info = opt.update(params, grads, max_norm=1.0)
+    else:
+        info = case.make(params, **options).step(grads, max_norm=1.0)
+    assert info.applied
+    assert np.isnan(info.grad_norm)
+    assert all(np.isnan(p).all() for p in params[:-1])
+    assert (params[-1] == 1).all()
+
+
+@pytest.mark.parametrize("backend", [None, "reference"])
+def test_infinite_norms_and_infinite_bounds(backend: str | None) -> None:
+    options = {} if backend is None else {"backend": backend}
+    p, q = np.ones(2), np.ones(3)
+    info = fs.SGD([p, q], lr=1.0, **options).step(
+        [np.full(2, 2.0), np.array([0.0, np.inf, 1.0])], max_norm=1.0
+    )
+    assert info.grad_norm == np.inf
+    assert p.tolist() == [1.0, 1.0]
+    np.testing.assert_array_equal(q, [1.0, np.nan, 1.0])
+    for bad in BAD:  # measured alone: nothing is scaled
+        p, q = np.ones(2), np.ones(1)
+        grads = [np.full(2, 2.0), np.array([bad])]
+        info = fs.SGD([p, q], lr=1.0, **options).step(grads, max_norm=np.inf)
+        assert info.applied
+        assert not np.isfinite(info.grad_norm)
+        assert p.tolist() == [-1.0, -1.0]

@@ -139,6 +139,7 @@ fn distance(case: &Json) -> f64 {
             let mut g = Array::new(&values(gradient), kind);
             let mut plan = Plan::new();
             let block = plan.block(Block::new(method.scalars(clock), &prelude, precision));
+            let block = block.expect("memory");
             let views: Vec<View> = states[i].iter_mut().map(Array::view).collect();
             let decay = prelude.coupled_decay();
             // SAFETY: the arrays live until the run is over and are all distinct.

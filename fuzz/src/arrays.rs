@@ -94,7 +94,7 @@ impl Array {
     pub fn view(&mut self) -> View {
         let data = self.memory.as_mut_ptr().wrapping_add(self.origin);
         let Array { format, shape, strides, .. } = self.clone();
-        View { data, format, shape, strides }
+        View { data, format, shape: shape.into(), strides: strides.into() }
     }
 
     pub fn len(&self) -> usize {

@@ -12,8 +12,8 @@ fn view(u: &mut Unstructured<'_>) -> arbitrary::Result<View> {
     let mut view = View {
         data: std::ptr::without_provenance_mut(u.int_in_range(4096..=4300)?),
         format: Format { kind: *u.choose(&KINDS)?, swapped: u.ratio(1, 8)? },
-        shape: Vec::new(),
-        strides: Vec::new(),
+        shape: [].as_slice().into(),
+        strides: [].as_slice().into(),
     };
     let size = view.format.kind.size() as isize;
     for _ in 0..u.int_in_range(0..=3)? {
@@ -70,7 +70,7 @@ pub fn run(u: &mut Unstructured<'_>) -> arbitrary::Result<()> {
     }
     let start = u.int_in_range(4000..=4400)?;
     let asked = start..start + u.int_in_range(1..=100)?;
-    let written = Written::new(intervals.clone());
+    let written = Written::new(intervals.clone()).unwrap();
     let mut hits: Vec<usize> = written.hits(asked.clone()).collect();
     hits.sort_unstable();
     let intersects =

@@ -89,7 +89,7 @@ fn slowly(kernel: Kernel, coupled: bool, block: Block, arrays: &mut [Array]) {
         let views: Vec<View> =
             values.iter_mut().map(|v| View::line(v.as_mut_ptr(), kind, 1)).collect();
         let mut plan = Plan::new();
-        let number = plan.block(block);
+        let number = plan.block(block).unwrap();
         // SAFETY: the values are disjoint and live until the plan has run.
         unsafe {
             plan.push(kernel, coupled, number, &views[0], &views[1], &views[2..]).unwrap();
@@ -123,7 +123,7 @@ pub fn run(u: &mut Unstructured<'_>) -> arbitrary::Result<()> {
         let precision = Precision::of(arrays[0].format.kind);
         let block = Block::new(method.scalars(*clock), &prelude, precision).scaled(0.75);
         let views: Vec<View> = arrays.iter_mut().map(Array::view).collect();
-        let number = plan.block(block);
+        let number = plan.block(block).unwrap();
         // SAFETY: the arrays have memory of their own and live until the plan has run.
         let pushed = unsafe {
             plan.push(kernel, prelude.coupled_decay(), number, &views[0], &views[1], &views[2..])

@@ -33,10 +33,18 @@ pub fn run(u: &mut Unstructured<'_>) -> arbitrary::Result<()> {
             (0..array.len()).map(|i| array.value(i, *precision == Precision::F32)).collect()
         })
         .collect();
-    let views: Arrays = tensors.iter_mut().map(|(array, p)| (array.view(), *p)).collect();
+    let mut views = || {
+        let mut views = Arrays::default();
+        for (array, precision) in &mut tensors {
+            views.push(&array.view(), *precision).unwrap();
+        }
+        views
+    };
     let threads = u.int_in_range(1..=3)?;
     // SAFETY: the arrays live on, and nobody writes them.
-    let (leaves, nonfinite) = unsafe { (views.squares(threads), views.first_nonfinite(threads)) };
+    let (leaves, nonfinite) =
+        unsafe { (views().squares(threads), views().first_nonfinite(threads)) };
+    let (leaves, nonfinite) = (leaves.unwrap(), nonfinite.unwrap());
     for (i, values) in values.iter().enumerate() {
         let same = |(a, b): (&f64, f64)| a.to_bits() == b.to_bits() || (a.is_nan() && b.is_nan());
         let wanted = squares(values);

@@ -61,8 +61,10 @@ def clip_by_global_norm(arrays: Any, max_norm: float) -> float:
               \text{factor} = \frac{\text{max\_norm}}{\text{norm} + 10^{-6}}
               \quad \text{where that is below } 1
 
-    Otherwise nothing is written: the norm is small enough, or it is NaN. An infinite norm gives
-    the factor 0, which leaves zeros, and NaN where an element was infinite.
+    Otherwise the norm is small enough, and nothing is written. An infinite norm gives the factor 0,
+    which leaves zeros, and NaN where an element was infinite; a NaN norm gives NaN, everywhere, as
+    in torch and optax: a run that has gone wrong shows it. With an infinite `max_norm` nothing is
+    written, whatever the norm.
 
     Parameters
     ----------
@@ -106,7 +108,7 @@ def clip_by_global_norm(arrays: Any, max_norm: float) -> float:
     written = map(np.asarray, _native.writable(values, names))
     norm = _native.global_norm(values, names)
     factor = _native.clip_factor(norm, bound)
-    if factor < 1.0:
+    if factor != 1.0:
         with np.errstate(all="ignore"):  # an underflow or NaN is a result here
             for array in written:
                 compute = _compute_type(array)

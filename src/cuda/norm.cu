@@ -135,7 +135,9 @@ extern "C" __global__ void
 ferrostep_norm_finish(const double* sum, double grad_scale, double max_norm, Clip* clip) {
     const double norm = mul_rn(sqrt_rn(sum ? *sum : 0.0), absolute(grad_scale));
     const double factor = div_rn(max_norm, add_rn(norm, 1e-6));
-    const double scale = mul_rn(grad_scale, select(lt(factor, 1.0), factor, 1.0));
+    // A NaN factor is below and above nothing; what is above the largest number is infinite.
+    const bool whole = lt(1.0, factor) || lt(1.7976931348623157e308, max_norm);
+    const double scale = mul_rn(grad_scale, select(whole, 1.0, factor));
     clip->norm = norm;
     clip->scale = scale;
     clip->scale_float = to_float(scale);

@@ -1,6 +1,6 @@
 //! One value in every element of an array, for state that begins.
 
-use super::walk::{Cursor, in_memory_order};
+use super::walk::{Cursor, in_c_order, in_memory_order};
 use super::{ControlGuard, View};
 use crate::number::{BF16, F16, Kind, Stored};
 
@@ -27,8 +27,9 @@ unsafe fn fill_with<T: Stored>(view: &View, value: T) {
         return;
     }
     let value = if view.format.swapped { value.swap_bytes() } else { value };
-    let (lowest, axes) = in_memory_order(view);
-    let mut cursor = Cursor::new(&axes, lowest, 0);
+    let mut axes = in_c_order(view);
+    let (lowest, left) = in_memory_order(view.data, &mut axes);
+    let mut cursor = Cursor::new(&axes[..left], lowest, 0);
     let mut left = view.len();
     while left > 0 {
         let (first, stride, len) = cursor.take(left);
@@ -112,8 +113,8 @@ mod tests {
         let view = View {
             data: memory.as_mut_ptr().wrapping_add(first),
             format: Format { kind, swapped },
-            shape: shape.to_vec(),
-            strides,
+            shape: shape.into(),
+            strides: strides.into(),
         };
         // SAFETY: the view lies inside the memory.
         unsafe { fill(&view, value) };

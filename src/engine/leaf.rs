@@ -5,7 +5,7 @@ use super::kernel::Precision;
 #[cfg(target_arch = "x86_64")]
 use super::tier;
 use super::tile::Tile;
-use super::walk::{Cursor, in_c_order, in_memory_order};
+use super::walk::{Axis, Cursor};
 use crate::number::{BF16, Compute, F16, Format, Kind, Stored};
 
 /// Elements of a leaf: part of the numerical contract.
@@ -151,15 +151,33 @@ fn fold(mut sums: Accumulators) -> f64 {
     sums[0]
 }
 
+/// An array of a reduction, its axes kept elsewhere.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Array {
+    pub(super) data: *mut u8,
+    pub(super) precision: Precision,
+    pub(super) len: usize,
+    format: Format,
+    aligned: bool,
+}
+
+impl Array {
+    pub(super) fn new(view: &View, precision: Precision) -> Self {
+        let View { data, format, .. } = *view;
+        Array { data, precision, len: view.len(), format, aligned: view.is_aligned() }
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        self.len.saturating_mul(self.format.kind.size())
+    }
+}
+
 /// An array's elements in the order of a reduction.
 #[derive(Debug)]
-pub(super) struct Walk {
-    data: *const u8,
-    format: Format,
-    precision: Precision,
-    /// Lengths and strides in bytes, outermost first, at least one.
-    axes: Vec<(usize, isize)>,
-    len: usize,
+pub(super) struct Walk<'a> {
+    array: Array,
+    /// Outermost first, at least one.
+    axes: &'a [Axis],
     /// For stretches that can be read where they lie.
     in_place: Option<Accumulate>,
     /// For elements gathered and converted.
@@ -168,35 +186,18 @@ pub(super) struct Walk {
 
 // SAFETY: the pointer is the only member that is not Sync, and it is only read through: by
 // `leaf`, whose caller vouches for the memory.
-unsafe impl Sync for Walk {}
+unsafe impl Sync for Walk<'_> {}
 
-impl Walk {
-    /// In C order of the index, or in the order of the memory where that makes no difference.
-    pub(super) fn new<T: Term>(view: &View, precision: Precision) -> Self {
-        let (data, axes) = match T::ORDERED {
-            true => (view.data, in_c_order(view)),
-            false => in_memory_order(view),
-        };
-        let kind = view.format.kind;
-        let (in_place, in_tile): (Accumulate, Accumulate) = match precision {
+impl<'a> Walk<'a> {
+    pub(super) fn new<T: Term>(array: Array, axes: &'a [Axis]) -> Self {
+        let kind = array.format.kind;
+        let (in_place, in_tile): (Accumulate, Accumulate) = match array.precision {
             Precision::F32 => (stored_as::<T, f32>(kind), select::<T, f32, f32>()),
             Precision::F64 => (stored_as::<T, f64>(kind), select::<T, f64, f64>()),
         };
         let along = axes.last().is_some_and(|(_, stride)| *stride == kind.size() as isize);
-        let dense = along && !view.format.swapped && view.is_aligned();
-        Walk {
-            data,
-            format: view.format,
-            precision,
-            axes: axes.to_vec(),
-            len: view.len(),
-            in_place: dense.then_some(in_place),
-            in_tile,
-        }
-    }
-
-    pub(super) fn len(&self) -> usize {
-        self.len
+        let dense = along && array.aligned && !array.format.swapped;
+        Walk { array, axes, in_place: dense.then_some(in_place), in_tile }
     }
 
     /// The sum of the leaf with this number, which the array must have.
@@ -204,15 +205,16 @@ impl Walk {
     /// SAFETY: the view that it was made of describes live memory that nobody writes meanwhile.
     pub(super) unsafe fn leaf(&self, number: usize) -> f64 {
         let begin = number * LEAF;
-        let len = LEAF.min(self.len - begin);
-        let cursor = Cursor::new(&self.axes, self.data, begin);
+        let Array { data, len, precision, .. } = self.array;
+        let len = LEAF.min(len - begin);
+        let mut cursor = Cursor::new(self.axes, data, begin);
         let mut sums = [0.0; LANES];
         // SAFETY: the cursor gives the places of `len` elements; the kernel is that of the
         // precision, for a tier that the CPU has.
         unsafe {
-            match (self.in_place, self.precision) {
+            match (self.in_place, precision) {
                 (Some(accumulate), _) if cursor.stretch() >= len => {
-                    accumulate(cursor.place, len, &mut sums);
+                    accumulate(cursor.take(len).0, len, &mut sums);
                 }
                 (_, Precision::F32) => self.gathered::<f32>(cursor, len, &mut sums),
                 (_, Precision::F64) => self.gathered::<f64>(cursor, len, &mut sums),
@@ -228,7 +230,8 @@ impl Walk {
         len: usize,
         sums: &mut Accumulators,
     ) {
-        let gather = R::gather(self.format.kind);
+        let Format { kind, swapped } = self.array.format;
+        let gather = R::gather(kind);
         let mut tile = [R::constant(0.0); TILE];
         for begin in (0..len).step_by(TILE) {
             let tile = &mut tile[..TILE.min(len - begin)];
@@ -236,9 +239,7 @@ impl Walk {
             while filled < tile.len() {
                 let (place, stride, n) = cursor.take(tile.len() - filled);
                 // SAFETY: these are elements of a live array.
-                unsafe {
-                    gather(self.format.swapped, place, stride, &mut tile[filled..filled + n])
-                };
+                unsafe { gather(swapped, place, stride, &mut tile[filled..filled + n]) };
                 filled += n;
             }
             // SAFETY: the tile has elements of the compute type.

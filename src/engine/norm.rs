@@ -7,16 +7,19 @@
 //! `i mod 32`, from +0.0, `i` ascending; the 32 fold by halves. All leaves of all arrays are
 //! numbered through and fold pairwise, level by level, an odd last one passing up.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-
 use super::kernel::Precision;
-use super::leaf::{Finite, LEAF, Square, Term, Walk};
+use super::leaf::{Array, Finite, LEAF, Square, Term, Walk};
+use super::memory::{Grow, OutOfMemory, with_room};
+use super::walk::{Axis, in_c_order, in_memory_order};
 use super::{ControlGuard, View, work};
 
 /// Arrays in any layout, each with the type that its elements are converted to.
 #[derive(Debug, Default)]
 pub struct Arrays {
-    views: Vec<(View, Precision)>,
+    /// Each with the end of its axes among those of all.
+    arrays: Vec<(Array, usize)>,
+    /// In C order of the index.
+    axes: Vec<Axis>,
     bytes: usize,
 }
 
@@ -26,15 +29,15 @@ unsafe impl Send for Arrays {}
 // SAFETY: as above.
 unsafe impl Sync for Arrays {}
 
-impl FromIterator<(View, Precision)> for Arrays {
-    fn from_iter<I: IntoIterator<Item = (View, Precision)>>(views: I) -> Self {
-        let views: Vec<_> = views.into_iter().collect();
-        let bytes = views.iter().map(|(view, _)| view.len() * view.format.kind.size()).sum();
-        Arrays { views, bytes }
-    }
-}
-
 impl Arrays {
+    pub fn push(&mut self, view: &View, precision: Precision) -> Result<(), OutOfMemory> {
+        let array = Array::new(view, precision);
+        self.axes.try_extend(in_c_order(view))?;
+        self.arrays.try_push((array, self.axes.len()))?;
+        self.bytes = self.bytes.saturating_add(array.bytes());
+        Ok(())
+    }
+
     /// The bytes that a reduction will read.
     pub fn bytes(&self) -> usize {
         self.bytes
@@ -44,7 +47,7 @@ impl Arrays {
     ///
     /// # Safety
     /// The views describe live memory that nobody writes meanwhile.
-    pub unsafe fn squares(&self, threads: usize) -> Leaves {
+    pub unsafe fn squares(self, threads: usize) -> Result<Leaves, OutOfMemory> {
         // SAFETY: passed on from the caller.
         unsafe { self.reduce::<Square>(threads) }
     }
@@ -53,25 +56,31 @@ impl Arrays {
     ///
     /// # Safety
     /// As for `squares`.
-    pub unsafe fn first_nonfinite(&self, threads: usize) -> Option<usize> {
+    pub unsafe fn first_nonfinite(self, threads: usize) -> Result<Option<usize>, OutOfMemory> {
         // SAFETY: passed on from the caller.
-        unsafe { self.reduce::<Finite>(threads) }.first_nonfinite()
+        Ok(unsafe { self.reduce::<Finite>(threads) }?.first_nonfinite())
     }
 
     /// SAFETY: as for `squares`.
-    unsafe fn reduce<T: Term>(&self, threads: usize) -> Leaves {
-        let mut count = 0;
-        let mut ends = Vec::with_capacity(self.views.len());
-        let mut walks = Vec::with_capacity(self.views.len());
-        for (view, precision) in &self.views {
-            let walk = Walk::new::<T>(view, *precision);
-            count += walk.len().div_ceil(LEAF);
+    unsafe fn reduce<T: Term>(mut self, threads: usize) -> Result<Leaves, OutOfMemory> {
+        let mut ends = with_room(self.arrays.len())?;
+        let mut walks = with_room(self.arrays.len())?;
+        let (mut count, mut rest) = (0usize, &mut self.axes[..]);
+        let mut begin = 0;
+        for (mut array, end) in self.arrays {
+            let (axes, others) = rest.split_at_mut(end - begin);
+            (begin, rest) = (end, others);
+            let mut left = axes.len();
+            if !T::ORDERED && array.len > 0 {
+                (array.data, left) = in_memory_order(array.data, axes);
+            }
+            walks.push(Walk::new::<T>(array, &axes[..left]));
+            count = count.checked_add(array.len.div_ceil(LEAF)).ok_or(OutOfMemory)?;
             ends.push(count);
-            walks.push(walk);
         }
-        // Atomics only so that threads can write one vector without unsafe code; on the machine
-        // a relaxed store is a plain one.
-        let sums: Vec<AtomicU64> = (0..count).map(|_| AtomicU64::new(0)).collect();
+        let mut sums = with_room(count)?;
+        sums.resize(count, 0.0);
+        let places = Places(sums.as_mut_ptr());
         work::run(count, self.bytes, threads, |leaves| {
             let _control = ControlGuard::new();
             let mut array = ends.partition_point(|end| *end <= leaves.start);
@@ -80,13 +89,26 @@ impl Arrays {
                     array += 1;
                 }
                 let first = if array == 0 { 0 } else { ends[array - 1] };
-                // SAFETY: the array has this leaf; the rest is the caller's promise.
-                let sum = unsafe { walks[array].leaf(leaf - first) };
-                sums[leaf].store(sum.to_bits(), Ordering::Relaxed);
+                // SAFETY: the array has this leaf, and this thread alone has its number, which is
+                // below `count`; the rest is the caller's promise.
+                unsafe { places.set(leaf, walks[array].leaf(leaf - first)) };
             }
         });
-        let sums = sums.into_iter().map(|sum| f64::from_bits(sum.into_inner())).collect();
-        Leaves { sums, ends }
+        Ok(Leaves { sums, ends })
+    }
+}
+
+/// The sums while threads write them, each its own.
+struct Places(*mut f64);
+
+// SAFETY: the caller of `set` vouches for it.
+unsafe impl Sync for Places {}
+
+impl Places {
+    /// SAFETY: there is a sum with this number, and no other thread has it.
+    unsafe fn set(&self, number: usize, sum: f64) {
+        // SAFETY: passed on from the caller.
+        unsafe { *self.0.add(number) = sum };
     }
 }
 
@@ -100,13 +122,13 @@ pub struct Leaves {
 
 impl Leaves {
     /// Of sums that were taken array by array, somewhere else perhaps.
-    pub fn of_arrays(arrays: impl IntoIterator<Item = Vec<f64>>) -> Self {
+    pub fn of_arrays<'a>(arrays: impl IntoIterator<Item = &'a [f64]>) -> Result<Self, OutOfMemory> {
         let mut leaves = Leaves { sums: Vec::new(), ends: Vec::new() };
         for sums in arrays {
-            leaves.sums.extend(sums);
-            leaves.ends.push(leaves.sums.len());
+            leaves.sums.try_extend(sums.iter().copied())?;
+            leaves.ends.try_push(leaves.sums.len())?;
         }
-        leaves
+        Ok(leaves)
     }
 
     /// The sums of one array.
@@ -144,12 +166,12 @@ fn fold(mut sums: Vec<f64>) -> f64 {
     sums.first().copied().unwrap_or(0.0)
 }
 
-/// What gradients of this norm are multiplied by: `max_norm / (norm + 1e-6)` where that is below
-/// 1, else 1, also if it is NaN.
+/// What gradients of this norm are multiplied by: `max_norm / (norm + 1e-6)`, NaN of a NaN norm, but
+/// 1 where that is above 1; and 1 where `max_norm` is infinite and so bounds nothing.
 pub fn clip_factor(norm: f64, max_norm: f64) -> f64 {
     let _control = ControlGuard::new();
     let factor = max_norm / (norm + 1e-6);
-    if factor < 1.0 { factor } else { 1.0 }
+    if factor > 1.0 || max_norm == f64::INFINITY { 1.0 } else { factor }
 }
 
 #[cfg(test)]

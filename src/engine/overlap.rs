@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use super::memory::{OutOfMemory, try_collect};
+
 /// Written intervals by their start, each with its owner and the furthest end so far.
 #[derive(Debug, Default)]
 pub struct Written {
@@ -9,14 +11,14 @@ pub struct Written {
 }
 
 impl Written {
-    pub fn new(mut intervals: Vec<(Range<usize>, usize)>) -> Self {
+    pub fn new(mut intervals: Vec<(Range<usize>, usize)>) -> Result<Self, OutOfMemory> {
         intervals.sort_unstable_by_key(|(range, _)| range.start);
         let mut furthest = 0;
         let intervals = intervals.into_iter().map(|(range, owner)| {
             furthest = furthest.max(range.end);
             (range, owner, furthest)
         });
-        Written { intervals: intervals.collect() }
+        Ok(Written { intervals: try_collect(intervals)? })
     }
 
     /// The owners of the intervals that intersect `range`.
@@ -31,12 +33,13 @@ impl Written {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::Written;
 
     #[test]
     fn finds_all_and_only_what_intersects() {
-        let written = Written::new(vec![(50..60, 2), (0..100, 0), (100..120, 1)]);
+        let written = Written::new(vec![(50..60, 2), (0..100, 0), (100..120, 1)]).unwrap();
         let mut hits: Vec<_> = written.hits(55..101).collect();
         hits.sort_unstable();
         assert_eq!(hits, [0, 1, 2]);

@@ -2,8 +2,11 @@
 
 use std::ops::Range;
 
+use smallvec::SmallVec;
+
 use super::kernel::{Block, Dense, Kernel, Kinds, Loop, Precision};
-use super::tile::Tiled;
+use super::memory::{Grow, OutOfMemory};
+use super::tile::{ARRAYS, Tile, Tiled};
 use super::{ControlGuard, View, tier, work};
 use crate::number::{Format, Kind};
 use crate::rules::MAX_STATES;
@@ -14,8 +17,9 @@ const GRAIN: usize = 64;
 #[derive(Debug)]
 enum Arrays {
     Dense(Loop, Kinds, Dense),
-    TiledF32(Box<Tiled<f32>>),
-    TiledF64(Box<Tiled<f64>>),
+    /// By the place among the plan's tiles.
+    TiledF32(usize),
+    TiledF64(usize),
 }
 
 #[derive(Debug)]
@@ -27,12 +31,15 @@ struct Task {
     arrays: Arrays,
 }
 
-/// A parameter whose results its own arrays cannot hold: the states of a float64 parameter are
-/// float64, and those of any other parameter are not.
+/// Why a parameter is not planned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a {p:?} parameter cannot have these types of state")]
-pub struct Unsupported {
-    p: Kind,
+pub enum Unplanned {
+    /// Its own arrays cannot hold the results: the states of a float64 parameter are float64, and
+    /// those of any other parameter are not.
+    #[error("a {0:?} parameter cannot have these types of state")]
+    Unsupported(Kind),
+    #[error(transparent)]
+    OutOfMemory(#[from] OutOfMemory),
 }
 
 /// A parameter and its states, dense, aligned, native, with equal strides in elements, and the
@@ -83,6 +90,8 @@ impl Prepared {
 #[derive(Debug, Default)]
 pub struct Plan {
     tasks: Vec<Task>,
+    tiled_f32: Vec<Tiled<f32>>,
+    tiled_f64: Vec<Tiled<f64>>,
     blocks: Vec<Block>,
     elements: usize,
     bytes: usize,
@@ -112,15 +121,17 @@ impl Plan {
 
     pub fn clear(&mut self) {
         self.tasks.clear();
+        self.tiled_f32.clear();
+        self.tiled_f64.clear();
         self.blocks.clear();
         self.elements = 0;
         self.bytes = 0;
     }
 
     /// Adds the scalars that tasks refer to by the index returned.
-    pub fn block(&mut self, block: Block) -> usize {
-        self.blocks.push(block);
-        self.blocks.len() - 1
+    pub fn block(&mut self, block: Block) -> Result<usize, OutOfMemory> {
+        self.blocks.try_push(block)?;
+        Ok(self.blocks.len() - 1)
     }
 
     /// Gives tasks other scalars.
@@ -147,8 +158,8 @@ impl Plan {
         p: &View,
         g: &View,
         states: &[View],
-    ) -> Result<(), Unsupported> {
-        let views: Vec<&View> = [p, g].into_iter().chain(states).collect();
+    ) -> Result<(), Unplanned> {
+        let views: SmallVec<[&View; ARRAYS]> = [p, g].into_iter().chain(states).collect();
         let len = p.len();
         let dense = Kinds::of(&views).filter(|_| is_dense(&views));
         let arrays =
@@ -161,30 +172,58 @@ impl Plan {
                     let dense = Dense { p: p.lowest(), g: g.lowest(), states: pointers, len };
                     Arrays::Dense(run, kinds, dense)
                 }
-                None => tiled(kernel, coupled_decay, &views)?,
+                None => self.tiled(kernel, coupled_decay, &views)?,
             };
         let sizes = states.iter().map(|state| state.format.kind.size());
         let bytes = traffic(p.format.kind.size(), g.format.kind.size(), sizes.sum());
-        self.task(block, arrays, len, bytes);
-        Ok(())
+        Ok(self.task(block, arrays, len, bytes)?)
     }
 
     /// Adds a parameter that was prepared, with this step's gradient.
     ///
     /// # Safety
     /// As for `push`; the pointers are the lowest addresses of that many elements each.
-    pub unsafe fn push_prepared(&mut self, prepared: &Prepared, block: usize, g: *const u8) {
+    pub unsafe fn push_prepared(
+        &mut self,
+        prepared: &Prepared,
+        block: usize,
+        g: *const u8,
+    ) -> Result<(), OutOfMemory> {
         let Prepared { run, kinds, dense, bytes, .. } = prepared;
-        self.task(block, Arrays::Dense(*run, *kinds, Dense { g, ..*dense }), dense.len, *bytes);
+        self.task(block, Arrays::Dense(*run, *kinds, Dense { g, ..*dense }), dense.len, *bytes)
     }
 
-    fn task(&mut self, block: usize, arrays: Arrays, len: usize, bytes: usize) {
-        if len == 0 {
-            return;
+    /// Arrays that cannot be run in place.
+    fn tiled(
+        &mut self,
+        kernel: Kernel,
+        coupled_decay: bool,
+        views: &[&View],
+    ) -> Result<Arrays, Unplanned> {
+        Ok(match Precision::of(views[0].format.kind) {
+            Precision::F32 => {
+                Arrays::TiledF32(place(&mut self.tiled_f32, kernel, coupled_decay, views)?)
+            }
+            Precision::F64 => {
+                Arrays::TiledF64(place(&mut self.tiled_f64, kernel, coupled_decay, views)?)
+            }
+        })
+    }
+
+    /// `bytes` are those of an element.
+    fn task(
+        &mut self,
+        block: usize,
+        arrays: Arrays,
+        len: usize,
+        bytes: usize,
+    ) -> Result<(), OutOfMemory> {
+        if len > 0 {
+            self.tasks.try_push(Task { block, start: self.elements, len, arrays })?;
+            self.elements += len;
+            self.bytes += len * bytes;
         }
-        self.tasks.push(Task { block, start: self.elements, len, arrays });
-        self.elements += len;
-        self.bytes += len * bytes;
+        Ok(())
     }
 
     /// Runs all tasks on up to `threads` threads. The result does not depend on their number.
@@ -216,25 +255,24 @@ impl Plan {
             unsafe {
                 match &task.arrays {
                     Arrays::Dense(run, kinds, dense) => run(block, &dense.part(*kinds, begin..end)),
-                    Arrays::TiledF32(tiled) => tiled.run(block, begin..end),
-                    Arrays::TiledF64(tiled) => tiled.run(block, begin..end),
+                    Arrays::TiledF32(place) => self.tiled_f32[*place].run(block, begin..end),
+                    Arrays::TiledF64(place) => self.tiled_f64[*place].run(block, begin..end),
                 }
             }
         }
     }
 }
 
-fn tiled(kernel: Kernel, coupled_decay: bool, views: &[&View]) -> Result<Arrays, Unsupported> {
-    let p = views[0].format.kind;
-    let arrays = match Precision::of(p) {
-        Precision::F32 => {
-            Tiled::new(kernel, coupled_decay, views).map(|t| Arrays::TiledF32(Box::new(t)))
-        }
-        Precision::F64 => {
-            Tiled::new(kernel, coupled_decay, views).map(|t| Arrays::TiledF64(Box::new(t)))
-        }
-    };
-    arrays.ok_or(Unsupported { p })
+/// Adds a tile over the views, and returns its place.
+fn place<R: Tile>(
+    tiles: &mut Vec<Tiled<R>>,
+    kernel: Kernel,
+    coupled_decay: bool,
+    views: &[&View],
+) -> Result<usize, Unplanned> {
+    let tiled = Tiled::new(kernel, coupled_decay, views)?;
+    tiles.try_push(tiled.ok_or(Unplanned::Unsupported(views[0].format.kind))?)?;
+    Ok(tiles.len() - 1)
 }
 
 /// Bytes per element: all are read, and all but the gradient written.
@@ -270,7 +308,7 @@ mod tests {
             let at = |i: usize| (1usize << 44) * (i + 1);
             let mut plan = Plan::new();
             let scalars = method.scalars(Clock { t: 1, fresh: true });
-            let block = plan.block(Block::new(scalars, &prelude, Precision::F32));
+            let block = plan.block(Block::new(scalars, &prelude, Precision::F32)).unwrap();
             let view = |i: usize| View::line(at(i) as *mut u8, kind, len);
             // SAFETY: the plan is never run.
             unsafe { plan.push(kernel, false, block, &view(0), &view(1), &[view(2)]) }.unwrap();
@@ -279,7 +317,7 @@ mod tests {
             let states = std::iter::once(state);
             let prepared = Prepared::new(kernel, false, kinds, p, states, len).unwrap();
             // SAFETY: as above.
-            unsafe { plan.push_prepared(&prepared, block, at(5) as *const u8) };
+            unsafe { plan.push_prepared(&prepared, block, at(5) as *const u8) }.unwrap();
             assert_eq!((plan.elements, plan.bytes), (2 * len, 2 * len * 10));
             for (task, first) in plan.tasks.iter().zip([0, 3]) {
                 let Arrays::Dense(_, kinds, dense) = &task.arrays else { panic!("not in place") };

@@ -2,14 +2,19 @@
 
 use std::ops::Range;
 
+use smallvec::SmallVec;
+
 use super::View;
 use super::kernel::{Block, Dense, Kernel, Kinds, Loop, Precision};
+use super::memory::{OutOfMemory, try_collect};
+use super::view::MOST_AXES;
 use crate::number::{BF16, Compute, F16, Kind, Store, Stored};
 use crate::rules::MAX_STATES;
 
 /// Elements of a tile: it stays in the first-level cache with all its arrays.
 const TILE: usize = 256;
-const ARRAYS: usize = 2 + MAX_STATES;
+/// The most arrays of a parameter: itself, its gradient and its states.
+pub const ARRAYS: usize = 2 + MAX_STATES;
 
 /// Reads strided elements, in the machine's byte order or the other, and converts each once.
 ///
@@ -72,25 +77,30 @@ struct Array<R> {
 #[derive(Debug)]
 pub(super) struct Tiled<R> {
     kernel: Loop,
-    shape: Vec<usize>,
-    arrays: Vec<Array<R>>,
-    /// By axis, the stride of each array.
-    strides: Vec<[isize; ARRAYS]>,
+    arrays: SmallVec<[Array<R>; ARRAYS]>,
+    axes: Vec<Axis>,
 }
+
+/// A length, and the stride of each array.
+type Axis = (usize, [isize; ARRAYS]);
 
 impl<R: Tile> Tiled<R> {
     /// None if parameter or states are of a kind that does not hold results of `R`.
-    pub(super) fn new(kernel: Kernel, coupled_decay: bool, views: &[&View]) -> Option<Self> {
+    pub(super) fn new(
+        kernel: Kernel,
+        coupled_decay: bool,
+        views: &[&View],
+    ) -> Result<Option<Self>, OutOfMemory> {
         let arrays = views.iter().enumerate().map(|(a, view)| {
             let kind = view.format.kind;
             let scatter = if a == 1 { None } else { Some(R::scatter(kind)?) };
             let swapped = view.format.swapped;
             Some(Array { data: view.data, swapped, gather: R::gather(kind), scatter })
         });
-        let arrays = arrays.collect::<Option<_>>()?;
-        let kernel = kernel.select(Kinds::native(R::PRECISION), coupled_decay)?;
-        let (shape, strides) = axes(views);
-        Some(Tiled { kernel, shape, arrays, strides })
+        let arrays = arrays.collect::<Option<_>>();
+        let kernel = kernel.select(Kinds::native(R::PRECISION), coupled_decay);
+        let (Some(arrays), Some(kernel)) = (arrays, kernel) else { return Ok(None) };
+        Ok(Some(Tiled { kernel, arrays, axes: axes(views)? }))
     }
 
     /// Runs the elements of `range`, counted along the axes.
@@ -99,12 +109,12 @@ impl<R: Tile> Tiled<R> {
     /// thread has elements of this range.
     pub(super) unsafe fn run(&self, block: &Block, range: Range<usize>) {
         let mut tile = [[R::constant(0.0); TILE]; ARRAYS];
-        let inner = self.strides.last().copied().unwrap_or_default();
+        let inner = self.axes.last().map_or([0; ARRAYS], |(_, strides)| *strides);
         let mut at = range.start;
         while at < range.end {
             let part = at..range.end.min(at + TILE);
             let mut filled = 0;
-            for (offsets, len) in stretches(&self.shape, &self.strides, part.clone()) {
+            for (offsets, len) in stretches(&self.axes, part.clone()) {
                 for (a, array) in self.arrays.iter().enumerate() {
                     let to = &mut tile[a][filled..filled + len];
                     let data = array.data.wrapping_offset(offsets[a]);
@@ -124,7 +134,7 @@ impl<R: Tile> Tiled<R> {
             // and of the type that the kernel was selected for.
             unsafe { (self.kernel)(block, &arrays) };
             let mut taken = 0;
-            for (offsets, len) in stretches(&self.shape, &self.strides, part.clone()) {
+            for (offsets, len) in stretches(&self.axes, part.clone()) {
                 for (a, array) in self.arrays.iter().enumerate() {
                     let Some(scatter) = array.scatter else { continue };
                     let from = &tile[a][taken..taken + len];
@@ -139,32 +149,26 @@ impl<R: Tile> Tiled<R> {
     }
 }
 
-/// The common axes of the views, and by axis the stride of each: axes of length 1 are dropped and
-/// the first view's smallest stride is innermost.
-fn axes(views: &[&View]) -> (Vec<usize>, Vec<[isize; ARRAYS]>) {
-    let Some(first) = views.first() else { return Default::default() };
-    let mut axes: Vec<usize> =
+/// The common axes of the views: axes of length 1 are dropped and the first view's smallest stride
+/// is innermost.
+fn axes(views: &[&View]) -> Result<Vec<Axis>, OutOfMemory> {
+    let Some(first) = views.first() else { return Ok(Vec::new()) };
+    let mut axes: SmallVec<[usize; MOST_AXES]> =
         (0..first.shape.len()).filter(|&axis| first.shape[axis] != 1).collect();
     axes.sort_by_key(|&axis| std::cmp::Reverse(first.strides[axis].unsigned_abs()));
-    let strides = axes.iter().map(|&axis| {
+    try_collect(axes.into_iter().map(|axis| {
         let mut strides = [0; ARRAYS];
         for (stride, view) in strides.iter_mut().zip(views) {
             *stride = view.strides[axis];
         }
-        strides
-    });
-    let strides = strides.collect();
-    (axes.into_iter().map(|axis| first.shape[axis]).collect(), strides)
+        (first.shape[axis], strides)
+    }))
 }
 
 /// The stretches along the innermost axis that make up `range`, as each array's offset at the
 /// beginning and a length.
-fn stretches(
-    shape: &[usize],
-    strides: &[[isize; ARRAYS]],
-    range: Range<usize>,
-) -> impl Iterator<Item = ([isize; ARRAYS], usize)> {
-    let inner = shape.last().copied().unwrap_or(1);
+fn stretches(axes: &[Axis], range: Range<usize>) -> impl Iterator<Item = ([isize; ARRAYS], usize)> {
+    let inner = axes.last().map_or(1, |(n, _)| *n);
     let mut at = range.start;
     std::iter::from_fn(move || {
         if at >= range.end {
@@ -173,7 +177,7 @@ fn stretches(
         let len = (inner - at % inner).min(range.end - at);
         let mut offsets = [0isize; ARRAYS];
         let mut rest = at;
-        for (n, strides) in shape.iter().zip(strides).rev() {
+        for (n, strides) in axes.iter().rev() {
             let index = (rest % n) as isize;
             rest /= n;
             for (offset, stride) in offsets.iter_mut().zip(strides) {

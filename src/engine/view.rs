@@ -2,21 +2,26 @@
 
 use std::ops::Range;
 
+use smallvec::{SmallVec, smallvec};
+
 use crate::number::{Format, Kind};
+
+/// NumPy's most axes. A view of no more takes no memory but its own: it is made, read and dropped.
+pub(super) const MOST_AXES: usize = 64;
 
 #[derive(Clone, Debug)]
 pub struct View {
     pub data: *mut u8,
     pub format: Format,
-    pub shape: Vec<usize>,
-    pub strides: Vec<isize>,
+    pub shape: SmallVec<[usize; MOST_AXES]>,
+    pub strides: SmallVec<[isize; MOST_AXES]>,
 }
 
 impl View {
     /// `len` elements in the machine's byte order, one after the other.
     pub fn line(data: *mut u8, kind: Kind, len: usize) -> Self {
-        let strides = vec![kind.size() as isize];
-        View { data, format: Format::native(kind), shape: vec![len], strides }
+        let strides = smallvec![kind.size() as isize];
+        View { data, format: Format::native(kind), shape: smallvec![len], strides }
     }
 
     pub fn len(&self) -> usize {
@@ -66,7 +71,7 @@ impl View {
     }
 
     /// The magnitude of each stride and its length, axes of length 1 left out.
-    fn axes(&self) -> Vec<(usize, usize)> {
+    fn axes(&self) -> SmallVec<[(usize, usize); MOST_AXES]> {
         let axes = self.strides.iter().zip(&self.shape);
         axes.filter(|(_, n)| **n != 1).map(|(s, n)| (s.unsigned_abs(), *n)).collect()
     }
@@ -117,7 +122,7 @@ mod tests {
 
     fn view(shape: &[usize], strides: &[isize]) -> View {
         let format = Format::native(Kind::F32);
-        View { data: 4096 as *mut u8, format, shape: shape.to_vec(), strides: strides.to_vec() }
+        View { data: 4096 as *mut u8, format, shape: shape.into(), strides: strides.into() }
     }
 
     #[test]

@@ -3,51 +3,62 @@
 use smallvec::{SmallVec, smallvec};
 
 use super::View;
+use super::view::MOST_AXES;
 
-/// NumPy's most axes; those of an array with more go to the heap.
-pub(super) const MOST_AXES: usize = 64;
+/// A length and a stride in bytes.
+pub(super) type Axis = (usize, isize);
 
-/// Lengths and strides in bytes, outermost first, at least one.
-pub(super) type Axes = SmallVec<[(usize, isize); MOST_AXES]>;
-
-/// The axes in C order, without those of length 1; one whose stride is the whole of the axis inside
-/// it continues that one.
-pub(super) fn in_c_order(view: &View) -> Axes {
+/// The axes in C order, outermost first, without those of length 1; at least one.
+pub(super) fn in_c_order(view: &View) -> SmallVec<[Axis; MOST_AXES]> {
     let axes = view.shape.iter().copied().zip(view.strides.iter().copied());
-    merged(view, axes.filter(|(n, _)| *n != 1))
+    let mut axes: SmallVec<_> = axes.filter(|(n, _)| *n != 1).collect();
+    if axes.is_empty() {
+        axes.push((1, view.format.kind.size() as isize));
+    }
+    let merged = merge(&mut axes);
+    axes.truncate(merged);
+    axes
 }
 
-/// The axes in the order of the memory, from the lowest address on.
-pub(super) fn in_memory_order(view: &View) -> (*mut u8, Axes) {
-    let axes = view.shape.iter().copied().zip(view.strides.iter().map(|stride| stride.abs()));
-    let mut axes: Axes = axes.filter(|(n, _)| *n != 1).collect();
-    axes.sort_unstable_by_key(|(_, stride)| std::cmp::Reverse(*stride));
-    (view.lowest(), merged(view, axes.into_iter()))
-}
-
-fn merged(view: &View, axes: impl Iterator<Item = (usize, isize)>) -> Axes {
-    let mut merged = Axes::new();
-    for (n, stride) in axes {
-        match merged.last_mut() {
-            Some(outer) if outer.1 == stride * n as isize => *outer = (outer.0 * n, stride),
-            _ => merged.push((n, stride)),
+/// Puts the axes of an array with elements in the order of the memory, from the lowest address on:
+/// that address, and the number of axes that are left.
+pub(super) fn in_memory_order(data: *mut u8, axes: &mut [Axis]) -> (*mut u8, usize) {
+    let mut lowest = data;
+    for (n, stride) in &mut *axes {
+        if *stride < 0 {
+            lowest = lowest.wrapping_offset((*n as isize - 1) * *stride);
+            *stride = -*stride;
         }
     }
-    if merged.is_empty() {
-        merged.push((1, view.format.kind.size() as isize));
+    axes.sort_unstable_by_key(|(_, stride)| std::cmp::Reverse(*stride));
+    (lowest, merge(axes))
+}
+
+/// Makes one of an axis and the one inside it where the stride of the one is the whole of the
+/// other; returns the number of axes that are left.
+fn merge(axes: &mut [Axis]) -> usize {
+    let mut last = 0;
+    for i in 1..axes.len() {
+        let ((outer, step), (n, stride)) = (axes[last], axes[i]);
+        if step == stride * n as isize {
+            axes[last] = (outer * n, stride);
+        } else {
+            last += 1;
+            axes[last] = (n, stride);
+        }
     }
-    merged
+    (last + 1).min(axes.len())
 }
 
 /// A place among the elements: divisions once, not at each stretch, which can be short.
 pub(super) struct Cursor<'a> {
-    axes: &'a [(usize, isize)],
+    axes: &'a [Axis],
     index: SmallVec<[usize; MOST_AXES]>,
-    pub(super) place: *const u8,
+    place: *const u8,
 }
 
 impl<'a> Cursor<'a> {
-    pub(super) fn new(axes: &'a [(usize, isize)], data: *const u8, element: usize) -> Self {
+    pub(super) fn new(axes: &'a [Axis], data: *const u8, element: usize) -> Self {
         let mut index = smallvec![0; axes.len()];
         let mut place = data;
         let mut rest = element;

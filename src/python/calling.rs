@@ -11,24 +11,49 @@ use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyString, PyTuple};
 
-#[cfg(unix)]
-mod unwinding {
-    use pyo3::ffi::PyObject;
+type Call = unsafe extern "C-unwind" fn(
+    *mut ffi::PyObject,
+    *mut ffi::PyObject,
+    *mut ffi::PyObject,
+) -> *mut ffi::PyObject;
+type Get =
+    unsafe extern "C-unwind" fn(*mut ffi::PyObject, *mut ffi::PyObject) -> *mut ffi::PyObject;
+type Of = unsafe extern "C-unwind" fn(*mut ffi::PyObject) -> *mut ffi::PyObject;
 
-    // As pyo3 declares them, but that they may unwind.
-    unsafe extern "C-unwind" {
-        pub(super) fn PyObject_Call(
-            callable: *mut PyObject,
-            args: *mut PyObject,
-            kwargs: *mut PyObject,
-        ) -> *mut PyObject;
-        pub(super) fn PyObject_GetIter(o: *mut PyObject) -> *mut PyObject;
-        pub(super) fn PyIter_Next(o: *mut PyObject) -> *mut PyObject;
-        pub(super) fn PyObject_GetAttr(o: *mut PyObject, name: *mut PyObject) -> *mut PyObject;
+/// CPython's functions as functions that may unwind. pyo3 declares them as such that do not, and the
+/// compiler believes any declaration that it sees: hence the black box.
+mod unwinding {
+    use std::hint::black_box;
+    use std::mem::transmute;
+
+    use pyo3::ffi;
+
+    use super::{Call, Get, Of};
+
+    pub(super) fn call() -> Call {
+        let f: unsafe extern "C" fn(_, _, _) -> _ = ffi::PyObject_Call;
+        // SAFETY: calling conventions that differ in unwinding alone are compatible.
+        unsafe { transmute(black_box(f)) }
+    }
+
+    pub(super) fn get_attribute() -> Get {
+        let f: unsafe extern "C" fn(_, _) -> _ = ffi::PyObject_GetAttr;
+        // SAFETY: as above.
+        unsafe { transmute(black_box(f)) }
+    }
+
+    pub(super) fn get_iterator() -> Of {
+        let f: unsafe extern "C" fn(_) -> _ = ffi::PyObject_GetIter;
+        // SAFETY: as above.
+        unsafe { transmute(black_box(f)) }
+    }
+
+    pub(super) fn next() -> Of {
+        let f: unsafe extern "C" fn(_) -> _ = ffi::PyIter_Next;
+        // SAFETY: as above.
+        unsafe { transmute(black_box(f)) }
     }
 }
-#[cfg(not(unix))]
-use pyo3::ffi as unwinding;
 
 /// Keeps a thread that is being ended, when it is dropped.
 struct Stays;
@@ -57,10 +82,10 @@ pub(super) fn call<'py>(
 ) -> PyResult<Bound<'py, PyAny>> {
     let py = callable.py();
     let args = args.into_pyobject(py)?;
-    let (function, given) = (callable.as_ptr(), args.as_ptr());
+    let (function, given, call) = (callable.as_ptr(), args.as_ptr(), unwinding::call());
     // SAFETY: both are alive, and the second is a tuple; the result is owned, or null with an error.
     unsafe {
-        let result = staying(|| unwinding::PyObject_Call(function, given, std::ptr::null_mut()));
+        let result = staying(|| call(function, given, std::ptr::null_mut()));
         Bound::from_owned_ptr_or_err(py, result)
     }
 }
@@ -70,20 +95,20 @@ pub(super) fn attribute<'py>(
     object: &Bound<'py, PyAny>,
     name: &Bound<'py, PyString>,
 ) -> PyResult<Bound<'py, PyAny>> {
-    let (of, named) = (object.as_ptr(), name.as_ptr());
+    let (of, named, get) = (object.as_ptr(), name.as_ptr(), unwinding::get_attribute());
     // SAFETY: both are alive; the result is owned, or null with an error.
     unsafe {
-        let result = staying(|| unwinding::PyObject_GetAttr(of, named));
+        let result = staying(|| get(of, named));
         Bound::from_owned_ptr_or_err(object.py(), result)
     }
 }
 
 /// `iter(object)`.
 pub(super) fn iterate<'py>(object: &Bound<'py, PyAny>) -> PyResult<Items<'py>> {
-    let of = object.as_ptr();
+    let (of, get) = (object.as_ptr(), unwinding::get_iterator());
     // SAFETY: it is alive; the result is owned, or null with an error.
     unsafe {
-        let result = staying(|| unwinding::PyObject_GetIter(of));
+        let result = staying(|| get(of));
         Ok(Items(Bound::from_owned_ptr_or_err(object.py(), result)?))
     }
 }
@@ -92,10 +117,10 @@ pub(super) struct Items<'py>(Bound<'py, PyAny>);
 
 impl<'py> Items<'py> {
     pub(super) fn next(&mut self) -> PyResult<Option<Bound<'py, PyAny>>> {
-        let (py, of) = (self.0.py(), self.0.as_ptr());
+        let (py, of, next) = (self.0.py(), self.0.as_ptr(), unwinding::next());
         // SAFETY: it is an iterator, alive; the result is owned, or null, with an error or at the end.
         let item = unsafe {
-            let result = staying(|| unwinding::PyIter_Next(of));
+            let result = staying(|| next(of));
             Bound::from_owned_ptr_or_opt(py, result)
         };
         match item {

@@ -2,17 +2,20 @@
 
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
+use pyo3::types::PyList;
 
 use super::array::{Array, Header, Place};
 use super::gradients::collect;
 use super::guard::guarded;
 use super::overlap::{Name, Region, check_disjoint};
 use super::step::detached;
+use crate::engine::memory::{Grow, with_room};
 use crate::engine::{self, clip_factor, threads};
 
-/// What errors call the arrays; they come as a step's gradients do.
-fn label(labels: &[String], i: usize) -> String {
-    labels.get(i).cloned().unwrap_or_else(|| format!("parameter {i}"))
+/// What errors call an array; they come as a step's gradients do.
+fn label(labels: &Bound<'_, PyList>, i: usize) -> String {
+    let known = labels.get_item(i).and_then(|label| label.extract());
+    known.unwrap_or_else(|_| format!("parameter {i}"))
 }
 
 fn check_host(header: &Header, label: &str) -> PyResult<()> {
@@ -30,68 +33,71 @@ fn check_host(header: &Header, label: &str) -> PyResult<()> {
 pub(super) fn global_norm(
     py: Python<'_>,
     arrays: &Bound<'_, PyAny>,
-    labels: Vec<String>,
+    labels: &Bound<'_, PyList>,
 ) -> PyResult<f64> {
-    guarded(|| measured(py, arrays, &labels))
+    guarded(|| measured(py, arrays, labels))
 }
 
-fn measured(py: Python<'_>, arrays: &Bound<'_, PyAny>, labels: &[String]) -> PyResult<f64> {
+fn measured(
+    py: Python<'_>,
+    arrays: &Bound<'_, PyAny>,
+    labels: &Bound<'_, PyList>,
+) -> PyResult<f64> {
     let arrays = collect(arrays, |i| label(labels, i))?;
-    let mut views = Vec::new();
+    let mut reduction = engine::Arrays::default();
     for (i, array) in arrays.iter().enumerate() {
         if let Some(array) = array {
             let header = Header::of_gradient(array, &label(labels, i))?;
             check_host(&header, &label(labels, i))?;
-            views.push((header.view(), header.precision()));
+            reduction.push(&header.view(), header.precision())?;
         }
     }
-    let reduction: engine::Arrays = views.into_iter().collect();
-    let threads = threads::count();
+    let (bytes, threads) = (reduction.bytes(), threads::count());
     // SAFETY: the headers were read in this call and `arrays` holds the memory; another thread
     // that resizes or writes them meanwhile is as unsafe as it is with NumPy itself.
-    let norm = || unsafe { reduction.squares(threads) }.norm(1.0);
-    Ok(detached(py, reduction.bytes(), norm))
+    let norm = || unsafe { reduction.squares(threads) }.map(|sums| sums.norm(1.0));
+    Ok(detached(py, bytes, norm)?)
 }
 
 /// The arrays without None, checked to be writable where they lie and to share no memory.
 #[pyfunction]
 pub(super) fn writable<'py>(
-    arrays: Vec<Bound<'py, PyAny>>,
-    labels: Vec<String>,
-) -> PyResult<Vec<Bound<'py, PyAny>>> {
-    guarded(|| checked(&arrays, &labels))
+    arrays: &Bound<'py, PyList>,
+    labels: &Bound<'py, PyList>,
+) -> PyResult<Bound<'py, PyList>> {
+    guarded(|| checked(arrays, labels))
 }
 
 fn checked<'py>(
-    arrays: &[Bound<'py, PyAny>],
-    labels: &[String],
-) -> PyResult<Vec<Bound<'py, PyAny>>> {
+    arrays: &Bound<'py, PyList>,
+    labels: &Bound<'py, PyList>,
+) -> PyResult<Bound<'py, PyList>> {
     let mut found = Vec::new();
     for (i, array) in arrays.iter().enumerate().filter(|(_, array)| !array.is_none()) {
         let name = format!("the gradient of {}", label(labels, i));
         let array = Array::plain(
-            array,
+            &array,
             &name,
             "wanted a NumPy array (numpy.ndarray or numpy.memmap) to write to",
         )?;
         let header = Header::of_gradient(&array, &label(labels, i))?;
         check_host(&header, &label(labels, i))?;
         header.check_writable(&name)?;
-        found.push((header, array, label(labels, i)));
+        found.try_push((header, array, label(labels, i)))?;
     }
-    let regions: Vec<_> = found
-        .iter()
-        .map(|(header, array, of)| Region {
-            header,
-            object: array.object().as_ptr(),
-            name: Name::Gradient(of),
-        })
-        .collect();
+    let mut regions = with_room(found.len())?;
+    regions.extend(found.iter().map(|(header, array, of)| Region {
+        header,
+        object: array.object().as_ptr(),
+        name: Name::Gradient(of),
+    }));
     check_disjoint(&regions, 0)?;
-    Ok(found.into_iter().map(|(_, array, _)| array.object().clone()).collect())
+    let written = PyList::empty(arrays.py());
+    found.iter().try_for_each(|(_, array, _)| written.append(array.object()))?;
+    Ok(written)
 }
 
-/// `max_norm / (norm + 1e-6)` where that is below 1, else 1.
+/// What arrays of this norm are multiplied by.
 #[pyfunction(name = "clip_factor")]
 pub(super) fn factor(norm: f64, max_norm: f64) -> f64 {
     clip_factor(norm, max_norm)

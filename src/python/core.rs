@@ -17,6 +17,7 @@ use super::memory;
 use super::scaling::Scaling;
 use super::settings::{NonFinite, Settings};
 use super::step_info::{self, StepInfo};
+use crate::engine::memory::{Grow, with_room};
 
 #[pyclass(frozen, subclass, module = "ferrostep._native")]
 pub(super) struct Core {
@@ -115,8 +116,10 @@ impl Core {
     /// max_norm
     ///     Scale the gradients down so that their joint Euclidean norm, after `grad_scale`, is at
     ///     most this (Pascanu, Mikolov & Bengio 2013, arXiv:1211.5063): by
-    ///     ``max_norm/(norm + 1e-6)`` where that is below 1. At least 0; ``inf`` only measures.
-    ///     The norm costs one more pass that reads the gradients. None (the default) for no clipping.
+    ///     ``max_norm/(norm + 1e-6)`` where that is below 1. A NaN norm makes every parameter that
+    ///     has a gradient NaN (see `nonfinite` for other ways), an infinite one gives the factor 0.
+    ///     At least 0; ``inf`` only measures, whatever the norm. The norm costs one more pass that
+    ///     reads the gradients. None (the default) for no clipping.
     ///
     /// Returns
     /// -------
@@ -400,11 +403,11 @@ impl Core {
         let names = inner.names(py)?;
         drop(locked);
         let flat = gradients::flatten("parameters", names.as_deref(), params)?;
-        let mut arrays = memory::room(flat.len().unwrap_or(0))?;
+        let mut arrays = with_room(flat.len().unwrap_or(0))?;
         let mut items = calling::iterate(&flat)?;
         while let Some(item) = items.next()? {
             let array = Array::plain(&item, "a parameter", "wanted an array")?;
-            memory::push(&mut arrays, Some(array))?;
+            arrays.try_push(Some(array))?;
         }
         Ok(arrays)
     }

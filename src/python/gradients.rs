@@ -10,7 +10,7 @@ use pyo3::types::{PyDict, PyList, PyString, PyTuple};
 use super::array::{Array, exactly, ndarray};
 use super::calling;
 use super::imported::is_of;
-use super::memory;
+use crate::engine::memory::{Grow, with_room};
 
 /// An array for each parameter, None for one that is skipped.
 pub(super) type Arrays<'py> = Vec<Option<Array<'py>>>;
@@ -45,7 +45,7 @@ fn listed<'py>(
     items: impl Iterator<Item = Option<Bound<'py, PyAny>>>,
 ) -> PyResult<Option<Arrays<'py>>> {
     let ndarray = ndarray(py);
-    let mut arrays = memory::room(count)?;
+    let mut arrays = with_room(count)?;
     for item in items.take(count) {
         let Some(item) = item else { return Ok(None) };
         match exactly(item, ndarray) {
@@ -86,11 +86,11 @@ pub(super) fn collect<'py>(
         )));
     }
     // A subclass may give more or fewer than its length.
-    let mut arrays = memory::room(flat.len().unwrap_or(0))?;
+    let mut arrays = with_room(flat.len().unwrap_or(0))?;
     let mut items = calling::iterate(flat)?;
     while let Some(item) = items.next()? {
         let array = one(item, arrays.len(), &label)?;
-        memory::push(&mut arrays, array)?;
+        arrays.try_push(array)?;
     }
     Ok(arrays)
 }

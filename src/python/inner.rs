@@ -12,7 +12,7 @@ use super::container::{Container, Parts};
 use super::cuda::Cuda;
 use super::gradients::Arrays;
 use super::group::Group;
-use super::memory::{self, out_of_memory};
+use super::memory;
 use super::norm::Norm;
 use super::overlap;
 use super::planned::Planned;
@@ -21,7 +21,8 @@ use super::settings::Settings;
 use super::skipped::Skipped;
 use super::slot::{Origin, Slot};
 use super::state::{Maker, StateArray};
-use crate::engine::{ControlGuard, Plan, Written, process};
+use crate::engine::memory::with_room;
+use crate::engine::{ControlGuard, OutOfMemory, Plan, Written, process};
 use crate::number::Kind;
 
 /// What a step did.
@@ -122,12 +123,14 @@ impl Inner {
             )));
         }
         // Room for all of it first: once the group is in the list nothing can fail.
-        let no_room = |_| out_of_memory();
-        self.slots.try_reserve(slots.len()).map_err(no_room)?;
-        self.groups.try_reserve(1).map_err(no_room)?;
-        self.containers.try_reserve(1).map_err(no_room)?;
+        self.slots.try_reserve(slots.len()).map_err(OutOfMemory::from)?;
+        self.groups.try_reserve(1).map_err(OutOfMemory::from)?;
+        self.containers.try_reserve(1).map_err(OutOfMemory::from)?;
         if let Some(names) = &names {
-            self.names.get_or_insert_default().try_reserve(names.len()).map_err(no_room)?;
+            self.names
+                .get_or_insert_default()
+                .try_reserve(names.len())
+                .map_err(OutOfMemory::from)?;
         }
         self.slots.extend(slots);
         let mut group = Group::new(group, known..self.slots.len());
@@ -211,12 +214,12 @@ impl Inner {
         for group in &self.groups {
             group.check_params(py, &self.slots, !self.unbound)?;
         }
-        let mut lists = memory::room(self.groups.len())?;
+        let mut lists = with_room(self.groups.len())?;
         for group in self.groups.iter().filter(|_| !self.unbound) {
             let list = group.dict.bind(py).get_item(intern!(py, "params"))?;
             lists.push(list.map(Bound::cast_into::<PyList>).transpose()?);
         }
-        let mut gone = memory::room(self.slots.len())?;
+        let mut gone = with_room(self.slots.len())?;
         // Nothing fails from here on, and nothing that was held is dropped before the end.
         for (list, group) in lists.iter().zip(&self.groups) {
             for (place, i) in group.slots.clone().enumerate() {

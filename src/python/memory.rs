@@ -1,34 +1,34 @@
-//! Memory that may run out: what grows with the parameters is asked for, not taken.
+//! Memory that there is not, as Python's error.
 
-use pyo3::exceptions::PyMemoryError;
-use pyo3::prelude::*;
+use pyo3::exceptions::{PyMemoryError, PyTypeError};
+use pyo3::{PyErr, PyResult};
 
-pub(super) fn out_of_memory() -> PyErr {
-    PyMemoryError::new_err("out of memory; nothing has changed")
+use crate::engine::memory::{Grow, with_room};
+use crate::engine::{OutOfMemory, Unplanned};
+
+impl From<OutOfMemory> for PyErr {
+    fn from(_: OutOfMemory) -> Self {
+        PyMemoryError::new_err(())
+    }
 }
 
-/// Room for `count` values.
-pub(super) fn room<T>(count: usize) -> PyResult<Vec<T>> {
-    let mut room = Vec::new();
-    room.try_reserve_exact(count).map_err(|_| out_of_memory())?;
-    Ok(room)
+impl From<Unplanned> for PyErr {
+    fn from(error: Unplanned) -> Self {
+        match error {
+            Unplanned::OutOfMemory(error) => error.into(),
+            Unplanned::Unsupported(_) => PyTypeError::new_err(error.to_string()),
+        }
+    }
 }
 
-/// Adds a value to what has grown beyond what was asked for.
-pub(super) fn push<T>(to: &mut Vec<T>, value: T) -> PyResult<()> {
-    to.try_reserve(1).map_err(|_| out_of_memory())?;
-    to.push(value);
-    Ok(())
-}
-
-/// All of the values, or the first error; there are at most `count`.
+/// All of the values, or the first error; about `count` of them.
 pub(super) fn all<T>(
     count: usize,
     values: impl IntoIterator<Item = PyResult<T>>,
 ) -> PyResult<Vec<T>> {
-    let mut all = room(count)?;
+    let mut all = with_room(count)?;
     for value in values {
-        all.push(value?);
+        all.try_push(value?)?;
     }
     Ok(all)
 }

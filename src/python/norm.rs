@@ -4,10 +4,11 @@
 use pyo3::prelude::*;
 
 use super::array::Place;
-use super::cuda::{self, Clip, Cuda};
+use super::cuda::{self, Clip, Cuda, PartSums};
 use super::slot::Slot;
 use super::step::{Part, detached};
-use crate::engine::{self, ControlGuard, Leaves, clip_factor, threads};
+use crate::engine::memory::{Grow, try_collect};
+use crate::engine::{self, ControlGuard, Leaves, OutOfMemory, clip_factor, threads};
 
 /// The norm before clipping, if it was asked for.
 pub(super) enum Norm {
@@ -46,29 +47,33 @@ impl Norm {
 }
 
 /// The devices that parts lie on.
-fn devices(slots: &[Slot], parts: &[Part<'_>]) -> Vec<i32> {
+fn devices(slots: &[Slot], parts: &[Part<'_>]) -> Result<Vec<i32>, OutOfMemory> {
     let device = |part: &Part<'_>| match slots[part.slot].header.place {
         Place::Device(device) => Some(device),
         Place::Host => None,
     };
-    let mut devices: Vec<_> = parts.iter().filter_map(device).collect();
-    devices.sort_unstable();
-    devices.dedup();
-    devices
+    let mut devices = Vec::new();
+    for device in parts.iter().filter_map(device) {
+        if let Err(place) = devices.binary_search(&device) {
+            devices.try_reserve(1)?;
+            devices.insert(place, device);
+        }
+    }
+    Ok(devices)
 }
 
 /// The gradients in host memory as the engine's reductions take them, and the parts that they are
 /// of.
-fn host(slots: &[Slot], parts: &[Part<'_>]) -> (Vec<usize>, engine::Arrays) {
-    let (mut places, mut views) = (Vec::new(), Vec::new());
+fn host(slots: &[Slot], parts: &[Part<'_>]) -> Result<(Vec<usize>, engine::Arrays), OutOfMemory> {
+    let (mut places, mut arrays) = (Vec::new(), engine::Arrays::default());
     for (i, part) in parts.iter().enumerate() {
         let header = &slots[part.slot].header;
         if header.place == Place::Host {
-            places.push(i);
-            views.push((part.place.view(header), header.precision()));
+            places.try_push(i)?;
+            arrays.push(&part.place.view(header), header.precision())?;
         }
     }
-    (places, views.into_iter().collect())
+    Ok((places, arrays))
 }
 
 /// The norm, times `|grad_scale|`. On one device it stays there unless it is `needed` here.
@@ -80,31 +85,33 @@ pub(super) fn measure(
     (grad_scale, max_norm): (f64, f64),
     needed: bool,
 ) -> PyResult<Norm> {
-    let devices = devices(slots, parts);
-    let (places, gradients) = host(slots, parts);
+    let devices = devices(slots, parts)?;
+    let (places, gradients) = host(slots, parts)?;
     if let ([device], true, false) = (&devices[..], places.is_empty(), needed) {
         let clip = cuda::measure(py, cuda, *device, slots, parts, grad_scale, max_norm)?;
         return Ok(Norm::OnDevice(clip));
     }
-    let threads = threads::count();
+    let (bytes, threads) = (gradients.bytes(), threads::count());
     // SAFETY: the headers were read in this call and the gradients are held; another thread that
     // resizes or writes them meanwhile is as unsafe as it is with NumPy itself.
-    let sums = || unsafe { gradients.squares(threads) };
-    let sums = detached(py, gradients.bytes(), sums);
+    let run = || unsafe { gradients.squares(threads) };
+    let sums = detached(py, bytes, run)?;
     if devices.is_empty() {
         return Ok(Norm::Known(sums.norm(grad_scale)));
     }
     // The leaves of all gradients are numbered through, wherever they were summed.
-    let mut by_part = vec![Vec::new(); parts.len()];
+    let mut by_part: Vec<&[f64]> = try_collect(parts.iter().map(|_| &[][..]))?;
     for (i, part) in places.iter().enumerate() {
-        by_part[*part] = sums.of(i).to_vec();
+        by_part[*part] = sums.of(i);
     }
+    let mut elsewhere = Vec::new();
     for device in devices {
-        for (part, sums) in cuda::leaf_sums(py, cuda, device, slots, parts)? {
-            by_part[part] = sums;
-        }
+        elsewhere.try_push(cuda::leaf_sums(py, cuda, device, slots, parts)?)?;
     }
-    Ok(Norm::Known(Leaves::of_arrays(by_part).norm(grad_scale)))
+    for (part, sums) in elsewhere.iter().flat_map(PartSums::iter) {
+        by_part[part] = sums;
+    }
+    Ok(Norm::Known(Leaves::of_arrays(by_part)?.norm(grad_scale)))
 }
 
 /// The first parameter whose gradient is not finite once it is converted.
@@ -114,12 +121,12 @@ pub(super) fn find_nonfinite(
     slots: &[Slot],
     parts: &[Part<'_>],
 ) -> PyResult<Option<usize>> {
-    let (places, gradients) = host(slots, parts);
-    let threads = threads::count();
+    let (places, gradients) = host(slots, parts)?;
+    let (bytes, threads) = (gradients.bytes(), threads::count());
     // SAFETY: as in `measure`.
     let run = || unsafe { gradients.first_nonfinite(threads) };
-    let mut first = detached(py, gradients.bytes(), run).map(|i| places[i]);
-    for device in devices(slots, parts) {
+    let mut first = detached(py, bytes, run)?.map(|i| places[i]);
+    for device in devices(slots, parts)? {
         let found = cuda::find_nonfinite(py, cuda, device, slots, parts)?;
         first = [first, found].into_iter().flatten().min();
     }

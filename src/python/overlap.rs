@@ -7,11 +7,11 @@ use pyo3::ffi;
 use pyo3::prelude::*;
 
 use super::array::Header;
-use super::memory::{self, out_of_memory};
 use super::slot::{Heir, Slot};
 use super::state::{self, StateArray};
 use super::step::{Gradient, Part};
 use crate::engine::Written;
+use crate::engine::memory::{Grow, with_room};
 
 /// An array that is written.
 pub(super) struct Region<'a> {
@@ -55,7 +55,7 @@ impl<'a> Region<'a> {
 
 /// The parameters of these slots and their states.
 fn regions(slots: &[Slot]) -> PyResult<Vec<Region<'_>>> {
-    let mut regions = memory::room(slots.iter().map(|slot| 1 + slot.states.len()).sum())?;
+    let mut regions = with_room(slots.iter().map(|slot| 1 + slot.states.len()).sum())?;
     for slot in slots {
         regions.push(Region::of_slot(slot));
         regions.extend(slot.states.iter().map(|state| Region::of_state(slot, state)));
@@ -65,15 +65,15 @@ fn regions(slots: &[Slot]) -> PyResult<Vec<Region<'_>>> {
 
 /// Refuses regions that share memory. The first `known` are known to be disjoint.
 pub(super) fn check_disjoint(regions: &[Region<'_>], known: usize) -> PyResult<()> {
-    let mut intervals = memory::room(regions.len())?;
+    let mut intervals = with_room(regions.len())?;
     let places = regions.iter().enumerate();
     intervals.extend(places.filter_map(|(i, region)| Some((region.header.extent()?, i))));
     let later: Vec<(Range<usize>, usize)> = {
-        let mut later = memory::room(regions.len() - known)?;
+        let mut later = with_room(regions.len() - known)?;
         later.extend(intervals.iter().filter(|(_, i)| *i >= known).cloned());
         later
     };
-    let written = Written::new(intervals);
+    let written = Written::new(intervals)?;
     for (range, i) in later {
         for other in written.hits(range).filter(|other| *other < i) {
             let (a, b) = (&regions[other], &regions[i]);
@@ -99,8 +99,7 @@ pub(super) fn check_new<'a>(
     let mut regions = regions(slots)?;
     let known = regions.len();
     for (i, state) in new {
-        regions.try_reserve(1).map_err(|_| out_of_memory())?;
-        regions.push(Region::of_state(&slots[i], state));
+        regions.try_push(Region::of_state(&slots[i], state))?;
     }
     check_disjoint(&regions, known)
 }
@@ -114,7 +113,7 @@ pub(super) fn check_added(slots: &[Slot], known: usize) -> PyResult<()> {
 /// Refuses arrays to take the parameters' places that share memory with each other or with state.
 pub(super) fn check_heirs(slots: &[Slot], heirs: &[Heir]) -> PyResult<()> {
     let states = slots.iter().map(|slot| slot.states.len()).sum::<usize>();
-    let mut regions = memory::room(states + heirs.len())?;
+    let mut regions = with_room(states + heirs.len())?;
     for slot in slots {
         regions.extend(slot.states.iter().map(|state| Region::of_state(slot, state)));
     }
@@ -127,14 +126,14 @@ pub(super) fn written(slots: &[Slot]) -> PyResult<Written> {
     let regions = regions(slots)?;
     check_disjoint(&regions, 0)?;
     // Owners of the intervals that gradients are held against: the parameter, whatever was hit.
-    let mut intervals = memory::room(regions.len())?;
+    let mut intervals = with_room(regions.len())?;
     for (i, slot) in slots.iter().enumerate() {
         let headers = slot.states.iter().map(|state| &state.header);
         for header in std::iter::once(&slot.header).chain(headers) {
             intervals.extend(header.extent().map(|range| (range, i)));
         }
     }
-    Ok(Written::new(intervals))
+    Ok(Written::new(intervals)?)
 }
 
 /// Refuses a gradient that shares memory with what is written.

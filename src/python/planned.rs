@@ -12,7 +12,8 @@ use super::scaling::Scaling;
 use super::settings::NonFinite;
 use super::slot::Slot;
 use super::step::{self, Gradient, Part};
-use crate::engine::{Block, Plan, Precision, tier};
+use crate::engine::memory::Grow;
+use crate::engine::{Block, OutOfMemory, Plan, Precision, tier};
 use crate::rules::Clock;
 
 /// What decides a block of scalars, but for the scale of the gradients.
@@ -52,7 +53,7 @@ impl Blocks {
         slot: &Slot,
         compiled: &Compiled,
         fresh: bool,
-    ) -> usize {
+    ) -> Result<usize, OutOfMemory> {
         let key = Key {
             group: slot.group,
             options: compiled.id,
@@ -60,13 +61,15 @@ impl Blocks {
             precision: slot.header.precision(),
         };
         if self.keys.get(self.last) != Some(&key) {
-            let found = self.keys.iter().position(|known| *known == key);
-            self.last = found.unwrap_or_else(|| {
-                self.keys.push(key);
-                plan.block(key.block(compiled, self.scale))
-            });
+            self.last = match self.keys.iter().position(|known| *known == key) {
+                Some(known) => known,
+                None => {
+                    self.keys.try_push(key)?;
+                    plan.block(key.block(compiled, self.scale))?
+                }
+            };
         }
-        self.last
+        Ok(self.last)
     }
 }
 

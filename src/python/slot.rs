@@ -8,10 +8,9 @@ use pyo3::types::PyDict;
 
 use super::array::{Array, Header, Held, Place, shape_text};
 use super::group::Compiled;
-use super::memory::out_of_memory;
 use super::owner::{Owner, owner};
 use super::state::{self, StateArray};
-use crate::engine::{Kinds, Precision, Prepared};
+use crate::engine::{Kinds, OutOfMemory, Precision, Prepared};
 use crate::number::Kind;
 use crate::rules::MAX_STATES;
 
@@ -347,7 +346,7 @@ impl Slot {
     }
 
     pub(super) fn reserve_states(&mut self, count: usize) -> PyResult<()> {
-        self.states.try_reserve(count).map_err(|_| out_of_memory())
+        Ok(self.states.try_reserve(count).map_err(OutOfMemory::from)?)
     }
 
     /// What `reserve_states` has made room for.

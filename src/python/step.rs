@@ -2,6 +2,7 @@
 
 use pyo3::exceptions::{PyRuntimeError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
+use smallvec::SmallVec;
 
 use super::array::{Array, Header, Place, shape_text};
 use super::gradients::Arrays;
@@ -10,7 +11,8 @@ use super::memory;
 use super::planned::Blocks;
 use super::slot::Slot;
 use super::state::{Grown, Maker};
-use crate::engine::{ControlGuard, Plan, Unsupported, View, threads};
+use crate::engine::memory::with_room;
+use crate::engine::{ControlGuard, Plan, Unplanned, View, threads};
 use crate::number::Kind;
 use crate::rules::MAX_STATES;
 
@@ -43,7 +45,7 @@ pub(super) struct Part<'py> {
 
 /// The parts of all parameters that have a gradient, each gradient of the right type and shape.
 pub(super) fn parts<'py>(slots: &[Slot], grads: Arrays<'py>) -> PyResult<Vec<Part<'py>>> {
-    let mut parts = memory::room(grads.len())?;
+    let mut parts = with_room(grads.len())?;
     for (i, gradient) in grads.into_iter().enumerate() {
         let Some(gradient) = gradient else { continue };
         let place = place(&slots[i], &gradient)?;
@@ -95,13 +97,13 @@ pub(super) fn make_states(
     parts: &mut [Part<'_>],
     maker: &Maker<'_>,
 ) -> PyResult<Vec<Grown>> {
-    let mut fresh = memory::room(parts.len())?;
+    let mut fresh = with_room(parts.len())?;
     for part in &*parts {
         let slot = &mut slots[part.slot];
         fresh.push(slot.prepare(groups[slot.group].compiled()?).is_none());
     }
     let count = fresh.iter().filter(|fresh| **fresh).count();
-    let (mut made, mut grown) = (memory::room(count)?, memory::room(count)?);
+    let (mut made, mut grown) = (with_room(count)?, with_room(count)?);
     for (part, fresh) in parts.iter_mut().zip(fresh).filter(|(_, fresh)| *fresh) {
         let slot = &slots[part.slot];
         let missing = slot.missing(groups[slot.group].compiled()?);
@@ -181,12 +183,11 @@ pub(super) fn plan(
             continue;
         }
         let compiled = groups[slot.group].compiled()?;
-        let block = blocks.of(plan, slot, compiled, part.fresh);
+        let block = blocks.of(plan, slot, compiled, part.fresh)?;
         // SAFETY: all headers were read or compared in this call, under the lock; parameters and
         // states are writable and disjoint (`written`), gradients overlap none of them
         // (`check_gradient`), and slots and `parts` hold every array until the run is over.
-        unsafe { push(plan, slot, compiled, block, &part.place) }
-            .map_err(|error| PyTypeError::new_err(error.to_string()))?;
+        unsafe { push(plan, slot, compiled, block, &part.place) }?;
     }
     Ok(blocks)
 }
@@ -210,17 +211,16 @@ unsafe fn push(
     compiled: &Compiled,
     block: usize,
     place: &Gradient,
-) -> Result<(), Unsupported> {
+) -> Result<(), Unplanned> {
     if let Gradient::InPlace(data, kind) = place
         && let Some(prepared) = slot.prepared(compiled, *kind)
     {
         // SAFETY: passed on from the caller.
-        unsafe { plan.push_prepared(prepared, block, *data as *const u8) };
-        return Ok(());
+        return Ok(unsafe { plan.push_prepared(prepared, block, *data as *const u8) }?);
     }
     let Compiled { kernel, prelude, .. } = compiled;
     let (p, g) = (slot.header.view(), place.view(&slot.header));
-    let states: Vec<_> =
+    let states: SmallVec<[View; MAX_STATES]> =
         slot.ready_states(kernel.states()).map(|state| state.header.view()).collect();
     // SAFETY: passed on from the caller.
     unsafe { plan.push(*kernel, prelude.coupled_decay(), block, &p, &g, &states) }

@@ -26,8 +26,8 @@ fn view(array: &Array<'_>) -> PyResult<View> {
         // SAFETY: the reference keeps the array alive.
         data: unsafe { (*array.as_array_ptr()).fields.data.cast() },
         format: Format::native(kind),
-        shape: array.shape().to_vec(),
-        strides: array.strides().to_vec(),
+        shape: array.shape().into(),
+        strides: array.strides().into(),
     })
 }
 

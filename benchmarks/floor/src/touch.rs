@@ -62,8 +62,10 @@ pub(crate) unsafe fn push(plan: &mut Plan, views: &[View]) -> PyResult<()> {
         n => return Err(PyValueError::new_err(format!("no optimizer has {n} states"))),
     };
     let precision = Precision::of(p.format.kind);
-    let block = plan.block(Block::new(ScalarBlock::default(), &prelude()?, precision));
+    let failed = |error: &dyn std::error::Error| PyValueError::new_err(error.to_string());
+    let block = plan
+        .block(Block::new(ScalarBlock::default(), &prelude()?, precision))
+        .map_err(|error| failed(&error))?;
     // SAFETY: passed on from the caller.
-    unsafe { plan.push(kernel, false, block, p, g, states) }
-        .map_err(|error| PyValueError::new_err(error.to_string()))
+    unsafe { plan.push(kernel, false, block, p, g, states) }.map_err(|error| failed(&error))
 }

@@ -1,5 +1,7 @@
 //! Against the clause written out on an index, at every tier and thread count.
 
+#![allow(clippy::unwrap_used)]
+
 use half::f16;
 
 use super::{Arrays, Leaves, clip_factor};
@@ -39,21 +41,27 @@ fn values(n: usize, seed: u64) -> Vec<f64> {
 
 fn view<T>(data: &[T], format: Format, shape: &[usize], strides: &[isize]) -> View {
     let data = data.as_ptr().cast_mut().cast();
-    View { data, format, shape: shape.to_vec(), strides: strides.to_vec() }
+    View { data, format, shape: shape.into(), strides: strides.into() }
 }
 
 fn flat<T>(data: &[T], kind: Kind) -> View {
     view(data, Format::native(kind), &[data.len()], &[size_of::<T>() as isize])
 }
 
+fn collected(arrays: &[(View, Precision)]) -> Arrays {
+    let mut collected = Arrays::default();
+    arrays.iter().for_each(|(view, precision)| collected.push(view, *precision).unwrap());
+    collected
+}
+
 fn leaves(arrays: &[(View, Precision)], threads: usize) -> Leaves {
     // SAFETY: the tests keep the arrays.
-    unsafe { arrays.iter().cloned().collect::<Arrays>().squares(threads) }
+    unsafe { collected(arrays).squares(threads) }.unwrap()
 }
 
 fn first_nonfinite(arrays: &[(View, Precision)], threads: usize) -> Option<usize> {
     // SAFETY: as above.
-    unsafe { arrays.iter().cloned().collect::<Arrays>().first_nonfinite(threads) }
+    unsafe { collected(arrays).first_nonfinite(threads) }.unwrap()
 }
 
 fn check(arrays: &[(View, Precision)], wanted: f64, what: &str) {
@@ -214,11 +222,15 @@ fn the_first_array_that_is_not_finite_is_found() {
 }
 
 #[test]
-fn the_factor_is_below_one_or_one() {
+fn the_factor_is_at_most_one_and_nan_of_nan() {
     assert_eq!(clip_factor(2.0, 1.0), 1.0 / (2.0 + 1e-6));
     assert_eq!(clip_factor(0.5, 1.0), 1.0);
     assert_eq!(clip_factor(0.0, 0.0), 0.0);
-    assert_eq!(clip_factor(f64::NAN, 1.0), 1.0);
+    assert!(clip_factor(f64::NAN, 1.0).is_nan() && clip_factor(f64::NAN, 0.0).is_nan());
+    assert_eq!(clip_factor(f64::NAN, f64::INFINITY), 1.0);
+    assert_eq!(clip_factor(1.0, f64::MAX), 1.0);
+    assert!(clip_factor(f64::NAN, f64::MAX).is_nan());
+    assert_eq!(clip_factor(f64::INFINITY, f64::MAX), 0.0);
     assert_eq!(clip_factor(f64::INFINITY, 1.0), 0.0);
     assert_eq!(clip_factor(f64::INFINITY, f64::INFINITY), 1.0);
 }

@@ -298,7 +298,7 @@ impl Header {
             data: self.pointer(),
             format: self.format,
             shape: self.shape.iter().map(|n| n.unsigned_abs()).collect(),
-            strides: self.strides.to_vec(),
+            strides: self.strides.iter().copied().collect(),
         }
     }
 

@@ -8,12 +8,14 @@ use pyo3::exceptions::PyTypeError;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyTuple};
+use smallvec::SmallVec;
 
 use super::backend;
 use super::norm::Clip;
 use super::tables::Tables;
 use crate::cuda::CHUNK;
-use crate::engine::{ControlGuard, Kinds, Precision, View, is_dense};
+use crate::engine::memory::{Grow, with_room};
+use crate::engine::{ARRAYS, ControlGuard, Kinds, Precision, View, is_dense};
 use crate::python::array::{Array, Header, Place};
 use crate::python::group::{Compiled, Group};
 use crate::python::slot::Slot;
@@ -81,8 +83,11 @@ impl Cuda {
                 add(py, &mut growing, device, slot, groups[slot.group].compiled()?, part)?;
             }
         }
-        let finish = |launch| self.finish(py, groups, launch, scale, clip);
-        growing.into_iter().map(finish).collect()
+        let mut launches = with_room(growing.len())?;
+        for launch in growing {
+            launches.push(self.finish(py, groups, launch, scale, clip)?);
+        }
+        Ok(launches)
     }
 
     fn finish(
@@ -136,7 +141,7 @@ fn add(
     part: &Part<'_>,
 ) -> PyResult<()> {
     let Gradient::Elsewhere(gradient) = &part.place else { return Ok(()) };
-    let states: Vec<_> = slot.ready_states(compiled.states.len()).collect();
+    let states: SmallVec<[_; MAX_STATES]> = slot.ready_states(compiled.states.len()).collect();
     let state = states.first().map_or(slot.header.precision().kind(), |s| s.header.format.kind);
     if states.iter().any(|other| other.header.format.kind != state) {
         return Err(PyTypeError::new_err(format!(
@@ -149,7 +154,8 @@ fn add(
     let place = match growing.iter().rposition(|launch| launch.key == key) {
         Some(place) => place,
         None => {
-            growing.push(Growing { key, rows: vec![], count: 0, chunks: 0, copies: vec![] });
+            let new = Growing { key, rows: vec![], count: 0, chunks: 0, copies: vec![] };
+            growing.try_push(new)?;
             growing.len() - 1
         }
     };
@@ -158,8 +164,8 @@ fn add(
     let headers =
         || [&slot.header, &**gradient].into_iter().chain(states.iter().map(|s| &s.header));
     let in_place = headers().all(Header::runs_in_place) || {
-        let views: Vec<View> = headers().map(Header::view).collect();
-        is_dense(&views.iter().collect::<Vec<_>>())
+        let views: SmallVec<[View; ARRAYS]> = headers().map(Header::view).collect();
+        is_dense(&views.iter().collect::<SmallVec<[_; ARRAYS]>>())
     };
     let mut address = |header: &Header, array: &Array<'_>, written: bool| -> PyResult<i64> {
         if in_place || header.runs_in_place() {
@@ -168,7 +174,7 @@ fn add(
         let copy = backend(py, "contiguous", (array.object(),))?;
         let address = Header::of_copy(&Array::Device(copy.clone()))?.lowest() as i64;
         let back = written.then(|| array.object().clone().unbind());
-        launch.copies.push(Copied { copy: copy.unbind(), back });
+        launch.copies.try_push(Copied { copy: copy.unbind(), back })?;
         Ok(address)
     };
     let mut row = [0; 4 + MAX_STATES];
@@ -181,7 +187,7 @@ fn add(
     }
     row[2 + MAX_STATES] = slot.header.len() as i64;
     row[3 + MAX_STATES] = launch.chunks as i64;
-    launch.rows.extend(row);
+    launch.rows.try_extend(row)?;
     launch.count += 1;
     launch.chunks += slot.header.len().div_ceil(CHUNK);
     Ok(())

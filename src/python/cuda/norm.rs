@@ -1,9 +1,11 @@
 //! The norm of gradients on a device, and the search for what is not finite.
 
 use pyo3::prelude::*;
+use pyo3::types::PyList;
 
 use super::backend;
 use super::launch::Cuda;
+use crate::engine::memory::{Grow, with_room};
 use crate::engine::{LEAF, Precision};
 use crate::number::Kind;
 use crate::python::array::{Array, Header, Place};
@@ -63,13 +65,13 @@ impl<'py> Gradients<'py> {
                 header.lowest()
             } else {
                 let copy = backend(py, "contiguous", (part.gradient.object(),))?;
-                copies.push(copy.clone());
+                copies.try_push(copy.clone())?;
                 Header::of_copy(&Array::Device(copy))?.lowest()
             };
             let kind = number(header.format.kind, slots[part.slot].header.precision());
-            table.extend([address as i64, header.len() as i64, leaves as i64, kind]);
+            table.try_extend([address as i64, header.len() as i64, leaves as i64, kind])?;
             let of_this = header.len().div_ceil(LEAF);
-            rows.push((i, of_this));
+            rows.try_push((i, of_this))?;
             leaves += of_this;
         }
         let table = cuda.tables.get(py, device, table)?;
@@ -111,6 +113,13 @@ pub(in crate::python) fn measure(
     Ok(Clip { result, address })
 }
 
+/// Sums of squares, leaf by leaf, of the parts on one device.
+pub(in crate::python) struct PartSums {
+    /// A part, and its number of leaves.
+    rows: Vec<(usize, usize)>,
+    sums: Vec<f64>,
+}
+
 /// Each part's sums of squares, leaf by leaf, of the gradients on one device. Waits for it.
 pub(in crate::python) fn leaf_sums(
     py: Python<'_>,
@@ -118,12 +127,26 @@ pub(in crate::python) fn leaf_sums(
     device: i32,
     slots: &[Slot],
     parts: &[Part<'_>],
-) -> PyResult<Vec<(usize, Vec<f64>)>> {
+) -> PyResult<PartSums> {
     let gradients = Gradients::new(py, cuda, device, slots, parts)?;
-    let sums: Vec<f64> = backend(py, "leaf_sums", gradients.arguments())?.extract()?;
-    let mut sums = sums.into_iter();
-    let split = |(part, leaves): &(usize, usize)| (*part, sums.by_ref().take(*leaves).collect());
-    Ok(gradients.rows.iter().map(split).collect())
+    let list = backend(py, "leaf_sums", gradients.arguments())?;
+    let mut sums = with_room(gradients.leaves)?;
+    for sum in list.cast::<PyList>()? {
+        sums.try_push(sum.extract()?)?;
+    }
+    Ok(PartSums { rows: gradients.rows, sums })
+}
+
+impl PartSums {
+    /// Each part with its sums.
+    pub(in crate::python) fn iter(&self) -> impl Iterator<Item = (usize, &[f64])> {
+        let mut rest = &self.sums[..];
+        self.rows.iter().map(move |(part, leaves)| {
+            let (sums, others) = rest.split_at(*leaves);
+            rest = others;
+            (*part, sums)
+        })
+    }
 }
 
 /// The first part on the device whose gradient is not finite once it is converted. Waits for it.

@@ -4,6 +4,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
 use super::backend;
+use crate::engine::OutOfMemory;
 
 struct Table {
     device: i32,
@@ -47,8 +48,12 @@ impl Tables {
             table.idle = 0;
             return Ok(table.array.clone_ref(py));
         }
-        let bytes: Vec<u8> = rows.iter().flat_map(|value| value.to_ne_bytes()).collect();
-        let bytes = PyBytes::new(py, &bytes);
+        let bytes = PyBytes::new_with(py, size_of_val(&rows[..]), |bytes| {
+            let (places, _) = bytes.as_chunks_mut();
+            places.iter_mut().zip(&rows).for_each(|(place, value)| *place = value.to_ne_bytes());
+            Ok(())
+        })?;
+        self.known.try_reserve(1).map_err(OutOfMemory::from)?;
         let array = backend(py, "upload", (device, bytes))?.unbind();
         let known = array.clone_ref(py);
         self.known.push(Table { device, stream, rows, array: known, idle: 0 });

@@ -19,7 +19,7 @@ import cupy
 import ferrostep as fs
 from device import HARDWARE, new_stream, synchronize, to_device, to_host
 from ferrostep.backends import cuda
-from programs import Run, counts, digest, gradients, made, output
+from programs import Interrupts, Run, counts, digest, gradients, made, output
 from support import assert_same_bits
 
 #: How a step can be taken, and the same for the uninterrupted run on the host.
@@ -95,43 +95,34 @@ def test_an_interrupt_at_every_moment(how: str) -> None:
         assert digest(on_host(opt)) == digest(wanted)
 
 
-#: A timer's interrupts; the stand-in's own Python is no place for them, since CuPy has none there.
+class OutsideTheStandIn(Interrupts):
+    """Interrupts wait for the end of the stand-in's own Python: CuPy has none there."""
+
+    def ring(self, number: int, frame: Any) -> None:
+        inside = frame
+        while inside is not None:
+            if inside.f_globals.get("__name__") in ("device", "emulation"):
+                signal.setitimer(signal.ITIMER_REAL, 1e-4)
+                return
+            inside = inside.f_back
+        super().ring(number, frame)
+
+
 STEPPING = """
-import signal
-signal.signal(signal.SIGALRM, signal.SIG_IGN)
-import random
-from test_cupy_faults import on_device, on_host
+import random, signal
+from test_cupy_faults import OutsideTheStandIn, on_device, on_host
 from device import to_device
-from programs import Run, counts, digest, gradients
+from programs import Interrupts, Run, counts, digest, gradients
 
-armed = False
-STAND_IN = ("device", "emulation")
-
-def ring(_, frame):
-    if not armed:
-        return
-    while frame is not None:
-        if frame.f_globals.get("__name__") in STAND_IN:
-            signal.setitimer(signal.ITIMER_REAL, 1e-4)
-            return
-        frame = frame.f_back
-    raise KeyboardInterrupt
-
-signal.signal(signal.SIGALRM, ring)
-signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGALRM])
+interrupts = OutsideTheStandIn(signal.SIGALRM)
 run, grads = Run(), [to_device(g) for g in gradients()]
 on_device().step(grads)  # compiles
 firsts = 0
 for i in range({rounds}):
     if i % 3 == 0:
         opt = on_device()
-    try:
-        armed = True
-        signal.setitimer(signal.ITIMER_REAL, random.uniform(1e-6, 0.001 if i % 3 == 0 else 0.02))
-        while True:
-            opt.step(grads)
-    except KeyboardInterrupt:
-        armed = False
+    signal.setitimer(signal.ITIMER_REAL, random.uniform(1e-6, 0.001 if i % 3 == 0 else 0.02))
+    interrupts.during(lambda: opt.step(grads))
     steps = counts(opt)
     assert len(set(steps)) == 1, steps
     assert digest(on_host(opt)) == run.at(steps[0]), steps

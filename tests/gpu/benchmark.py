@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import sys
 
+from results import Results
+
 import device  # first: without hardware it puts the stand-in into CuPy's place
 from benchmarks import gpu
-from results import Results
 
 
 def main() -> int:

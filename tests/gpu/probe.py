@@ -36,7 +36,7 @@ def hardware() -> str:
 
     cuda = cupy.cuda.runtime
     if not cupy.is_available():
-        return f"NONE: no CUDA device was found, the stand-in takes its place (CuPy {cupy.__version__})"
+        return f"NONE: the stand-in takes the place of a CUDA device (CuPy {cupy.__version__})"
     found = cuda.getDeviceProperties(0)
     free, total = cuda.memGetInfo()
     return (

@@ -28,10 +28,10 @@ ROUNDS, TURN = 7, 0.05
 
 
 class Problem(NamedTuple):
-    """A step of `count` tensors of `size` elements."""
+    """A step of so many tensors of `size` elements."""
 
     optimizer: str
-    count: int
+    tensors: int
     size: int
     #: Read and written for an element.
     bytes: int
@@ -40,7 +40,7 @@ class Problem(NamedTuple):
     @property
     def name(self) -> str:
         clipped = "" if self.max_norm is None else " clipped by norm"
-        return f"{self.optimizer}{clipped} {self.count:,} x {self.size:,}"
+        return f"{self.optimizer}{clipped} {self.tensors:,} x {self.size:,}"
 
 
 ADAM, RMSPROP = 28, 20  # Adam: p, g, m, v in and p, m, v out
@@ -51,7 +51,7 @@ PROBLEMS = [
     Problem("Adam", 1, 100_000_000, ADAM + 4, max_norm=1.0),  # the gradient is read twice
 ]
 #: The same without a device.
-TINY = [p._replace(count=min(p.count, 10), size=1000) for p in PROBLEMS]
+TINY = [p._replace(tensors=min(p.tensors, 10), size=1000) for p in PROBLEMS]
 #: Elements of the array that is copied.
 COPIED = 200_000_000
 
@@ -190,12 +190,12 @@ def _failed(name: str, error: Exception) -> Line:
 
 def _arrays(problem: Problem, seed: int) -> Arrays:
     block = np.random.default_rng(seed).standard_normal(1_000_003, np.float32)
-    return np.split(np.resize(block, problem.count * problem.size), problem.count)
+    return np.split(np.resize(block, problem.tensors * problem.size), problem.tensors)
 
 
 def measure(problems: Sequence[Problem], peers: Peers) -> Iterator[Line]:
     """Measure one after the other; what fails is a line that says so."""
-    copied = min(COPIED, 2 * max(p.count * p.size for p in problems))
+    copied = min(COPIED, 2 * max(p.tensors * p.size for p in problems))
     copy = _copy(copied)
     yield copy
     for problem in problems:
@@ -210,7 +210,7 @@ def measure(problems: Sequence[Problem], peers: Peers) -> Iterator[Line]:
                 yield _failed(name, error)
                 continue
             ours = ours or (seconds if peer == "ferrostep" else None)
-            rate = problem.bytes * problem.count * problem.size / seconds
+            rate = problem.bytes * problem.tensors * problem.size / seconds
             text = f"{seconds * 1e3:.3f} ms ({host * 1e3:.3f} until the call returns)"
             if peer == "ferrostep" and copy.bytes_per_second:
                 text += f", {rate / copy.bytes_per_second:.2f} of the copy's speed"

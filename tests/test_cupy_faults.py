@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -185,6 +186,7 @@ class TestErrors:
 def memory_for_one_state() -> Iterator[None]:
     """Limit CuPy's pool; the stand-in has none, and fails at the second array."""
     if HARDWARE:
+        gc.collect()
         pool = cupy.get_default_memory_pool()
         pool.free_all_blocks()
         pool.set_limit(size=pool.total_bytes() + gradients()[0].nbytes * 3 // 2)

@@ -68,6 +68,7 @@ def torch_optim(problem: Problem, start: Arrays, grads: Arrays) -> Step:
     import torch
 
     where = "cuda" if cupy.is_available() else "cpu"
+    torch.set_num_threads(1)  # without a device; on a busy machine its threads wait for each other
     tensors = [torch.tensor(p, device=where, requires_grad=True) for p in start]
     for tensor, g in zip(tensors, grads, strict=True):
         tensor.grad = torch.tensor(g, device=where)

@@ -71,14 +71,15 @@ sanitize: $(VENV)/installed ## Rust tests and the core of the suite with Address
 	cp $(SANITIZED)/extension/$(HOST)/debug/libferrostep.so $(SANITIZED)/python/ferrostep/_native.abi3.so
 	PYTHONPATH=$(SANITIZED)/python $(BIN)/python tests/sanitized.py $(SANITIZED_TESTS)
 
-test-gpu: $(VENV)/built ## the tests of CuPy arrays on a real device (CUDA 12)
-	$(BIN)/pip install --quiet "cupy-cuda12x[ctk]>=14"
-	$(BIN)/python -c 'import cupy; assert cupy.is_available(), "no CUDA device was found"'
-	$(BIN)/pytest -q tests/test_cupy.py
+# The packages of $(BIN)/python, or of another: make test-gpu GPU_PYTHON=python3
+GPU_PYTHON ?= $(BIN)/python
+GPU_RUN = $(GPU_PYTHON) tests/gpu/run $$(ls -t dist/ferrostep-*.whl | head -n 1)
 
-bench-gpu: $(VENV)/built ## on a CUDA device: beside its copy bandwidth, CuPy and torch
-	$(BIN)/pip install --quiet "cupy-cuda12x[ctk]>=14" torch
-	$(BIN)/python -m benchmarks.gpu
+test-gpu: wheel ## CuPy's arrays on a real device, at most five minutes; installs nothing
+	$(GPU_RUN) --parts device cases faults
+
+bench-gpu: wheel ## on a real device: beside its copy bandwidth, CuPy and torch; installs nothing
+	$(GPU_RUN) --parts device benchmark
 
 format: $(VENV)/installed ## format Rust and Python
 	cargo fmt --all

@@ -1,107 +1,221 @@
-"""On a CUDA device: Adam beside the device's own copy, CuPy's expressions and torch.
+"""On a CUDA device: steps beside the device's own copy, torch and plain CuPy expressions.
 
-``python -m benchmarks.gpu``; needs a device, CuPy, and torch for its column.
+``tests/gpu/run`` runs it. All in float32; a step's time is that of many in a row, as a training
+loop makes them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import gc
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from statistics import median
-from typing import Any
+from typing import Any, NamedTuple
 
 import cupy
 import numpy as np
-from rich.console import Console
-from rich.table import Table
+from numpy.typing import NDArray
 
 import ferrostep as fs
 
-#: Tensors and elements of each.
-CASES = [(1, 100_000_000), (1000, 100_000)]
-#: float32 read and written by a step of Adam: p, g, m, v in and p, m, v out.
-BYTES = 28
-ROUNDS = 20
-#: The share of the device's copy bandwidth, and the ratio to torch, to reach.
-GOAL_SHARE, GOAL_TORCH = 0.9, 1.0
+Arrays = Sequence[NDArray[np.float32]]
+Step = Callable[[], object]
+
+#: Rounds, and the seconds that each takes.
+ROUNDS, TURN = 7, 0.05
 
 
-def milliseconds(run: Callable[[], object]) -> float:
-    """Return the median time of a run on the device."""
-    times = []
-    for _ in range(3 + ROUNDS):
-        start, end = cupy.cuda.Event(), cupy.cuda.Event()
-        start.record()
-        run()
-        end.record()
-        end.synchronize()
-        times.append(float(cupy.cuda.get_elapsed_time(start, end)))
-    return median(times[3:])
+class Problem(NamedTuple):
+    """A step of so many tensors of `size` elements."""
+
+    optimizer: str
+    tensors: int
+    size: int
+    #: Read and written for an element.
+    bytes: int
+    max_norm: float | None = None
+
+    @property
+    def name(self) -> str:
+        clipped = "" if self.max_norm is None else " clipped by norm"
+        return f"{self.optimizer}{clipped} {self.tensors:,} x {self.size:,}"
 
 
-def bandwidth() -> float:
-    """Return the bytes that a copy on the device moves in a millisecond."""
-    a = cupy.ones(200_000_000, np.float32)
-    b = cupy.empty_like(a)
-    return float(2 * a.nbytes / milliseconds(lambda: cupy.copyto(b, a)))
+ADAM, RMSPROP = 28, 20  # Adam: p, g, m, v in and p, m, v out
+PROBLEMS = [
+    Problem("Adam", 1, 100_000_000, ADAM),
+    Problem("Adam", 1_000, 100_000, ADAM),
+    Problem("RMSprop", 1, 100_000_000, RMSPROP),
+    Problem("Adam", 1, 100_000_000, ADAM + 4, max_norm=1.0),  # the gradient is read twice
+]
+#: The same without a device.
+TINY = [p._replace(tensors=min(p.tensors, 10), size=1000) for p in PROBLEMS]
+#: Elements of the array that is copied.
+COPIED = 200_000_000
 
 
-def arrays(count: int, size: int) -> tuple[list[Any], list[Any]]:
-    rng = cupy.random.default_rng(0)
-    return tuple([rng.standard_normal(size, np.float32) for _ in range(count)] for _ in "pg")  # type: ignore[return-value]
+def ferrostep(problem: Problem, start: Arrays, grads: Arrays) -> Step:
+    opt = getattr(fs, problem.optimizer)([cupy.asarray(p) for p in start])
+    theirs, scaling = [cupy.asarray(g) for g in grads], {}
+    if problem.max_norm is not None:
+        scaling["max_norm"] = problem.max_norm
+    return lambda: opt.step(theirs, **scaling)
 
 
-def by_hand(params: list[Any], grads: list[Any]) -> Callable[[], object]:
-    """Return Adam as people write it with CuPy."""
+def torch_optim(problem: Problem, start: Arrays, grads: Arrays) -> Step:
+    import torch
+
+    where = "cuda" if cupy.is_available() else "cpu"
+    torch.set_num_threads(1)  # without a device; on a busy machine its threads wait for each other
+    tensors = [torch.tensor(p, device=where, requires_grad=True) for p in start]
+    for tensor, g in zip(tensors, grads, strict=True):
+        tensor.grad = torch.tensor(g, device=where)
+    # It has no fused RMSprop.
+    how = {"foreach": True} if problem.optimizer == "RMSprop" else {"fused": True}
+    opt = getattr(torch.optim, problem.optimizer)(tensors, **how)
+    if problem.max_norm is None:
+        return opt.step  # type: ignore[no-any-return]
+
+    def clipped() -> None:
+        torch.nn.utils.clip_grad_norm_(tensors, problem.max_norm, foreach=True)
+        opt.step()
+
+    return clipped
+
+
+def by_hand(problem: Problem, start: Arrays, grads: Arrays) -> Step:
+    """Return the step as people write it with CuPy."""
+    params, theirs = [cupy.asarray(p) for p in start], [cupy.asarray(g) for g in grads]
     m, v = ([cupy.zeros_like(p) for p in params] for _ in "mv")
     t = 0
+
+    def adam(i: int, p: Any, g: Any) -> None:
+        m[i] = 0.9 * m[i] + 0.1 * g
+        v[i] = 0.999 * v[i] + 0.001 * g * g
+        p -= 1e-3 * (m[i] / (1 - 0.9**t)) / (cupy.sqrt(v[i] / (1 - 0.999**t)) + 1e-8)
+
+    def rmsprop(i: int, p: Any, g: Any) -> None:
+        v[i] = 0.99 * v[i] + 0.01 * g * g
+        p -= 1e-2 * g / (cupy.sqrt(v[i]) + 1e-8)
+
+    update = adam if problem.optimizer == "Adam" else rmsprop
 
     def step() -> None:
         nonlocal t
         t += 1
-        for i, (p, g) in enumerate(zip(params, grads, strict=True)):
-            m[i] = 0.9 * m[i] + 0.1 * g
-            v[i] = 0.999 * v[i] + 0.001 * g * g
-            p -= 1e-3 * (m[i] / (1 - 0.9**t)) / (cupy.sqrt(v[i] / (1 - 0.999**t)) + 1e-8)
+        used = theirs
+        if problem.max_norm is not None:
+            norm = cupy.sqrt(sum(cupy.sum(g * g) for g in used))
+            factor = cupy.minimum(problem.max_norm / (norm + 1e-6), 1)
+            used = [g * factor for g in used]
+        for i, (p, g) in enumerate(zip(params, used, strict=True)):
+            update(i, p, g)
 
     return step
 
 
-def torch_fused(params: list[Any], grads: list[Any]) -> Callable[[], object] | None:
+Peers = Mapping[str, Callable[[Problem, Arrays, Arrays], Step]]
+#: Ours is first: the others are told as multiples of it.
+ON_HOST: Peers = {"ferrostep": ferrostep, "torch": torch_optim}
+PEERS: Peers = {**ON_HOST, "CuPy by hand": by_hand}
+
+
+@dataclass
+class Line:
+    """What was found of one peer."""
+
+    name: str
+    text: str
+    #: For a step on the device, and until the call returns.
+    seconds: float | None = None
+    host_seconds: float | None = None
+    bytes_per_second: float | None = None
+    error: str | None = None
+
+    def entry(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def _synchronize() -> None:
+    if cupy.is_available():
+        cupy.cuda.runtime.deviceSynchronize()
+
+
+def _time(step: Step, steps: int) -> tuple[float, float]:
+    """Return the seconds of a step: all of it, and until the call returned."""
+    begin = time.perf_counter()
+    for _ in range(steps):
+        step()
+    returned = time.perf_counter()
+    _synchronize()
+    return (time.perf_counter() - begin) / steps, (returned - begin) / steps
+
+
+def _median(step: Step) -> tuple[float, float]:
+    _time(step, 3)  # compiles, and allocates
+    once, _ = _time(step, 1)
+    steps = max(1, min(100, round(TURN / once)))
+    whole, host = zip(*(_time(step, steps) for _ in range(ROUNDS)), strict=True)
+    return median(whole), median(host)
+
+
+def _free() -> None:
+    """Give all memory of the device back to it."""
+    gc.collect()
+    if not cupy.is_available():
+        return
+    cupy.get_default_memory_pool().free_all_blocks()
+    if "torch" in sys.modules:
+        sys.modules["torch"].cuda.empty_cache()
+
+
+def _copy(elements: int) -> Line:
+    name = f"copy of {elements * 4 / 1e9:g} GB"
     try:
-        import torch
-    except ImportError:
-        return None
-    tensors = [torch.as_tensor(p, device="cuda").clone().requires_grad_() for p in params]
-    for tensor, g in zip(tensors, grads, strict=True):
-        tensor.grad = torch.as_tensor(g, device="cuda").clone()
-    return torch.optim.Adam(tensors, fused=True).step  # type: ignore[no-any-return]
+        a, b = (cupy.empty(elements, np.float32) for _ in "ab")
+        seconds, host = _median(lambda: cupy.copyto(b, a))
+    except Exception as error:
+        return _failed(name, error)
+    rate = 2 * 4 * elements / seconds
+    return Line(name, f"{rate / 1e9:,.0f} GB/s read and written", seconds, host, rate)
 
 
-def main() -> None:
-    copy = bandwidth()
-    name = cupy.cuda.runtime.getDeviceProperties(cupy.cuda.Device().id)["name"].decode()
-    table = Table(title=f"Adam float32 on {name}: ms a step; a copy moves {copy / 1e6:.0f} GB/s")
-    for heading in ("tensors", "ferrostep", "share of the copy", "torch fused", "CuPy by hand"):
-        table.add_column(heading, justify="right")
-    for count, size in CASES:
-        params, grads = arrays(count, size)
-        opt = fs.Adam([p.copy() for p in params])
-        ours = milliseconds(lambda opt=opt, grads=grads: opt.step(grads))  # type: ignore[misc]
-        share = BYTES * count * size / ours / copy
-        peer = torch_fused(params, grads)
-        torch_time = milliseconds(peer) if peer else None
-        hand = milliseconds(by_hand(params, grads))
-        table.add_row(
-            f"{count:,} x {size:,}",
-            f"{ours:.3f}",
-            f"{share:.2f} (wanted {GOAL_SHARE})",
-            f"{torch_time:.3f} ({torch_time / ours:.2f}x, wanted {GOAL_TORCH})"
-            if torch_time
-            else "absent",
-            f"{hand:.3f} ({hand / ours:.1f}x)",
-        )
-    Console().print(table)
+def _failed(name: str, error: Exception) -> Line:
+    if isinstance(error, ModuleNotFoundError):
+        return Line(name, f"absent: {error}")
+    message = f"{type(error).__name__}: {error}"
+    return Line(name, f"FAILED: {message.splitlines()[0][:300]}", error=message)
 
 
-if __name__ == "__main__":
-    main()
+def _arrays(problem: Problem, seed: int) -> Arrays:
+    block = np.random.default_rng(seed).standard_normal(1_000_003, np.float32)
+    return np.split(np.resize(block, problem.tensors * problem.size), problem.tensors)
+
+
+def measure(problems: Sequence[Problem], peers: Peers) -> Iterator[Line]:
+    """Measure one after the other; what fails is a line that says so."""
+    copied = min(COPIED, 2 * max(p.tensors * p.size for p in problems))
+    copy = _copy(copied)
+    yield copy
+    for problem in problems:
+        start, grads = _arrays(problem, 0), _arrays(problem, 1)
+        ours = None
+        for peer, make in peers.items():
+            _free()
+            name = f"{problem.name}, {peer}"
+            try:
+                seconds, host = _median(make(problem, start, grads))
+            except Exception as error:
+                yield _failed(name, error)
+                continue
+            ours = ours or (seconds if peer == "ferrostep" else None)
+            rate = problem.bytes * problem.tensors * problem.size / seconds
+            text = f"{seconds * 1e3:.3f} ms ({host * 1e3:.3f} until the call returns)"
+            if peer == "ferrostep" and copy.bytes_per_second:
+                text += f", {rate / copy.bytes_per_second:.2f} of the copy's speed"
+            elif ours:
+                text += f", {seconds / ours:.2f}x ferrostep's time"
+            yield Line(name, text, seconds, host, rate)
+    _free()

@@ -31,7 +31,13 @@ def run(case: MemoryCase, wanted: int, threads: int) -> CaseFound:
     command = [sys.executable, "-m", "benchmarks.memory", json.dumps(asdict(problem))]
     environment = {**os.environ, **NOTHING_KEPT}
     done = subprocess.run(
-        command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+        command,
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=600,
     )
     what = f"{problem.optimizer} {problem.dtype}"
     if done.returncode == 0:

@@ -8,6 +8,7 @@ as `emulation` runs them. `test_cupy_standin.py` holds the replaced calls agains
 from __future__ import annotations
 
 import contextlib
+import itertools
 from collections.abc import Iterator
 from typing import Any
 
@@ -59,6 +60,9 @@ class Stream:
     def __init__(self, ptr: int) -> None:
         self.ptr = ptr
 
+    def synchronize(self) -> None:
+        """Nothing is under way: kernels run when they are launched."""
+
     def __enter__(self) -> Stream:
         self._device = Device.current
         self._before = Stream.current.get(self._device)
@@ -74,6 +78,7 @@ class Stream:
 
 Stream.current = {}
 _DEFAULT = Stream(0)
+_handles = itertools.count(1000)
 
 
 class Device:
@@ -209,6 +214,17 @@ def to_device(array: np.ndarray, device: int = 0) -> Any:
 def to_host(array: Any) -> np.ndarray:
     """Return a copy of a device's array, in C order."""
     return cupy.asnumpy(array) if isinstance(array, cupy.ndarray) else np.array(array)
+
+
+def new_stream() -> Any:
+    """Return a stream that waits for no other."""
+    return cupy.cuda.Stream(non_blocking=True) if HARDWARE else Stream(next(_handles))
+
+
+def synchronize() -> None:
+    """Wait for all that was launched."""
+    if HARDWARE:
+        cupy.cuda.runtime.deviceSynchronize()
 
 
 @contextlib.contextmanager

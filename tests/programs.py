@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -63,6 +67,38 @@ class Run:
         return self._known[step]
 
 
+class Interrupts:
+    """KeyboardInterrupt out of a signal's handler: once for a signal, and only in `during`.
+
+    Works whatever the parent of this process ignored or blocked.
+    """
+
+    def __init__(self, number: int) -> None:
+        self._wanted = self._came = False
+        signal.signal(number, self.ring)
+        if hasattr(signal, "pthread_sigmask"):
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, [number])
+
+    def ring(self, number: int, frame: Any) -> None:
+        self._came = True
+        if self._wanted:
+            self._wanted = False
+            raise KeyboardInterrupt
+
+    def during(self, work: Callable[[], object]) -> None:
+        """Repeat this until a signal comes; one that came before counts.
+
+        What swallows the exception, as NumPy does in places, cannot make it go on for ever.
+        """
+        try:
+            self._wanted = True
+            while not self._came:
+                work()
+        except KeyboardInterrupt:
+            pass
+        self._wanted = self._came = False
+
+
 def start(code: str, *arguments: str, within: Sequence[str] = ()) -> subprocess.Popen[str]:
     """Start a program that may import what lies beside it, by way of the command `within`."""
     code = f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})\n{code}"
@@ -75,16 +111,28 @@ def start(code: str, *arguments: str, within: Sequence[str] = ()) -> subprocess.
     )
 
 
+@contextmanager
+def limited(program: subprocess.Popen[Any], seconds: float) -> Iterator[subprocess.Popen[Any]]:
+    """Let a program live for this time at most, and no longer than the block."""
+    timer = threading.Timer(seconds, program.kill)
+    timer.start()
+    try:
+        with program:
+            try:
+                yield program
+            except BaseException:
+                program.kill()
+                raise
+    finally:
+        timer.cancel()
+
+
 def output(
     code: str, *arguments: str, timeout: float = 120, within: Sequence[str] = ()
 ) -> list[str]:
     """What the program prints; it must end well."""
-    program = start(code, *arguments, within=within)
-    try:
-        out, err = program.communicate(timeout=timeout)
-    except subprocess.TimeoutExpired:
-        program.kill()
-        raise
+    with limited(start(code, *arguments, within=within), timeout) as program:
+        out, err = program.communicate()
     assert program.returncode == 0, f"exit code {program.returncode}: {err}"
     return out.splitlines()
 
@@ -94,7 +142,7 @@ def own_mounts() -> bool:
     if sys.platform != "linux" or shutil.which("unshare") is None:
         return False
     test = ["unshare", "-rm", "mount", "-t", "tmpfs", "none", "/tmp"]
-    return subprocess.run(test, capture_output=True).returncode == 0
+    return subprocess.run(test, capture_output=True, timeout=60).returncode == 0
 
 
 def on_small_disk(folder: Path, size: str) -> list[str]:

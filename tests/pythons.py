@@ -63,12 +63,12 @@ def oldest_numpy() -> str:
 
 def run(python: Path, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [python, *arguments], cwd=ROOT, capture_output=True, text=True, check=False
+        [python, *arguments], cwd=ROOT, capture_output=True, text=True, check=False, timeout=3600
     )
 
 
 def environment(python: Path, folder: Path) -> Path:
-    subprocess.run([python, "-m", "venv", folder], check=True)
+    subprocess.run([python, "-m", "venv", folder], check=True, timeout=300)
     return folder / "bin/python"
 
 

@@ -19,11 +19,15 @@ fs.SGD([view]).step([np.ones(100)])
 def run(*arguments: str, **kept: bool) -> subprocess.CompletedProcess[str]:
     """Run Python with the sanitizer's run-time in front of everything else."""
     found = subprocess.run(
-        ["gcc", "-print-file-name=libasan.so"], capture_output=True, text=True, check=True
+        ["gcc", "-print-file-name=libasan.so"],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
     )
     environment = {**os.environ, "LD_PRELOAD": found.stdout.strip(), "PYTHONMALLOC": "malloc"}
     return subprocess.run(
-        [sys.executable, *arguments], env=environment, text=True, check=False, **kept
+        [sys.executable, *arguments], env=environment, text=True, check=False, timeout=7200, **kept
     )
 
 

@@ -325,7 +325,8 @@ import sys; sys.modules["safetensors"] = None
 import numpy as np, ferrostep as fs
 fs.SGD([np.ones(1)]).save({str(tmp_path / "f")!r})
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert "ImportError: saving checkpoints needs safetensors" in done.stderr
     assert "ferrostep[checkpoint]" in done.stderr
 

@@ -393,5 +393,6 @@ p = {{"W": np.zeros((2, 3), np.float32), "h": np.zeros(3, ml_dtypes.bfloat16)}}
 print(fs.load_checkpoint({str(tmp_path / "f")!r}, params=p, partial=True)["epoch"])
 print("safetensors" in sys.modules)
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert done.stdout.split() == ["3", "False"], done.stderr

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import random
-import shutil
 import stat
 import subprocess
 import sys
@@ -16,6 +15,7 @@ import numpy as np
 import pytest
 
 import ferrostep as fs
+from programs import limited, on_small_disk, own_mounts
 from support import Array, assert_same_bits, assert_same_state
 
 POSIX = os.name == "posix"
@@ -76,18 +76,9 @@ def test_a_file_that_may_not_grow(tmp_path: Path) -> None:
     assert found == ["EFBIG True"] * 3 + ["True ['run.safetensors']"]
 
 
-def own_mounts() -> bool:
-    """Whether an ordinary user may have a file system of its own here."""
-    if not LINUX or shutil.which("unshare") is None:
-        return False
-    test = ["unshare", "-rm", "mount", "-t", "tmpfs", "none", "/tmp"]
-    return subprocess.run(test, capture_output=True).returncode == 0
-
-
 @pytest.mark.skipif(not own_mounts(), reason="no user namespace with a tmpfs here")
 def test_a_file_system_that_is_full(tmp_path: Path) -> None:
-    mount = f'mount -t tmpfs -o size=4m none {tmp_path} && exec "$@"'
-    found = save_and_tell(["unshare", "-rm", "sh", "-c", mount, "sh"], tmp_path, "")
+    found = save_and_tell(on_small_disk(tmp_path, "4m"), tmp_path, "")
     assert found == ["ENOSPC True"] * 3 + ["True ['run.safetensors']"]
 
 
@@ -118,7 +109,7 @@ print("end", flush=True)
 def train(path: Path, resume: bool, steps: int, kill_after: float | None) -> int:
     """Train with a save at each step; return the step it began with, -1 when it came to the end."""
     command = [sys.executable, "-c", TRAIN, str(path), "resume" if resume else "", str(steps)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    with limited(subprocess.Popen(command, stdout=subprocess.PIPE, text=True), 300) as process:
         assert process.stdout is not None
         begin = int(process.stdout.readline().split()[1])
         if kill_after is not None:
@@ -186,7 +177,8 @@ with replacing({str(tmp_path / "f")!r}) as new:
     print("ready", flush=True)
     time.sleep(60)
 """
-    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as process:
+    command = [sys.executable, "-c", code]
+    with limited(subprocess.Popen(command, stdout=subprocess.PIPE), 60) as process:
         assert process.stdout is not None
         process.stdout.readline()
         opt = optimizer()
@@ -325,9 +317,9 @@ before = peak()
 opt.save("f")
 print((peak() - before) / (3 * p.nbytes))
 """
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, check=True
-    )
+    command = [sys.executable, "-c", code]
+    kept = {"capture_output": True, "text": True, "cwd": tmp_path}
+    done = subprocess.run(command, check=True, timeout=60, **kept)
     assert float(done.stdout) < {"C": 0.1, "F": 1.2}[order]
 
 

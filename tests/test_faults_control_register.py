@@ -45,7 +45,7 @@ def register(tmp_path_factory: pytest.TempPathFactory) -> Any:
     (folder / "register.c").write_text(SOURCE)
     library = folder / "register.so"
     command = ["cc", "-shared", "-fPIC", "-o", str(library), str(folder / "register.c")]
-    subprocess.run(command, check=True)
+    subprocess.run(command, check=True, timeout=60)
     loaded = ctypes.CDLL(str(library))
     loaded.get.restype = ctypes.c_uint
     loaded.set.argtypes = [ctypes.c_uint]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import random
+import signal
 import threading
 import time
 from collections.abc import Callable
@@ -28,6 +29,9 @@ def in_child(work: Callable[[], str]) -> str:
     child = os.fork()
     if child == 0:
         try:
+            signal.signal(signal.SIGALRM, signal.SIG_DFL)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGALRM])
+            signal.alarm(60)  # it must not outlive a fault of its own
             os.close(out)
             os.write(into, work().encode())
         except BaseException as error:
@@ -73,7 +77,7 @@ def test_multiprocessing(method: str) -> None:
     with fs.num_threads(3):
         opt.step(gradients())
         ours, theirs = context.Pipe()
-        child = context.Process(target=send_digest, args=(opt, theirs))
+        child = context.Process(target=send_digest, args=(opt, theirs), daemon=True)
         child.start()
         assert ours.poll(60)
         found = ours.recv()

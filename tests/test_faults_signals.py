@@ -10,34 +10,21 @@ import time
 
 import pytest
 
-from programs import output, start
+from programs import limited, output, start
 
 if not hasattr(signal, "setitimer"):
     pytest.skip("this system has no timers", allow_module_level=True)
 
-#: Interrupts come only where they are wanted: within `interrupted`.
 TIMER = """
 import random, signal
 import numpy as np, ferrostep as fs
-from programs import Run, counts, digest, gradients, made
+from programs import Interrupts, Run, counts, digest, gradients, made
 
-armed = False
-
-def ring(*_):
-    if armed:
-        raise KeyboardInterrupt
-
-signal.signal(signal.SIGALRM, ring)
+interrupts = Interrupts(signal.SIGALRM)
 
 def interrupted(work, longest):
-    global armed
-    try:
-        armed = True
-        signal.setitimer(signal.ITIMER_REAL, random.uniform(1e-6, longest))
-        while True:
-            work()
-    except KeyboardInterrupt:
-        armed = False
+    signal.setitimer(signal.ITIMER_REAL, random.uniform(1e-6, longest))
+    interrupts.during(work)
 """
 
 #: What is left of loading one thing after the other: the places among `wanted`.
@@ -176,38 +163,37 @@ def test_adding_groups() -> None:
 
 
 KILLED = """
-from programs import Run, counts, digest, gradients, made
+import signal
+from programs import Interrupts, Run, counts, digest, gradients, made
+interrupts = Interrupts(signal.SIGINT)
 opt, grads, run = made(), gradients(), Run()
 print("ready", flush=True)
 while True:
-    try:
-        while True:
-            opt.step(grads)
-    except KeyboardInterrupt:
-        steps = counts(opt)
-        if len(set(steps)) != 1 or digest(opt) != run.at(steps[0]):
-            raise SystemExit(f"torn at {steps}")
-        print(steps[0], flush=True)
-        if sys.stdin.readline() == "stop\\n":
-            raise SystemExit
+    interrupts.during(lambda: opt.step(grads))
+    steps = counts(opt)
+    if len(set(steps)) != 1 or digest(opt) != run.at(steps[0]):
+        raise SystemExit(f"torn at {steps}")
+    print(steps[0], flush=True)
+    if sys.stdin.readline() == "stop\\n":
+        raise SystemExit
 """
 
 
 def kill_at_random(rounds: int) -> None:
-    program = start(KILLED)
-    assert program.stdin is not None
-    assert program.stdout is not None
-    assert program.stdout.readline() == "ready\n"
     seen = [0]
-    for i in range(rounds):
-        time.sleep(0.001 + random.random() * 0.03)
-        os.kill(program.pid, signal.SIGINT)
-        line = program.stdout.readline()
-        assert line, program.communicate()[1]
-        seen.append(int(line))
-        program.stdin.write("stop\n" if i == rounds - 1 else "on\n")
-        program.stdin.flush()
-    assert program.wait(30) == 0
+    with limited(start(KILLED), 60 + rounds) as program:
+        assert program.stdin is not None
+        assert program.stdout is not None
+        assert program.stdout.readline() == "ready\n"
+        for i in range(rounds):
+            time.sleep(0.001 + random.random() * 0.03)
+            os.kill(program.pid, signal.SIGINT)
+            line = program.stdout.readline()
+            assert line, program.communicate()[1]
+            seen.append(int(line))
+            program.stdin.write("stop\n" if i == rounds - 1 else "on\n")
+            program.stdin.flush()
+        assert program.wait(30) == 0
     assert seen == sorted(seen)
     assert seen[-1] > 0
 

@@ -148,7 +148,7 @@ def test_a_spawned_process_has_its_own(tmp_path: Path) -> None:
     opt.step(gradients())
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
-    child = context.Process(target=tell, args=(opt, theirs))
+    child = context.Process(target=tell, args=(opt, theirs), daemon=True)
     child.start()
     assert ours.poll(60)
     assert ours.recv() == (run.at(2), True)

@@ -106,7 +106,7 @@ def test_fork_in_the_middle_of_training() -> None:
             opt.step([p * 3])
         context = multiprocessing.get_context("fork")
         queue = context.Queue()
-        child = context.Process(target=in_child, args=(queue, opt, p))
+        child = context.Process(target=in_child, args=(queue, opt, p), daemon=True)
         child.start()
         found = queue.get(timeout=60)
         child.join(timeout=60)
@@ -153,7 +153,8 @@ def test_environment_variables_are_obeyed() -> None:
     )
     tier = fs._native.simd_tiers()[0]
     env = {**os.environ, "FERROSTEP_SIMD": tier, "FERROSTEP_NUM_THREADS": "5"}
-    out = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True)
+    command = [sys.executable, "-c", code]
+    out = subprocess.run(command, env=env, capture_output=True, text=True, timeout=60)
     assert out.stdout.split() == ["5", tier]
 
 
@@ -191,10 +192,7 @@ resource.setrlimit(resource.RLIMIT_AS, limit)
 opt.step(grads)
 print(opt.state[1]["step"], sorted(opt.state[0]))
 """
-    found = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True
-    )
-    assert found.stdout.splitlines() == [
+    assert output(program) == [
         "MemoryError 0 True",
         "1 ['exp_avg', 'exp_avg_sq', 'step']",
     ]

@@ -36,7 +36,9 @@ def interpreters() -> dict[tuple[int, int], Path]:
     paths += sorted(Path.home().glob(".pyenv/versions/*/bin/python"))
     found: dict[tuple[int, int], Path] = {}
     for path in paths:
-        done = subprocess.run([path, "-VV"], capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            [path, "-VV"], capture_output=True, text=True, check=False, timeout=60
+        )
         version = re.match(r"Python (\d+)\.(\d+)", done.stdout)
         if done.returncode == 0 and version and "PyPy" not in done.stdout:
             key = (int(version[1]), int(version[2]))
@@ -49,7 +51,7 @@ def build(out: Path, what: str = "wheel") -> Path:
     """Build the wheel, or the source distribution, into an empty folder."""
     maturin = Path(sys.executable).with_name("maturin")
     command = ["build", "--release", "--quiet"] if what == "wheel" else ["sdist"]
-    subprocess.run([maturin, *command, "--out", out], cwd=ROOT, check=True)
+    subprocess.run([maturin, *command, "--out", out], cwd=ROOT, check=True, timeout=1800)
     (built,) = out.iterdir()
     return built
 
@@ -90,7 +92,9 @@ def test_the_module_needs_an_old_system_only(wheel: Path, tmp_path: Path) -> Non
     """Nothing but the C library and its threads, and of these no symbol newer than 2.34's."""
     with zipfile.ZipFile(wheel) as archive:
         module = archive.extract("ferrostep/_native.abi3.so", tmp_path)
-    shown = subprocess.run(["readelf", "-dVW", module], capture_output=True, text=True, check=True)
+    shown = subprocess.run(
+        ["readelf", "-dVW", module], capture_output=True, text=True, check=True, timeout=60
+    )
     needed = set(re.findall(r"NEEDED.*\[(.*)\]", shown.stdout))
     assert needed <= {"libc.so.6", "libm.so.6", "libgcc_s.so.1", "libpthread.so.0", "libdl.so.2",
                       "ld-linux-x86-64.so.2", "ld-linux-aarch64.so.1"}  # fmt: skip
@@ -102,7 +106,7 @@ def test_the_source_distribution_has_what_it_builds_from(tmp_path: Path) -> None
     with tarfile.open(build(tmp_path, "sdist")) as archive:
         names = {name.split("/", 1)[1] for name in archive.getnames()}
     tracked = subprocess.run(
-        ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False
+        ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False, timeout=60
     )
     for name in (
         "Cargo.toml",
@@ -128,14 +132,16 @@ def test_the_source_distribution_has_what_it_builds_from(tmp_path: Path) -> None
 
 @pytest.mark.parametrize("version", interpreters(), ids=lambda v: f"{v[0]}.{v[1]}")
 def test_it_trains(wheel: Path, version: tuple[int, int], tmp_path: Path) -> None:
-    subprocess.run([interpreters()[version], "-m", "venv", tmp_path / "venv"], check=True)
+    command = [interpreters()[version], "-m", "venv", tmp_path / "venv"]
+    subprocess.run(command, check=True, timeout=300)
     python = tmp_path / "venv/bin/python"
-    subprocess.run([python, "-m", "pip", "install", "-q", wheel], check=True, cwd=tmp_path)
+    command = [python, "-m", "pip", "install", "-q", wheel]
+    subprocess.run(command, check=True, cwd=tmp_path, timeout=600)
     kept: dict[str, Any] = {"capture_output": True, "text": True, "cwd": tmp_path, "check": False}
-    done = subprocess.run([python, "-c", TRAIN], **kept)
+    done = subprocess.run([python, "-c", TRAIN], timeout=300, **kept)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == f"trained on {version}"
-    demo = subprocess.run([python, "-m", "ferrostep", "demo"], **kept)
+    demo = subprocess.run([python, "-m", "ferrostep", "demo"], timeout=300, **kept)
     assert "pip install 'ferrostep[demo]'" in demo.stderr  # the extra is not installed here
     assert "Traceback" not in demo.stderr
     assert demo.returncode == 1

@@ -84,7 +84,7 @@ def compile(source: str) -> Module:
             file, built = Path(folder, "kernel.cpp"), Path(folder, "kernel.so")
             file.write_text(text)
             command = [COMPILER, *FLAGS, "-o", str(built), str(file)]
-            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
             if done.returncode:
                 raise RuntimeError(f"{' '.join(command)}\n{done.stderr}")
             built.replace(library)

@@ -47,7 +47,8 @@ def fuzz(name: str, seconds: float, processes: int, seed: int) -> tuple[Counter[
     workers = []
     for worker in range(processes):
         now = context.Value("Q", 0)
-        process = context.Process(target=work, args=(name, seed, worker, until, now, results))
+        arguments = (name, seed, worker, until, now, results)
+        process = context.Process(target=work, args=arguments, daemon=True)
         process.start()
         workers.append((process, now))
     counts: Counter[str] = Counter()

@@ -50,9 +50,9 @@ def empty_like(array: Any, dtype: str) -> Any:
 
 
 def fill(array: Any, value: float) -> None:
-    """Write `value` everywhere."""
+    """Write `value` everywhere, rounded as NumPy rounds it."""
     with cupy().cuda.Device(array.data.device_id):
-        cupy().copyto(array, value, casting="unsafe")
+        cupy().copyto(array, np.full((), value, array.dtype)[()])
 
 
 def _dtype(name: str) -> Any:

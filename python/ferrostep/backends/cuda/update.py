@@ -31,6 +31,12 @@ def update_kernel(device: int, source: str) -> Any:
     return compiled(device, source, "ferrostep_update")
 
 
+@cache
+def _by_value(size: int) -> np.dtype[Any]:
+    """The type of one element that CuPy passes by value: a structure of so many bytes."""
+    return np.dtype([("bytes", np.uint8, size)])
+
+
 def arguments(
     device: int, chunks: int, table: Any, count: int, scalars: bytes, clip: int
 ) -> tuple[Any, tuple[Any, ...]]:
@@ -38,7 +44,6 @@ def arguments(
 
     `clip` is the address of the gradients' scale, 0 if it is among the scalars.
     """
-    # A structured array of one element is passed by value.
-    struct = np.frombuffer(scalars, np.dtype([("bytes", np.uint8, len(scalars))]))
+    struct = np.frombuffer(scalars, _by_value(len(scalars)))
     values = (table, np.int32(count), struct, np.uint64(clip))
     return cupy().cuda.Device(device), ((chunks,), (CUDA_THREADS,), values)

@@ -11,15 +11,12 @@ from numpy.typing import NDArray
 
 from ferrostep._native import Core
 from ferrostep.backends import cuda
-from ferrostep.options import COMMON, STATE_DTYPES, finite
+from ferrostep.groups import EXTRA, SCHEDULED, private
+from ferrostep.options import STATE_DTYPES, finite, stored_dtype
 
 if TYPE_CHECKING:
     from ferrostep.optimizer import Optimizer
 
-#: What schedulers keep in a group beside its options.
-SCHEDULED = {"initial_lr", "min_lr", "max_lr", "base_momentum", "max_momentum"}
-#: What a group holds beside its options.
-EXTRA = {"params", "param_names", *SCHEDULED}
 #: torch's options about its own implementation, which mean nothing here.
 DROPPED = {"foreach", "fused", "capturable", "differentiable"}
 
@@ -32,7 +29,11 @@ def make(core: Core, groups: Groups, names: list[str] | None) -> dict[str, Any]:
     states = {i: state for i in range(count) if (state := core._state(i)) is not None}
     packed, start = [], 0
     for size, group in zip(core._group_sizes() or [0], groups, strict=True):
-        saved = {name: value for name, value in group.items() if name not in EXTRA - SCHEDULED}
+        saved = {
+            name: value
+            for name, value in group.items()
+            if name not in EXTRA - SCHEDULED and not private(name)
+        }
         saved["params"] = list(range(start, start + size))
         if names is not None:
             saved["param_names"] = names[start : start + size]
@@ -114,7 +115,7 @@ def read(
         found = sorted(unknown, key=repr)
         raise ValueError(f"the state dict has state of unknown parameters: {found!r}")
     dtypes = [
-        COMMON["state_dtype"]("state_dtype", {**mine, **loaded}["state_dtype"])
+        stored_dtype("state_dtype", {**mine, **loaded}["state_dtype"])
         for mine, loaded, group in zip(groups, options, theirs, strict=True)
         for _ in group["params"]
     ]
@@ -123,9 +124,10 @@ def read(
     for i, (key, param) in enumerate(zip(keys, params, strict=True)):
         label = f"parameter {names[i]!r}" if names is not None else f"parameter {i}"
         entry = saved["state"].get(key)
-        if dtypes[i] is not None and param is not None and not _goes_with(dtypes[i], param):
+        dtype = dtypes[i]
+        if dtype is not None and param is not None and not _goes_with(dtype, param):
             raise ValueError(
-                f"the state dict's state_dtype {dtypes[i]!r} does not go with {label} of dtype "
+                f"the state dict's state_dtype {dtype!r} does not go with {label} of dtype "
                 f"{param.dtype}: state is float64 beside float64, and float16, bfloat16 or "
                 f"float32 beside what is narrower"
             )
@@ -149,10 +151,13 @@ def read_options(
     cls: type[Optimizer], i: int, mine: dict[str, Any], group: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Return the options that a group of a state dict has, checked with the rest from `mine`."""
-    loaded = {name: v for name, v in group.items() if name not in {"params", "param_names"}}
-    for name in DROPPED:
-        loaded.pop(name, None)
-    unknown = set(loaded) - {*cls.OPTIONS, *COMMON, *EXTRA}
+    left_out = {"params", "param_names", *DROPPED}
+    loaded = {
+        name: value
+        for name, value in group.items()
+        if name not in left_out and not (isinstance(name, str) and private(name))
+    }
+    unknown = set(loaded) - {*cls.CHECKS, *EXTRA, "name"}
     if unknown:
         raise ValueError(
             f"group {i} of the state dict has unknown options: {sorted(unknown, key=repr)!r}"
@@ -165,7 +170,7 @@ def read_options(
             f"this {cls.__name__} has {mine['decoupled_weight_decay']!r}"
         )
     scheduled = {name: finite(name, loaded[name]) for name in SCHEDULED & set(loaded)}
-    return {name: {**checked, **scheduled}[name] for name in loaded}
+    return {name: {**loaded, **checked, **scheduled}[name] for name in loaded}
 
 
 def whole(value: Any, what: str) -> int:

@@ -51,7 +51,7 @@ impl Inner {
         let outcome = outcome?;
         if outcome.applied {
             if !made.is_empty() {
-                self.home = self.here();
+                self.home = self.here().or(self.home);
             }
             for part in &parts {
                 self.slots[part.slot].step += 1;

@@ -36,7 +36,7 @@ pub(super) fn global_norm(
 }
 
 fn measured(py: Python<'_>, arrays: &Bound<'_, PyAny>, labels: &[String]) -> PyResult<f64> {
-    let arrays = collect(arrays, |i| label(labels, i))?;
+    let arrays = collect(arrays, |i| label(labels, i), |_| false)?;
     let mut views = Vec::new();
     for (i, array) in arrays.iter().enumerate() {
         if let Some(array) = array {

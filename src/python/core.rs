@@ -1,6 +1,8 @@
 //! The native half of an optimizer, which the Python classes inherit from: a call of `step` enters
 //! here, without a Python frame.
 
+use std::collections::HashMap;
+
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -14,7 +16,9 @@ use super::inner::{Inner, Outcome};
 use super::lock::{Lock, Locked};
 use super::norm::Norm;
 use super::scaling::Scaling;
-use super::settings::{NonFinite, Settings};
+use super::settings::Settings;
+use super::slot::Slot;
+use crate::number::Kind;
 
 #[pyclass(frozen, subclass, module = "ferrostep._native")]
 pub(super) struct Core {
@@ -37,23 +41,13 @@ impl Core {
         py: Python<'_>,
         rule: String,
         read: Py<PyAny>,
+        bounds: HashMap<String, (f64, f64)>,
         param_groups: Py<PyList>,
         unbound: bool,
-        nonfinite: &str,
-        reference: Option<Py<PyAny>>,
         nonfinite_error: Py<PyAny>,
-        state_factory: Option<Py<PyAny>>,
+        settings: &Bound<'_, PyTuple>,
     ) -> PyResult<()> {
-        let nonfinite = NonFinite::named(nonfinite)?;
-        let settings = Settings {
-            rule,
-            read,
-            param_groups,
-            nonfinite,
-            nonfinite_error,
-            state_factory,
-            reference,
-        };
+        let settings = Settings::new(rule, read, bounds, param_groups, nonfinite_error, settings)?;
         let before = self.inner.lock(py)?.replace(Inner::new(settings, unbound));
         drop(before); // may run Python code, so after the lock is free
         Ok(())
@@ -208,6 +202,28 @@ impl Core {
         })
     }
 
+    /// What can be set between steps, as it was set last.
+    #[getter(_settings)]
+    fn settings(&self, py: Python<'_>) -> PyResult<Py<PyTuple>> {
+        Ok(started(&mut self.inner.lock(py)?)?.settings.chosen().clone_ref(py))
+    }
+
+    /// Goes by other settings from the next step on.
+    fn _set_settings(&self, settings: &Bound<'_, PyTuple>) -> PyResult<()> {
+        let before = started(&mut self.inner.lock(settings.py())?)?.choose(settings)?;
+        drop(before); // may run Python code, so after the lock is free
+        Ok(())
+    }
+
+    /// Refuses a type of state that does not go with one of the parameters.
+    #[pyo3(signature = (dtype))]
+    fn _check_state_dtype(&self, py: Python<'_>, dtype: Option<&str>) -> PyResult<()> {
+        let mut locked = self.inner.lock(py)?;
+        let inner = started(&mut locked)?;
+        let kind = dtype.and_then(Kind::named);
+        inner.groups.iter().try_for_each(|group| group.check_state_kind(&inner.slots, kind))
+    }
+
     /// The number of parameters of each group; refuses groups that were edited from outside.
     fn _group_sizes(&self, py: Python<'_>) -> PyResult<Vec<usize>> {
         started(&mut self.inner.lock(py)?)?.group_sizes(py)
@@ -305,11 +321,14 @@ impl Core {
         if let Some(plain) = gradients::plain(grads, inner.names.as_deref()) {
             return Ok((plain, locked));
         }
-        let labels: Vec<_> = inner.slots.iter().map(|slot| slot.label.clone()).collect();
+        let known = |slot: &Slot| (slot.label.clone(), slot.header.shape.is_empty());
+        let known: Vec<(String, bool)> = inner.slots.iter().map(known).collect();
         drop(locked);
         let flat = slf.call_method1(pyo3::intern!(py, "_flatten"), ("gradients", grads))?;
-        let label = |i| labels.get(i).cloned().unwrap_or_else(|| format!("parameter {i}"));
-        let arrays = gradients::collect(&flat, label)?;
+        let label =
+            |i: usize| known.get(i).map_or(format!("parameter {i}"), |(label, _)| label.clone());
+        let single = |i: usize| known.get(i).is_some_and(|(_, single)| *single);
+        let arrays = gradients::collect(&flat, label, single)?;
         Ok((arrays, self.inner.lock(py)?))
     }
 }

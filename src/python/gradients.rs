@@ -4,9 +4,10 @@
 use numpy::PyUntypedArray;
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyList, PyString, PyTuple};
+use pyo3::types::{PyDict, PyFloat, PyInt, PyList, PyString, PyTuple};
 
 use super::array::{Array, exactly, ndarray};
+use super::plain;
 
 /// An array for each parameter, None for one that is skipped.
 pub(super) type Arrays<'py> = Vec<Option<Array<'py>>>;
@@ -45,10 +46,11 @@ pub(super) fn plain<'py>(
 }
 
 /// Reads gradients with whatever Python code that takes, so no lock may be held. `flat` is what
-/// Python made of their structure.
+/// Python made of their structure. A number is an array where `single` says that the parameter is.
 pub(super) fn collect<'py>(
     flat: &Bound<'py, PyAny>,
     label: impl Fn(usize) -> String,
+    single: impl Fn(usize) -> bool,
 ) -> PyResult<Arrays<'py>> {
     if flat.cast::<PyList>().is_err() && flat.cast::<PyTuple>().is_err() {
         return Err(PyTypeError::new_err(format!(
@@ -56,13 +58,13 @@ pub(super) fn collect<'py>(
             flat.get_type().name()?
         )));
     }
-    flat.try_iter()?.enumerate().map(|(i, g)| one(g?, i, &label)).collect()
+    flat.try_iter()?.enumerate().map(|(i, g)| one(g?, single(i), || label(i))).collect()
 }
 
 fn one<'py>(
     g: Bound<'py, PyAny>,
-    i: usize,
-    label: &impl Fn(usize) -> String,
+    single: bool,
+    label: impl Fn() -> String,
 ) -> PyResult<Option<Array<'py>>> {
     let g = match g.cast_into_exact::<PyUntypedArray>() {
         Ok(array) => return Ok(Some(Array::Host(array))),
@@ -76,22 +78,28 @@ fn one<'py>(
     }
     let py = g.py();
     let numpy = py.import("numpy")?;
+    // Arithmetic with a 0-d array gives plain numbers.
+    let number = g.is_exact_instance_of::<PyFloat>() || g.is_exact_instance_of::<PyInt>();
+    let g = match plain::number(&g).filter(|_| number && single) {
+        Some(x) => numpy.call_method1("asarray", (x,))?,
+        None => g,
+    };
     if g.is_instance(&numpy.getattr("ma")?.getattr("MaskedArray")?)? {
         return Err(PyTypeError::new_err(format!(
             "the gradient of {} is a masked array; fill it first, g.filled(0.0)",
-            label(i)
+            label()
         )));
     }
     if !(g.hasattr("__array_interface__")? || g.hasattr("__array__")?) {
         return Err(PyTypeError::new_err(format!(
             "the gradient of {} is a {}; pass a NumPy or CuPy array",
-            label(i),
+            label(),
             g.get_type().name()?
         )));
     }
     let array = numpy.call_method1("asarray", (&g,))?;
     let array = array.cast_into::<PyUntypedArray>().map_err(|error| {
-        PyValueError::new_err(format!("the gradient of {} is no array: {error}", label(i)))
+        PyValueError::new_err(format!("the gradient of {} is no array: {error}", label()))
     })?;
     Ok(Some(Array::Host(array)))
 }

@@ -5,7 +5,6 @@ use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyString};
 
-use super::array::Place;
 use super::cuda::Cuda;
 use super::gradients::Arrays;
 use super::group::Group;
@@ -79,16 +78,10 @@ impl Inner {
         let (known, number) = (self.slots.len(), self.groups.len());
         let slots = arrays.iter().zip(labels).map(|(array, l)| Slot::new(&array, l, number));
         let slots = slots.collect::<PyResult<Vec<_>>>()?;
-        if self.settings.reference.is_some()
-            && let Some(slot) = slots.iter().find(|slot| slot.header.place != Place::Host)
-        {
-            return Err(PyValueError::new_err(format!(
-                "{} is {}; backend=\"reference\" takes NumPy arrays alone",
-                slot.label, slot.header.place
-            )));
-        }
         self.slots.extend(slots);
-        if let Err(error) = overlap::written(py, &self.slots) {
+        let reference = self.settings.reference.is_some();
+        let refused = if reference { self.check_reference(known) } else { Ok(()) };
+        if let Err(error) = refused.and_then(|()| overlap::written(py, &self.slots)) {
             self.slots.truncate(known);
             return Err(error);
         }

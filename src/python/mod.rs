@@ -3,6 +3,7 @@
 mod apply;
 mod array;
 mod clip;
+mod compiled;
 mod core;
 mod cuda;
 mod gradients;
@@ -12,6 +13,7 @@ mod inner;
 mod lock;
 mod norm;
 mod overlap;
+mod plain;
 mod planned;
 mod raw;
 mod reference;

@@ -6,7 +6,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyWeakrefReference;
 
 use super::array::{Array, Header, Held, Place, shape_text};
-use super::group::Compiled;
+use super::compiled::Compiled;
 use super::state::{self, StateArray};
 use crate::engine::{Kinds, Precision, Prepared};
 use crate::number::Kind;

@@ -4,8 +4,9 @@ use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 
 use super::array::{Array, Header, Place, shape_text};
+use super::compiled::Compiled;
 use super::gradients::Arrays;
-use super::group::{Compiled, Group};
+use super::group::Group;
 use super::planned::Blocks;
 use super::slot::Slot;
 use super::state::{Grown, Maker, StateArray};

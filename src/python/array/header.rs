@@ -123,7 +123,7 @@ impl Header {
         let Some(header) = Header::read(array, || label.to_owned())? else {
             return Err(PyTypeError::new_err(format!(
                 "{label} has dtype {}; parameters must be float32 or float64 (or float16 or \
-                 bfloat16)",
+                 bfloat16): np.array(x, dtype=float)",
                 array.dtype_name()
             )));
         };

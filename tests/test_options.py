@@ -511,8 +511,9 @@ def test_a_plain_number_calls_no_python(cls: Any, value: Any) -> None:
 
 
 def test_numpy_numbers_cost_nothing_afterwards() -> None:
-    opt = fs.Adam([{"params": [np.ones(3)], "lr": np.array(0.5), "betas": (F32(0.5), 0.75),
-                    "amsgrad": np.True_}], eps=np.float16(0.5), state_dtype=np.dtype("f8"))  # fmt: skip
+    group = {"lr": np.array(0.5), "betas": (F32(0.5), 0.75), "amsgrad": np.True_}
+    params = [{"params": [np.ones(3)], **group}]
+    opt = fs.Adam(params, eps=np.float16(0.5), state_dtype=np.dtype("f8"))  # type: ignore[arg-type]
     gs = [np.ones(3)]
     opt.step(gs)
     assert _python_calls(lambda: opt.step(gs)) == _python_calls(lambda: None)

@@ -202,7 +202,7 @@ class Optimizer(Core):
     if not TYPE_CHECKING:  # for a type checker, what is not declared is an error already
 
         def __setattr__(self, name, value):
-            if not name.startswith("_"):
+            if not (name in self.CHECKS or name.startswith("_")):
                 refuse_attribute(self, name)
             super().__setattr__(name, value)
 

@@ -63,6 +63,8 @@ def _scalar(value: object) -> object:
 
 def _float(value: object) -> float:
     """The value as a float; NaN, which no bound admits, for what is no number."""
+    if type(value) is float:  # nearly always
+        return value
     value = _scalar(value)
     if isinstance(value, bool | np.bool) or not isinstance(value, int | float | np.number):
         return math.nan

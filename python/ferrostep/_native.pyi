@@ -1,9 +1,10 @@
 from collections.abc import Callable, Sequence
-from types import ModuleType
 from typing import Any, Never, NoReturn, Self, final
 
 from numpy.typing import NDArray
 from typing_extensions import disjoint_base
+
+from ferrostep.options import Settings
 
 __all__ = [
     "CUDA_CHUNK",
@@ -97,13 +98,16 @@ class Core:
         self,
         rule: str,
         read: Callable[[dict[str, Any], dict[str, Any]], dict[str, Any]],
+        bounds: dict[str, tuple[float, float]],
         param_groups: list[dict[str, Any]],
         unbound: bool,
-        nonfinite: str,
-        reference: ModuleType | None,
         nonfinite_error: type[Exception],
-        state_factory: Callable[..., Any] | None,
+        settings: Settings,
     ) -> None: ...
+    @property
+    def _settings(self) -> Settings: ...
+    def _set_settings(self, settings: Settings) -> None: ...
+    def _check_state_dtype(self, dtype: str | None) -> None: ...
     def _add_group(
         self,
         group: dict[str, Any],
@@ -114,9 +118,7 @@ class Core:
         *,
         restored: bool = False,
     ) -> None: ...
-    def _rebind(
-        self, arrays: list[Any], container: tuple[Any, Sequence[Any]] | None
-    ) -> None: ...
+    def _rebind(self, arrays: list[Any], container: tuple[Any, Sequence[Any]] | None) -> None: ...
     def _containers(self) -> list[tuple[Any, list[Any], int]]: ...
     def _watch(self, containers: Sequence[tuple[Any, Sequence[Any], int]]) -> None: ...
     def step(

@@ -8,7 +8,6 @@ from typing import Any
 
 from ferrostep import _native, optimizers
 from ferrostep.optimizer import Optimizer
-from ferrostep.options import COMMON
 
 DTYPES = ("float16", "bfloat16", "float32", "float64")
 _WORDS = {"true": True, "false": False, "none": None, "inf": float("inf")}
@@ -90,7 +89,7 @@ def run(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> int:
     optimizer = classes().get(arguments.optimizer)
     if optimizer is None:
         parser.error(f"no class {arguments.optimizer!r}; there are {', '.join(classes())}")
-    known = [*optimizer.OPTIONS, *COMMON]
+    known = list(optimizer.CHECKS)
     options: dict[str, Any] = {}
     for item in arguments.set:
         name, equals, text = item.partition("=")

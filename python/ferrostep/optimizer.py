@@ -7,30 +7,42 @@ from collections.abc import Callable, Mapping
 from copy import deepcopy
 from functools import partial
 from types import MappingProxyType
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from ferrostep import checkpoint, pickled
 from ferrostep import state_dict as _state_dict
 from ferrostep._native import Core
-from ferrostep.backends import reference
+from ferrostep.attributes import refuse_attribute
+from ferrostep.groups import check_keys, read_names
+from ferrostep.option import Option, check_body, collected, numbers, reads, reads_of
 from ferrostep.options import (
-    COMMON,
-    NONFINITE,
     Check,
     CommonOptions,
+    Settings,
     StateFactory,
-    choice,
     finite,
+    flag,
     invalid,
+    non_negative,
+    read_settings,
+    stored_dtype,
     upper_bound,
 )
 from ferrostep.params import flatten, is_groups, labels, read_params
 from ferrostep.pending import Pending, pending_from
+from ferrostep.spellings import hint
 from ferrostep.state import State
 
-_BACKENDS = {None: None, "native": None, "reference": reference}
-_NONFINITE = choice(*NONFINITE)
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
+_DEFAULTS: Mapping[str, Any] = MappingProxyType(
+    {
+        "weight_decay": 0.0,
+        "decoupled_weight_decay": False,
+        "maximize": False,
+        "flush_subnormals": False,
+        "state_dtype": None,
+    }
+)
 
 
 class NonFiniteError(FloatingPointError, ValueError):
@@ -55,62 +67,70 @@ class Optimizer(Core):
         `nonfinite` ("propagate"; "raise": NonFiniteError; "skip": leave the step out, as if it had
         never been asked for, and count it in `skipped_steps`), `backend` (None or "native",
         "reference"), `state_factory` (None, or what makes state arrays: see `MemmapState`).
+
+    Each option is a property over all groups: ``opt.lr`` is the one value that they have, or a
+    ValueError where they differ, and ``opt.lr = 0.01`` sets it in all of them, checked; what a
+    group that is added later begins with stays in `defaults`. `nonfinite`, `backend` and
+    `state_factory` can be set too, between steps.
     """
 
     RULE: ClassVar[str]
-    #: The class's own options and their checks.
-    OPTIONS: ClassVar[dict[str, Check]]
+    #: The options' checks: the class's own, and with those that every class has.
+    OPTIONS: ClassVar[dict[str, Check]] = {}
+    CHECKS: ClassVar[dict[str, Check]] = {}
     #: State arrays that a stepped parameter always has, and those that depend on options.
     STATE: ClassVar[tuple[str, ...]] = ()
     OPTIONAL_STATE: ClassVar[tuple[str, ...]] = ()
 
+    weight_decay = Option(non_negative)
+    decoupled_weight_decay = Option(flag)
+    maximize = Option(flag)
+    flush_subnormals = Option(flag)
+    state_dtype = Option(stored_dtype)
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        common = collected(vars(Optimizer))
+        check_body(cls, {*cls.OPTIONS, *common})
+        cls.OPTIONS = {**cls.OPTIONS, **collected(vars(cls))}
+        cls.CHECKS = {**cls.OPTIONS, **common, **cls.OPTIONS}
+
     def __init__(self, params: Any, options: dict[str, Any], common: CommonOptions) -> None:
         given = dict(common)
-        nonfinite, backend = given.pop("nonfinite", "propagate"), given.pop("backend", None)
-        factory = given.pop("state_factory", None)
+        settings = read_settings(
+            given.pop("nonfinite", "propagate"),
+            given.pop("backend", None),
+            given.pop("state_factory", None),
+        )
         for name in given:
-            if name not in COMMON:
+            if name not in _DEFAULTS:
                 raise TypeError(
                     f"{type(self).__name__}.__init__() got an unexpected keyword argument {name!r}"
+                    f"{hint(name, self.CHECKS)}"
                 )
-        if backend not in _BACKENDS:
-            raise ValueError(f"Invalid backend: {backend!r} (must be 'native' or 'reference')")
-        if factory is not None and not callable(factory):
-            raise TypeError(f"state_factory must be callable or None, found {factory!r}")
-        plain: dict[str, Any] = {
-            "weight_decay": 0.0,
-            "decoupled_weight_decay": False,
-            "maximize": False,
-            "flush_subnormals": False,
-            "state_dtype": None,
-        }
-        self.nonfinite: str = _NONFINITE("nonfinite", nonfinite)
-        self.backend: str | None = backend
-        self.state_factory: StateFactory | None = factory
-        self.defaults: dict[str, Any] = self._read_options({**options, **plain, **given})
-        self._begin(bound=params is not None)
+        self._defaults = self._read_options({**options, **_DEFAULTS, **given})
+        self._begin(settings, bound=params is not None)
         if params is None:
-            self._groups.append({"params": [], **self.defaults})
+            self._groups.append({"params": [], **self._defaults})
             return
         for group in params if is_groups(params) else [{"params": params}]:
             self.add_param_group(group)
 
-    def _begin(self, *, bound: bool) -> None:
+    def _begin(self, settings: Settings, *, bound: bool) -> None:
         """Start the core without parameters and state."""
         self._groups: list[dict[str, Any]] = []
         self._bound = bound
-        self._start_core(self)
+        self._start_core(self, settings)
 
-    def _start_core(self, core: Core) -> None:
+    def _start_core(self, core: Core, settings: Settings) -> None:
         core._start(
             self.RULE,
             self._read_options,
+            numbers(self.CHECKS, reads_of(self.check)),
             self._groups,
             not self._bound,
-            self.nonfinite,
-            _BACKENDS[self.backend],
             NonFiniteError,
-            self.state_factory,
+            settings,
         )
 
     @classmethod
@@ -118,21 +138,83 @@ class Optimizer(Core):
         cls, given: Mapping[str, Any], known: Mapping[str, Any] = _NOTHING
     ) -> dict[str, Any]:
         """Return a group's options as plain Python values: `given` checked, the rest `known`."""
+        check_keys(given, cls.CHECKS, cls.__name__)
         options = {}
-        for checks in (cls.OPTIONS, COMMON):
-            for name, check in checks.items():
-                if name in given:
-                    options[name] = check(name, given[name])
-                elif name in known:
-                    options[name] = known[name]
-                else:
-                    raise ValueError(f"the param group has no {name!r}")
+        for name, check in cls.CHECKS.items():
+            if name in given:
+                options[name] = check(name, given[name])
+            elif name in known:
+                options[name] = known[name]
+            else:
+                raise ValueError(f"the param group has no {name!r}")
         cls.check(options)
         return options
 
     @classmethod
+    @reads()
     def check(cls, options: dict[str, Any]) -> None:
         """Raise ValueError where options that are valid alone do not go together."""
+
+    def _check_option(self, name: str, value: Any) -> None:
+        """Refuse a value that does not go with a group's other options or its parameters."""
+        together = reads_of(self.check)
+        if together is None or name in together:
+            for group in self._groups:
+                self._read_options({**group, name: value})
+        if name == "state_dtype":
+            self._check_state_dtype(value)
+
+    @property
+    def defaults(self) -> dict[str, Any]:
+        """What a new group's options are, as the constructor was told."""
+        return self._defaults
+
+    @property
+    def nonfinite(self) -> str:
+        """What happens to gradients that are not finite; it can be set between steps."""
+        return self._settings.nonfinite
+
+    @nonfinite.setter
+    def nonfinite(self, value: str) -> None:
+        _, backend, _, factory = self._settings
+        self._set_settings(read_settings(value, backend, factory))
+
+    @property
+    def backend(self) -> str | None:
+        """What computes; it can be set between steps, for arrays in host memory."""
+        return self._settings.backend
+
+    @backend.setter
+    def backend(self, value: str | None) -> None:
+        nonfinite, _, _, factory = self._settings
+        self._set_settings(read_settings(nonfinite, value, factory))
+
+    @property
+    def state_factory(self) -> StateFactory | None:
+        """What makes state arrays; another one makes those that are missing from now on."""
+        return self._settings.state_factory
+
+    @state_factory.setter
+    def state_factory(self, value: StateFactory | None) -> None:
+        nonfinite, backend, *_ = self._settings
+        self._set_settings(read_settings(nonfinite, backend, value))
+
+    if not TYPE_CHECKING:  # for a type checker, what is not declared is an error already
+
+        def __setattr__(self, name, value):
+            if not (name in self.CHECKS or name.startswith("_")):
+                refuse_attribute(self, name)
+            super().__setattr__(name, value)
+
+        def __getattr__(self, name):
+            if name in ("_groups", "_settings"):
+                raise RuntimeError("this optimizer was never made: call super().__init__()")
+            known = () if name.startswith("_") else self.CHECKS
+            raise AttributeError(
+                f"{type(self).__name__!r} object has no attribute {name!r}{hint(name, known)}",
+                name=name,
+                obj=self,
+            )
 
     @property
     def param_groups(self) -> list[dict[str, Any]]:
@@ -167,24 +249,18 @@ class Optimizer(Core):
         self._group_sizes()  # what was edited from outside is not added to
         if not isinstance(group, Mapping) or "params" not in group:
             raise TypeError(f"a param group must be a dict with 'params', found {group!r}")
+        check_keys(group, self.CHECKS, type(self).__name__)
         given = read_params(group["params"])
         names, arrays = given.names, given.arrays
-        if names is None and "param_names" in group:
-            names = list(group["param_names"])
         if not arrays:
             raise ValueError("optimizer got an empty parameter list")
+        names = read_names(names, group, len(arrays), self._names or ())
         if self._groups and (names is None) != (self._names is None):
             raise ValueError("named and unnamed parameters cannot be mixed in one optimizer")
-        twice = set(names or ()) & set(self._names or ())
-        if twice:
-            raise ValueError(f"parameter names must differ, found {sorted(twice)!r} twice")
-        made = {**self.defaults, **group, "params": list(arrays)}
+        made = {**self._defaults, **group, "params": list(arrays)}
         if names is not None:
             made["param_names"] = names
         self._read_options(made)
-        unknown = [n for n in group if n not in {*self.OPTIONS, *COMMON, *_state_dict.EXTRA}]
-        if unknown:
-            raise ValueError(f"a param group has no option {unknown[0]!r}")
         start = len(self._parameters())
         self._add_group(
             made,
@@ -212,7 +288,7 @@ class Optimizer(Core):
             raise ValueError("optimizer got an empty parameter list")
         self._group_sizes()  # groups that were edited from outside are refused
         core = Core()
-        self._start_core(core)
+        self._start_core(core, self._settings)
         names, arrays = given.names, given.arrays
         core._add_group(self._groups[0], arrays, labels(names, 0, len(arrays)), names)
         if pending is not None:

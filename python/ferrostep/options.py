@@ -7,10 +7,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any, TypedDict
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any, NamedTuple, TypedDict
 
 import numpy as np
 from numpy.typing import DTypeLike
+
+from ferrostep.backends import reference
 
 Check = Callable[[str, object], Any]
 
@@ -39,15 +43,32 @@ class CommonOptions(TypedDict, total=False):
     state_factory: StateFactory | None
 
 
+class Settings(NamedTuple):
+    """What an optimizer goes by as a whole; the core keeps it."""
+
+    nonfinite: str
+    backend: str | None
+    reference: ModuleType | None
+    state_factory: StateFactory | None
+
+
 def invalid(name: str, found: object, wanted: str) -> ValueError:
     return ValueError(f"Invalid {TITLES.get(name, f'{name} value')}: {found!r} ({name} {wanted})")
 
 
+def _scalar(value: object) -> object:
+    """What a 0-d array holds; anything else as it is."""
+    return value[()] if isinstance(value, np.ndarray) and value.ndim == 0 else value
+
+
 def _float(value: object) -> float:
     """The value as a float; NaN, which no bound admits, for what is no number."""
+    if type(value) is float:  # nearly always
+        return value
+    value = _scalar(value)
     if isinstance(value, bool | np.bool) or not isinstance(value, int | float | np.number):
         return math.nan
-    if isinstance(value, np.complexfloating):
+    if isinstance(value, np.complexfloating | np.timedelta64):
         return math.nan
     try:
         return float(value)
@@ -55,22 +76,33 @@ def _float(value: object) -> float:
         return math.nan
 
 
-def number(low: float, high: float = math.inf, *, upper_open: bool = True) -> Check:
+@dataclass(frozen=True)
+class Number:
+    """A number from `low` to `high`, both included.
+
+    Both are data, so that the core can look at a number that has changed without asking Python.
+    """
+
+    low: float
+    high: float
+    wanted: str
+
+    def __call__(self, name: str, value: object) -> float:
+        x = _float(value)
+        if not self.low <= x <= self.high:
+            raise invalid(name, value, f"must be a {self.wanted}")
+        return x
+
+
+def number(low: float, high: float = math.inf, *, upper_open: bool = True) -> Number:
     """A number from ``low`` to ``high``; an open infinite end means finite."""
     if math.isinf(high):
         infinite = "" if not upper_open else "finite "
-        bound = f"{infinite}number >= {low:g}" if low > -math.inf else f"{infinite}number"
+        wanted = f"{infinite}number >= {low:g}" if low > -math.inf else f"{infinite}number"
     else:
-        bound = f"number in [{low:g}, {high:g}{')' if upper_open else ']'}"
-
-    def check(name: str, value: object) -> float:
-        x = _float(value)
-        inside = low <= x and (x < high if upper_open else x <= high)
-        if not inside or (math.isinf(x) and x < 0):
-            raise invalid(name, value, f"must be a {bound}")
-        return x
-
-    return check
+        wanted = f"number in [{low:g}, {high:g}{')' if upper_open else ']'}"
+    low = low if low > -math.inf else math.nextafter(low, 0.0)
+    return Number(low, math.nextafter(high, 0.0) if upper_open else high, wanted)
 
 
 non_negative = number(0.0)
@@ -79,30 +111,31 @@ upper_bound = number(0.0, upper_open=False)
 
 
 def flag(name: str, value: object) -> bool:
-    if not isinstance(value, bool | np.bool):
+    found = _scalar(value)
+    if not isinstance(found, bool | np.bool):
         raise invalid(name, value, "must be True or False")
-    return bool(value)
+    return bool(found)
 
 
-def choice(*words: str) -> Check:
+def choice(*words: str) -> Callable[[str, object], str]:
     def check(name: str, value: object) -> str:
         if not isinstance(value, str) or value not in words:
             raise invalid(name, value, f"must be one of {', '.join(map(repr, words))}")
-        return value
+        return str(value)
 
     return check
 
 
 def pair(name: str, value: object) -> tuple[float, float]:
     """Two numbers; their bounds are the caller's business."""
-    if isinstance(value, tuple | list | np.ndarray) and len(value) == 2:
-        first, second = map(_float, value)
-        if not (math.isnan(first) or math.isnan(second)):
-            return first, second
+    if isinstance(value, tuple | list) or (isinstance(value, np.ndarray) and value.ndim == 1):
+        numbers = [_float(item) for item in value]
+        if len(numbers) == 2 and not any(map(math.isnan, numbers)):
+            return numbers[0], numbers[1]
     raise invalid(name, value, "must be a pair of numbers")
 
 
-def betas(name: str, value: object) -> tuple[float, float]:
+def decay_rates(name: str, value: object) -> tuple[float, float]:
     both = pair(name, value)
     for i, beta in enumerate(both):
         if not 0.0 <= beta < 1.0:
@@ -120,10 +153,20 @@ def ordered(name: str, value: object) -> tuple[float, float]:
     return low, high
 
 
+def shrink_and_grow(name: str, value: object) -> tuple[float, float]:
+    """Two factors, one below 1 and one above."""
+    shrink, grow = pair(name, value)
+    if not 0.0 < shrink < 1.0 < grow < math.inf:
+        raise ValueError(
+            f"Invalid eta values: {shrink}, {grow} ({name} must be 0 < {name}[0] < 1 < {name}[1])"
+        )
+    return shrink, grow
+
+
 STATE_DTYPES = ("float16", "bfloat16", "float32", "float64")
 
 
-def state_dtype(name: str, value: object) -> str | None:
+def stored_dtype(name: str, value: object) -> str | None:
     """The name of a dtype that state can be stored in; None for that of the computation."""
     found: object = value
     if value is None:
@@ -147,10 +190,16 @@ def state_dtype(name: str, value: object) -> str | None:
 
 NONFINITE = ("propagate", "raise", "skip")
 
-COMMON: dict[str, Check] = {
-    "weight_decay": non_negative,
-    "decoupled_weight_decay": flag,
-    "maximize": flag,
-    "flush_subnormals": flag,
-    "state_dtype": state_dtype,
-}
+_BACKENDS = {"native": None, "reference": reference}
+_nonfinite, _backend = choice(*NONFINITE), choice(*_BACKENDS)
+
+
+def read_settings(nonfinite: object, backend: object, state_factory: Any) -> Settings:
+    """Return what an optimizer goes by as a whole, checked."""
+    if state_factory is not None and not callable(state_factory):
+        raise TypeError(f"state_factory must be callable or None, found {state_factory!r}")
+    nonfinite = _nonfinite("nonfinite", nonfinite)
+    if backend is None:
+        return Settings(nonfinite, None, None, state_factory)
+    backend = _backend("backend", backend)
+    return Settings(nonfinite, backend, _BACKENDS[backend], state_factory)

@@ -18,10 +18,35 @@ def adopted(array: Any) -> Any:
     return cuda.adopt(array) if hasattr(type(array), "__cuda_array_interface__") else None
 
 
+#: What to do with an array of another library, by the first part of its module.
+_REMEDIES = {
+    "torch": "pass t.detach().numpy(), which shares its memory, and keep that array",
+    "jax": "JAX arrays are immutable: keep the parameter as np.array(x), and update that",
+    "tensorflow": "TensorFlow's arrays cannot be shared: keep the parameter as np.array(x)",
+}
+_REMEDIES["jaxlib"] = _REMEDIES["jax"]
+
+
+def _refuse_foreign(array: Any, label: str) -> None:
+    """Refuse what looks like an array and cannot be updated in place, with what to do about it."""
+    kind = type(array)
+    remedy = _REMEDIES.get(kind.__module__.partition(".")[0])
+    if isinstance(array, int | float | np.generic):
+        remedy = f"keep it as an array, p = np.array({array}, dtype=float), to be updated in place"
+    elif isinstance(array, list | tuple | Mapping):
+        raise TypeError(
+            f"params hold a nested {kind.__name__}; {FLATTEN} "
+            "(numbers go into an array: np.array(x, dtype=float))"
+        )
+    if remedy is not None:
+        raise TypeError(f"{label} is a {kind.__name__}; {remedy}")
+
+
 def _parameter(array: Any, label: str) -> Any:
     """Return a parameter on a device as CuPy's, and anything else as it is."""
     taken = adopted(array)
     if taken is None:
+        _refuse_foreign(array, label)
         return array
     if cuda.is_readonly(array):
         raise ValueError(f"{label} is read-only; it must be writable to be updated in place")
@@ -42,7 +67,7 @@ def read_params(params: Any) -> Parameters:
     """Return what was given as parameters, by name or without."""
     if isinstance(params, np.ndarray) or adopted(params) is not None:
         return Parameters(None, [_parameter(params, "parameter 0")])
-    if isinstance(params, bool | int | float | np.number):
+    if isinstance(params, bool | int | float | np.generic):
         raise TypeError(f"params must be arrays, found {params!r}; write lr={params!r} for a rate")
     if isinstance(params, str | bytes) or not isinstance(params, Iterable):
         raise TypeError(
@@ -69,9 +94,6 @@ def read_params(params: Any) -> Parameters:
         raise ValueError(f"parameter names must differ, found {names!r}")
     named = labels(names, 0, len(arrays))
     arrays = [_parameter(array, label) for array, label in zip(arrays, named, strict=True)]
-    for array in arrays:
-        if isinstance(array, list | tuple | Mapping):
-            raise TypeError(f"params hold a nested {type(array).__name__}; {FLATTEN}")
     if type(params) is dict:
         return Parameters(names, arrays, (params, list(params.values())))
     return Parameters(names, arrays, (params, items) if type(params) is list else None)
@@ -94,7 +116,8 @@ def flatten(what: str, names: list[str] | None, values: Any) -> list[Any]:
     if names is None:
         if isinstance(values, Mapping):
             raise ValueError(f"{what} came as a dict, but the parameters have no names")
-        one = isinstance(values, np.ndarray) or adopted(values) is not None
+        number = isinstance(values, int | float | np.generic)
+        one = number or isinstance(values, np.ndarray) or adopted(values) is not None
         return [values] if one else values
     if not isinstance(values, Mapping):
         raise ValueError(

@@ -39,9 +39,7 @@ class Pending:
 
     def state_dict(self, groups: _state_dict.Groups) -> dict[str, Any]:
         """Return the state dict that was loaded, with the options that the group has by now."""
-        return _state_dict.pack(
-            self.entries, groups, [self.params], self.names, self.skipped
-        )
+        return _state_dict.pack(self.entries, groups, [self.params], self.names, self.skipped)
 
 
 def pending_from(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ferrostep.options import read_settings
 from ferrostep.params import labels
 from ferrostep.pending import pending_from
 
@@ -35,9 +36,9 @@ def contents(optimizer: Optimizer) -> dict[str, Any]:
 
 def restore(optimizer: Optimizer, saved: dict[str, Any]) -> None:
     """Make an optimizer that was only allocated what `contents` has told of."""
-    optimizer.defaults, optimizer.nonfinite = saved["defaults"], saved["nonfinite"]
-    optimizer.backend, optimizer.state_factory = saved["backend"], saved["state_factory"]
-    optimizer._begin(bound=saved["bound"])
+    optimizer._defaults = saved["defaults"]
+    settings = read_settings(saved["nonfinite"], saved["backend"], saved["state_factory"])
+    optimizer._begin(settings, bound=saved["bound"])
     if not optimizer._bound:
         optimizer._groups.extend(saved["groups"])
         optimizer._await(*pending_from(saved["state_dict"], type(optimizer), optimizer._groups))

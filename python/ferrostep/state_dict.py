@@ -11,15 +11,12 @@ from numpy.typing import NDArray
 from ferrostep._native import Core, cuda_scalars
 from ferrostep.backends import cuda
 from ferrostep.differences import of_names, refuse
-from ferrostep.options import COMMON, STATE_DTYPES, finite
+from ferrostep.groups import EXTRA, SCHEDULED, private
+from ferrostep.options import STATE_DTYPES, finite
 
 if TYPE_CHECKING:
     from ferrostep.optimizer import Optimizer
 
-#: What schedulers keep in a group beside its options.
-SCHEDULED = {"initial_lr", "min_lr", "max_lr", "base_momentum", "max_momentum"}
-#: What a group holds beside its options.
-EXTRA = {"params", "param_names", *SCHEDULED}
 #: torch's options about its own implementation, which mean nothing here.
 DROPPED = {"foreach", "fused", "capturable", "differentiable"}
 
@@ -49,7 +46,11 @@ def pack(
     """Return a state dict of state by parameter, and the parameters of each group."""
     packed, start = [], 0
     for keys, group in zip(params, groups, strict=True):
-        saved = {name: value for name, value in group.items() if name not in EXTRA - SCHEDULED}
+        saved = {
+            name: value
+            for name, value in group.items()
+            if name not in EXTRA - SCHEDULED and not private(name)
+        }
         saved["params"] = list(keys)
         if names is not None:
             saved["param_names"] = names[start : start + len(keys)]
@@ -221,10 +222,13 @@ def read_options(
     cls: type[Optimizer], i: int, mine: dict[str, Any], group: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Return the options that a group of a state dict has, checked with the rest from `mine`."""
-    loaded = {name: v for name, v in group.items() if name not in {"params", "param_names"}}
-    for name in DROPPED:
-        loaded.pop(name, None)
-    unknown = set(loaded) - {*cls.OPTIONS, *COMMON, *EXTRA}
+    left_out = {"params", "param_names", *DROPPED}
+    loaded = {
+        name: value
+        for name, value in group.items()
+        if name not in left_out and not (isinstance(name, str) and private(name))
+    }
+    unknown = set(loaded) - {*cls.CHECKS, *EXTRA, "name"}
     if unknown:
         raise ValueError(
             f"group {i} of the state dict has unknown options: {sorted(unknown, key=repr)!r}"
@@ -237,7 +241,7 @@ def read_options(
             f"this {cls.__name__} has {mine['decoupled_weight_decay']!r}"
         )
     scheduled = {name: finite(name, loaded[name]) for name in SCHEDULED & set(loaded)}
-    return {name: {**checked, **scheduled}[name] for name in loaded}
+    return {name: {**loaded, **checked, **scheduled}[name] for name in loaded}
 
 
 def whole(value: Any, what: str, most: int = 2**63 - 1) -> int:

@@ -143,7 +143,7 @@ impl Inner {
     /// What was written is a step: no Python code runs between the two.
     fn count(&mut self, parts: &[Part<'_>], made: &[Grown]) {
         if !made.is_empty() {
-            self.home = self.here();
+            self.home = self.here().or(self.home);
         }
         for part in parts {
             self.slots[part.slot].step += 1;

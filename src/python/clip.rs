@@ -43,7 +43,7 @@ fn measured(
     arrays: &Bound<'_, PyAny>,
     labels: &Bound<'_, PyList>,
 ) -> PyResult<f64> {
-    let arrays = collect(arrays, |i| label(labels, i))?;
+    let arrays = collect(arrays, |i| label(labels, i), |_| false)?;
     let mut reduction = engine::Arrays::default();
     for (i, array) in arrays.iter().enumerate() {
         if let Some(array) = array {

@@ -1,6 +1,8 @@
 //! The native half of an optimizer, which the Python classes inherit from: a call of `step` enters
 //! here, without a Python frame.
 
+use std::collections::HashMap;
+
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
@@ -15,9 +17,10 @@ use super::inner::{Inner, Outcome};
 use super::lock::{Lock, Locked};
 use super::memory;
 use super::scaling::Scaling;
-use super::settings::{NonFinite, Settings};
+use super::settings::Settings;
 use super::step_info::{self, StepInfo};
 use crate::engine::memory::{Grow, with_room};
+use crate::number::Kind;
 
 #[pyclass(frozen, subclass, module = "ferrostep._native")]
 pub(super) struct Core {
@@ -40,23 +43,13 @@ impl Core {
         py: Python<'_>,
         rule: String,
         read: Py<PyAny>,
+        bounds: HashMap<String, (f64, f64)>,
         param_groups: Py<PyList>,
         unbound: bool,
-        nonfinite: &str,
-        reference: Option<Py<PyAny>>,
         nonfinite_error: Py<PyAny>,
-        state_factory: Option<Py<PyAny>>,
+        settings: &Bound<'_, PyTuple>,
     ) -> PyResult<()> {
-        let nonfinite = NonFinite::named(nonfinite)?;
-        let settings = Settings {
-            rule,
-            read,
-            param_groups,
-            nonfinite,
-            nonfinite_error,
-            state_factory,
-            reference,
-        };
+        let settings = Settings::new(rule, read, bounds, param_groups, nonfinite_error, settings)?;
         let before = self.inner.lock(py)?.replace(Inner::new(settings, unbound));
         drop(before); // may run Python code, so after the lock is free
         Ok(())
@@ -237,6 +230,28 @@ impl Core {
         })
     }
 
+    /// What can be set between steps, as it was set last.
+    #[getter(_settings)]
+    fn settings(&self, py: Python<'_>) -> PyResult<Py<PyTuple>> {
+        Ok(started(&mut self.inner.lock(py)?)?.settings.chosen().clone_ref(py))
+    }
+
+    /// Goes by other settings from the next step on.
+    fn _set_settings(&self, settings: &Bound<'_, PyTuple>) -> PyResult<()> {
+        let before = started(&mut self.inner.lock(settings.py())?)?.choose(settings)?;
+        drop(before); // may run Python code, so after the lock is free
+        Ok(())
+    }
+
+    /// Refuses a type of state that does not go with one of the parameters.
+    #[pyo3(signature = (dtype))]
+    fn _check_state_dtype(&self, py: Python<'_>, dtype: Option<&str>) -> PyResult<()> {
+        let mut locked = self.inner.lock(py)?;
+        let inner = started(&mut locked)?;
+        let kind = dtype.and_then(Kind::named);
+        inner.groups.iter().try_for_each(|group| group.check_state_kind(&inner.slots, kind))
+    }
+
     /// The number of parameters of each group; refuses groups that were edited from outside.
     fn _group_sizes(&self, py: Python<'_>) -> PyResult<Vec<usize>> {
         started(&mut self.inner.lock(py)?)?.group_sizes(py)
@@ -379,13 +394,15 @@ impl Core {
             return Ok((plain, locked));
         }
         let names = inner.names(py)?;
+        let mut single = with_room(inner.slots.len())?;
+        single.extend(inner.slots.iter().map(|slot| slot.header.shape.is_empty()));
         drop(locked);
         let flat = gradients::flatten("gradients", names.as_deref(), grads)?;
         let label = |i: usize| match names.as_ref().and_then(|names| names.get(i)) {
             Some(name) => gradients::named(name.bind(py)),
             None => format!("parameter {i}"),
         };
-        let arrays = gradients::collect(&flat, label)?;
+        let arrays = gradients::collect(&flat, label, |i| single.get(i) == Some(&true))?;
         Ok((arrays, self.inner.lock(py)?))
     }
 

@@ -5,11 +5,12 @@ use numpy::PyUntypedArray;
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyList, PyString, PyTuple};
+use pyo3::types::{PyDict, PyFloat, PyInt, PyList, PyString, PyTuple};
 
 use super::array::{Array, exactly, ndarray};
 use super::calling;
 use super::imported::is_of;
+use super::plain;
 use crate::engine::memory::{Grow, with_room};
 
 /// An array for each parameter, None for one that is skipped.
@@ -74,10 +75,11 @@ pub(super) fn named(name: &Bound<'_, PyString>) -> String {
 }
 
 /// Reads gradients with whatever Python code that takes, so no lock may be held. `flat` is what
-/// Python made of their structure.
+/// Python made of their structure. A number is an array where `single` says that the parameter is.
 pub(super) fn collect<'py>(
     flat: &Bound<'py, PyAny>,
     label: impl Fn(usize) -> String,
+    single: impl Fn(usize) -> bool,
 ) -> PyResult<Arrays<'py>> {
     if flat.cast::<PyList>().is_err() && flat.cast::<PyTuple>().is_err() {
         return Err(PyTypeError::new_err(format!(
@@ -89,16 +91,16 @@ pub(super) fn collect<'py>(
     let mut arrays = with_room(flat.len().unwrap_or(0))?;
     let mut items = calling::iterate(flat)?;
     while let Some(item) = items.next()? {
-        let array = one(item, arrays.len(), &label)?;
-        arrays.try_push(array)?;
+        let i = arrays.len();
+        arrays.try_push(one(item, single(i), || label(i))?)?;
     }
     Ok(arrays)
 }
 
 fn one<'py>(
     g: Bound<'py, PyAny>,
-    i: usize,
-    label: &impl Fn(usize) -> String,
+    single: bool,
+    label: impl Fn() -> String,
 ) -> PyResult<Option<Array<'py>>> {
     let g = match g.cast_into_exact::<PyUntypedArray>() {
         Ok(array) => return Ok(Some(Array::Host(array))),
@@ -110,23 +112,29 @@ fn one<'py>(
     if let Some(array) = Array::on_device(&g)? {
         return Ok(Some(array));
     }
+    let numpy = g.py().import("numpy")?;
+    // Arithmetic with a 0-d array gives plain numbers.
+    let number = g.is_exact_instance_of::<PyFloat>() || g.is_exact_instance_of::<PyInt>();
+    let g = match plain::number(&g).filter(|_| number && single) {
+        Some(x) => calling::method(&numpy, "asarray", (x,))?,
+        None => g,
+    };
     if is_of(&g, "numpy.ma", "MaskedArray")? {
         return Err(PyTypeError::new_err(format!(
             "the gradient of {} is a masked array; fill it first, g.filled(0.0)",
-            label(i)
+            label()
         )));
     }
     if !(calling::has(&g, "__array_interface__")? || calling::has(&g, "__array__")?) {
         return Err(PyTypeError::new_err(format!(
             "the gradient of {} is a {}; pass a NumPy or CuPy array",
-            label(i),
+            label(),
             g.get_type().name()?
         )));
     }
-    let numpy = g.py().import("numpy")?;
     let array = calling::method(&numpy, "asarray", (&g,))?;
     let array = array.cast_into::<PyUntypedArray>().map_err(|error| {
-        PyValueError::new_err(format!("the gradient of {} is no array: {error}", label(i)))
+        PyValueError::new_err(format!("the gradient of {} is no array: {error}", label()))
     })?;
     Ok(Some(Array::Host(array)))
 }

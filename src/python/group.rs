@@ -1,46 +1,23 @@
 //! A param group: its dict belongs to the user, and what was last read from it is kept here.
 
 use std::ops::Range;
-use std::sync::atomic::{AtomicU64, Ordering};
 
-use pyo3::exceptions::{PyRuntimeError, PyValueError};
+use pyo3::exceptions::{PyRuntimeError, PyTypeError, PyValueError};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple};
+use smallvec::SmallVec;
 
-use super::calling;
+use super::compiled::Compiled;
+use super::plain;
 use super::raw;
-use super::settings::Settings;
+use super::settings::{Bounds, Settings};
 use super::slot::Slot;
-use crate::cuda::{self, TraceKernel};
-use crate::engine::{self, Kernel};
 use crate::number::Kind;
-use crate::rules::{self, Method, Options, PreludeOptions, State, Value};
-
-/// A group's options, understood.
-pub(super) struct Compiled {
-    /// Another number for other options.
-    pub(super) id: u64,
-    pub(super) method: Box<dyn Method>,
-    pub(super) kernel: Kernel,
-    pub(super) prelude: PreludeOptions,
-    pub(super) states: Vec<State>,
-    /// What state that is made is stored in; None for the compute type.
-    pub(super) state_kind: Option<Kind>,
-    /// The options as Python normalised them.
-    pub(super) options: Py<PyDict>,
-    /// The formula as the source of a kernel for devices.
-    pub(super) traced: cuda::Kernel,
-}
-
-/// Python has checked the options: what the rule does not understand is a mistake of ours.
-fn internal(error: rules::OptionError) -> PyErr {
-    PyRuntimeError::new_err(error.to_string())
-}
 
 /// An entry of the group's dict.
 struct Entry {
-    key: Py<PyAny>,
+    key: Py<PyString>,
     value: Py<PyAny>,
     watched: Watched,
 }
@@ -50,6 +27,8 @@ struct Entry {
 enum Watched {
     /// An option of a type that cannot change in place: it is the same object.
     Identity,
+    /// As `Identity`; and another number within these bounds is taken without Python.
+    Number(Bounds),
     /// An option that can change in place: never.
     Never,
     /// The list of parameters: the same list with the same arrays.
@@ -58,10 +37,14 @@ enum Watched {
     Ignored,
 }
 
+/// An entry as it was found, before any Python code ran that could change it.
+type Found<'py> = (Bound<'py, PyString>, Bound<'py, PyAny>);
+
 pub(super) struct Group {
     pub(super) dict: Py<PyDict>,
     /// Its parameters among the optimizer's.
     pub(super) slots: Range<usize>,
+    /// None while they and what is compiled do not go together.
     entries: Vec<Entry>,
     compiled: Option<Compiled>,
 }
@@ -81,6 +64,29 @@ fn immutable(value: &Bound<'_, PyAny>) -> bool {
 /// Whether the list holds the arrays of these slots.
 fn holds(list: &Bound<'_, PyList>, slots: &[Slot]) -> bool {
     raw::holds(list, slots.iter().map(Slot::pointer))
+}
+
+/// All entries. A key that is no plain str could run Python code whenever it is compared.
+fn found<'py>(dict: &Bound<'py, PyDict>) -> PyResult<Vec<Found<'py>>> {
+    let entries = dict.iter().map(|(key, value)| match key.cast_into_exact::<PyString>() {
+        Ok(key) => Ok((key, value)),
+        Err(error) => Err(PyTypeError::new_err(format!(
+            "the keys of a param group must be str, found a {}",
+            error.into_inner().get_type().name()?
+        ))),
+    });
+    entries.collect()
+}
+
+fn dict_of<'py>(
+    py: Python<'py>,
+    entries: impl Iterator<Item = Found<'py>>,
+) -> PyResult<Bound<'py, PyDict>> {
+    let dict = PyDict::new(py);
+    for (key, value) in entries {
+        dict.set_item(key, value)?;
+    }
+    Ok(dict)
 }
 
 impl Group {
@@ -114,12 +120,19 @@ impl Group {
         settings: &Settings,
     ) -> PyResult<()> {
         let entries = &self.entries;
-        let unchanged = raw::all_entries(self.dict.bind(py), entries.len(), |i, key, value| {
+        let mut changed = SmallVec::<[usize; 4]>::new();
+        let only_numbers = raw::all_entries(self.dict.bind(py), entries.len(), |i, key, value| {
             let entry = &entries[i];
             let same = entry.value.as_ptr() == value;
             entry.key.as_ptr() == key
                 && match entry.watched {
                     Watched::Identity => same,
+                    Watched::Number(_) => {
+                        if !same {
+                            changed.push(i);
+                        }
+                        true
+                    }
                     Watched::Never => false,
                     Watched::Ignored => true,
                     Watched::Params => {
@@ -128,22 +141,76 @@ impl Group {
                     }
                 }
         });
-        if unchanged && self.compiled.is_some() {
-            return Ok(());
+        if only_numbers && self.compiled.is_some() {
+            if changed.is_empty() || self.take_numbers(py, &changed)? {
+                return Ok(());
+            }
         }
         self.read_again(py, slots, bound, settings)
     }
 
+    /// Takes the numbers that these entries, and no others, have now: without Python code. False
+    /// if there is more to one of them; then all entries are to be read again.
+    #[inline(never)]
+    fn take_numbers(&mut self, py: Python<'_>, changed: &[usize]) -> PyResult<bool> {
+        let dict = self.dict.bind(py);
+        let mut numbers = SmallVec::<[(Bound<'_, PyAny>, f64); 4]>::new();
+        for &i in changed {
+            let entry = &self.entries[i];
+            let Some(value) = dict.get_item(&entry.key)? else { return Ok(false) };
+            match (entry.watched, plain::number(&value)) {
+                (Watched::Number(bounds), Some(x)) if bounds.admit(x) => numbers.push((value, x)),
+                _ => return Ok(false),
+            }
+        }
+        // Without entries, whatever is taken only in part is read again as a whole.
+        let mut entries = std::mem::take(&mut self.entries);
+        let Some(compiled) = &mut self.compiled else { return Ok(false) };
+        for (&i, (value, x)) in changed.iter().zip(numbers) {
+            let key = entries[i].key.bind(py);
+            if !compiled.set(key.to_str()?, x) {
+                return Ok(false);
+            }
+            let known = value.is_exact_instance_of::<PyFloat>();
+            let float = if known { value.clone() } else { PyFloat::new(py, x).into_any() };
+            compiled.options.bind(py).set_item(key, &float)?;
+            let kept = if immutable(&value) { value } else { float };
+            dict.set_item(key, &kept)?;
+            entries[i].value = kept.unbind();
+        }
+        self.entries = entries;
+        Ok(true)
+    }
+
     /// Refuses a group whose parameters were edited, where they are those in its dict.
     pub(super) fn check_params(&self, py: Python<'_>, slots: &[Slot], bound: bool) -> PyResult<()> {
-        let params = self.dict.bind(py).get_item(pyo3::intern!(py, "params"))?;
-        let params = params.as_ref().and_then(|now| now.cast::<PyList>().ok());
+        self.check_found(&found(self.dict.bind(py))?, slots, bound)
+    }
+
+    fn check_found(&self, found: &[Found<'_>], slots: &[Slot], bound: bool) -> PyResult<()> {
+        let params = found.iter().find(|(key, _)| key == "params");
+        let params = params.and_then(|(_, now)| now.cast::<PyList>().ok());
         if !bound || params.is_some_and(|list| holds(list, &slots[self.slots.clone()])) {
             return Ok(());
         }
         Err(PyValueError::new_err(
             "the \"params\" of a group were changed; use add_param_group, or make a new optimizer",
         ))
+    }
+
+    /// Refuses a type of state that does not go with one of the parameters.
+    pub(super) fn check_state_kind(&self, slots: &[Slot], kind: Option<Kind>) -> PyResult<()> {
+        let Some(kind) = kind else { return Ok(()) };
+        match slots[self.slots.clone()].iter().find(|slot| !slot.may_keep(kind)) {
+            None => Ok(()),
+            Some(slot) => Err(PyValueError::new_err(format!(
+                "state_dtype {:?} does not go with {} of dtype {}: state is float64 beside \
+                 float64, and float16, bfloat16 or float32 beside what is narrower",
+                kind.name(),
+                slot.label,
+                slot.header.format.kind.name()
+            ))),
+        }
     }
 
     #[cold]
@@ -154,110 +221,85 @@ impl Group {
         bound: bool,
         settings: &Settings,
     ) -> PyResult<()> {
-        self.check_params(py, slots, bound)?;
-        let dict = self.dict.bind(py);
-        let known = self.compiled.as_ref().map(|compiled| compiled.options.bind(py).clone());
-        let changed = known.as_ref().map_or(Ok(None), |known| changed(dict, known))?;
+        let found = found(self.dict.bind(py))?;
+        self.check_found(&found, slots, bound)?;
+        let same_keys = found.len() == self.entries.len()
+            && self.entries.iter().zip(&found).all(|(entry, (key, _))| entry.key.is(key));
+        let before = self.compiled.as_ref().filter(|_| same_keys);
+        let (known, changed) = match before {
+            Some(compiled) => {
+                let known = compiled.options.bind(py).clone();
+                let changed = self.changed(&found, &known)?;
+                (known, changed)
+            }
+            None => (PyDict::new(py), dict_of(py, found.iter().cloned())?),
+        };
         // Kept when nothing of it is refused: the entries and what follows from them go together.
-        let new = match (changed, known) {
-            (Some(changed), _) if changed.is_empty() => None,
-            (Some(changed), Some(known)) => Some(compile(settings, &changed, &known)?),
-            _ => Some(compile(settings, dict, &PyDict::new(py))?),
+        let new = if before.is_some() && changed.is_empty() {
+            None
+        } else {
+            Some(Compiled::new(settings, &changed, &known, self.compiled.as_ref())?)
         };
         let compiled = new.as_ref().map_or_else(|| self.compiled(), Ok)?;
-        let slots = &slots[self.slots.clone()];
-        if let Some(kind) = compiled.state_kind
-            && let Some(slot) = slots.iter().find(|slot| !slot.may_keep(kind))
-        {
-            return Err(PyValueError::new_err(format!(
-                "state_dtype {:?} does not go with {} of dtype {}: state is float64 beside \
-                 float64, and float16, bfloat16 or float32 beside what is narrower",
-                kind.name(),
-                slot.label,
-                slot.header.format.kind.name()
-            )));
-        }
-        let options = compiled.options.bind(py);
-        let watch = |key: &Bound<'_, PyAny>, value: &Bound<'_, PyAny>| -> PyResult<Watched> {
-            Ok(match () {
-                () if options.contains(key)? && immutable(value) => Watched::Identity,
-                () if options.contains(key)? => Watched::Never,
-                () if key.eq("params")? => Watched::Params,
-                () => Watched::Ignored,
-            })
-        };
-        let entries = dict.iter().map(|(key, value)| {
-            let watched = watch(&key, &value)?;
+        self.check_state_kind(slots, compiled.state_kind)?;
+        let options = compiled.options.bind(py).clone();
+        let entries = found.into_iter().map(|(key, value)| {
+            let normal = options.get_item(&key)?;
+            let value = self.kept(&key, value, normal.as_ref())?;
+            let watched = match (normal, settings.bounds(key.to_str()?)) {
+                (Some(_), _) if !immutable(&value) => Watched::Never,
+                (Some(_), Some(bounds)) => Watched::Number(bounds),
+                (Some(_), None) => Watched::Identity,
+                (None, _) if key == "params" => Watched::Params,
+                (None, _) => Watched::Ignored,
+            };
             Ok(Entry { key: key.unbind(), value: value.unbind(), watched })
         });
         self.entries = entries.collect::<PyResult<_>>()?;
         self.compiled = new.or(self.compiled.take());
         Ok(())
     }
-}
 
-/// The options whose value is another than the known one; None if one is missing.
-fn changed<'py>(
-    dict: &Bound<'py, PyDict>,
-    known: &Bound<'py, PyDict>,
-) -> PyResult<Option<Bound<'py, PyDict>>> {
-    let changed = PyDict::new(dict.py());
-    for (name, old) in known {
-        let Some(new) = dict.get_item(&name)? else { return Ok(None) };
-        // Only an equal float is known to be equal without asking Python.
-        let same = new.is(&old) && immutable(&new)
-            || match (new.cast_exact::<PyFloat>(), old.cast_exact::<PyFloat>()) {
+    /// The options among the entries whose value is another than the known one.
+    fn changed<'py>(
+        &self,
+        found: &[Found<'py>],
+        known: &Bound<'py, PyDict>,
+    ) -> PyResult<Bound<'py, PyDict>> {
+        let mut changed = vec![];
+        for ((key, new), entry) in found.iter().zip(&self.entries) {
+            let Some(old) = known.get_item(key)? else { continue };
+            let same = (new.is(&entry.value) || new.is(&old)) && immutable(new);
+            // Only an equal float is known to be equal without asking Python.
+            let equal = match (new.cast_exact::<PyFloat>(), old.cast_exact::<PyFloat>()) {
                 (Ok(new), Ok(old)) => new.value().to_bits() == old.value().to_bits(),
                 _ => false,
             };
-        if !same {
-            changed.set_item(name, new)?;
+            if !same && !equal {
+                changed.push((key.clone(), new.clone()));
+            }
         }
+        dict_of(known.py(), changed.into_iter())
     }
-    Ok(Some(changed))
-}
 
-fn compile(
-    settings: &Settings,
-    changed: &Bound<'_, PyDict>,
-    known: &Bound<'_, PyDict>,
-) -> PyResult<Compiled> {
-    static IDS: AtomicU64 = AtomicU64::new(0);
-    let normal =
-        calling::call(settings.read.bind(changed.py()), (changed, known))?.cast_into::<PyDict>()?;
-    let options = read_options(&normal)?;
-    let prelude = PreludeOptions::read(&options).map_err(internal)?;
-    let (method, kernel) = engine::compile(&settings.rule, &options).map_err(internal)?;
-    let (_, traced) = rules::method(&settings.rule, &options, TraceKernel).map_err(internal)?;
-    let state_kind = options.word("state_dtype").ok().and_then(Kind::named);
-    Ok(Compiled {
-        state_kind,
-        id: IDS.fetch_add(1, Ordering::Relaxed),
-        states: method.states(),
-        method,
-        kernel,
-        prelude,
-        options: normal.unbind(),
-        traced,
-    })
-}
-
-/// Normalised options as rules read them; what is None is left out.
-pub(super) fn read_options(normal: &Bound<'_, PyDict>) -> PyResult<Options> {
-    let given = normal.iter().filter(|(_, value)| !value.is_none());
-    let options = given.map(|(name, value)| Ok((name.extract()?, option(&value)?)));
-    Ok(options.collect::<PyResult<Vec<(String, Value)>>>()?.into_iter().collect())
-}
-
-fn option(value: &Bound<'_, PyAny>) -> PyResult<Value> {
-    if let Ok(flag) = value.cast_exact::<PyBool>() {
-        Ok(Value::Flag(flag.is_true()))
-    } else if let Ok(word) = value.cast::<PyString>() {
-        Ok(Value::Word(word.extract()?))
-    } else if value.is_instance_of::<PyTuple>() {
-        let (first, second) = value.extract()?;
-        Ok(Value::Pair(first, second))
-    } else {
-        Ok(Value::Number(value.extract()?))
+    /// What stays in the dict for an option's value: NumPy's scalars, 0-d arrays and names of
+    /// types give way to the plain value, which costs nothing at later steps; a list stays, since
+    /// its owner may change it in place.
+    fn kept<'py>(
+        &self,
+        key: &Bound<'py, PyString>,
+        value: Bound<'py, PyAny>,
+        normal: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let Some(normal) = normal.filter(|_| !immutable(&value)) else { return Ok(value) };
+        if normal.is_instance_of::<PyTuple>() && !value.is_exact_instance_of::<PyTuple>() {
+            return Ok(value);
+        }
+        let dict = self.dict.bind(value.py());
+        // Somebody's code may have run since, and may have set the option anew.
+        if dict.get_item(key)?.is_some_and(|now| now.is(&value)) {
+            dict.set_item(key, normal)?;
+        }
+        Ok(normal.clone())
     }
 }

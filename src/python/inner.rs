@@ -7,7 +7,6 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyString};
 
-use super::array::Place;
 use super::container::{Container, Parts};
 use super::cuda::Cuda;
 use super::gradients::Arrays;
@@ -114,14 +113,6 @@ impl Inner {
         let container = container.and_then(|(object, entries)| {
             Container::new((object, entries, known), names.as_deref())
         });
-        if self.settings.reference.is_some()
-            && let Some(slot) = slots.iter().find(|slot| slot.header.place != Place::Host)
-        {
-            return Err(PyValueError::new_err(format!(
-                "{} is {}; backend=\"reference\" takes NumPy arrays alone",
-                slot.label, slot.header.place
-            )));
-        }
         // Room for all of it first: once the group is in the list nothing can fail.
         self.slots.try_reserve(slots.len()).map_err(OutOfMemory::from)?;
         self.groups.try_reserve(1).map_err(OutOfMemory::from)?;
@@ -133,8 +124,11 @@ impl Inner {
                 .map_err(OutOfMemory::from)?;
         }
         self.slots.extend(slots);
+        let reference = self.settings.reference.is_some();
+        let refused = if reference { self.check_reference(known) } else { Ok(()) };
         let mut group = Group::new(group, known..self.slots.len());
-        let added = overlap::check_added(&self.slots, known)
+        let added = refused
+            .and_then(|()| overlap::check_added(&self.slots, known))
             .and_then(|()| group.refresh(py, &self.slots, !self.unbound, &self.settings))
             .and_then(|()| match self.unbound {
                 true => Ok(()),

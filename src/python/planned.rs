@@ -4,8 +4,9 @@
 use pyo3::prelude::*;
 
 use super::array::Array;
+use super::compiled::Compiled;
 use super::gradients::Arrays;
-use super::group::{Compiled, Group};
+use super::group::Group;
 use super::inner::{Inner, Outcome};
 use super::norm::Norm;
 use super::scaling::Scaling;

@@ -1,9 +1,14 @@
-//! What an optimizer is made with and keeps.
+//! What an optimizer is made with, and what of it can be set between steps.
+
+use std::collections::HashMap;
 
 use pyo3::exceptions::PyValueError;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
-use pyo3::types::PyList;
+use pyo3::types::{PyList, PyTuple};
+
+use super::array::Place;
+use super::inner::Inner;
 
 #[derive(Clone, Copy, PartialEq)]
 pub(super) enum NonFinite {
@@ -25,15 +30,73 @@ impl NonFinite {
     }
 }
 
+/// The least and the greatest number that an option may be.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) struct Bounds(f64, f64);
+
+impl Bounds {
+    pub(super) fn admit(&self, value: f64) -> bool {
+        self.0 <= value && value <= self.1
+    }
+}
+
+/// What an optimizer is made with.
+pub(super) struct Settings {
+    pub(super) rule: String,
+    /// Checks options in Python: `read(changed, known)`.
+    pub(super) read: Py<PyAny>,
+    /// Of the options that are numbers and need no Python as long as they lie within.
+    bounds: HashMap<String, Bounds>,
+    /// The optimizer's `param_groups`.
+    pub(super) param_groups: Py<PyList>,
+    pub(super) nonfinite_error: Py<PyAny>,
+    /// The named tuple that the rest comes from, as Python reads it.
+    chosen: Py<PyTuple>,
+    pub(super) nonfinite: NonFinite,
+    /// Makes state arrays in place of NumPy and CuPy.
+    pub(super) state_factory: Option<Py<PyAny>>,
+    /// The module of the NumPy reference, where it is to run in place of the engine.
+    pub(super) reference: Option<Py<PyAny>>,
+}
+
 impl Settings {
+    pub(super) fn new(
+        rule: String,
+        read: Py<PyAny>,
+        bounds: HashMap<String, (f64, f64)>,
+        param_groups: Py<PyList>,
+        nonfinite_error: Py<PyAny>,
+        chosen: &Bound<'_, PyTuple>,
+    ) -> PyResult<Self> {
+        let bounds = bounds.into_iter().map(|(name, (low, high))| (name, Bounds(low, high)));
+        let (nonfinite, _, reference, state_factory) = parts(chosen)?;
+        Ok(Settings {
+            rule,
+            read,
+            bounds: bounds.collect(),
+            param_groups,
+            nonfinite_error,
+            chosen: chosen.clone().unbind(),
+            nonfinite,
+            state_factory,
+            reference,
+        })
+    }
+
+    pub(super) fn bounds(&self, name: &str) -> Option<Bounds> {
+        self.bounds.get(name).copied()
+    }
+
     pub(super) fn clone_ref(&self, py: Python<'_>) -> Self {
         let cloned = |object: &Option<Py<PyAny>>| object.as_ref().map(|o| o.clone_ref(py));
         Settings {
             rule: self.rule.clone(),
             read: self.read.clone_ref(py),
+            bounds: self.bounds.clone(),
             param_groups: self.param_groups.clone_ref(py),
-            nonfinite: self.nonfinite,
             nonfinite_error: self.nonfinite_error.clone_ref(py),
+            chosen: self.chosen.clone_ref(py),
+            nonfinite: self.nonfinite,
             state_factory: cloned(&self.state_factory),
             reference: cloned(&self.reference),
         }
@@ -43,22 +106,52 @@ impl Settings {
         visit.call(&self.read)?;
         visit.call(&self.param_groups)?;
         visit.call(&self.nonfinite_error)?;
+        visit.call(&self.chosen)?;
         self.state_factory.iter().try_for_each(|factory| visit.call(factory))?;
         self.reference.iter().try_for_each(|module| visit.call(module))
     }
+
+    pub(super) fn chosen(&self) -> &Py<PyTuple> {
+        &self.chosen
+    }
 }
 
-/// What an optimizer is made with.
-pub(super) struct Settings {
-    pub(super) rule: String,
-    /// Checks options in Python: `read(changed, known)`.
-    pub(super) read: Py<PyAny>,
-    /// The optimizer's `param_groups`.
-    pub(super) param_groups: Py<PyList>,
-    pub(super) nonfinite: NonFinite,
-    pub(super) nonfinite_error: Py<PyAny>,
-    /// Makes state arrays in place of NumPy and CuPy.
-    pub(super) state_factory: Option<Py<PyAny>>,
-    /// The module of the NumPy reference, where it is to run in place of the engine.
-    pub(super) reference: Option<Py<PyAny>>,
+type Parts = (NonFinite, Option<String>, Option<Py<PyAny>>, Option<Py<PyAny>>);
+
+/// The parts of Python's `Settings`.
+fn parts(chosen: &Bound<'_, PyTuple>) -> PyResult<Parts> {
+    let (nonfinite, backend, reference, factory): (String, _, _, _) = chosen.extract()?;
+    Ok((NonFinite::named(&nonfinite)?, backend, reference, factory))
+}
+
+impl Inner {
+    /// Goes by other settings from the next step on, or by none of them. Returns the old ones,
+    /// whose end may run Python code.
+    pub(super) fn choose(&mut self, chosen: &Bound<'_, PyTuple>) -> PyResult<impl Sized + use<>> {
+        let (nonfinite, _, reference, state_factory) = parts(chosen)?;
+        if reference.is_some() {
+            self.check_reference(0)?;
+        }
+        let settings = &mut self.settings;
+        settings.nonfinite = nonfinite;
+        let before = (
+            std::mem::replace(&mut settings.chosen, chosen.clone().unbind()),
+            std::mem::replace(&mut settings.reference, reference),
+            std::mem::replace(&mut settings.state_factory, state_factory),
+        );
+        self.forget_memory();
+        Ok(before)
+    }
+
+    /// Refuses parameters, from number `first` on, that the reference cannot take.
+    pub(super) fn check_reference(&self, first: usize) -> PyResult<()> {
+        let mut slots = self.slots.iter().skip(first);
+        match slots.find(|slot| slot.header.place != Place::Host) {
+            None => Ok(()),
+            Some(slot) => Err(PyValueError::new_err(format!(
+                "{} is {}; backend=\"reference\" takes NumPy arrays alone",
+                slot.label, slot.header.place
+            ))),
+        }
+    }
 }

@@ -7,7 +7,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use super::array::{Array, Header, Held, Place, shape_text};
-use super::group::Compiled;
+use super::compiled::Compiled;
 use super::owner::{Owner, owner};
 use super::state::{self, StateArray};
 use crate::engine::{Kinds, OutOfMemory, Precision, Prepared};

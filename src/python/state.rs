@@ -7,8 +7,9 @@ use pyo3::types::PyString;
 
 use super::array::{Array, Header, Held, Place, shape_text};
 use super::calling;
+use super::compiled::Compiled;
 use super::cuda::backend;
-use super::group::{Compiled, Group};
+use super::group::Group;
 use super::settings::Settings;
 use super::slot::Slot;
 use crate::engine;

@@ -5,8 +5,9 @@ use pyo3::prelude::*;
 use smallvec::SmallVec;
 
 use super::array::{Array, Header, Place, shape_text};
+use super::compiled::Compiled;
 use super::gradients::Arrays;
-use super::group::{Compiled, Group};
+use super::group::Group;
 use super::memory;
 use super::planned::Blocks;
 use super::slot::Slot;

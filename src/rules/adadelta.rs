@@ -2,7 +2,9 @@
 //!
 //! `r = rho*r + c*(g*g);  d = (sqrt(a+eps)/sqrt(r+eps))*g;  a = rho*a + c*(d*d);  p = p - lr*d`
 
-use super::{Clock, Method, OptionError, Options, Rule, ScalarBlock, State, Visitor, scalars};
+use super::{
+    Clock, Method, OptionError, Options, Rule, ScalarBlock, State, Visitor, scalars, settable,
+};
 use crate::number::Real;
 
 scalars!(AdadeltaScalars { lr, rho, one_minus_rho, eps });
@@ -40,6 +42,8 @@ impl Method for Adadelta {
     fn states(&self) -> Vec<State> {
         ["square_avg", "acc_delta"].map(|name| State { name, initial: 0.0 }).to_vec()
     }
+
+    settable!("lr" => lr, "rho" => rho, "eps" => eps);
 
     fn scalars(&self, _clock: Clock) -> ScalarBlock {
         AdadeltaScalars { lr: self.lr, rho: self.rho, one_minus_rho: 1.0 - self.rho, eps: self.eps }

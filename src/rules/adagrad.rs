@@ -2,7 +2,9 @@
 //!
 //! `s = s + g*g;  p = p - (lr_t*g)/(sqrt(s) + eps)` with `lr_t = lr/(1 + (t-1)*lr_decay)`
 
-use super::{Clock, Method, OptionError, Options, Rule, ScalarBlock, State, Visitor, scalars};
+use super::{
+    Clock, Method, OptionError, Options, Rule, ScalarBlock, State, Visitor, scalars, settable,
+};
 use crate::number::Real;
 
 scalars!(AdagradScalars { lr, eps });
@@ -43,6 +45,8 @@ impl Method for Adagrad {
     fn states(&self) -> Vec<State> {
         vec![State { name: "sum", initial: self.initial }]
     }
+
+    settable!("lr" => lr, "lr_decay" => lr_decay, "eps" => eps, "initial_accumulator_value" => initial);
 
     fn scalars(&self, clock: Clock) -> ScalarBlock {
         let lr = self.lr / (1.0 + (clock.t - 1) as f64 * self.lr_decay);

@@ -3,7 +3,9 @@
 //!
 //! `m = b1*m + c1*g;  v = b2*v + c2*(g*g);  p = p - (step*m)/(sqrt(v)*scale + eps)`
 
-use super::{Clock, Method, OptionError, Options, Rule, ScalarBlock, State, Visitor, scalars};
+use super::{
+    Clock, Method, OptionError, Options, Rule, ScalarBlock, State, Visitor, scalars, settable,
+};
 use crate::number::{Powers, Real};
 
 scalars!(AdamScalars { beta1, one_minus_beta1, beta2, one_minus_beta2, step_size, scale, eps });
@@ -80,6 +82,8 @@ impl Method for Adam {
         }
         names.into_iter().map(|name| State { name, initial: 0.0 }).collect()
     }
+
+    settable!("lr" => lr, "eps" => eps);
 
     fn scalars(&self, clock: Clock) -> ScalarBlock {
         let (beta1, beta2) = self.betas;

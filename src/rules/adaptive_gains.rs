@@ -5,7 +5,9 @@
 //! `gain = clamp(gain + beta or gain*(1-beta));  p = p - lr*(gain*g)`, or with momentum
 //! `v = mu*v - lr*(gain*g);  p = p + v`
 
-use super::{Clock, Method, OptionError, Options, Rule, ScalarBlock, State, Visitor, scalars};
+use super::{
+    Clock, Method, OptionError, Options, Rule, ScalarBlock, State, Visitor, scalars, settable,
+};
 use crate::number::Real;
 
 scalars!(GainScalars { lr, beta, one_minus_beta, min_gain, max_gain, momentum });
@@ -105,6 +107,8 @@ impl Method for AdaptiveGains {
         }
         states
     }
+
+    settable!("lr" => lr, "beta" => beta, "min_gain" => min_gain, "max_gain" => max_gain; "momentum" => momentum);
 
     fn scalars(&self, _clock: Clock) -> ScalarBlock {
         GainScalars {

@@ -60,6 +60,38 @@ pub trait Visitor {
     fn visit<const N: usize, U: Rule<N>>(self) -> Self::Output;
 }
 
+impl<A: Visitor, B: Visitor> Visitor for (A, B) {
+    type Output = (A::Output, B::Output);
+
+    fn visit<const N: usize, U: Rule<N>>(self) -> Self::Output {
+        (self.0.visit::<N, U>(), self.1.visit::<N, U>())
+    }
+}
+
+/// Takes `value` for an option whose being zero or not chooses the formula; false if that changes.
+fn set_factor(option: &mut f64, value: f64) -> bool {
+    let same = (*option == 0.0) == (value == 0.0);
+    if same {
+        *option = value;
+    }
+    same
+}
+
+/// `Method::set` for options that only scalars follow from, and for those that `set_factor` takes.
+macro_rules! settable {
+    ($($name:literal => $field:ident),+ $(; $($factor:literal => $choosing:ident),+)?) => {
+        fn set(&mut self, name: &str, value: f64) -> bool {
+            match name {
+                $($name => self.$field = value,)+
+                $($($factor => return crate::rules::set_factor(&mut self.$choosing, value),)+)?
+                _ => return false,
+            }
+            true
+        }
+    };
+}
+pub(crate) use settable;
+
 /// One group's options as a rule understands them.
 pub trait Method: Send + Sync {
     fn read(options: &Options) -> Result<Self, OptionError>
@@ -67,6 +99,9 @@ pub trait Method: Send + Sync {
         Self: Sized;
     /// The state arrays that the options need, in the rule's order.
     fn states(&self) -> Vec<State>;
+    /// Takes another number for one option. False, with nothing changed, where more follows from
+    /// it than scalars and the states' initial values: then all options are read anew.
+    fn set(&mut self, name: &str, value: f64) -> bool;
     /// The scalars of a step, computed in float64; the engine rounds each once.
     fn scalars(&self, clock: Clock) -> ScalarBlock;
     fn formula<V: Visitor>(&self, visitor: V) -> V::Output

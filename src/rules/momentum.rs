@@ -3,7 +3,9 @@
 //!
 //! `v = mu*v - lr*g;  p = p + v, or p + (mu*v - lr*g) with Nesterov and the new v`
 
-use super::{Clock, Method, OptionError, Options, Rule, ScalarBlock, State, Visitor, scalars};
+use super::{
+    Clock, Method, OptionError, Options, Rule, ScalarBlock, State, Visitor, scalars, settable,
+};
 use crate::number::Real;
 
 scalars!(MomentumScalars { lr, momentum });
@@ -40,6 +42,8 @@ impl Method for Momentum {
     fn states(&self) -> Vec<State> {
         vec![State { name: "velocity", initial: 0.0 }]
     }
+
+    settable!("lr" => lr, "momentum" => momentum);
 
     fn scalars(&self, _clock: Clock) -> ScalarBlock {
         MomentumScalars { lr: self.lr, momentum: self.momentum }.block()

@@ -1,6 +1,6 @@
 //! What comes before and after every rule: scaling, maximize, weight decay, flushing.
 
-use super::{OptionError, Options};
+use super::{OptionError, Options, set_factor};
 use crate::number::Real;
 
 /// The options that every rule shares.
@@ -41,6 +41,16 @@ impl PreludeOptions {
     /// Whether weight decay is added to the gradient.
     pub fn coupled_decay(&self) -> bool {
         self.weight_decay != 0.0 && !self.decoupled
+    }
+
+    /// As `Method::set`.
+    pub fn set_lr(&mut self, value: f64) {
+        self.lr = value;
+    }
+
+    /// As `Method::set`.
+    pub fn set_weight_decay(&mut self, value: f64) -> bool {
+        set_factor(&mut self.weight_decay, value)
     }
 
     /// The scalars, given the compute type's smallest normal number.

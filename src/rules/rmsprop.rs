@@ -4,7 +4,9 @@
 //! `r = alpha*r + c*(g*g);  p = p - (lr*g)/(sqrt(r) + eps)`; centered, the root is of
 //! `r - a*a` with `a = alpha*a + c*g`; with momentum `b = mu*b + g/(..);  p = p - lr*b`
 
-use super::{Clock, Method, OptionError, Options, Rule, ScalarBlock, State, Visitor, scalars};
+use super::{
+    Clock, Method, OptionError, Options, Rule, ScalarBlock, State, Visitor, scalars, settable,
+};
 use crate::number::Real;
 
 scalars!(RmsScalars { lr, alpha, one_minus_alpha, eps, momentum });
@@ -126,6 +128,8 @@ impl Method for RmsProp {
         }
         states
     }
+
+    settable!("lr" => lr, "alpha" => alpha, "eps" => eps, "initial_accumulator_value" => initial; "momentum" => momentum);
 
     fn scalars(&self, _clock: Clock) -> ScalarBlock {
         RmsScalars {

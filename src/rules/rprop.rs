@@ -3,7 +3,9 @@
 //!
 //! `g*prev > 0: step*eta_plus;  < 0: step*eta_minus and g = 0;  clamp;  p = p - sign(g)*step`
 
-use super::{Clock, Method, OptionError, Options, Rule, ScalarBlock, State, Visitor, scalars};
+use super::{
+    Clock, Method, OptionError, Options, Rule, ScalarBlock, State, Visitor, scalars, settable,
+};
 use crate::number::Real;
 
 scalars!(RpropScalars { eta_minus, eta_plus, min_step, max_step });
@@ -43,6 +45,8 @@ impl Method for Rprop {
     fn states(&self) -> Vec<State> {
         vec![State { name: "prev", initial: 0.0 }, State { name: "step_size", initial: self.lr }]
     }
+
+    settable!("lr" => lr);
 
     fn scalars(&self, _clock: Clock) -> ScalarBlock {
         let ((eta_minus, eta_plus), (min_step, max_step)) = (self.etas, self.step_sizes);

@@ -3,7 +3,9 @@
 //!
 //! `buf = mu*buf + (1-damp)*g;  d = buf, or g + mu*buf with Nesterov;  p = p - lr*d`
 
-use super::{Clock, Method, OptionError, Options, Rule, ScalarBlock, State, Visitor, scalars};
+use super::{
+    Clock, Method, OptionError, Options, Rule, ScalarBlock, State, Visitor, scalars, settable,
+};
 use crate::number::Real;
 
 scalars!(SgdScalars { lr, momentum, carry, one_minus_dampening });
@@ -58,6 +60,8 @@ impl Method for Sgd {
         let buffer = State { name: "momentum_buffer", initial: -0.0 };
         if self.momentum == 0.0 { vec![] } else { vec![buffer] }
     }
+
+    settable!("lr" => lr, "dampening" => dampening; "momentum" => momentum);
 
     fn scalars(&self, clock: Clock) -> ScalarBlock {
         let Sgd { lr, momentum, dampening, .. } = *self;

@@ -43,6 +43,8 @@ EDITS = (
     "other params",
     "fewer params",
     "reorder",
+    "tidy",
+    "tidy",
     "in place",
 )
 MANGLES = ("replace", "remove", "add", "shape", "dtype", "negative", "twice", "reversed")
@@ -52,13 +54,14 @@ CALLS = {
     "again": 15,
     "update": 12,
     "option": 6,
+    "set": 4,
     "make": 7,
     "array": 5,
     "alias": 1,
     "touch": 3,
     "touch_state": 2,
-    "edit": 1,
-    "add": 3,
+    "edit": 1.5,
+    "add": 4,
     "load": 4,
     "copied": 2,
     "rebind": 2,
@@ -189,10 +192,17 @@ class Caller(Chooser):
                 "option",
                 slot,
                 random.randrange(3),
-                random.choice(("extra", 3, "params")),
+                random.choice(("extra", "_extra", "name", 3, "params")),
                 random.choice(WRONG),
             )
         return ("option", slot, random.randrange(3), name, self.value(name))
+
+    def set(self, world: World, slot: int) -> tuple[Any, ...]:
+        if self.maybe(0.02):
+            return ("set", slot, self.random.choice(("learning_rate", "state", "x")), 0.1)
+        names = (*type(world.optimizers[slot]).CHECKS, "lr", "lr", "nonfinite")
+        name = self.random.choice(names)
+        return ("set", slot, name, self.value(name))
 
     def edit(self, world: World, slot: int) -> tuple[Any, ...]:
         return ("edit", slot, self.random.randrange(3), self.random.choice(EDITS))
@@ -257,7 +267,7 @@ class Caller(Chooser):
         return ("tick", slot)
 
     def sneaked(self, world: World, slot: int) -> tuple[Any, ...]:
-        calls = (self.touch, self.option, self.edit, self.step, self.load)
+        calls = (self.touch, self.option, self.set, self.edit, self.step, self.load)
         return self.random.choice(calls)(world, slot)
 
     # The rest.

@@ -18,7 +18,9 @@ from fuzzing.things import VIEWS, At, Many, Sneaky, StateOf
 
 ARRAYS, OPTIMIZERS = 6, 2
 #: What the public API may raise; NonFiniteError is a ValueError.
-DOCUMENTED = (ValueError, TypeError, Mine)
+DOCUMENTED = (ValueError, TypeError, AttributeError, Mine)
+#: What may stand in a group.
+GROUP = {"params", "param_names", "initial_lr", *(name for cls in CLASSES for name in cls.CHECKS)}
 BY_NAME = {cls.__name__: cls for cls in CLASSES}
 CLIPS = {name: getattr(clip, name) for name in clip.__all__}
 SCHEDULES = {
@@ -198,6 +200,10 @@ class World:
         if groups:
             groups[group % len(groups)][name] = self.build(value)
 
+    def set(self, slot: int, name: str, value: Any) -> None:
+        """Through a property: in all groups, or in none."""
+        setattr(self.optimizers[slot], name, self.build(value))
+
     def edit(self, slot: int, group: int, how: str) -> None:
         """Do to the groups what must be done by `add_param_group`, or undo an option."""
         groups = self.optimizers[slot].param_groups
@@ -219,6 +225,9 @@ class World:
                 chosen["params"] = [np.ones(3)]
             case "fewer params":
                 chosen["params"] = list(chosen.get("params", ()))[:-1]
+            case "tidy":
+                for key in [key for key in chosen if key not in GROUP]:
+                    del chosen[key]
             case "reorder":
                 first = next(iter(chosen), None)
                 if first is not None:
@@ -297,6 +306,7 @@ class World:
             [sorted(entry) for entry in opt.state.values()],
             opt.skipped_steps,
             len(opt.param_groups),
+            opt.nonfinite,
         )
 
     # What is compared.
@@ -318,15 +328,25 @@ class World:
         return held
 
     def options(self) -> list[Any]:
-        """The groups by identity: a call that is refused leaves the very same objects."""
+        """What a call that is refused leaves as it was: options by value, the rest by identity.
+
+        NumPy's numbers give way to plain ones when they are read.
+        """
         return [
             [
-                (id(group), [(key, id(value)) for key, value in group.items()])
+                (id(group), [(key, _option(opt, key, value)) for key, value in group.items()])
                 for group in opt.param_groups
             ]
             for opt in self.optimizers
             if opt is not None
         ]
+
+
+def _option(opt: fs.Optimizer, key: Any, value: Any) -> object:
+    try:
+        return repr(opt.CHECKS[key](key, value))
+    except (KeyError, *DOCUMENTED):
+        return id(value)
 
 
 def _plain(outcome: Any) -> Any:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ferrostep.state_dict import SCHEDULED, check_layout, whole
+from ferrostep.groups import SCHEDULED
+from ferrostep.state_dict import check_layout, whole
 
 if TYPE_CHECKING:
     from ferrostep.optimizer import Optimizer
@@ -114,7 +115,7 @@ def _group(i: int, group: Mapping[str, Any]) -> dict[str, Any]:
     if len(kinds) != 1:
         raise ValueError(f"group {i} is of a class that torch does not have: {sorted(group)}")
     own, others = CLASSES[kinds[0]]
-    taken = SHARED | SCHEDULED | own | others | {"params", "param_names"}
+    taken = SHARED | SCHEDULED | own | others | {"params", "param_names", "name"}
     for name, value in group.items():
         if name not in taken and (name not in OURS or value != OURS[name]):
             raise ValueError(

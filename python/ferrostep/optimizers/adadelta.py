@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Unpack
+from typing import Any, Unpack
 
 from ferrostep.optimizer import Optimizer
-from ferrostep.options import Check, CommonOptions, non_negative, number
+from ferrostep.option import Option
+from ferrostep.options import CommonOptions, non_negative, number
 
 
 class Adadelta(Optimizer):
@@ -68,11 +69,9 @@ class Adadelta(Optimizer):
     """
 
     RULE = "Adadelta"
-    OPTIONS: ClassVar[dict[str, Check]] = {
-        "lr": non_negative,
-        "rho": number(0, 1, upper_open=False),
-        "eps": non_negative,
-    }
+    lr = Option(non_negative)
+    rho = Option(number(0, 1, upper_open=False))
+    eps = Option(non_negative)
     STATE = ("square_avg", "acc_delta")
 
     def __init__(

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Unpack
+from typing import Any, Unpack
 
 from ferrostep.optimizer import Optimizer
-from ferrostep.options import Check, CommonOptions, flag, non_negative
+from ferrostep.option import Option
+from ferrostep.options import CommonOptions, flag, non_negative
 
 
 class Adagrad(Optimizer):
@@ -68,13 +69,11 @@ class Adagrad(Optimizer):
     """
 
     RULE = "Adagrad"
-    OPTIONS: ClassVar[dict[str, Check]] = {
-        "lr": non_negative,
-        "lr_decay": non_negative,
-        "eps": non_negative,
-        "initial_accumulator_value": non_negative,
-        "eps_inside_sqrt": flag,
-    }
+    lr = Option(non_negative)
+    lr_decay = Option(non_negative)
+    eps = Option(non_negative)
+    initial_accumulator_value = Option(non_negative)
+    eps_inside_sqrt = Option(flag)
     STATE = ("sum",)
 
     def __init__(

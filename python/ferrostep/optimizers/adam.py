@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Unpack
+from typing import Any, Unpack
 
 from ferrostep.optimizer import Optimizer
-from ferrostep.options import Check, CommonOptions, betas, flag, non_negative
+from ferrostep.option import Option
+from ferrostep.options import CommonOptions, decay_rates, flag, non_negative
 
 
 class Adam(Optimizer):
@@ -78,14 +79,12 @@ class Adam(Optimizer):
     """
 
     RULE = "Adam"
-    OPTIONS: ClassVar[dict[str, Check]] = {
-        "lr": non_negative,
-        "betas": betas,
-        "eps": non_negative,
-        "amsgrad": flag,
-        "bias_correction": flag,
-        "epsilon_hat": flag,
-    }
+    lr = Option(non_negative)
+    betas = Option(decay_rates)
+    eps = Option(non_negative)
+    amsgrad = Option(flag)
+    bias_correction = Option(flag)
+    epsilon_hat = Option(flag)
     STATE = ("exp_avg", "exp_avg_sq")
     OPTIONAL_STATE = ("max_exp_avg_sq",)
 

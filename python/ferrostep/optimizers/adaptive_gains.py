@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Unpack
+from typing import Any, Unpack
 
 from ferrostep.optimizer import Optimizer
-from ferrostep.options import Check, CommonOptions, choice, non_negative, number
+from ferrostep.option import Option, reads
+from ferrostep.options import CommonOptions, choice, non_negative, number
 
 
 class AdaptiveGains(Optimizer):
@@ -80,14 +81,12 @@ class AdaptiveGains(Optimizer):
     """
 
     RULE = "AdaptiveGains"
-    OPTIONS: ClassVar[dict[str, Check]] = {
-        "lr": non_negative,
-        "beta": number(0, 1),
-        "min_gain": non_negative,
-        "max_gain": number(0, upper_open=False),
-        "momentum": non_negative,
-        "compare": choice("gradient", "velocity"),
-    }
+    lr = Option(non_negative)
+    beta = Option(number(0, 1))
+    min_gain = Option(non_negative)
+    max_gain = Option(number(0, upper_open=False))
+    momentum = Option(non_negative)
+    compare = Option(choice("gradient", "velocity"))
     STATE = ("gain",)
     OPTIONAL_STATE = ("prev", "velocity")
 
@@ -114,6 +113,7 @@ class AdaptiveGains(Optimizer):
         super().__init__(params, options, common)
 
     @classmethod
+    @reads("min_gain", "max_gain", "compare", "momentum")
     def check(cls, options: dict[str, Any]) -> None:
         if options["min_gain"] > options["max_gain"]:
             raise ValueError(

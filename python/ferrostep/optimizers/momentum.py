@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Unpack
+from typing import Any, Unpack
 
 from ferrostep.optimizer import Optimizer
-from ferrostep.options import Check, CommonOptions, flag, non_negative
+from ferrostep.option import Option
+from ferrostep.options import CommonOptions, flag, non_negative
 
 
 class Momentum(Optimizer):
@@ -67,11 +68,9 @@ class Momentum(Optimizer):
     """
 
     RULE = "Momentum"
-    OPTIONS: ClassVar[dict[str, Check]] = {
-        "lr": non_negative,
-        "momentum": non_negative,
-        "nesterov": flag,
-    }
+    lr = Option(non_negative)
+    momentum = Option(non_negative)
+    nesterov = Option(flag)
     STATE = ("velocity",)
 
     def __init__(

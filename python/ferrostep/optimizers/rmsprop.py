@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Unpack
+from typing import Any, Unpack
 
 from ferrostep.optimizer import Optimizer
-from ferrostep.options import Check, CommonOptions, flag, non_negative, number
+from ferrostep.option import Option
+from ferrostep.options import CommonOptions, flag, non_negative, number
 
 
 class RMSprop(Optimizer):
@@ -80,15 +81,13 @@ class RMSprop(Optimizer):
     """
 
     RULE = "RMSprop"
-    OPTIONS: ClassVar[dict[str, Check]] = {
-        "lr": non_negative,
-        "alpha": number(0, 1, upper_open=False),
-        "eps": non_negative,
-        "momentum": non_negative,
-        "centered": flag,
-        "eps_inside_sqrt": flag,
-        "initial_accumulator_value": non_negative,
-    }
+    lr = Option(non_negative)
+    alpha = Option(number(0, 1, upper_open=False))
+    eps = Option(non_negative)
+    momentum = Option(non_negative)
+    centered = Option(flag)
+    eps_inside_sqrt = Option(flag)
+    initial_accumulator_value = Option(non_negative)
     STATE = ("square_avg",)
     OPTIONAL_STATE = ("grad_avg", "momentum_buffer")
 

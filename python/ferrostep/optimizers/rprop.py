@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Unpack
+from typing import Any, Unpack
 
 from ferrostep.optimizer import Optimizer
-from ferrostep.options import Check, CommonOptions, non_negative, ordered, pair
+from ferrostep.option import Option
+from ferrostep.options import CommonOptions, non_negative, ordered, shrink_and_grow
 
 
 class Rprop(Optimizer):
@@ -68,11 +69,9 @@ class Rprop(Optimizer):
     """
 
     RULE = "Rprop"
-    OPTIONS: ClassVar[dict[str, Check]] = {
-        "lr": non_negative,
-        "etas": pair,
-        "step_sizes": ordered,
-    }
+    lr = Option(non_negative)
+    etas = Option(shrink_and_grow)
+    step_sizes = Option(ordered)
     STATE = ("prev", "step_size")
 
     def __init__(
@@ -90,11 +89,3 @@ class Rprop(Optimizer):
             "step_sizes": step_sizes,
         }
         super().__init__(params, options, common)
-
-    @classmethod
-    def check(cls, options: dict[str, Any]) -> None:
-        shrink, grow = options["etas"]
-        if not 0.0 < shrink < 1.0 < grow < float("inf"):
-            raise ValueError(
-                f"Invalid eta values: {shrink}, {grow} (etas must be 0 < etas[0] < 1 < etas[1])"
-            )

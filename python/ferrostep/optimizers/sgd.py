@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Unpack
+from typing import Any, Unpack
 
 from ferrostep.optimizer import Optimizer
-from ferrostep.options import Check, CommonOptions, finite, flag, non_negative
+from ferrostep.option import Option, reads
+from ferrostep.options import CommonOptions, finite, flag, non_negative
 
 
 class SGD(Optimizer):
@@ -68,12 +69,10 @@ class SGD(Optimizer):
     """
 
     RULE = "SGD"
-    OPTIONS: ClassVar[dict[str, Check]] = {
-        "lr": non_negative,
-        "momentum": non_negative,
-        "dampening": finite,
-        "nesterov": flag,
-    }
+    lr = Option(non_negative)
+    momentum = Option(non_negative)
+    dampening = Option(finite)
+    nesterov = Option(flag)
     OPTIONAL_STATE = ("momentum_buffer",)
 
     def __init__(
@@ -95,6 +94,7 @@ class SGD(Optimizer):
         super().__init__(params, options, common)
 
     @classmethod
+    @reads("momentum", "dampening", "nesterov")
     def check(cls, options: dict[str, Any]) -> None:
         if options["nesterov"] and (options["momentum"] <= 0 or options["dampening"] != 0):
             raise ValueError("Nesterov momentum requires a momentum and zero dampening")

@@ -141,7 +141,7 @@ impl Header {
         Header::read(array, || label.to_owned())?.ok_or_else(|| {
             PyTypeError::new_err(format!(
                 "{label} has dtype {}; parameters must be float32 or float64 (or float16 or \
-                 bfloat16)",
+                 bfloat16): np.array(x, dtype=float)",
                 array.dtype_name()
             ))
         })

@@ -397,7 +397,7 @@ class Optimizer(Core):
         """Check all of `state_dict`, and return what takes it over, without Python code."""
         if not self._bound:
             self._group_sizes()  # groups that were edited from outside are refused
-            pending, skipped, options = pending_from(state_dict, type(self), self._groups)
+            pending, skipped, options = pending_from(state_dict, type(self), self, self._groups)
             return partial(self._await, pending, skipped, options)
         groups, steps, arrays, skipped = _state_dict.read(
             state_dict, type(self), self, self._groups, self._names

@@ -6,9 +6,12 @@ from collections.abc import Iterable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
 
 from ferrostep import state_dict as _state_dict
+from ferrostep._native import Core
 from ferrostep.differences import refuse
 
 if TYPE_CHECKING:
@@ -42,12 +45,27 @@ class Pending:
         return _state_dict.pack(self.entries, groups, [self.params], self.names, self.skipped)
 
 
+class _Like(NamedTuple):
+    """What is known of a parameter that is not held."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+
+
 def pending_from(
-    saved: Mapping[str, Any], cls: type[Optimizer], groups: _state_dict.Groups
+    saved: Mapping[str, Any], cls: type[Optimizer], core: Core, groups: _state_dict.Groups
 ) -> tuple[Pending | None, int, list[dict[str, Any]]]:
-    """Return what waits for parameters (None if nothing does), skipped steps and options."""
+    """Return what waits for parameters (None if nothing does), skipped steps and options.
+
+    Where there were parameters before, it must fit those.
+    """
     _state_dict.check_layout(saved)
-    refuse(_state_dict.differences(saved, cls, groups, [], [], None))
+    begun = any(group["params"] for group in saved["param_groups"])
+    known = [_Like(shape, np.dtype(dtype)) for shape, dtype in core._layouts() if begun]
+    sizes = core._group_sizes() if known else []
+    refuse(
+        _state_dict.differences(saved, cls, groups, sizes, known, core._names if known else None)
+    )
     options = [
         _state_dict.read_options(cls, i, mine, group)
         for i, (mine, group) in enumerate(zip(groups, saved["param_groups"], strict=True))

@@ -41,7 +41,9 @@ def restore(optimizer: Optimizer, saved: dict[str, Any]) -> None:
     optimizer._begin(settings, bound=saved["bound"])
     if not optimizer._bound:
         optimizer._groups.extend(saved["groups"])
-        optimizer._await(*pending_from(saved["state_dict"], type(optimizer), optimizer._groups))
+        optimizer._await(
+            *pending_from(saved["state_dict"], type(optimizer), optimizer, optimizer._groups)
+        )
         return
     names, start = saved["names"], 0
     for group, size in zip(saved["groups"], saved["sizes"], strict=True):

@@ -135,10 +135,11 @@ def differences(
                 f"{param.dtype}: state is float64 beside float64, and float16, bfloat16 or "
                 f"float32 beside what is narrower"
             )
-        if entry is not None and counting[i] and _arrays(entry) and "step" not in entry:
+        if entry is None:
+            continue
+        if any(counting[i : i + 1]) and _arrays(entry) and "step" not in entry:
             yield f"the state of {label} has no 'step', without which {cls.__name__} cannot go on"
-        if entry is not None:
-            yield from _state_differences(cls, entry, param, label)
+        yield from _state_differences(cls, entry, param, label)
     try:
         whole(saved.get("skipped_steps", 0), "the state dict's skipped_steps", LOADED)
     except ValueError as error:

@@ -18,6 +18,7 @@ use super::lock::{Lock, Locked};
 use super::memory;
 use super::scaling::Scaling;
 use super::settings::Settings;
+use super::slot::Slot;
 use super::step_info::{self, StepInfo};
 use crate::engine::memory::{Grow, with_room};
 use crate::number::Kind;
@@ -262,6 +263,17 @@ impl Core {
         let mut locked = self.inner.lock(py)?;
         let slots = &started(&mut locked)?.slots;
         Ok(slots.iter().map(|slot| Some(slot.array(py)?.object().clone())).collect())
+    }
+
+    /// The parameters' shapes and the names of their types.
+    fn _layouts(&self, py: Python<'_>) -> PyResult<Vec<(Py<PyTuple>, &'static str)>> {
+        let mut locked = self.inner.lock(py)?;
+        let slots = &started(&mut locked)?.slots;
+        let layout = |slot: &Slot| {
+            let shape = PyTuple::new(py, slot.header.shape.iter().copied())?;
+            Ok((shape.unbind(), slot.header.format.kind.name()))
+        };
+        memory::all(slots.len(), slots.iter().map(layout))
     }
 
     /// One parameter's state, its live arrays; None before its first step.

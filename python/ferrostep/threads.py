@@ -21,9 +21,8 @@ def set_num_threads(n: int) -> None:
 
     Small steps run on the calling thread alone. On Linux the others keep to the affinity of the
     calling thread (a change is seen within a millisecond; of several threads that step at once, the
-    last to begin decides), and off the processor that it is on unless that is its only one. Threads
-    are shared by all optimizers; when more are wanted than there are, a larger group of them is made,
-    and the smaller one ends.
+    last to begin decides), and off the processor that it is on unless that is its only one. All
+    optimizers share one pool of threads; when it is too small, a larger one takes its place.
 
     Raises
     ------

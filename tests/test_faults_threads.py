@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +14,7 @@ import pytest
 
 import ferrostep as fs
 from cases import CASES, Case
-from programs import Run, counts, digest, gradients, made
+from programs import Run, counts, digest, gradients, made, output
 from support import assert_same_state
 
 STEPS = 5
@@ -127,3 +129,122 @@ def test_an_optimizer_is_told_who_calls_it_from_within_its_step() -> None:
     opt.step(gradients())
     assert len(errors) == 3 * 6
     assert digest(opt) == Run().at(1)
+
+
+LINUX = """
+import os, threading, time
+import numpy as np, ferrostep as fs
+
+def workers():
+    '''The CPUs that each worker may run on.'''
+    found = []
+    for task in os.listdir("/proc/self/task"):
+        try:
+            with open(f"/proc/self/task/{task}/status") as f:
+                status = dict(line.split(":", 1) for line in f)
+        except OSError:  # it has just ended
+            continue
+        if status["Name"].strip().startswith("ferrostep"):
+            found.append(os.sched_getaffinity(int(task)))
+    return found
+
+p = np.zeros(400_000, np.float32)
+opt, g = fs.SGD([p]), np.ones(400_000, np.float32)
+
+def step(threads):
+    with fs.num_threads(threads):
+        opt.step([g])
+"""
+
+POOLS = (
+    LINUX
+    + """
+def try_all():
+    for threads in range(2, 25):
+        step(threads)
+
+def left(wanted):
+    deadline = time.monotonic() + 60
+    while len(workers()) != wanted and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return len(workers())
+
+try_all()
+print(left(23))
+step(2)
+print(left(23))
+threads = [threading.Thread(target=try_all) for _ in range(4)]
+[thread.start() for thread in threads]
+[thread.join() for thread in threads]
+step(26)
+print(left(25))
+child = os.fork()
+if child == 0:
+    try_all()
+    os._exit(left(23))
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), left(25), opt.state_dict()["state"])
+"""
+)
+
+linux = pytest.mark.skipif(sys.platform != "linux", reason="looks at Linux' list of threads")
+
+
+@linux
+def test_threads_of_pools_that_are_too_small_end() -> None:
+    assert [line.split(" {")[0] for line in output(POOLS)] == ["23", "23", "25", "23 25"]
+
+
+CONFINED = (
+    LINUX
+    + """
+everywhere = os.sched_getaffinity(0)
+first, second = sorted(everywhere)[:2]
+
+def confined():
+    '''Whether the workers keep to this thread's affinity, soon after it has changed.'''
+    time.sleep(0.002)
+    step(3)
+    mine = os.sched_getaffinity(0)
+    return all(theirs <= mine for theirs in workers()) and len(workers()) == 2
+
+def to(*cpus):
+    os.sched_setaffinity(0, cpus)
+    return confined()
+
+print(confined())
+print([to(first), to(second), to(first, second), to(first)])
+
+def another():
+    print([to(second), to(second, first), to(second)])
+
+print([confined()])
+thread = threading.Thread(target=another)
+thread.start()
+thread.join()
+print([confined()])
+print([to(*everywhere)])
+if len(everywhere) == 2:  # off the caller's processor, but for moves between two looks
+    print([any(len(theirs) == 1 for _ in range(50) if confined() for theirs in workers())])
+else:
+    print([True])
+"""
+)
+
+
+@linux
+def test_workers_keep_to_their_callers_affinity() -> None:
+    if len(os.sched_getaffinity(0)) < 2:
+        pytest.skip("one processor")
+    found = output(CONFINED)
+    assert len(found) == 7
+    assert "False" not in "".join(found)
+
+
+@linux
+def test_a_pool_that_is_made_by_a_confined_thread() -> None:
+    code = LINUX + (
+        "os.sched_setaffinity(0, [min(os.sched_getaffinity(0))])\n"
+        "step(3)\n"
+        "print(all(theirs == os.sched_getaffinity(0) for theirs in workers()), len(workers()))"
+    )
+    assert output(code) == ["True 2"]

@@ -158,6 +158,54 @@ def test_environment_variables_are_obeyed() -> None:
     assert out.stdout.split() == ["5", tier]
 
 
+@pytest.mark.skipif(os.name != "posix", reason="other systems' variables are UTF-16")
+@pytest.mark.parametrize("name", ["FERROSTEP_SIMD", "FERROSTEP_NUM_THREADS"])
+def test_an_environment_variable_that_is_no_text_is_an_error_at_import(name: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", "import ferrostep"],
+        env={**os.environb, name.encode(): b"\xff1"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 1
+    assert f"ValueError: {name} is not UTF-8" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("openmp", "own", "wanted"),
+    [
+        (b"1", None, 1),
+        (b"1,7", None, 1),
+        (b" 1 , 7", None, 1),
+        (b"100000", None, None),
+        (b"", None, None),
+        (b"0", None, None),
+        (b"-1", None, None),
+        (b"many", None, None),
+        (b"1,many", None, None),
+        (b"\xff", None, None),
+        (b"1", b"3", 3),
+        (b"1", b"", 1),
+    ],
+)
+def test_openmps_number_bounds_the_default(
+    openmp: bytes, own: bytes | None, wanted: int | None
+) -> None:
+    """Only a default: None is what it is without the variable."""
+    if os.name != "posix":
+        pytest.skip("other systems' variables are UTF-16")
+    env = {**os.environb, b"OMP_NUM_THREADS": openmp}
+    env.pop(b"FERROSTEP_NUM_THREADS", None)
+    if own is not None:
+        env[b"FERROSTEP_NUM_THREADS"] = own
+    program = [sys.executable, "-c", "import ferrostep as fs; print(fs.get_num_threads())"]
+    out = subprocess.run(program, env=env, capture_output=True, text=True, timeout=60)
+    env.pop(b"OMP_NUM_THREADS")
+    plain = subprocess.run(program, env=env, capture_output=True, text=True, timeout=60)
+    assert out.stdout.split() == [str(wanted or int(plain.stdout))]
+
+
 def test_numbers_of_threads() -> None:
     before = fs.get_num_threads()
     with fs.num_threads(7):

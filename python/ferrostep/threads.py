@@ -19,8 +19,10 @@ def _checked(n: object) -> int:
 def set_num_threads(n: int) -> None:
     """Set the number of threads for the whole process.
 
-    Small steps run on the calling thread alone. On Linux the others keep off the processor that the
-    calling thread is on, and to its affinity.
+    Small steps run on the calling thread alone. On Linux the others keep to the affinity of the
+    calling thread (a change is seen within a millisecond; of several threads that step at once, the
+    last to begin decides), and off the processor that it is on unless that is its only one. All
+    optimizers share one pool of threads; when it is too small, a larger one takes its place.
 
     Raises
     ------
@@ -33,7 +35,9 @@ def set_num_threads(n: int) -> None:
 def get_num_threads() -> int:
     """Return the number of threads that a large step of the calling thread uses.
 
-    The default is what CPU affinity and cgroup limits leave, or ``FERROSTEP_NUM_THREADS``.
+    The default is ``FERROSTEP_NUM_THREADS``; without it, what CPU affinity and cgroup limits leave,
+    but at most ``OMP_NUM_THREADS`` (the first number of a list), which joblib, Dask and Slurm set
+    for their workers. Both variables are read at import.
     """
     return _native.num_threads()
 

@@ -5,6 +5,7 @@
 
 mod control;
 mod driver;
+mod environment;
 mod fill;
 mod kernel;
 mod leaf;

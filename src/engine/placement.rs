@@ -1,4 +1,4 @@
-//! Where the workers run: on any processor but the caller's.
+//! Where the workers run: where their caller may, on any processor but the one it is on.
 //!
 //! Linux wakes a thread on the processor where it last ran unless it sees another one idle, and on
 //! a machine of few it often does not look. A worker that is queued behind its caller begins
@@ -7,14 +7,27 @@
 #[cfg(target_os = "linux")]
 mod linux {
     use std::mem::{MaybeUninit, size_of};
-    use std::sync::atomic::{AtomicI32, Ordering};
+    use std::sync::Mutex;
+    use std::thread::{self, ThreadId};
+    use std::time::{Duration, Instant};
 
     use rayon::ThreadPool;
 
+    /// Between two looks at the affinity of a caller that has not changed: to ask for it takes up
+    /// to a microsecond.
+    const TRUSTED: Duration = Duration::from_millis(1);
+
     pub(in crate::engine) struct Placement {
         threads: Vec<libc::pid_t>,
-        /// The processor that they keep off.
-        avoided: AtomicI32,
+        placed: Mutex<Option<Placed>>,
+    }
+
+    /// For which caller the workers were placed.
+    struct Placed {
+        caller: ThreadId,
+        processor: libc::c_int,
+        affinity: libc::cpu_set_t,
+        looked: Instant,
     }
 
     impl Placement {
@@ -23,33 +36,62 @@ mod linux {
             // SAFETY: it has no arguments and cannot fail.
             let id = || unsafe { libc::syscall(libc::SYS_gettid) };
             let threads = pool.broadcast(|_| id() as libc::pid_t);
-            Placement { threads, avoided: AtomicI32::new(-1) }
+            Placement { threads, placed: Mutex::new(None) }
         }
 
-        /// Keeps the workers off the processor that this thread is on.
+        /// Keeps the workers to the affinity of this thread, and off the processor that it is on
+        /// unless that is its only one. A change of the affinity is seen within a millisecond; of
+        /// several callers at once, the last decides.
         pub(in crate::engine) fn make_way(&self) {
-            // SAFETY: it has no arguments; a failure is -1, which is never looked up.
-            let here = unsafe { libc::sched_getcpu() };
-            if here < 0 || self.avoided.swap(here, Ordering::Relaxed) == here {
+            // Whoever holds the lock is placing the workers.
+            let Ok(mut placed) = self.placed.try_lock() else { return };
+            let (caller, looked) = (thread::current().id(), Instant::now());
+            // SAFETY: it has no arguments; a failure is -1.
+            let processor = unsafe { libc::sched_getcpu() };
+            let same =
+                |placed: &&mut Placed| (placed.caller, placed.processor) == (caller, processor);
+            let known = placed.as_mut().filter(same);
+            if known.as_ref().is_some_and(|known| looked - known.looked < TRUSTED) {
                 return;
             }
-            let mut allowed = MaybeUninit::<libc::cpu_set_t>::zeroed();
-            let size = size_of::<libc::cpu_set_t>();
-            // SAFETY: the set is zeroed, which is a set of none, and of the size that is given; the
-            // index lies inside it, or the first call fails. The threads are of a pool that never
-            // ends. Where a call is not permitted, they stay where they are.
-            unsafe {
-                if libc::sched_getaffinity(0, size, allowed.as_mut_ptr()) != 0 {
-                    return;
-                }
-                let mut others = allowed.assume_init();
-                libc::CPU_CLR(here as usize, &mut others);
-                if libc::CPU_COUNT(&others) > 0 {
-                    for thread in &self.threads {
-                        libc::sched_setaffinity(*thread, size, &raw const others);
-                    }
-                }
+            let Some(affinity) = affinity() else { return };
+            if let Some(known) = known
+                // SAFETY: it reads two sets.
+                && unsafe { libc::CPU_EQUAL(&known.affinity, &affinity) }
+            {
+                known.looked = looked;
+                return;
             }
+            self.place(processor, affinity);
+            *placed = Some(Placed { caller, processor, affinity, looked });
+        }
+
+        fn place(&self, processor: libc::c_int, affinity: libc::cpu_set_t) {
+            let mut others = affinity;
+            if let Ok(processor) = usize::try_from(processor) {
+                // SAFETY: the index lies inside the set, or the affinity could not be read.
+                unsafe { libc::CPU_CLR(processor, &mut others) };
+            }
+            // SAFETY: it reads a set.
+            let left = unsafe { libc::CPU_COUNT(&others) };
+            let others = if left > 0 { others } else { affinity };
+            for thread in &self.threads {
+                // SAFETY: the set is of the size that is given; the threads are of a pool that
+                // lives. Where it is not permitted, they stay where they are.
+                unsafe {
+                    libc::sched_setaffinity(*thread, size_of_val(&others), &raw const others)
+                };
+            }
+        }
+    }
+
+    /// The calling thread's, None on a machine of more processors than a set holds.
+    fn affinity() -> Option<libc::cpu_set_t> {
+        let mut set = MaybeUninit::<libc::cpu_set_t>::zeroed();
+        let size = size_of::<libc::cpu_set_t>();
+        // SAFETY: the set is zeroed, which is a set of none, and of the size that is given.
+        unsafe {
+            (libc::sched_getaffinity(0, size, set.as_mut_ptr()) == 0).then(|| set.assume_init())
         }
     }
 }

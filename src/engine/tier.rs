@@ -2,6 +2,8 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use super::environment;
+
 /// The tiers of this architecture, widest last. On aarch64 the baseline has NEON.
 #[cfg(target_arch = "x86_64")]
 pub(super) const NAMES: [&str; 3] = ["portable", "avx2", "avx512"];
@@ -61,8 +63,8 @@ pub fn force(name: &str) -> Result<(), String> {
 
 /// Obeys the environment variable `FERROSTEP_SIMD`.
 pub fn init() -> Result<(), String> {
-    match std::env::var("FERROSTEP_SIMD") {
-        Ok(name) if !name.is_empty() => force(&name).map_err(|e| format!("FERROSTEP_SIMD: {e}")),
-        _ => Ok(()),
+    match environment::text("FERROSTEP_SIMD")? {
+        Some(name) => force(&name).map_err(|error| format!("FERROSTEP_SIMD: {error}")),
+        None => Ok(()),
     }
 }

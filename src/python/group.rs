@@ -44,7 +44,7 @@ pub(super) struct Group {
     pub(super) dict: Py<PyDict>,
     /// Its parameters among the optimizer's.
     pub(super) slots: Range<usize>,
-    /// None while they and what is compiled do not go together.
+    /// Empty while they and what is compiled do not go together.
     entries: Vec<Entry>,
     compiled: Option<Compiled>,
 }
@@ -141,10 +141,11 @@ impl Group {
                     }
                 }
         });
-        if only_numbers && self.compiled.is_some() {
-            if changed.is_empty() || self.take_numbers(py, &changed)? {
-                return Ok(());
-            }
+        if only_numbers
+            && self.compiled.is_some()
+            && (changed.is_empty() || self.take_numbers(py, &changed)?)
+        {
+            return Ok(());
         }
         self.read_again(py, slots, bound, settings)
     }

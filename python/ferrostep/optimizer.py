@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from copy import deepcopy
 from functools import partial
 from types import MappingProxyType
@@ -29,7 +29,7 @@ from ferrostep.options import (
     upper_bound,
 )
 from ferrostep.params import flatten, is_groups, labels, read_params
-from ferrostep.pending import Pending, pending_from
+from ferrostep.pending import Pending, pending_differences, pending_from
 from ferrostep.spellings import hint
 from ferrostep.state import State
 
@@ -403,6 +403,14 @@ class Optimizer(Core):
             state_dict, type(self), self, self._groups, self._names
         )
         return partial(self._load, steps, arrays, skipped, groups)
+
+    def _differences(self, state_dict: Mapping[str, Any]) -> Iterator[str]:
+        """Say all that keeps a state dict of the right layout from being loaded."""
+        cls, groups = type(self), self._groups
+        if not self._bound:
+            return pending_differences(state_dict, cls, self, groups)
+        sizes, params = self._group_sizes(), self._parameters()
+        return _state_dict.differences(state_dict, cls, groups, sizes, params, self._names)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Save state, options and the parameters that this optimizer holds, all in one file.

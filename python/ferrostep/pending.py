@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -52,20 +52,25 @@ class _Like(NamedTuple):
     dtype: np.dtype[Any]
 
 
+def pending_differences(
+    saved: Mapping[str, Any], cls: type[Optimizer], core: Core, groups: _state_dict.Groups
+) -> Iterator[str]:
+    """Say all that keeps a state dict from being loaded into an unbound optimizer.
+
+    Where that has had parameters, it must fit those, unless it is of one that has not begun.
+    """
+    begun = any(group["params"] for group in saved["param_groups"])
+    known = [_Like(shape, np.dtype(dtype)) for shape, dtype in core._layouts() if begun]
+    sizes, names = (core._group_sizes(), core._names) if known else ([], None)
+    return _state_dict.differences(saved, cls, groups, sizes, known, names)
+
+
 def pending_from(
     saved: Mapping[str, Any], cls: type[Optimizer], core: Core, groups: _state_dict.Groups
 ) -> tuple[Pending | None, int, list[dict[str, Any]]]:
-    """Return what waits for parameters (None if nothing does), skipped steps and options.
-
-    Where there were parameters before, it must fit those.
-    """
+    """Return what waits for parameters (None if nothing does), skipped steps and options."""
     _state_dict.check_layout(saved)
-    begun = any(group["params"] for group in saved["param_groups"])
-    known = [_Like(shape, np.dtype(dtype)) for shape, dtype in core._layouts() if begun]
-    sizes = core._group_sizes() if known else []
-    refuse(
-        _state_dict.differences(saved, cls, groups, sizes, known, core._names if known else None)
-    )
+    refuse(pending_differences(saved, cls, core, groups))
     options = [
         _state_dict.read_options(cls, i, mine, group)
         for i, (mine, group) in enumerate(zip(groups, saved["param_groups"], strict=True))

@@ -59,15 +59,7 @@ def differences(optimizers: Any, content: Content, file: Container) -> Iterator[
             continue
         state = _state_dict_of(saved, file)
         _state_dict.check_layout(state)
-        found = _state_dict.differences(
-            state,
-            type(optimizer),
-            optimizer._groups,
-            optimizer._group_sizes(),
-            optimizer._parameters(),
-            optimizer._names,
-        )
-        yield from (label + difference for difference in found)
+        yield from (label + difference for difference in optimizer._differences(state))
 
 
 def plan(optimizers: Any, content: Content, file: Container, loading: Loading) -> None:

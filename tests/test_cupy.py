@@ -439,6 +439,36 @@ class TestState:
         assert (to_host(weights["w"]) == 0).all()
         assert (to_host(weights["b"]) == 0).all()
 
+    def test_unbound_knows_a_device_s_memory(self) -> None:
+        whole, other = to_device(np.zeros(6)), to_device(np.zeros(3))
+        opt, g = fs.Momentum(lr=1.0), to_device(np.ones(3))
+        for _ in range(2):
+            opt.update(whole[:3], g)  # a view made anew
+        with pytest.raises(ValueError, match="another part of its buffer"):
+            opt.update(whole[3:], g)
+        with pytest.raises(ValueError, match="lies in other memory"):
+            opt.update(other, g)
+        opt.rebind(other)
+        opt.update(other, g)
+        assert opt.state[0]["step"] == 3
+        assert (to_host(whole[3:]) == 0).all()
+
+    def test_rebind_and_snapshots(self) -> None:
+        params = {"w": to_device(np.zeros(3))}
+        opt, g = fs.Momentum(params, lr=1.0, momentum=0.5), {"w": to_device(np.ones(3))}
+        opt.step(g)
+        best = opt.state_dict()
+        opt.step(g)
+        assert (to_host(best["state"][0]["velocity"]) == -1).all()
+        params["w"] = to_device(np.zeros(3))
+        with pytest.raises(ValueError, match="was replaced in your dict"):
+            opt.step(g)
+        opt.rebind(params)
+        opt.step(g)
+        assert (to_host(params["w"]) == -1.75).all()
+        with pytest.raises(ValueError, match="in host memory, wanted it on CUDA device"):
+            opt.rebind({"w": np.zeros(3)})
+
     def test_one_array(self) -> None:
         p = to_device(np.ones(3))
         fs.SGD(p, lr=0.5).step(to_device(np.ones(3)))

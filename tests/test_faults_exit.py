@@ -61,6 +61,63 @@ sys.exit(0)
 }
 
 
+#: What a daemon thread does over and over: each calls Python code within a step, where CPython
+#: before 3.14 ends the thread by unwinding whatever has called it.
+CALLING = {
+    "options that change": 'opt.param_groups[0]["betas"] = (0.5, 0.9 - 1e-6 / i); opt.step([g])',
+    "gradients that are read in Python": "opt.step(Many([g]))",
+    "gradients that are converted": "opt.step([Odd()])",
+    "first updates": "fs.SGD(lr=0.1).update([p], [g])",
+    "state from a factory": "fs.Momentum([p], state_factory=factory).step([g])",
+    "the reference": "reference.step([g], max_norm=1.0)",
+    "errors": """
+        try:
+            raising.step([bad])
+        except ValueError:
+            pass""",
+}
+
+CALLS = """
+import random, threading, time
+import numpy as np, ferrostep as fs
+p, g, bad = np.zeros(300), np.ones(300), np.full(300, np.nan)
+opt, raising = fs.Adam([p]), fs.SGD([p], nonfinite="raise")
+reference = fs.Adam([p], backend="reference")
+
+class Many(list):
+    pass
+
+class Odd:
+    def __array__(self, *_, **__):
+        return g
+
+def factory(key, name, like, dtype):
+    return np.empty_like(like, dtype=dtype)
+
+def train():
+    i = 0
+    while True:
+        i += 1
+        {body}
+
+threading.Thread(target=train, daemon=True).start()
+time.sleep(random.random() * 0.05)
+"""
+
+
+@pytest.mark.parametrize("body", CALLING.values(), ids=CALLING)
+def test_a_daemon_thread_that_calls_python(body: str) -> None:
+    for _ in range(6):
+        assert output(CALLS.format(body=body), timeout=60) == []
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("body", CALLING.values(), ids=CALLING)
+def test_a_daemon_thread_that_calls_python_many_times(body: str) -> None:
+    for _ in range(100):
+        assert output(CALLS.format(body=body), timeout=60) == []
+
+
 def end(ending: str, times: int) -> None:
     prints = "True" in ENDINGS[ending] or "print(" in ENDINGS[ending]
     for _ in range(times):

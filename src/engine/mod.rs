@@ -29,7 +29,7 @@ pub use kernel::{Block, CompileKernel, Kernel, Kinds, Precision, compile};
 pub use leaf::{LANES, LEAF};
 pub use memory::OutOfMemory;
 pub use norm::{Arrays, Leaves, clip_factor};
-pub use overlap::Written;
+pub use overlap::{Written, first_shared};
 pub use plan::{Plan, Prepared, Unplanned, is_dense};
 pub use shared::{Region, share_bytes, share_memory};
 pub use tile::ARRAYS;

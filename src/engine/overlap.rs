@@ -32,10 +32,38 @@ impl Written {
     }
 }
 
+/// The numbers of the first two arrays that `share` says have a byte in common, of those whose extents
+/// intersect. `extents` are in the order of their numbers; those below `known` are not held against
+/// each other.
+pub fn first_shared(
+    extents: Vec<(Range<usize>, usize)>,
+    known: usize,
+    share: impl Fn(usize, usize) -> bool,
+) -> Result<Option<(usize, usize)>, OutOfMemory> {
+    let later = extents.partition_point(|(_, number)| *number < known);
+    let later = try_collect(extents[later..].iter().cloned())?;
+    let written = Written::new(extents)?;
+    Ok(later.into_iter().find_map(|(range, number)| {
+        let before = written.hits(range).filter(|other| *other < number);
+        before.filter(|other| share(*other, number)).min().map(|other| (other, number))
+    }))
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use super::Written;
+    use super::{Written, first_shared};
+
+    #[test]
+    fn the_first_two_that_share() {
+        let extents = || vec![(0..100, 0), (50..60, 1), (100..120, 2), (110..130, 3)];
+        let share = |known| first_shared(extents(), known, |a, b| (a, b) != (0, 1)).unwrap();
+        assert_eq!(share(0), Some((2, 3)));
+        assert_eq!(share(3), Some((2, 3)));
+        assert_eq!(share(4), None);
+        assert_eq!(first_shared(extents(), 0, |_, _| true).unwrap(), Some((0, 1)));
+        assert_eq!(first_shared(extents(), 2, |_, _| true).unwrap(), Some((2, 3)));
+    }
 
     #[test]
     fn finds_all_and_only_what_intersects() {

@@ -13,6 +13,8 @@
 //! first, with those multiples alone that leave a rest within reach of the smaller strides and
 //! divisible by what divides all of them; of two terms the first such multiple is the answer.
 
+use std::ops::Range;
+
 use smallvec::SmallVec;
 
 use super::View;
@@ -38,6 +40,13 @@ impl View {
     pub fn region(&self) -> Region<impl Iterator<Item = (usize, isize)> + Clone + '_> {
         let axes = self.shape.iter().copied().zip(self.strides.iter().copied());
         Region { data: self.data as usize, size: self.format.kind.size(), axes }
+    }
+}
+
+impl<I: Iterator<Item = (usize, isize)> + Clone> Region<I> {
+    /// The addresses between the first and the last byte; None if there is none.
+    pub fn extent(&self) -> Option<Range<usize>> {
+        Reach::of(self).map(|reach| reach.lowest..reach.highest + 1)
     }
 }
 

@@ -1,7 +1,5 @@
 //! Who lies in the memory that a step writes. It is found in the headers alone: no Python code runs.
 
-use std::ops::Range;
-
 use pyo3::exceptions::PyValueError;
 use pyo3::ffi;
 use pyo3::prelude::*;
@@ -10,8 +8,8 @@ use super::array::Header;
 use super::slot::{Heir, Slot};
 use super::state::{self, StateArray};
 use super::step::{Gradient, Part};
-use crate::engine::Written;
 use crate::engine::memory::{Grow, with_room};
+use crate::engine::{self, Written, first_shared};
 
 /// An array that is written.
 pub(super) struct Region<'a> {
@@ -65,30 +63,32 @@ fn regions(slots: &[Slot]) -> PyResult<Vec<Region<'_>>> {
 
 /// Refuses regions that share memory. The first `known` are known to be disjoint.
 pub(super) fn check_disjoint(regions: &[Region<'_>], known: usize) -> PyResult<()> {
-    let mut intervals = with_room(regions.len())?;
-    let places = regions.iter().enumerate();
-    intervals.extend(places.filter_map(|(i, region)| Some((region.header.extent()?, i))));
-    let later: Vec<(Range<usize>, usize)> = {
-        let mut later = with_room(regions.len() - known)?;
-        later.extend(intervals.iter().filter(|(_, i)| *i >= known).cloned());
-        later
+    let mut extents = with_room(regions.len())?;
+    let numbered = regions.iter().enumerate();
+    extents.extend(numbered.filter_map(|(i, region)| Some((region.header.extent()?, i))));
+    let share = |a: usize, b: usize| regions[a].header.shares_memory(regions[b].header);
+    let Some((a, b)) = first_shared(extents, known, share)? else { return Ok(()) };
+    let (a, b) = (&regions[a], &regions[b]);
+    let happened = if a.object == b.object { "are the same array" } else { "overlap in memory" };
+    let (a, b) = (a.name.text(), b.name.text());
+    Err(PyValueError::new_err(format!("{a} and {b} {happened}")))
+}
+
+/// An array as Python tells of it: its address, the size of an element, its shape and strides.
+type Told = (usize, usize, Vec<usize>, Vec<isize>);
+
+/// The numbers of the first two arrays that share memory.
+#[pyfunction(name = "first_shared")]
+pub(super) fn first_of_told(arrays: Vec<Told>) -> PyResult<Option<(usize, usize)>> {
+    let region = |(data, size, shape, strides): &Told| engine::Region {
+        data: *data,
+        size: *size,
+        axes: shape.clone().into_iter().zip(strides.clone()),
     };
-    let written = Written::new(intervals)?;
-    for (range, i) in later {
-        for other in written.hits(range).filter(|other| *other < i) {
-            let (a, b) = (&regions[other], &regions[i]);
-            let happened = if a.object == b.object {
-                "are the same array"
-            } else if a.header.shares_memory(b.header) {
-                "overlap in memory"
-            } else {
-                continue;
-            };
-            let (a, b) = (a.name.text(), b.name.text());
-            return Err(PyValueError::new_err(format!("{a} and {b} {happened}")));
-        }
-    }
-    Ok(())
+    let extents = arrays.iter().enumerate();
+    let extents = extents.filter_map(|(i, array)| Some((region(array).extent()?, i))).collect();
+    let share = |a: usize, b: usize| engine::share_bytes(region(&arrays[a]), region(&arrays[b]));
+    Ok(first_shared(extents, 0, share)?)
 }
 
 /// Refuses new state, made for these slots by number, that shares memory with what they hold.

@@ -65,6 +65,8 @@ CALLS = {
     "load": 4,
     "copied": 2,
     "rebind": 2,
+    "interrupted": 2,
+    "raced": 0.5,
     "snapshot": 1,
     "reset": 1,
     "drop": 0.5,
@@ -172,6 +174,13 @@ class Caller(Chooser):
             kind = "single" if len(items) == 1 and self.maybe(0.3) else "list"
             params, grads = Many(kind, items), Many(kind, self._beside(world, slot, at))
         return ("update", slot, params, grads, self.scaling())
+
+    def interrupted(self, world: World, slot: int) -> tuple[Any, ...]:
+        call = self.update(world, slot)
+        return ("interrupted", slot, call, self.random.choice((1, 2, 3, 5, 9, 20, 50)))
+
+    def raced(self, world: World, slot: int) -> tuple[Any, ...]:
+        return ("raced", slot, self.update(world, slot))
 
     def option(self, world: World, slot: int) -> tuple[Any, ...]:
         random = self.random

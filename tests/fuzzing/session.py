@@ -93,6 +93,8 @@ def replay(session: Session) -> None:
                     "load",
                     "copied",
                     "rebind",
+                    "interrupted",
+                    "raced",
                     "snapshot",
                     "reset",
                     "schedule",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import pickle
 import re
+import threading
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from fuzzing.arrays import Spec
 from fuzzing.damage import mangled
 from fuzzing.odd import CLASSES, Mine, Odd
 from fuzzing.things import VIEWS, At, Many, Sneaky, StateOf
+from interrupts import interrupted_at
 
 ARRAYS, OPTIMIZERS = 6, 2
 #: What the public API may raise; NonFiniteError is a ValueError.
@@ -194,6 +196,32 @@ class World:
     def _update(self, slot: int, params: Any, grads: Any, scaling: dict[str, Any]) -> Any:
         given = {key: self.build(value) for key, value in scaling.items()}
         return self.optimizers[slot].update(self.build(params), grads, **given)
+
+    def interrupted(self, slot: int, call: tuple[Any, ...], event: int) -> None:
+        """With an interrupt at one of its moments: then all of it was done, or it is done now."""
+        opt = self.optimizers[slot]
+        outcome: list[Any] = []
+
+        def counts() -> list[Any]:
+            return [opt.skipped_steps, *(entry["step"] for entry in opt.state.values())]
+
+        before = counts()
+        interrupted_at(event, lambda: outcome.append(self.call(call)))
+        if not outcome and counts() == before:
+            self.call(call)
+
+    def raced(self, slot: int, call: tuple[Any, ...]) -> Any:
+        """By two threads at a time: each makes it once, and one waits for the other."""
+        found: list[Any] = []
+        threads = [
+            threading.Thread(target=lambda: found.append(self.call(call)), daemon=True)
+            for _ in range(2)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(60)
+        return sorted(map(repr, found))
 
     def option(self, slot: int, group: int, name: Any, value: Any) -> None:
         groups = self.optimizers[slot].param_groups

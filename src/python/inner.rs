@@ -343,7 +343,7 @@ impl Inner {
             let (Some(kind), true) = (Kind::named(dtype), i < self.slots.len()) else {
                 return Err(PyValueError::new_err(format!("no state {dtype} of parameter {i}")));
             };
-            made.push(maker.make(py, &self.slots, i, name, kind)?);
+            made.push(maker.make(py, &self.slots, i, name.clone().into(), kind)?);
         }
         if self.settings.state_factory.is_some() {
             overlap::check_new(&self.slots, made.iter().map(|state| (i, state)))?;

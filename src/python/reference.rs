@@ -63,7 +63,7 @@ pub(super) fn run<'py>(
         let Some(array) = slot.array(py) else { continue };
         let state = PyDict::new(py);
         for array in &slot.states {
-            state.set_item(&array.name, array.array.bind(py).object())?;
+            state.set_item(array.name.as_ref(), array.array.bind(py).object())?;
         }
         let fresh = PySet::empty(py)?;
         if part.fresh {

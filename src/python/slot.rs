@@ -212,7 +212,10 @@ impl Slot {
         state.set_item("step", self.step)?;
         for StateArray { name, array, .. } in &self.states {
             let array = array.bind(py);
-            state.set_item(name, if copy { array.copy()? } else { array.object().clone() })?;
+            state.set_item(
+                name.as_ref(),
+                if copy { array.copy()? } else { array.object().clone() },
+            )?;
         }
         Ok(Some(state))
     }
@@ -321,7 +324,7 @@ impl Slot {
     pub(super) fn missing<'a>(
         &'a self,
         compiled: &'a Compiled,
-    ) -> impl Iterator<Item = (&'a str, Kind)> {
+    ) -> impl Iterator<Item = (&'static str, Kind)> + 'a {
         let kind = compiled.state_kind.unwrap_or(self.header.precision().kind());
         let lacks = |name: &str| self.states.iter().all(|have| have.name != name);
         let names = compiled.states.iter().map(|state| state.name);

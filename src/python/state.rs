@@ -1,5 +1,7 @@
 //! State arrays: who makes them, and what they are checked for.
 
+use std::borrow::Cow;
+
 use numpy::PyArrayDescr;
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
@@ -16,7 +18,7 @@ use crate::engine;
 use crate::number::{Format, Kind};
 
 pub(super) struct StateArray {
-    pub(super) name: String,
+    pub(super) name: Cow<'static, str>,
     pub(super) array: Held,
     pub(super) header: Header,
 }
@@ -28,17 +30,21 @@ pub(super) fn label(name: &str, of: &str) -> String {
 
 impl StateArray {
     /// One that is to be written.
-    pub(super) fn new(name: String, array: Bound<'_, PyAny>, of: &str) -> PyResult<Self> {
+    pub(super) fn new(
+        name: Cow<'static, str>,
+        array: Bound<'_, PyAny>,
+        of: &str,
+    ) -> PyResult<Self> {
         StateArray::read(name, &array, of, Header::of_written)
     }
 
     /// One that may come out of a pickle, read-only.
     pub(super) fn kept(name: String, array: &Bound<'_, PyAny>, of: &str) -> PyResult<Self> {
-        StateArray::read(name, array, of, Header::of_kept)
+        StateArray::read(name.into(), array, of, Header::of_kept)
     }
 
     fn read(
-        name: String,
+        name: Cow<'static, str>,
         array: &Bound<'_, PyAny>,
         of: &str,
         header: impl FnOnce(&Array<'_>, &str) -> PyResult<Header>,
@@ -71,23 +77,23 @@ impl<'a> Maker<'a> {
         py: Python<'_>,
         slots: &[Slot],
         i: usize,
-        name: &str,
+        name: Cow<'static, str>,
         kind: Kind,
     ) -> PyResult<StateArray> {
         let slot = &slots[i];
         let Some(like) = slot.array(py) else {
-            return Err(PyValueError::new_err(format!("{} is no longer alive", slot.label)));
+            return Err(PyValueError::new_err(format!("{} comes with each call", slot.label)));
         };
         let Some(factory) = self.factory else {
-            return StateArray::new(name.to_owned(), like.empty_like(kind.name())?, &slot.label);
+            return StateArray::new(name, like.empty_like(kind.name())?, &slot.label);
         };
         let key = match self.names {
             Some(names) => names[i].bind(py).clone().into_any(),
             None => i.into_pyobject(py)?.into_any(),
         };
         let dtype = PyArrayDescr::new(py, kind.name())?;
-        let new = calling::call(factory.bind(py), (key, name, like.object(), dtype))?;
-        let made = StateArray::new(name.to_owned(), new, &slot.label)?;
+        let new = calling::call(factory.bind(py), (key, &*name, like.object(), dtype))?;
+        let made = StateArray::new(name.clone(), new, &slot.label)?;
         if slot.may_have(&made) && made.header.format == Format::native(kind) {
             return Ok(made);
         }

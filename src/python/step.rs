@@ -21,10 +21,12 @@ use crate::rules::MAX_STATES;
 const DETACH_BYTES: usize = 128 * 1024;
 
 /// Where a gradient lies.
+#[allow(clippy::large_enum_variant)]
 pub(super) enum Gradient {
     /// It can run in place beside its parameter, from this address on.
     InPlace(usize, Kind),
-    Elsewhere(Box<Header>),
+    /// In no box of its own: a box cannot say that there is no memory for it.
+    Elsewhere(Header),
 }
 
 impl Gradient {
@@ -70,7 +72,7 @@ fn place(slot: &Slot, gradient: &Array<'_>) -> PyResult<Gradient> {
             shape_text(&slot.header.shape)
         )));
     }
-    Ok(Gradient::Elsewhere(Box::new(header)))
+    Ok(Gradient::Elsewhere(header))
 }
 
 fn check_place(parameter: &Header, gradient: &Header, label: &str) -> PyResult<()> {
@@ -108,7 +110,7 @@ pub(super) fn make_states(
     for (part, fresh) in parts.iter_mut().zip(fresh).filter(|(_, fresh)| *fresh) {
         let slot = &slots[part.slot];
         let missing = slot.missing(groups[slot.group].compiled()?);
-        let new = missing.map(|(name, kind)| maker.make(py, slots, part.slot, name, kind));
+        let new = missing.map(|(name, kind)| maker.make(py, slots, part.slot, name.into(), kind));
         made.push((part.slot, memory::all(MAX_STATES, new)?));
         part.fresh = fresh;
     }

@@ -162,8 +162,7 @@ fn add(
     };
     let launch = &mut growing[place];
 
-    let headers =
-        || [&slot.header, &**gradient].into_iter().chain(states.iter().map(|s| &s.header));
+    let headers = || [&slot.header, gradient].into_iter().chain(states.iter().map(|s| &s.header));
     let in_place = headers().all(Header::runs_in_place) || {
         let views: SmallVec<[View; ARRAYS]> = headers().map(Header::view).collect();
         is_dense(&views.iter().collect::<SmallVec<[_; ARRAYS]>>())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import weakref
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -129,6 +130,20 @@ def test_state_that_a_factory_makes_is_filled_whatever_its_class() -> None:
     fs.Momentum([p], state_factory=factory).step([np.ones(5)])
     fs.Momentum([q]).step([np.ones(5)])
     assert p.tobytes() == q.tobytes()
+
+
+def test_a_subclass_has_no_say_in_loading(tmp_path: Path) -> None:
+    def factory(key: Any, name: str, like: Any, dtype: Any) -> Any:
+        return np.empty(like.shape, dtype).view(Lying)
+
+    p, q = np.ones(5), np.zeros(5)
+    opt = fs.Momentum([p])
+    opt.step([np.arange(5.0)])
+    opt.save(tmp_path / "f")
+    other = fs.Momentum([q.view(Lying)], state_factory=factory)
+    other.load(tmp_path / "f")
+    assert q.tobytes() == p.tobytes()
+    assert np.asarray(other.state[0]["velocity"]).tobytes() == opt.state[0]["velocity"].tobytes()
 
 
 def _bound_method() -> fs.Optimizer:

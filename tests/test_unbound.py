@@ -167,6 +167,22 @@ def test_another_part_of_the_same_buffer() -> None:
     np.testing.assert_allclose(flat, [-2.9] * 4 + [0] * 4)
 
 
+def test_a_torch_tensor_s_array_made_anew() -> None:
+    class Tensor:
+        """As torch's: each call of numpy() gives an array of a new owner."""
+
+        __module__ = "torch"
+
+        def __init__(self, memory: Any) -> None:
+            self.__array_interface__ = memory.__array_interface__
+
+    memory = np.zeros(4)
+    opt = fs.Momentum(lr=1.0)
+    opt.update(np.asarray(Tensor(memory)), ONES)
+    with pytest.raises(ValueError, match=r"keep the array of one call of numpy\(\)"):
+        opt.update(np.asarray(Tensor(memory)), ONES)
+
+
 def test_a_run_after_another_begins_anew_or_is_refused() -> None:
     def train(opt: fs.Optimizer) -> float:
         w = np.zeros(1)
@@ -209,6 +225,8 @@ def test_copies_and_loads_bind_anew(how: Any) -> None:
 
 
 def test_rebind_goes_on_with_other_memory() -> None:
+    with pytest.raises(ValueError, match="no parameters yet: give them to update"):
+        fs.Momentum().rebind([np.zeros(3)])
     w, v = np.zeros(3), np.ones(3)
     opt = fs.Momentum(lr=1.0, momentum=0.5)
     opt.update({"w": w}, {"w": np.ones(3)})

@@ -328,6 +328,8 @@ class Optimizer(Core):
         >>> weights["w"]  # the velocity of the first step goes on
         array([7.75, 7.75])
         """
+        if not self._parameters():
+            raise ValueError("this optimizer has no parameters yet: give them to update()")
         given = read_params(params)
         if given.names is not None and self._names is None:
             raise ValueError("parameters came with names, but this optimizer's have none")

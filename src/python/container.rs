@@ -50,7 +50,8 @@ impl Container {
         (object.clone(), entries, self.first)
     }
 
-    /// Refuses a container in which a parameter was replaced or is missing; more is fine.
+    /// Refuses a container in which a parameter was replaced. Others that were added are fine, and so
+    /// is one that is gone: nobody takes anything else for it.
     #[inline]
     pub(super) fn check(&self, py: Python<'_>) -> PyResult<()> {
         let entries = &self.entries;
@@ -79,8 +80,8 @@ impl Container {
                     (dict.bind(py).get_item(name)?, label, "dict", format!("d[{}]", name.repr()?))
                 }
             };
-            if !now.as_ref().is_some_and(|now| now.is(entry)) {
-                return Err(changed(&label, kind, now.is_some(), &place));
+            if now.is_some_and(|now| !now.is(entry)) {
+                return Err(replaced(&label, kind, &place));
             }
         }
         Ok(())
@@ -95,10 +96,9 @@ impl Container {
     }
 }
 
-fn changed(label: &str, kind: &str, replaced: bool, place: &str) -> PyErr {
-    let happened = if replaced { "was replaced in" } else { "was removed from" };
+fn replaced(label: &str, kind: &str, place: &str) -> PyErr {
     PyValueError::new_err(format!(
-        "{label} {happened} your {kind}: the optimizer would update an array that is no longer \
+        "{label} was replaced in your {kind}: the optimizer would update an array that is no longer \
          there; write {place}[...] = ... to give it new values, or call opt.rebind(...) with the \
          new arrays"
     ))

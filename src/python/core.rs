@@ -464,9 +464,8 @@ impl Core {
             if !inner.slots.is_empty() {
                 return Ok(None);
             }
-            let same = |now: &Py<PyAny>| pending.as_ref().is_some_and(|then| now.is(then));
-            if inner.pending.as_ref().is_some_and(|now| !same(now)) {
-                continue; // something was loaded meanwhile
+            if inner.pending.as_ref().map(Py::as_ptr) != pending.as_ref().map(Py::as_ptr) {
+                continue; // something was loaded or forgotten meanwhile
             }
             inner.exchange(first);
             let outcome = inner.step(py, grads, scaling);

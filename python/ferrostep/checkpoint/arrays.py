@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
-from operator import setitem
 from typing import Any
+
+import numpy as np
 
 from ferrostep.backends import cuda
 from ferrostep.checkpoint.aliases import check_aliases
@@ -47,7 +48,8 @@ def plan(params: Any, content: Content, file: Container, loading: Loading) -> No
     for key, target in _targets(params).items():
         saved = file.read(tensor_name("param", key))
         if adopted(target) is None:
-            loading.add(partial(setitem, target, ..., saved))
+            # ndarray's own: a subclass may have another, in Python.
+            loading.add(partial(np.ndarray.__setitem__, target, ..., saved))
         else:
             # What can fail for want of memory is done now.
             on_device = cuda.empty_like(target, target.dtype.name)

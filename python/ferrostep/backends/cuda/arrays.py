@@ -107,7 +107,7 @@ def to_host(array: Any) -> np.ndarray[Any, Any]:
 def assign(array: Any, values: np.ndarray[Any, Any]) -> None:
     """Write values of the same shape and type into an array, on whatever it lies."""
     if isinstance(array, np.ndarray):
-        array[...] = values
+        np.ndarray.__setitem__(array, ..., values)  # whatever a subclass has for it
         return
     with cupy().cuda.Device(array.data.device_id):
         cupy().copyto(array, cupy().asarray(values))

@@ -8,8 +8,6 @@ use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyString, PyTuple};
 
-use super::array::Array;
-use super::calling;
 use super::container::Parts;
 use super::gradients::{self, Arrays};
 use super::guard::guarded;
@@ -20,12 +18,12 @@ use super::scaling::Scaling;
 use super::settings::Settings;
 use super::slot::Slot;
 use super::step_info::{self, StepInfo};
-use crate::engine::memory::{Grow, with_room};
+use crate::engine::memory::with_room;
 use crate::number::Kind;
 
 #[pyclass(frozen, subclass, module = "ferrostep._native")]
 pub(super) struct Core {
-    inner: Lock<Option<Inner>>,
+    pub(super) inner: Lock<Option<Inner>>,
 }
 
 #[pymethods]
@@ -374,11 +372,11 @@ impl Core {
     }
 }
 
-fn unmade() -> PyErr {
+pub(super) fn unmade() -> PyErr {
     PyRuntimeError::new_err("this optimizer was never made: call super().__init__()")
 }
 
-fn started<'a>(inner: &'a mut Locked<'_, Option<Inner>>) -> PyResult<&'a mut Inner> {
+pub(super) fn started<'a>(inner: &'a mut Locked<'_, Option<Inner>>) -> PyResult<&'a mut Inner> {
     inner.as_mut().ok_or_else(unmade)
 }
 
@@ -395,7 +393,7 @@ fn info(py: Python<'_>, outcome: Outcome) -> PyResult<Py<StepInfo>> {
 
 impl Core {
     /// The gradients as arrays, and the lock. What takes Python code runs without it.
-    fn read<'py>(
+    pub(super) fn read<'py>(
         &self,
         py: Python<'py>,
         grads: &Bound<'py, PyAny>,
@@ -416,65 +414,5 @@ impl Core {
         };
         let arrays = gradients::collect(&flat, label, |i| single.get(i) == Some(&true))?;
         Ok((arrays, self.inner.lock(py)?))
-    }
-
-    /// The parameters that came with a call.
-    fn read_parameters<'py>(
-        &self,
-        py: Python<'py>,
-        params: &Bound<'py, PyAny>,
-    ) -> PyResult<Arrays<'py>> {
-        let mut locked = self.inner.lock(py)?;
-        let inner = started(&mut locked)?;
-        if let Some(plain) = gradients::plain(params, inner.names.as_deref())? {
-            return Ok(plain);
-        }
-        let names = inner.names(py)?;
-        drop(locked);
-        let flat = gradients::flatten("parameters", names.as_deref(), params)?;
-        let mut arrays = with_room(flat.len().unwrap_or(0))?;
-        let mut items = calling::iterate(&flat)?;
-        while let Some(item) = items.next()? {
-            let array = Array::plain(&item, "a parameter", "wanted an array")?;
-            arrays.try_push(Some(array))?;
-        }
-        Ok(arrays)
-    }
-
-    /// The first step of an unbound optimizer. Its parameters, and the state that was loaded before
-    /// them, are registered in a core of their own, in Python; both are taken over and stepped here,
-    /// or left as they were. None, and nothing done, if another thread was first.
-    fn begin<'py>(
-        &self,
-        slf: &Bound<'py, Self>,
-        params: &Bound<'py, PyAny>,
-        grads: &Bound<'py, PyAny>,
-        scaling: Scaling,
-    ) -> PyResult<Option<Outcome>> {
-        let py = slf.py();
-        loop {
-            let registered = calling::method(slf.as_any(), "_register_first", (params,))?;
-            let (theirs, pending): (Bound<'py, Core>, Option<Py<PyAny>>) = registered.extract()?;
-            let (grads, mut registered) = theirs.get().read(py, grads)?;
-            let mut first = registered.take();
-            drop(registered);
-            let first = first.as_mut().ok_or_else(unmade)?;
-            let mut locked = self.inner.lock(py)?;
-            let inner = started(&mut locked)?;
-            if !inner.slots.is_empty() {
-                return Ok(None);
-            }
-            if inner.pending.as_ref().map(Py::as_ptr) != pending.as_ref().map(Py::as_ptr) {
-                continue; // something was loaded or forgotten meanwhile
-            }
-            inner.exchange(first);
-            let outcome = inner.step(py, grads, scaling);
-            inner.release();
-            if outcome.is_err() {
-                inner.exchange(first);
-            }
-            drop(locked); // before what is left is dropped
-            return outcome.map(Some);
-        }
     }
 }

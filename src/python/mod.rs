@@ -21,6 +21,7 @@ mod owner;
 mod plain;
 mod planned;
 mod raw;
+mod rebind;
 mod reference;
 mod scaling;
 mod settings;
@@ -29,6 +30,7 @@ mod slot;
 mod state;
 mod step;
 mod step_info;
+mod update;
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;

@@ -1,0 +1,73 @@
+//! The calls of an unbound optimizer: its parameters come with each of them.
+
+use pyo3::prelude::*;
+
+use super::array::Array;
+use super::calling;
+use super::core::{Core, started, unmade};
+use super::gradients::{self, Arrays};
+use super::inner::Outcome;
+use super::scaling::Scaling;
+use crate::engine::memory::{Grow, with_room};
+
+impl Core {
+    /// The parameters that came with a call.
+    pub(super) fn read_parameters<'py>(
+        &self,
+        py: Python<'py>,
+        params: &Bound<'py, PyAny>,
+    ) -> PyResult<Arrays<'py>> {
+        let mut locked = self.inner.lock(py)?;
+        let inner = started(&mut locked)?;
+        if let Some(plain) = gradients::plain(params, inner.names.as_deref())? {
+            return Ok(plain);
+        }
+        let names = inner.names(py)?;
+        drop(locked);
+        let flat = gradients::flatten("parameters", names.as_deref(), params)?;
+        let mut arrays = with_room(flat.len().unwrap_or(0))?;
+        let mut items = calling::iterate(&flat)?;
+        while let Some(item) = items.next()? {
+            let array = Array::plain(&item, "a parameter", "wanted an array")?;
+            arrays.try_push(Some(array))?;
+        }
+        Ok(arrays)
+    }
+
+    /// The first step of an unbound optimizer. Its parameters, and the state that was loaded before
+    /// them, are registered in a core of their own, in Python; both are taken over and stepped here,
+    /// or left as they were. None, and nothing done, if another thread was first.
+    pub(super) fn begin<'py>(
+        &self,
+        slf: &Bound<'py, Self>,
+        params: &Bound<'py, PyAny>,
+        grads: &Bound<'py, PyAny>,
+        scaling: Scaling,
+    ) -> PyResult<Option<Outcome>> {
+        let py = slf.py();
+        loop {
+            let registered = calling::method(slf.as_any(), "_register_first", (params,))?;
+            let (theirs, pending): (Bound<'py, Core>, Option<Py<PyAny>>) = registered.extract()?;
+            let (grads, mut registered) = theirs.get().read(py, grads)?;
+            let mut first = registered.take();
+            drop(registered);
+            let first = first.as_mut().ok_or_else(unmade)?;
+            let mut locked = self.inner.lock(py)?;
+            let inner = started(&mut locked)?;
+            if !inner.slots.is_empty() {
+                return Ok(None);
+            }
+            if inner.pending.as_ref().map(Py::as_ptr) != pending.as_ref().map(Py::as_ptr) {
+                continue; // something was loaded or forgotten meanwhile
+            }
+            inner.exchange(first);
+            let outcome = inner.step(py, grads, scaling);
+            inner.release();
+            if outcome.is_err() {
+                inner.exchange(first);
+            }
+            drop(locked); // before what is left is dropped
+            return outcome.map(Some);
+        }
+    }
+}

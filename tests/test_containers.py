@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import io
 import pickle
 from collections import OrderedDict
 from collections.abc import Callable
@@ -89,6 +90,27 @@ def test_copies_watch_too(how: Any, make: Any, key: Any, other: Any, message: st
     theirs[key] = other
     with pytest.raises(ValueError, match=message):
         twin.step(grads)
+
+
+class Doubling(pickle._Pickler):  # type: ignore[name-defined,misc]
+    """Makes two arrays of one that is met twice, as joblib does."""
+
+    def memoize(self, obj: Any) -> None:
+        if not isinstance(obj, np.ndarray):
+            super().memoize(obj)
+
+
+@pytest.mark.parametrize("params", [np.zeros(3), (np.zeros(3),), [np.zeros(3)]])
+def test_a_pickler_that_doubles_arrays_is_seen(params: Any) -> None:
+    opt = fs.SGD(params, lr=1.0)
+    file = io.BytesIO()
+    Doubling(file, 2).dump((params, opt))
+    theirs, twin = pickle.loads(file.getvalue())
+    with pytest.raises(ValueError, match=r"as after joblib\.load"):
+        twin.step([np.ones(3)])
+    twin.rebind(theirs)
+    twin.step([np.ones(3)])
+    assert (np.asarray(theirs) == -1).all()
 
 
 def test_more_entries_and_another_order_are_fine() -> None:

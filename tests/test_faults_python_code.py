@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import weakref
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -132,17 +131,14 @@ def test_state_that_a_factory_makes_is_filled_whatever_its_class() -> None:
     assert p.tobytes() == q.tobytes()
 
 
-def test_a_subclass_has_no_say_in_loading(tmp_path: Path) -> None:
+def test_a_subclass_has_no_say_in_loading() -> None:
     def factory(key: Any, name: str, like: Any, dtype: Any) -> Any:
         return np.empty(like.shape, dtype).view(Lying)
 
-    p, q = np.ones(5), np.zeros(5)
-    opt = fs.Momentum([p])
+    opt = fs.Momentum([np.ones(5)])
     opt.step([np.arange(5.0)])
-    opt.save(tmp_path / "f")
-    other = fs.Momentum([q.view(Lying)], state_factory=factory)
-    other.load(tmp_path / "f")
-    assert q.tobytes() == p.tobytes()
+    other = fs.Momentum([np.zeros(5).view(Lying)], state_factory=factory)
+    other.load_state_dict(opt.state_dict())
     assert np.asarray(other.state[0]["velocity"]).tobytes() == opt.state[0]["velocity"].tobytes()
 
 

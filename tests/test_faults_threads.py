@@ -142,10 +142,10 @@ def workers():
         try:
             with open(f"/proc/self/task/{task}/status") as f:
                 status = dict(line.split(":", 1) for line in f)
+            if status["Name"].strip().startswith("ferrostep"):
+                found.append(os.sched_getaffinity(int(task)))
         except OSError:  # it has just ended
             continue
-        if status["Name"].strip().startswith("ferrostep"):
-            found.append(os.sched_getaffinity(int(task)))
     return found
 
 p = np.zeros(400_000, np.float32)

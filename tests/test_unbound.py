@@ -265,6 +265,16 @@ def test_one_that_has_not_begun_is_loaded_as_what_it_is(saved: str, tmp_path: Pa
     np.testing.assert_allclose(p, -0.5)
 
 
+def test_gradients_may_come_as_parameters_may() -> None:
+    d, e = {"w": np.zeros(2)}, {"w": np.ones(2)}
+    opt = fs.SGD(d.values(), lr=1.0)
+    opt.step(e.values())
+    opt.step(g for g in e.values())
+    assert (d["w"] == -2).all()
+    with pytest.raises(TypeError, match="found set"):
+        opt.step({1.0})
+
+
 def test_loaded_state_is_seen_before_its_parameters_come() -> None:
     source = fs.Adam({"w": np.zeros(2)}, lr=0.25)
     source.step({"w": np.ones(2)})

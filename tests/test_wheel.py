@@ -7,11 +7,17 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import tempfile
 import zipfile
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
 
 ROOT = Path(__file__).parent.parent
 TRAIN = """
@@ -51,7 +57,10 @@ def build(out: Path, what: str = "wheel") -> Path:
     """Build the wheel, or the source distribution, into an empty folder."""
     maturin = Path(sys.executable).with_name("maturin")
     command = ["build", "--release", "--quiet"] if what == "wheel" else ["sdist"]
-    subprocess.run([maturin, *command, "--out", out], cwd=ROOT, check=True, timeout=1800)
+    with open(Path(tempfile.gettempdir()) / "ferrostep-wheel.lock", "w") as lock:
+        if fcntl is not None:  # maturin moves what cargo has built: one at a time
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        subprocess.run([maturin, *command, "--out", out], cwd=ROOT, check=True, timeout=1800)
     (built,) = out.iterdir()
     return built
 

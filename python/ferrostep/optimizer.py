@@ -28,7 +28,7 @@ from ferrostep.options import (
     stored_dtype,
     upper_bound,
 )
-from ferrostep.params import flatten, is_groups, labels, read_params
+from ferrostep.params import FLATTEN, flatten, is_groups, labels, read_params
 from ferrostep.pending import Pending, pending_differences, pending_from
 from ferrostep.spellings import hint
 from ferrostep.state import State
@@ -248,7 +248,10 @@ class Optimizer(Core):
             raise ValueError("this optimizer is unbound: give parameters to update()")
         self._group_sizes()  # what was edited from outside is not added to
         if not isinstance(group, Mapping) or "params" not in group:
-            raise TypeError(f"a param group must be a dict with 'params', found {group!r}")
+            keys = f"a dict of {list(group)!r}" if isinstance(group, Mapping) else repr(group)
+            raise TypeError(
+                f"a param group must be a dict with 'params', found {keys}; for layers, {FLATTEN}"
+            )
         check_keys(group, self.CHECKS, type(self).__name__)
         given = read_params(group["params"])
         names, arrays = given.names, given.arrays
@@ -343,7 +346,7 @@ class Optimizer(Core):
         self._rebind(arrays, container)
 
     def reset(self) -> None:
-        """Forget all state: the next step is the first.
+        """Forget all state: the next step is the first. Options stay, the learning rate among them.
 
         An unbound optimizer forgets its parameters too: the next `update` may bring others.
         """
@@ -354,7 +357,7 @@ class Optimizer(Core):
         self._load([None] * count, [None] * count, 0)
 
     def state_dict(self, *, copy: bool = True) -> dict[str, Any]:
-        """Return state and groups in torch's layout.
+        """Return state and options in torch's layout; the parameters are not in it.
 
         Parameters
         ----------

@@ -53,7 +53,12 @@ class Settings(NamedTuple):
 
 
 def invalid(name: str, found: object, wanted: str) -> ValueError:
-    return ValueError(f"Invalid {TITLES.get(name, f'{name} value')}: {found!r} ({name} {wanted})")
+    shown = repr(found)
+    if isinstance(found, np.ndarray) and found.size > 1:
+        shown = f"an array of shape {found.shape}"
+        if name == "lr":
+            wanted += "; all parameters come in one list: [W, b]"
+    return ValueError(f"Invalid {TITLES.get(name, f'{name} value')}: {shown} ({name} {wanted})")
 
 
 def _scalar(value: object) -> object:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, ValuesView
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,12 @@ import numpy as np
 
 from ferrostep.backends import cuda
 
-FLATTEN = "flatten it first: [a for layer in layers for a in layer], or one dict of names"
+FLATTEN = (
+    "flatten it first: a list, [a for layer in layers for a in layer], or one dict of names, "
+    "{f'{layer}.{k}': a for layer, d in params.items() for k, a in d.items()}"
+)
+#: How many names an error lists.
+LISTED = 20
 
 
 def adopted(array: Any) -> Any:
@@ -117,17 +122,32 @@ def flatten(what: str, names: list[str] | None, values: Any) -> list[Any]:
         if isinstance(values, Mapping):
             raise ValueError(f"{what} came as a dict, but the parameters have no names")
         number = isinstance(values, int | float | np.generic)
+        if isinstance(values, Iterator | ValuesView):  # as parameters may come
+            return list(values)
         one = number or isinstance(values, np.ndarray) or adopted(values) is not None
         return [values] if one else values
     if not isinstance(values, Mapping):
         raise ValueError(
-            f"{what} must be a dict with the parameters' names {names!r}, "
+            f"{what} must be a dict with the parameters' names {_listed(names)}, "
             f"found {type(values).__name__}"
         )
     missing = [name for name in names if name not in values]
     unknown = [name for name in values if name not in names]
     if missing or unknown:
+        advice = (
+            "None in place of a gradient skips a parameter"
+            if what == "gradients"
+            else "all parameters come in each call, or each layer has an optimizer of its own"
+        )
         raise ValueError(
-            f"{what} must have the names {names!r}: missing {missing!r}, unexpected {unknown!r}"
+            f"{what} must have the names {_listed(names)}: missing {_listed(missing)}, "
+            f"unexpected {_listed(unknown)} ({advice})"
         )
     return [values[name] for name in names]
+
+
+def _listed(names: list[Any]) -> str:
+    """Return the names, or the first of them."""
+    if len(names) <= LISTED:
+        return repr(names)
+    return f"{names[:LISTED]!r} and {len(names) - LISTED} more"

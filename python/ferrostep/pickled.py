@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from ferrostep.options import read_settings
 from ferrostep.params import labels
 from ferrostep.pending import pending_from
@@ -29,6 +31,7 @@ def contents(optimizer: Optimizer) -> dict[str, Any]:
         "names": optimizer._names,
         "sizes": optimizer._group_sizes(),
         "containers": optimizer._containers(),
+        "twice": (twice := np.empty(0), twice),
         "states": optimizer._states(False),
         "skipped_steps": optimizer.skipped_steps,
     }
@@ -53,6 +56,11 @@ def restore(optimizer: Optimizer, saved: dict[str, Any]) -> None:
         )
         start += size
     optimizer._watch(saved["containers"])
+    first, second = saved["twice"]
+    if first is not second:
+        # Some picklers (joblib's) make two arrays of one that is met twice: then the parameters are
+        # not those that the model has, and the next step is to say so.
+        optimizer._watch([([first], [second], 0)])
     states = [dict(state) if state else {} for state in saved["states"]]
     steps = [state.pop("step", None) for state in states]
     optimizer._load(steps, [state or None for state in states], saved["skipped_steps"])

@@ -9,12 +9,15 @@ from collections.abc import Collection
 #: they mean here: those among them that a class has. What is no name of an option is advice.
 SPELLINGS: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("learningrate", "learningrateinit", "stepsize", "rate", "eta"), ("lr",)),
+    "lrate": ("lr",),
     **dict.fromkeys(("eta0", "initiallr", "baselr"), ("lr",)),
-    **dict.fromkeys(("beta1", "beta2", "b1", "b2", "beta"), ("betas", "momentum")),
+    **dict.fromkeys(("beta1", "beta2", "b1", "b2", "beta"), ("betas", "alpha", "momentum")),
     **dict.fromkeys(("epsilon", "epsroot", "fuzz"), ("eps",)),
     **dict.fromkeys(("mu", "mom", "momentumdecay"), ("momentum",)),
     **dict.fromkeys(("rho", "decayrate"), ("alpha", "rho")),
-    "alpha": ("rho", "weight_decay"),
+    "alpha": ("lr", "rho", "weight_decay"),
+    **dict.fromkeys(("lrdecay", "gamma"), ("lr_decay", "a scheduler for a rate that decays")),
+    **dict.fromkeys(("lam", "lambda", "reg"), ("weight_decay",)),
     "decay": ("alpha", "rho", "lr_decay", "weight_decay", "a scheduler for a rate that decays"),
     **dict.fromkeys(("wd", "l2", "l2reg", "l2penalty", "weightpenalty"), ("weight_decay",)),
     **dict.fromkeys(("nesterovsmomentum", "usenesterov"), ("nesterov",)),
@@ -24,6 +27,9 @@ SPELLINGS: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(
         ("maxnorm", "clipnorm", "globalclipnorm"), ("the argument max_norm of step()",)
     ),
+    "clipvalue": ("the function ferrostep.clip.clip_by_value()",),
+    "zerograd": ("nothing: gradients are given to step(grads), and there are none to zero",),
+    "minimize": ("step(grads) with gradients of your own making",),
     **dict.fromkeys(("gradscale", "lossscale"), ("the argument grad_scale of step()",)),
 }
 

@@ -100,6 +100,6 @@ fn replaced(label: &str, kind: &str, place: &str) -> PyErr {
     PyValueError::new_err(format!(
         "{label} was replaced in your {kind}: the optimizer would update an array that is no longer \
          there; write {place}[...] = ... to give it new values, or call opt.rebind(...) with the \
-         new arrays"
+         new arrays (as after joblib.load, or where parameters and optimizer were pickled apart)"
     ))
 }

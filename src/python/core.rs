@@ -145,13 +145,8 @@ impl Core {
         guarded(|| {
             let py = slf.py();
             let scaling = Scaling::read(slf, grad_scale, max_norm)?;
-            let (grads, mut locked) = slf.get().read(py, grads)?;
+            let (grads, mut locked) = slf.get().read(py, grads, false)?;
             let inner = started(&mut locked)?;
-            if inner.unbound {
-                return Err(PyValueError::new_err(
-                    "this optimizer is unbound (made without params): use update()",
-                ));
-            }
             let outcome = inner.step(py, grads, scaling)?;
             drop(locked);
             info(py, outcome)
@@ -220,7 +215,7 @@ impl Core {
                 return info(py, outcome);
             }
             let arrays = core.read_parameters(py, params)?;
-            let (grads, mut locked) = core.read(py, grads)?;
+            let (grads, mut locked) = core.read(py, grads, true)?;
             let inner = started(&mut locked)?;
             let outcome = inner.take(arrays).and_then(|()| inner.step(py, grads, scaling));
             inner.release();
@@ -392,14 +387,21 @@ fn info(py: Python<'_>, outcome: Outcome) -> PyResult<Py<StepInfo>> {
 }
 
 impl Core {
-    /// The gradients as arrays, and the lock. What takes Python code runs without it.
+    /// The gradients as arrays, and the lock. What takes Python code runs without it. `unbound`: they
+    /// came with parameters.
     pub(super) fn read<'py>(
         &self,
         py: Python<'py>,
         grads: &Bound<'py, PyAny>,
+        unbound: bool,
     ) -> PyResult<(Arrays<'py>, Locked<'_, Option<Inner>>)> {
         let mut locked = self.inner.lock(py)?;
         let inner = started(&mut locked)?;
+        if inner.unbound != unbound {
+            return Err(PyValueError::new_err(
+                "this optimizer is unbound (made without params): use update(params, grads)",
+            ));
+        }
         if let Some(plain) = gradients::plain(grads, inner.names.as_deref())? {
             return Ok((plain, locked));
         }

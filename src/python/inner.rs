@@ -58,7 +58,10 @@ pub(super) struct Inner {
 }
 
 pub(super) fn count_error(what: &str, found: usize, wanted: usize) -> PyErr {
-    PyValueError::new_err(format!("found {found} {what}, wanted {wanted}: one for each parameter"))
+    let more = if found > wanted { "; add_param_group takes new parameters" } else { "" };
+    PyValueError::new_err(format!(
+        "found {found} {what}, wanted {wanted}: one for each parameter{more}"
+    ))
 }
 
 impl Inner {

@@ -140,14 +140,15 @@ impl Slot {
         } else if same {
             "is another part of its buffer than at its first update".to_owned()
         } else {
-            "lies in other memory than at its first update".to_owned()
+            "lies in other memory than at its first update (a copy?)".to_owned()
         };
         let torch = owner.get_type().module().is_ok_and(|name| name == "torch");
         let keep = if torch { "; keep the array of one call of numpy()" } else { "" };
         PyValueError::new_err(format!(
             "{label} {found}{keep}. One key keeps one memory, or two layers or runs would share one \
              state: call reset() for a new run, rebind(params) where the arrays were replaced on \
-             purpose and the state is to go on, or give each layer its own names or optimizer"
+             purpose and the state is to go on; layers come in one call, under names of their own, \
+             or have an optimizer each"
         ))
     }
 

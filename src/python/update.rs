@@ -48,7 +48,7 @@ impl Core {
         loop {
             let registered = calling::method(slf.as_any(), "_register_first", (params,))?;
             let (theirs, pending): (Bound<'py, Core>, Option<Py<PyAny>>) = registered.extract()?;
-            let (grads, mut registered) = theirs.get().read(py, grads)?;
+            let (grads, mut registered) = theirs.get().read(py, grads, true)?;
             let mut first = registered.take();
             drop(registered);
             let first = first.as_mut().ok_or_else(unmade)?;

@@ -153,15 +153,8 @@ def load_checkpoint(
     >>> p
     array([5., 5., 5.])
     """
-    path = read_path(path)
     given = {"params": params, "optimizers": optimizer, "schedulers": schedulers}
-    with open_regular(path) as file:
-        try:
-            loading, extra = _plan(container.Container(file), given, partial)
-            loading.take_over()
-        except ValueError as error:
-            raise ValueError(f"cannot load {path!r}: {error}") from error
-        return extra
+    return _load(path, given, partial=partial)
 
 
 def save(path: str | os.PathLike[str], optimizer: Any) -> None:
@@ -171,7 +164,24 @@ def save(path: str | os.PathLike[str], optimizer: Any) -> None:
 
 def load(path: str | os.PathLike[str], optimizer: Any) -> None:
     """Load an optimizer and the parameters that it holds."""
-    load_checkpoint(path, optimizer=optimizer, params=optimizers.held(optimizer))
+    given = {"params": optimizers.held(optimizer), "optimizers": optimizer, "schedulers": None}
+    _load(path, given, partial=False, alone=True)
+
+
+def _load(
+    path: str | os.PathLike[str], given: Mapping[str, Any], *, partial: bool, alone: bool = False
+) -> dict[str, Any]:
+    """Take over what a file has of what is given. `alone`: there is nobody to return extra to."""
+    path = read_path(path)
+    with open_regular(path) as file:
+        try:
+            loading, extra = _plan(container.Container(file), given, partial)
+            if alone and extra:
+                raise ValueError("the checkpoint also has extra, which load_checkpoint returns")
+            loading.take_over()
+        except ValueError as error:
+            raise ValueError(f"cannot load {path!r}: {error}") from error
+        return extra
 
 
 def _plan(
@@ -209,8 +219,8 @@ def _differences(
     for name, part in PARTS.items():
         if given[name] is None and content[name] is not None and not partial:
             yield (
-                f"the checkpoint also has {name}: load them as well, or pass partial=True to "
-                "leave them out"
+                f"the checkpoint also has {name}: load them as well with load_checkpoint, or pass "
+                "it partial=True to leave them out"
             )
         elif given[name] is not None and content[name] is None:
             yield f"the checkpoint has no {name}"

@@ -33,6 +33,6 @@ def _may_overlap_itself(array: Any) -> bool:
     for stride, n in sorted(zip(map(abs, array.strides), array.shape, strict=True)):
         if n > 1:
             if stride < need:
-                return array.size > 0
+                return bool(array.size > 0)
             need = stride * n
     return False

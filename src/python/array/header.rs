@@ -178,7 +178,7 @@ impl Header {
         Header::read(array, || format!("the gradient of {label}"))?.ok_or_else(|| {
             PyTypeError::new_err(format!(
                 "the gradient of {label} has dtype {}; wanted float16, bfloat16, float32 or \
-                 float64",
+                 float64, as g.astype(float) makes it",
                 array.dtype_name()
             ))
         })

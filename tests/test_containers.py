@@ -53,7 +53,7 @@ def _added() -> Made:
 MADE = [
     (_dict, "b", np.zeros(2), r"parameter 'b' .* your dict.*write d\['b'\]\[...\] = "),
     (_list, 1, np.zeros(2), r"parameter 1 .* your list.*write params\[1\]\[...\] = "),
-    (_pairs, 1, ("b", np.zeros(2)), r"parameter 1 .* your list"),
+    (_pairs, 1, ("b", np.zeros(2)), "parameter 'b' .* your list"),
     (_group, "b", np.zeros(2), r"parameter 'b' .* your dict"),
     (_added, 0, np.zeros(2), r"parameter 1 .* your list.*write params\[0\]\[...\] = "),
 ]

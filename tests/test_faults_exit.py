@@ -70,6 +70,8 @@ CALLING = {
     "first updates": "fs.SGD(lr=0.1).update([p], [g])",
     "state from a factory": "fs.Momentum([p], state_factory=factory).step([g])",
     "the reference": "reference.step([g], max_norm=1.0)",
+    "bounds that Python reads": "opt.step([g], max_norm=np.array(1.0))",
+    "snapshots": "opt.step([g]); opt.state_dict()",
     "errors": """
         try:
             raising.step([bad])
@@ -80,7 +82,7 @@ CALLING = {
 CALLS = """
 import random, threading, time
 import numpy as np, ferrostep as fs
-p, g, bad = np.zeros(300), np.ones(300), np.full(300, np.nan)
+p, g, bad = np.zeros(30_000), np.ones(30_000), np.full(30_000, np.nan)
 opt, raising = fs.Adam([p]), fs.SGD([p], nonfinite="raise")
 reference = fs.Adam([p], backend="reference")
 

@@ -188,6 +188,30 @@ def test_a_pending_state_is_a_snapshot_and_a_bad_one_is_not_forgotten() -> None:
     assert_same_bits(unbound.state[1]["exp_avg"], wanted * wanted.dtype.type(0.9))
 
 
+class Tagged(fs.Momentum):
+    """A class with attributes of its own."""
+
+    limit = 3
+
+
+@pytest.mark.parametrize("bound", [True, False])
+@pytest.mark.parametrize("how", [copy.copy, copy.deepcopy, lambda o: pickle.loads(pickle.dumps(o))])
+def test_copies_are_on_their_own(how: Any, bound: bool) -> None:
+    p = params()
+    opt = Tagged(p if bound else None)
+    opt.tag, opt.limit = "mine", 4
+    opt.step = opt.step  # a wrapper of this optimizer's method is no business of a copy's
+    twin = how(opt)
+    assert (twin.tag, twin.limit) == ("mine", 4)
+    assert "step" not in vars(twin)
+    twin.defaults["lr"] = 5.0
+    assert opt.defaults["lr"] == 0.01
+    if bound:
+        twin.rebind(params())
+        twin.step(steps(1)[0])
+        opt.step(steps(1)[0])
+
+
 def test_a_snapshot_is_of_its_moment() -> None:
     """Kept as "best so far", it takes the run back to where it was."""
     best_p, p = np.zeros(1), np.zeros(1)
@@ -233,6 +257,26 @@ def test_arrays_that_arrive_read_only_can_be_read(backend: str | None) -> None:
     for o in (cold, opt):
         o.step(steps(2)[1])
     assert_same_state(cold, opt)
+
+
+def test_state_that_is_let_go_runs_its_code_when_loading_is_over() -> None:
+    """What replaced state has for `__del__` sees the optimizer whole, and may use it."""
+    seen: list[Any] = []
+
+    class Noisy(np.ndarray):
+        def __del__(self) -> None:
+            seen.append([entry["step"] for entry in opt.state.values()])
+
+    def factory(key: Any, name: str, like: Any, dtype: Any) -> Any:
+        return np.empty(like.shape, dtype).view(Noisy)
+
+    opt = fs.Momentum(params(), state_factory=factory)
+    opt.step(steps(1)[0])
+    saved = opt.state_dict()
+    opt.step(steps(1)[0])
+    seen.clear()
+    opt.load_state_dict(saved)
+    assert seen == [[1, 1]] * 2
 
 
 def test_read_only_state_can_be_loaded() -> None:

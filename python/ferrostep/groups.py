@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
+from ferrostep.params import check_distinct
 from ferrostep.spellings import hint
 
 #: What schedulers keep in a group beside its options.
@@ -33,7 +34,7 @@ def check_keys(group: Mapping[Any, Any], options: Collection[str], cls: str) -> 
 
 
 def read_names(
-    names: list[str] | None, group: Mapping[str, Any], count: int, known: Iterable[str]
+    names: list[str] | None, group: Mapping[str, Any], count: int, known: Collection[str]
 ) -> list[str] | None:
     """Return the names of a group's `count` parameters, all different and none of them `known`.
 
@@ -52,11 +53,5 @@ def read_names(
             raise ValueError(
                 f"found {len(names)} param_names, wanted {count}: one for each parameter"
             )
-    if names is None:
-        return None
-    taken = set(known)
-    for name in names:
-        if name in taken:
-            raise ValueError(f"parameter names must differ, found {name!r} twice")
-        taken.add(name)
+    check_distinct(names or [], known)
     return names

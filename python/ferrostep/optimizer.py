@@ -207,7 +207,7 @@ class Optimizer(Core):
             super().__setattr__(name, value)
 
         def __getattr__(self, name):
-            if name in ("_groups", "_settings"):
+            if name == "_groups":
                 raise RuntimeError("this optimizer was never made: call super().__init__()")
             known = () if name.startswith("_") else self.CHECKS
             raise AttributeError(
@@ -458,8 +458,9 @@ class Optimizer(Core):
         """Return an optimizer of the same parameters with options and state of its own."""
         copied = type(self).__new__(type(self))
         saved = self.__getstate__()
-        groups = [dict(group) for group in saved["groups"]]
-        pickled.restore(copied, {**saved, "groups": groups})
+        groups = [{**group, "params": list(group["params"])} for group in saved["groups"]]
+        own = {"groups": groups, "defaults": dict(saved["defaults"])}
+        pickled.restore(copied, {**saved, **own})
         copied.load_state_dict(copied.state_dict(copy=False))
         return copied
 

@@ -42,6 +42,7 @@ class Option(Generic[T]):
     def __get__(self, optimizer: Optimizer | None, owner: type) -> Self | T:
         if optimizer is None:
             return self
+        optimizer._group_sizes()  # groups that were edited from outside are refused
         values = [self._value(group) for group in optimizer.param_groups]
         if any(value != values[0] for value in values):
             raise ValueError(
@@ -56,7 +57,7 @@ class Option(Generic[T]):
         return self.check(self.name, group[self.name])
 
     def __set__(self, optimizer: Optimizer, value: T) -> None:
-        optimizer._group_sizes()  # what was edited from outside is not added to
+        optimizer._group_sizes()
         groups, new = optimizer.param_groups, self.check(self.name, value)
         optimizer._check_option(self.name, new)
         # One call of C code: no signal's handler can run between two groups.

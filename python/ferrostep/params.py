@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, ValuesView
+from collections.abc import Collection, Iterable, Iterator, Mapping, ValuesView
 from dataclasses import dataclass
 from typing import Any
 
@@ -93,15 +93,24 @@ def read_params(params: Any) -> Parameters:
                     f"for, so an update would be lost; pass a dict of arrays that you keep: "
                     f"params = dict(params)"
                 )
-    names = [name for name, _ in items] if items and all(pairs) else None
+    # As plain str: a subclass may have an __eq__ of its own.
+    names = [str.__str__(name) for name, _ in items] if items and all(pairs) else None
     arrays = [array for _, array in items] if names is not None else items
-    if names is not None and len(set(names)) != len(names):
-        raise ValueError(f"parameter names must differ, found {names!r}")
+    check_distinct(names or [])
     named = labels(names, 0, len(arrays))
     arrays = [_parameter(array, label) for array, label in zip(arrays, named, strict=True)]
     if type(params) is dict:
         return Parameters(names, arrays, (params, list(params.values())))
     return Parameters(names, arrays, (params, items) if type(params) is list else None)
+
+
+def check_distinct(names: list[str], known: Collection[str] = ()) -> None:
+    """Refuse a name that stands twice among these, or once more beside the known ones."""
+    taken = set(known)
+    for name in names:
+        if name in taken:
+            raise ValueError(f"parameter names must differ, found {name!r} twice")
+        taken.add(name)
 
 
 def is_groups(params: Any) -> bool:

@@ -81,7 +81,7 @@ def pending_from(
         raise ValueError(
             f"the state dict has {len(names)} param_names for {len(group['params'])} parameters"
         )
-    skipped = _state_dict.whole(saved.get("skipped_steps", 0), "the state dict's skipped_steps")
+    skipped = _state_dict.skipped_steps(saved)
     if not group["params"]:  # of an optimizer that had not begun
         return None, skipped, options
     entries = {key: deepcopy(dict(entry)) for key, entry in saved["state"].items()}

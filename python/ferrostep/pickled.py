@@ -14,6 +14,16 @@ if TYPE_CHECKING:
     from ferrostep.optimizer import Optimizer
 
 
+def _ours(optimizer: Optimizer, name: str) -> bool:
+    """Whether an attribute is made anew, or wraps a method of this very optimizer.
+
+    The others are a subclass's, or the user's.
+    """
+    return name in ("_groups", "_bound", "_defaults") or callable(
+        getattr(type(optimizer), name, None)
+    )
+
+
 def contents(optimizer: Optimizer) -> dict[str, Any]:
     saved = {
         "defaults": optimizer.defaults,
@@ -22,6 +32,7 @@ def contents(optimizer: Optimizer) -> dict[str, Any]:
         "state_factory": optimizer.state_factory,
         "bound": optimizer._bound,
         "groups": optimizer._groups,
+        "attributes": {k: v for k, v in vars(optimizer).items() if not _ours(optimizer, k)},
     }
     if not optimizer._bound:
         # It holds no parameters: its state waits for those that come.
@@ -39,6 +50,7 @@ def contents(optimizer: Optimizer) -> dict[str, Any]:
 
 def restore(optimizer: Optimizer, saved: dict[str, Any]) -> None:
     """Make an optimizer that was only allocated what `contents` has told of."""
+    vars(optimizer).update(saved["attributes"])
     optimizer._defaults = saved["defaults"]
     settings = read_settings(saved["nonfinite"], saved["backend"], saved["state_factory"])
     optimizer._begin(settings, bound=saved["bound"])

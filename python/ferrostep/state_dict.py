@@ -141,7 +141,7 @@ def differences(
             yield f"the state of {label} has no 'step', without which {cls.__name__} cannot go on"
         yield from _state_differences(cls, entry, param, label)
     try:
-        whole(saved.get("skipped_steps", 0), "the state dict's skipped_steps", LOADED)
+        skipped_steps(saved)
     except ValueError as error:
         yield str(error)
 
@@ -215,8 +215,7 @@ def read(
         for array, value in zip(made, values.values(), strict=True):
             cuda.assign(array, value)
         arrays.append(dict(zip(values, made, strict=True)))
-    skipped = whole(saved.get("skipped_steps", 0), "the state dict's skipped_steps")
-    return options, steps, arrays, skipped
+    return options, steps, arrays, skipped_steps(saved)
 
 
 def read_options(
@@ -243,6 +242,10 @@ def read_options(
         )
     scheduled = {name: finite(name, loaded[name]) for name in SCHEDULED & set(loaded)}
     return {name: {**loaded, **checked, **scheduled}[name] for name in loaded}
+
+
+def skipped_steps(saved: Mapping[str, Any]) -> int:
+    return whole(saved.get("skipped_steps", 0), "the state dict's skipped_steps", LOADED)
 
 
 def whole(value: Any, what: str, most: int = 2**63 - 1) -> int:

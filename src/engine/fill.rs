@@ -28,8 +28,8 @@ unsafe fn fill_with<T: Stored>(view: &View, value: T) {
     }
     let value = if view.format.swapped { value.swap_bytes() } else { value };
     let mut axes = in_c_order(view);
-    let (lowest, left) = in_memory_order(view.data, &mut axes);
-    let mut cursor = Cursor::new(&axes[..left], lowest, 0);
+    let (lowest, axes_left) = in_memory_order(view.data, &mut axes);
+    let mut cursor = Cursor::new(&axes[..axes_left], lowest, 0);
     let mut left = view.len();
     while left > 0 {
         let (first, stride, len) = cursor.take(left);

@@ -4,6 +4,7 @@
 //! [`View`].
 
 mod control;
+mod copy;
 mod driver;
 mod environment;
 mod fill;
@@ -24,6 +25,7 @@ mod walk;
 mod work;
 
 pub use control::ControlGuard;
+pub use copy::copy;
 pub use fill::fill;
 pub use kernel::{Block, CompileKernel, Kernel, Kinds, Precision, compile};
 pub use leaf::{LANES, LEAF};

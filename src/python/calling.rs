@@ -91,7 +91,7 @@ pub(super) fn call<'py>(
 }
 
 /// `object.name`.
-pub(super) fn attribute<'py>(
+fn attribute<'py>(
     object: &Bound<'py, PyAny>,
     name: &Bound<'py, PyString>,
 ) -> PyResult<Bound<'py, PyAny>> {

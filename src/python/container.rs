@@ -7,8 +7,8 @@ use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyString};
 
-use super::gradients::named;
 use super::raw;
+use super::slot::Slot;
 
 pub(super) struct Container {
     object: Object,
@@ -51,9 +51,9 @@ impl Container {
     }
 
     /// Refuses a container in which a parameter was replaced. Others that were added are fine, and so
-    /// is one that is gone: nobody takes anything else for it.
+    /// is one that is gone: nobody takes anything else for it. `slots` are all of the optimizer's.
     #[inline]
-    pub(super) fn check(&self, py: Python<'_>) -> PyResult<()> {
+    pub(super) fn check(&self, py: Python<'_>, slots: &[Slot]) -> PyResult<()> {
         let entries = &self.entries;
         let unchanged = match &self.object {
             Object::List(list) => raw::begins_with(list.bind(py), entries.iter().map(Py::as_ptr)),
@@ -64,24 +64,24 @@ impl Container {
                 })
             }
         };
-        if unchanged { Ok(()) } else { self.check_again(py) }
+        if unchanged { Ok(()) } else { self.check_again(py, slots) }
     }
 
     #[cold]
-    fn check_again(&self, py: Python<'_>) -> PyResult<()> {
+    fn check_again(&self, py: Python<'_>, slots: &[Slot]) -> PyResult<()> {
         for (i, entry) in self.entries.iter().enumerate() {
-            let (now, label, kind, place) = match &self.object {
+            let (now, kind, place) = match &self.object {
                 Object::List(list) => {
-                    let label = format!("parameter {}", self.first + i);
-                    (list.bind(py).get_item(i).ok(), label, "list", format!("params[{i}]"))
+                    (list.bind(py).get_item(i).ok(), "list", format!("params[{i}]"))
                 }
                 Object::Dict(dict, names) => {
-                    let (name, label) = (names[i].bind(py), named(names[i].bind(py)));
-                    (dict.bind(py).get_item(name)?, label, "dict", format!("d[{}]", name.repr()?))
+                    let name = names[i].bind(py);
+                    (dict.bind(py).get_item(name)?, "dict", format!("d[{}]", name.repr()?))
                 }
             };
             if now.is_some_and(|now| !now.is(entry)) {
-                return Err(replaced(&label, kind, &place));
+                let label = slots.get(self.first + i).map_or("a parameter", |slot| &slot.label);
+                return Err(replaced(label, kind, &place));
             }
         }
         Ok(())

@@ -81,7 +81,7 @@ impl Core {
         container: Option<(Bound<'_, PyAny>, Vec<Py<PyAny>>)>,
     ) -> PyResult<()> {
         let py = arrays.py();
-        guarded(|| started(&mut self.inner.lock(py)?)?.rebind(py, arrays, container))
+        self.exchange(py, |inner| inner.rebind(py, arrays, container))
     }
 
     /// What parameters were handed in by, what it held, and the number of its first parameter.
@@ -310,7 +310,7 @@ impl Core {
         skipped: u64,
         options: Vec<Bound<'_, PyDict>>,
     ) -> PyResult<()> {
-        guarded(|| started(&mut self.inner.lock(py)?)?.load(py, &steps, &arrays, skipped, &options))
+        self.exchange(py, |inner| inner.load(py, &steps, &arrays, skipped, &options))
     }
 
     /// Begins an unbound optimizer anew: its parameters are those of its next call, with the state in
@@ -329,7 +329,7 @@ impl Core {
         inner.set_options(py, &options)?;
         inner.exchange(&mut before);
         inner.pending = pending;
-        inner.skipped = skipped;
+        (inner.skipped, inner.skips_in_a_row) = (skipped, 0);
         drop(locked);
         drop(before); // may run Python code, so after the lock is free
         Ok(())
@@ -344,7 +344,8 @@ impl Core {
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         // What is in use is alive: the collector may take it for held from outside.
-        match self.inner.try_lock() {
+        // SAFETY: the collector holds the interpreter, and visiting runs no Python code.
+        match unsafe { self.inner.idle() } {
             Some(inner) => inner.iter().try_for_each(|inner| inner.traverse(&visit)),
             None => Ok(()),
         }
@@ -387,6 +388,22 @@ fn info(py: Python<'_>, outcome: Outcome) -> PyResult<Py<StepInfo>> {
 }
 
 impl Core {
+    /// Puts something in the place of something else, which `work` returns: to drop that may run
+    /// Python code, so the lock is free by then.
+    fn exchange<T>(
+        &self,
+        py: Python<'_>,
+        work: impl FnOnce(&mut Inner) -> PyResult<T>,
+    ) -> PyResult<()> {
+        guarded(|| {
+            let mut locked = self.inner.lock(py)?;
+            let before = work(started(&mut locked)?)?;
+            drop(locked);
+            drop(before);
+            Ok(())
+        })
+    }
+
     /// The gradients as arrays, and the lock. What takes Python code runs without it. `unbound`: they
     /// came with parameters.
     pub(super) fn read<'py>(

@@ -19,6 +19,7 @@ use super::settings::Settings;
 use super::skipped::Skipped;
 use super::slot::{Origin, Slot};
 use super::state::{Maker, StateArray};
+use crate::engine::memory::with_room;
 use crate::engine::{ControlGuard, OutOfMemory, Plan, Written, process};
 use crate::number::Kind;
 
@@ -209,7 +210,8 @@ impl Inner {
         let dicts = self.groups.iter().map(|group| group.dict.as_ptr());
         // Before its first call an unbound optimizer has one group that nobody has read.
         let unread = self.unbound && self.groups.is_empty();
-        if if unread { param_groups.len() == 1 } else { raw::holds(param_groups, dicts) } {
+        let intact = if unread { param_groups.len() == 1 } else { raw::holds(param_groups, dicts) };
+        if intact {
             return Ok(());
         }
         Err(PyValueError::new_err(
@@ -305,7 +307,7 @@ impl Inner {
 
     /// Replaces every parameter's state, the count of skipped steps and the options that are given
     /// for each group (or for none), or nothing if one array is refused. No signal's handler can
-    /// run in between.
+    /// run in between, as long as what is returned, the state that was there, is dropped later.
     pub(super) fn load(
         &mut self,
         py: Python<'_>,
@@ -313,11 +315,11 @@ impl Inner {
         arrays: &[Option<Bound<'_, PyDict>>],
         skipped: u64,
         options: &[Bound<'_, PyDict>],
-    ) -> PyResult<()> {
+    ) -> PyResult<impl Sized + use<>> {
         if steps.len() != self.slots.len() || arrays.len() != self.slots.len() {
             return Err(count_error("states", arrays.len(), self.slots.len()));
         }
-        let mut loaded = Vec::new();
+        let mut loaded = with_room(self.slots.len())?;
         for (slot, arrays) in self.slots.iter().zip(arrays) {
             let states = arrays.iter().flatten();
             let states =
@@ -337,15 +339,16 @@ impl Inner {
             let new = new.flat_map(|(i, states)| states.iter().map(move |state| (i, state)));
             overlap::check_new(&self.slots, new)?;
         }
+        let mut before: Vec<Vec<StateArray>> = with_room(self.slots.len())?;
         self.set_options(py, options)?;
         self.skipped = skipped;
         self.skips_in_a_row = 0;
         for ((slot, states), step) in self.slots.iter_mut().zip(loaded).zip(steps) {
-            slot.set_states(states);
+            before.push(slot.set_states(states));
             slot.step = step.unwrap_or(0);
         }
         self.home = self.here();
         self.forget_memory();
-        Ok(())
+        Ok(before)
     }
 }

@@ -1,5 +1,6 @@
 //! One optimizer's lock: waits without the interpreter, and says who can never get it.
 
+use std::cell::UnsafeCell;
 use std::ops::{Deref, DerefMut};
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
@@ -11,34 +12,42 @@ use pyo3::sync::MutexExt;
 use crate::engine::process;
 
 pub(super) struct Lock<T> {
-    inner: Mutex<T>,
-    /// The thread and the process that have the lock; 0 for none.
+    mutex: Mutex<()>,
+    value: UnsafeCell<T>,
+    /// The thread and the process that use the value; 0 for none. They change only while their
+    /// thread has the interpreter, unlike the mutex, which is waited for without.
     owner: AtomicUsize,
     process: AtomicU32,
 }
 
+// SAFETY: the value is reached through `Locked`, whose thread has the mutex, and through `idle`, which
+// gives it out while no thread uses it and none can begin to.
+unsafe impl<T: Send> Sync for Lock<T> {}
+
 pub(super) struct Locked<'a, T> {
-    inner: MutexGuard<'a, T>,
-    owner: &'a AtomicUsize,
+    lock: &'a Lock<T>,
+    _mutex: MutexGuard<'a, ()>,
 }
 
 impl<T> Deref for Locked<'_, T> {
     type Target = T;
 
     fn deref(&self) -> &T {
-        &self.inner
+        // SAFETY: this thread has the mutex.
+        unsafe { &*self.lock.value.get() }
     }
 }
 
 impl<T> DerefMut for Locked<'_, T> {
     fn deref_mut(&mut self) -> &mut T {
-        &mut self.inner
+        // SAFETY: as above.
+        unsafe { &mut *self.lock.value.get() }
     }
 }
 
 impl<T> Drop for Locked<'_, T> {
     fn drop(&mut self) {
-        self.owner.store(0, Ordering::Relaxed);
+        self.lock.owner.store(0, Ordering::Relaxed);
     }
 }
 
@@ -56,22 +65,40 @@ fn this_thread() -> usize {
 }
 
 impl<T> Lock<T> {
-    pub(super) fn new(inner: T) -> Self {
-        Lock { inner: Mutex::new(inner), owner: AtomicUsize::new(0), process: AtomicU32::new(0) }
+    pub(super) fn new(value: T) -> Self {
+        let (owner, process) = (AtomicUsize::new(0), AtomicU32::new(0));
+        Lock { mutex: Mutex::new(()), value: UnsafeCell::new(value), owner, process }
     }
 
-    /// The inside if nobody has the lock; waits for nothing and runs no Python code.
-    pub(super) fn try_lock(&self) -> Option<MutexGuard<'_, T>> {
-        match self.inner.try_lock() {
-            Ok(inner) => Some(inner),
-            Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
-            Err(TryLockError::WouldBlock) => None,
-        }
+    /// The value if no thread uses it. For the garbage collector, which must get one answer in all of
+    /// its passes: it keeps the interpreter, so nobody begins or ends to use it meanwhile.
+    ///
+    /// # Safety
+    /// The interpreter is held as long as the reference lives, and no Python code runs.
+    pub(super) unsafe fn idle(&self) -> Option<&T> {
+        // SAFETY: no thread uses it, and to begin takes the interpreter.
+        (self.owner.load(Ordering::Relaxed) == 0).then(|| unsafe { &*self.value.get() })
+    }
+
+    /// The lock, if nobody has it; waits for nothing.
+    pub(super) fn try_lock(&self) -> Option<Locked<'_, T>> {
+        let mutex = match self.mutex.try_lock() {
+            Ok(mutex) => mutex,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => return None,
+        };
+        Some(self.taken(mutex))
+    }
+
+    fn taken<'a>(&'a self, mutex: MutexGuard<'a, ()>) -> Locked<'a, T> {
+        self.owner.store(this_thread(), Ordering::Relaxed);
+        self.process.store(process::id(), Ordering::Relaxed);
+        Locked { lock: self, _mutex: mutex }
     }
 
     pub(super) fn lock(&self, py: Python<'_>) -> PyResult<Locked<'_, T>> {
-        let inner = match self.inner.try_lock() {
-            Ok(inner) => inner,
+        let mutex = match self.mutex.try_lock() {
+            Ok(mutex) => mutex,
             Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
             Err(TryLockError::WouldBlock) => {
                 if self.process.load(Ordering::Relaxed) != process::id() {
@@ -91,11 +118,9 @@ impl<T> Lock<T> {
                          this optimizer's step",
                     ));
                 }
-                self.inner.lock_py_attached(py).unwrap_or_else(PoisonError::into_inner)
+                self.mutex.lock_py_attached(py).unwrap_or_else(PoisonError::into_inner)
             }
         };
-        self.owner.store(this_thread(), Ordering::Relaxed);
-        self.process.store(process::id(), Ordering::Relaxed);
-        Ok(Locked { inner, owner: &self.owner })
+        Ok(self.taken(mutex))
     }
 }

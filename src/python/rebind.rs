@@ -13,7 +13,7 @@ use crate::engine::memory::with_room;
 impl Inner {
     /// Refuses containers in which a parameter was replaced.
     pub(super) fn check_containers(&self, py: Python<'_>) -> PyResult<()> {
-        self.containers.iter().try_for_each(|container| container.check(py))
+        self.containers.iter().try_for_each(|container| container.check(py, &self.slots))
     }
 
     /// The containers and what they held, for a copy.
@@ -37,7 +37,7 @@ impl Inner {
         py: Python<'_>,
         arrays: &Bound<'_, PyList>,
         container: Option<(Bound<'_, PyAny>, Vec<Py<PyAny>>)>,
-    ) -> PyResult<()> {
+    ) -> PyResult<impl Sized + use<>> {
         if arrays.len() != self.slots.len() {
             return Err(count_error("parameters", arrays.len(), self.slots.len()));
         }
@@ -58,7 +58,7 @@ impl Inner {
             lists.push(list.map(Bound::cast_into::<PyList>).transpose()?);
         }
         let mut gone = with_room(self.slots.len())?;
-        // Nothing fails from here on, and nothing that was held is dropped before the end.
+        // Nothing fails from here on, and nothing that was held is dropped: that may run Python code.
         for (list, group) in lists.iter().zip(&self.groups) {
             for (place, i) in group.slots.clone().enumerate() {
                 if let Some(list) = list {
@@ -72,7 +72,6 @@ impl Inner {
         let before = std::mem::take(&mut self.containers);
         self.containers.extend(container);
         self.forget_memory();
-        drop((gone, before));
-        Ok(())
+        Ok((gone, before))
     }
 }

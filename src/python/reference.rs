@@ -1,17 +1,16 @@
 //! A step by the NumPy reference in place of the engine.
 
-use numpy::npyffi::PY_ARRAY_API;
-use numpy::{PyArrayDescrMethods, PyUntypedArray, PyUntypedArrayMethods};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PySet};
+use pyo3::types::{PyDict, PyList, PySet};
 
-use super::array::HostArray;
+use super::array::{Array, Header};
 use super::calling;
 use super::group::Group;
 use super::slot::Slot;
 use super::step::Part;
-use crate::engine::Precision;
+use crate::engine::memory::{Grow, with_room};
+use crate::engine::{self, Precision, View};
 
 /// The norm of all gradients together, before scaling.
 pub(super) fn global_norm(
@@ -23,26 +22,34 @@ pub(super) fn global_norm(
         Precision::F32 => "f4",
         Precision::F64 => "f8",
     };
-    let gradients: Vec<_> = parts.iter().map(|part| part.gradient.object()).collect();
-    let dtypes: Vec<_> = parts.iter().map(dtype).collect();
+    let gradients = PyList::empty(reference.py());
+    let dtypes = PyList::empty(reference.py());
+    for part in parts {
+        gradients.append(part.gradient.object())?;
+        dtypes.append(dtype(part))?;
+    }
     calling::method(reference, "global_norm", (gradients, dtypes))?.extract()
 }
 
-/// Arrays that are to be written, each with its new values, of its shape and type.
-pub(super) struct Results<'py>(Vec<(HostArray<'py>, HostArray<'py>)>);
+/// Arrays that are to be written, and arrays of their new values.
+pub(super) struct Results<'py> {
+    views: Vec<(View, View)>,
+    /// What the views are of.
+    _old: Bound<'py, PyList>,
+    _new: Vec<Array<'py>>,
+}
 
 impl Results<'_> {
-    /// Writes them. By NumPy's C function: no Python code runs in between, and a subclass has no say
-    /// in it.
-    pub(super) fn write(&self, py: Python<'_>) -> PyResult<()> {
-        for (old, new) in &self.0 {
-            let (to, from) = (old.as_array_ptr(), new.as_array_ptr());
-            // SAFETY: both are arrays, alive.
-            if unsafe { PY_ARRAY_API.PyArray_CopyInto(py, to, from) } != 0 {
-                return Err(PyErr::fetch(py));
-            }
+    /// Writes them: it cannot fail, and no Python code runs in between.
+    ///
+    /// # Safety
+    /// The arrays to be written are what they were when the step was checked.
+    pub(super) unsafe fn write(&self) {
+        for (to, from) in &self.views {
+            // SAFETY: passed on from the caller; the new arrays are ours alone, and of one shape and
+            // format with the old ones.
+            unsafe { engine::copy(from, to) };
         }
-        Ok(())
     }
 }
 
@@ -56,7 +63,8 @@ pub(super) fn run<'py>(
     scale: f64,
 ) -> PyResult<Results<'py>> {
     let py = reference.py();
-    let mut results = Vec::new();
+    let mut headers = Vec::new();
+    let (old, computed) = (PyList::empty(py), PyList::empty(py));
     for part in parts {
         let slot = &slots[part.slot];
         let compiled = groups[slot.group].compiled()?;
@@ -77,22 +85,27 @@ pub(super) fn run<'py>(
         let arguments = (rule, array, gradient, &state, options, t, fresh, scale);
         let (p, new): (Bound<'_, PyAny>, Bound<'_, PyDict>) =
             calling::method(reference, "update", arguments)?.extract()?;
-        results.push((array.clone(), p));
-        for (name, value) in &new {
-            if let Some(old) = state.get_item(&name)? {
-                results.push((old, value));
+        headers.try_push(&slot.header)?;
+        old.append(array)?;
+        computed.append(p)?;
+        for known in &slot.states {
+            if let Some(value) = new.get_item(known.name.as_ref())? {
+                headers.try_push(&known.header)?;
+                old.append(known.array.bind(py).object())?;
+                computed.append(value)?;
             }
         }
     }
-    let (old, new): (Vec<_>, Vec<_>) = results.into_iter().unzip();
-    let new: Vec<HostArray<'_>> = calling::method(reference, "rounded", (&old, new))?.extract()?;
-    let mut pairs = Vec::with_capacity(old.len());
-    for (old, new) in old.into_iter().zip(new) {
-        let old = old.cast_into::<PyUntypedArray>()?;
-        if old.shape() != new.shape() || !old.dtype().is_equiv_to(&new.dtype()) {
+    let rounded = calling::method(reference, "rounded", (&old, computed))?;
+    let (mut views, mut arrays) = (with_room(headers.len())?, with_room(headers.len())?);
+    for (old, new) in headers.into_iter().zip(rounded.cast::<PyList>()?) {
+        let new = Array::Host(new.cast_into()?);
+        let header = Header::of_copy(&new)?;
+        if header.shape != old.shape || header.format != old.format {
             return Err(PyRuntimeError::new_err("the reference changed a shape or a type"));
         }
-        pairs.push((old, new));
+        views.push((old.view(), header.view()));
+        arrays.push(new);
     }
-    Ok(Results(pairs))
+    Ok(Results { views, _old: old, _new: arrays })
 }

@@ -2,6 +2,7 @@
 
 use pyo3::prelude::*;
 
+use super::calling;
 use super::plain;
 
 /// `grad_scale` (1 if there is none) and `max_norm`.
@@ -25,8 +26,8 @@ impl Scaling {
         if let (Some(grad_scale), None | Some(Some(_))) = (scale, bound) {
             return Ok(Scaling { grad_scale, max_norm: bound.flatten() });
         }
-        let name = pyo3::intern!(slf.py(), "_read_scaling");
-        let (grad_scale, max_norm) = slf.call_method1(name, (grad_scale, max_norm))?.extract()?;
+        let scaling = calling::method(slf, "_read_scaling", (grad_scale, max_norm))?;
+        let (grad_scale, max_norm) = scaling.extract()?;
         Ok(Scaling { grad_scale, max_norm })
     }
 }

@@ -344,9 +344,10 @@ impl Slot {
         Precision::of(kind) == self.header.precision()
     }
 
-    pub(super) fn set_states(&mut self, states: Vec<StateArray>) {
-        self.states = states;
+    /// Takes other state, and returns what it had: that may run Python code when it is dropped.
+    pub(super) fn set_states(&mut self, states: Vec<StateArray>) -> Vec<StateArray> {
         self.ready = None;
+        std::mem::replace(&mut self.states, states)
     }
 
     pub(super) fn reserve_states(&mut self, count: usize) -> PyResult<()> {

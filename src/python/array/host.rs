@@ -76,14 +76,3 @@ pub(super) fn empty_like<'py>(
         Bound::from_owned_ptr_or_err(py, made)
     }
 }
-
-/// A plain array with the same values.
-pub(super) fn copy<'py>(array: &HostArray<'py>) -> PyResult<Bound<'py, PyAny>> {
-    let py = array.py();
-    let made = empty_like(array, array.dtype())?;
-    // SAFETY: both are arrays of one shape and type, alive.
-    let failed = unsafe {
-        PY_ARRAY_API.PyArray_CopyInto(py, made.as_ptr().cast(), array.as_array_ptr()) != 0
-    };
-    if failed { Err(PyErr::fetch(py)) } else { Ok(made) }
-}

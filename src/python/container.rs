@@ -57,10 +57,10 @@ impl Container {
         let entries = &self.entries;
         let unchanged = match &self.object {
             Object::List(list) => raw::begins_with(list.bind(py), entries.iter().map(Py::as_ptr)),
-            Object::Dict(dict, names) => {
-                let mut known = names.iter().zip(entries);
-                raw::first_entries(dict.bind(py), entries.len(), |key, value| {
-                    known.next().is_some_and(|(k, v)| k.as_ptr() == key && v.as_ptr() == value)
+            Object::Dict(dict, _) => {
+                let mut known = entries.iter();
+                raw::first_entries(dict.bind(py), entries.len(), |_, value| {
+                    known.next().is_some_and(|known| known.as_ptr() == value)
                 })
             }
         };

@@ -16,7 +16,7 @@ if not hasattr(signal, "setitimer"):
     pytest.skip("this system has no timers", allow_module_level=True)
 
 TIMER = """
-import random, signal
+import random, signal, time
 import numpy as np, ferrostep as fs
 from programs import Interrupts, Run, counts, digest, gradients, made
 
@@ -31,11 +31,15 @@ def interrupted(work, longest):
 LEFT = (
     TIMER
     + """
-def left(loads, told, wanted, longest):
+def left(loads, told, wanted):
     def back_and_forth():
         for load in loads:
             load()
 
+    back_and_forth()
+    begun = time.perf_counter()
+    back_and_forth()
+    longest = 2 * (time.perf_counter() - begun)  # whatever else this machine does
     seen = set()
     for _ in range(300):
         interrupted(back_and_forth, longest)
@@ -52,7 +56,8 @@ firsts = 0
 for i in range({rounds}):
     if i % 3 == 0:
         opt = made({options})
-    interrupted(lambda: opt.step(grads), 0.0002 if i % 3 == 0 else 0.02)
+    first = random.choice((0.00001, 0.0002))
+    interrupted(lambda: opt.step(grads), first if i % 3 == 0 else 0.02)
     steps = counts(opt)
     assert len(set(steps)) == 1, steps
     assert digest(opt) == run.at(steps[0]), steps
@@ -99,7 +104,7 @@ def told(saved):
 
 loads = [lambda: opt.load_state_dict(first), lambda: opt.load_state_dict(second)]
 wanted = [told(first), told(second)]
-print(left(loads, lambda: told(opt.state_dict()), wanted, 0.003))
+print(left(loads, lambda: told(opt.state_dict()), wanted))
 """
 )
 
@@ -129,7 +134,7 @@ for path in paths:
     wanted.append(told())
 
 loads = [lambda path=path: fs.load_checkpoint(path, **parts) for path in paths]
-print(left(loads, told, wanted, 0.01))
+print(left(loads, told, wanted))
 """
 )
 

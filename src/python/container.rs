@@ -70,16 +70,15 @@ impl Container {
     #[cold]
     fn check_again(&self, py: Python<'_>, slots: &[Slot]) -> PyResult<()> {
         for (i, entry) in self.entries.iter().enumerate() {
-            let (now, kind, place) = match &self.object {
-                Object::List(list) => {
-                    (list.bind(py).get_item(i).ok(), "list", format!("params[{i}]"))
-                }
-                Object::Dict(dict, names) => {
-                    let name = names[i].bind(py);
-                    (dict.bind(py).get_item(name)?, "dict", format!("d[{}]", name.repr()?))
-                }
+            let now = match &self.object {
+                Object::List(list) => list.bind(py).get_item(i).ok(),
+                Object::Dict(dict, names) => dict.bind(py).get_item(&names[i])?,
             };
             if now.is_some_and(|now| !now.is(entry)) {
+                let (kind, place) = match &self.object {
+                    Object::List(_) => ("list", format!("params[{i}]")),
+                    Object::Dict(_, names) => ("dict", format!("d[{}]", names[i].bind(py).repr()?)),
+                };
                 let label = slots.get(self.first + i).map_or("a parameter", |slot| &slot.label);
                 return Err(replaced(label, kind, &place));
             }

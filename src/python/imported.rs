@@ -1,7 +1,9 @@
 //! What other modules have, where somebody has imported them. An object of a class exists only where
 //! the class's module was imported, so nothing need be imported to learn that it is of none.
 
+use pyo3::ffi;
 use pyo3::prelude::*;
+use pyo3::types::PyDict;
 
 /// An attribute of a module, None where that was not imported or has no such attribute.
 pub(super) fn imported<'py>(
@@ -9,10 +11,12 @@ pub(super) fn imported<'py>(
     module: &str,
     name: &str,
 ) -> PyResult<Option<Bound<'py, PyAny>>> {
-    let modules = py.import("sys")?.getattr("modules")?;
-    match modules.call_method1("get", (module,))? {
-        module if module.is_none() => Ok(None),
-        module => module.getattr_opt(name),
+    // SAFETY: the interpreter is held, and has its modules as long as it lives.
+    let modules = unsafe { Bound::from_borrowed_ptr_or_opt(py, ffi::PyImport_GetModuleDict()) };
+    let modules = modules.and_then(|modules| modules.cast_into::<PyDict>().ok());
+    match modules.map_or(Ok(None), |modules| modules.get_item(module))? {
+        Some(module) if !module.is_none() => module.getattr_opt(name),
+        _ => Ok(None),
     }
 }
 

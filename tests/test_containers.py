@@ -106,7 +106,7 @@ def test_a_pickler_that_doubles_arrays_is_seen(params: Any) -> None:
     file = io.BytesIO()
     Doubling(file, 2).dump((params, opt))
     theirs, twin = pickle.loads(file.getvalue())
-    with pytest.raises(ValueError, match=r"as after joblib\.load"):
+    with pytest.raises(ValueError, match="makes two arrays of one"):
         twin.step([np.ones(3)])
     twin.rebind(theirs)
     twin.step([np.ones(3)])
@@ -201,3 +201,25 @@ def test_rebind_with_groups() -> None:
     step()
     assert [(p == -1.5).all() for p in new] == [True, True]
     assert opt.param_groups[1]["params"][0] is new[1]
+    # Group by group, each with a list of its own, which is watched.
+    first, second = [np.zeros(3)], [np.zeros(2)]
+    opt.rebind([{"params": first}, {"params": second}])
+    step()
+    assert (second[0] == -1.75).all()
+    second[0] = np.zeros(2)
+    with pytest.raises(ValueError, match="parameter 1 was replaced in your list"):
+        step()
+    opt.rebind(opt.param_groups)
+    step()
+
+
+def test_what_is_saved_and_loaded_is_what_the_model_has(tmp_path: Path) -> None:
+    opt, d, step = _dict()
+    step()
+    opt.save(tmp_path / "f")
+    d["b"] = np.zeros(2)
+    with pytest.raises(ValueError, match="parameter 'b' was replaced in your dict"):
+        opt.save(tmp_path / "g")
+    with pytest.raises(ValueError, match="parameter 'b' was replaced in your dict"):
+        opt.load(tmp_path / "f")
+    assert (d["b"] == 0).all()

@@ -311,7 +311,8 @@ class Optimizer(Core):
         ----------
         params
             Arrays of the same shapes, dtypes and places (host or device), in the structure of the
-            parameters: a list in the order of the groups, a dict of the same names, or one array.
+            parameters: a list in the order of the groups, a dict of the same names, one array, or
+            param groups.
 
         Raises
         ------
@@ -333,17 +334,26 @@ class Optimizer(Core):
         """
         if not self._parameters():
             raise ValueError("this optimizer has no parameters yet: give them to update()")
-        given = read_params(params)
-        if given.names is not None and self._names is None:
+        groups = [group["params"] for group in params] if is_groups(params) else [params]
+        given = [read_params(group) for group in groups]
+        named = [one.names is not None for one in given]
+        names, arrays, containers = self._names, [a for one in given for a in one.arrays], []
+        if any(named) and names is None:
             raise ValueError("parameters came with names, but this optimizer's have none")
-        names, arrays, container = self._names, given.arrays, given.container
-        if names is not None:
-            if given.names is None:
+        if names is not None and len(given) == 1:
+            if not all(named):
                 raise ValueError(f"parameters must be a dict with the names {names!r}")
-            arrays = flatten("parameters", names, dict(zip(given.names, arrays, strict=True)))
-            if isinstance(params, dict):
-                container = params, [params[name] for name in names]
-        self._rebind(arrays, container)
+            by_name = dict(zip(given[0].names or (), arrays, strict=True))
+            arrays = flatten("parameters", names, by_name)
+        start = 0
+        for one, group in zip(given, groups, strict=True):
+            if one.container is not None:
+                object_, entries = one.container
+                if isinstance(group, dict) and len(given) == 1 and names is not None:
+                    entries = [group[name] for name in names]
+                containers.append((object_, entries, start))
+            start += len(one.arrays)
+        self._rebind(arrays, containers)
 
     def reset(self) -> None:
         """Forget all state: the next step is the first. Options stay, the learning rate among them.

@@ -72,7 +72,7 @@ def restore(optimizer: Optimizer, saved: dict[str, Any]) -> None:
     if first is not second:
         # Some picklers (joblib's) make two arrays of one that is met twice: then the parameters are
         # not those that the model has, and the next step is to say so.
-        optimizer._watch([([first], [second], 0)])
+        optimizer._watch([(None, [], 0)])
     states = [dict(state) if state else {} for state in saved["states"]]
     steps = [state.pop("step", None) for state in states]
     optimizer._load(steps, [state or None for state in states], saved["skipped_steps"])

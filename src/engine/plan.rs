@@ -283,8 +283,11 @@ fn traffic(p: usize, g: usize, states: usize) -> usize {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use std::sync::PoisonError;
+
     use super::{Arrays, Plan, Prepared};
     use crate::engine::kernel::{Block, Kinds, Precision};
+    use crate::engine::tier;
     use crate::engine::{View, compile};
     use crate::number::Kind;
     use crate::rules::{Clock, Options, PreludeOptions, Value};
@@ -293,6 +296,7 @@ mod tests {
     #[test]
     #[cfg_attr(miri, ignore)] // the addresses belong to nothing
     fn lengths_beyond_32_bits() {
+        let _tier = tier::IN_TESTS.lock().unwrap_or_else(PoisonError::into_inner);
         let options: Options = [("lr", 0.1), ("momentum", 0.9), ("weight_decay", 0.0)]
             .into_iter()
             .map(|(name, value)| (name.to_owned(), Value::Number(value)))

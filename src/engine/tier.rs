@@ -12,6 +12,10 @@ pub(super) const NAMES: [&str; 1] = ["neon"];
 #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
 pub(super) const NAMES: [&str; 1] = ["portable"];
 
+/// Unit tests share a process: those that force a tier, or depend on the one in use, hold this.
+#[cfg(test)]
+pub(super) static IN_TESTS: std::sync::Mutex<()> = std::sync::Mutex::new(());
+
 const UNKNOWN: usize = usize::MAX;
 static CURRENT: AtomicUsize = AtomicUsize::new(UNKNOWN);
 

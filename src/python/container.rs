@@ -7,6 +7,7 @@ use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyString};
 
+use super::memory;
 use super::raw;
 use super::slot::Slot;
 
@@ -21,33 +22,40 @@ enum Object {
     List(Py<PyList>),
     /// With the parameters' names.
     Dict(Py<PyDict>, Vec<Py<PyString>>),
+    /// What has unpickled the optimizer makes two arrays of one that is met twice.
+    Doubled,
 }
 
 /// The object, what it held, and the number of its first parameter.
 pub(super) type Parts<'py> = (Bound<'py, PyAny>, Vec<Py<PyAny>>, usize);
 
 impl Container {
-    /// None of an object that is neither: nothing in it can change. `names` are the parameters'.
-    pub(super) fn new(parts: Parts<'_>, names: Option<&[Py<PyString>]>) -> Option<Self> {
+    /// None of an object that is no list or dict: nothing in it can change. `names` are the
+    /// parameters'; no object at all stands for arrays that were doubled.
+    pub(super) fn new(parts: Parts<'_>, names: Option<&[Py<PyString>]>) -> PyResult<Option<Self>> {
         let (object, entries, first) = parts;
-        let object = if let Ok(list) = object.cast_exact::<PyList>() {
+        let object = if object.is_none() {
+            Object::Doubled
+        } else if let Ok(list) = object.cast_exact::<PyList>() {
             Object::List(list.clone().unbind())
+        } else if let (Ok(dict), Some(names)) = (object.cast_exact::<PyDict>(), names) {
+            let copied = names.iter().map(|name| Ok(name.clone_ref(object.py())));
+            Object::Dict(dict.clone().unbind(), memory::all(names.len(), copied)?)
         } else {
-            let dict = object.cast_exact::<PyDict>().ok()?;
-            let names = names?.iter().map(|name| name.clone_ref(object.py())).collect();
-            Object::Dict(dict.clone().unbind(), names)
+            return Ok(None);
         };
-        Some(Container { object, entries, first })
+        Ok(Some(Container { object, entries, first }))
     }
 
     /// What makes one of a copy.
-    pub(super) fn parts<'py>(&self, py: Python<'py>) -> Parts<'py> {
+    pub(super) fn parts<'py>(&self, py: Python<'py>) -> PyResult<Parts<'py>> {
         let object = match &self.object {
-            Object::List(list) => list.bind(py).as_any(),
-            Object::Dict(dict, _) => dict.bind(py).as_any(),
+            Object::List(list) => list.bind(py).clone().into_any(),
+            Object::Dict(dict, _) => dict.bind(py).clone().into_any(),
+            Object::Doubled => py.None().into_bound(py),
         };
-        let entries = self.entries.iter().map(|entry| entry.clone_ref(py)).collect();
-        (object.clone(), entries, self.first)
+        let entries = self.entries.iter().map(|entry| Ok(entry.clone_ref(py)));
+        Ok((object, memory::all(self.entries.len(), entries)?, self.first))
     }
 
     /// Refuses a container in which a parameter was replaced. Others that were added are fine, and so
@@ -63,21 +71,30 @@ impl Container {
                     known.next().is_some_and(|known| known.as_ptr() == value)
                 })
             }
+            Object::Doubled => false,
         };
         if unchanged { Ok(()) } else { self.check_again(py, slots) }
     }
 
     #[cold]
     fn check_again(&self, py: Python<'_>, slots: &[Slot]) -> PyResult<()> {
+        if matches!(self.object, Object::Doubled) {
+            return Err(PyValueError::new_err(
+                "what has unpickled this optimizer (joblib?) makes two arrays of one that is met \
+                 twice, so that your model may have other arrays than it: call opt.rebind(params) \
+                 with the model's, or opt.rebind(opt.param_groups) to go on with its own",
+            ));
+        }
         for (i, entry) in self.entries.iter().enumerate() {
             let now = match &self.object {
                 Object::List(list) => list.bind(py).get_item(i).ok(),
                 Object::Dict(dict, names) => dict.bind(py).get_item(&names[i])?,
+                Object::Doubled => None,
             };
             if now.is_some_and(|now| !now.is(entry)) {
                 let (kind, place) = match &self.object {
-                    Object::List(_) => ("list", format!("params[{i}]")),
                     Object::Dict(_, names) => ("dict", format!("d[{}]", names[i].bind(py).repr()?)),
+                    _ => ("list", format!("params[{i}]")),
                 };
                 let label = slots.get(self.first + i).map_or("a parameter", |slot| &slot.label);
                 return Err(replaced(label, kind, &place));
@@ -90,6 +107,7 @@ impl Container {
         match &self.object {
             Object::List(list) => visit.call(list)?,
             Object::Dict(dict, _) => visit.call(dict)?,
+            Object::Doubled => {}
         }
         self.entries.iter().try_for_each(|entry| visit.call(entry))
     }
@@ -99,6 +117,6 @@ fn replaced(label: &str, kind: &str, place: &str) -> PyErr {
     PyValueError::new_err(format!(
         "{label} was replaced in your {kind}: the optimizer would update an array that is no longer \
          there; write {place}[...] = ... to give it new values, or call opt.rebind(...) with the \
-         new arrays (as after joblib.load, or where parameters and optimizer were pickled apart)"
+         new arrays (as where parameters and optimizer were copied or pickled apart)"
     ))
 }

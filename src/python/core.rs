@@ -75,24 +75,24 @@ impl Core {
     }
 
     /// Puts other arrays in the place of the parameters: all of them or none.
-    fn _rebind(
-        &self,
-        arrays: &Bound<'_, PyList>,
-        container: Option<(Bound<'_, PyAny>, Vec<Py<PyAny>>)>,
-    ) -> PyResult<()> {
+    fn _rebind(&self, arrays: &Bound<'_, PyList>, containers: Vec<Parts<'_>>) -> PyResult<()> {
         let py = arrays.py();
-        self.exchange(py, |inner| inner.rebind(py, arrays, container))
+        self.exchange(py, |inner| inner.rebind(py, arrays, containers))
     }
 
     /// What parameters were handed in by, what it held, and the number of its first parameter.
     fn _containers<'py>(&self, py: Python<'py>) -> PyResult<Vec<Parts<'py>>> {
-        Ok(started(&mut self.inner.lock(py)?)?.containers(py))
+        started(&mut self.inner.lock(py)?)?.containers(py)
+    }
+
+    /// Refuses what a step would refuse of them.
+    fn _check_containers(&self, py: Python<'_>) -> PyResult<()> {
+        started(&mut self.inner.lock(py)?)?.check_containers(py)
     }
 
     /// Watches these instead.
     fn _watch(&self, py: Python<'_>, containers: Vec<Parts<'_>>) -> PyResult<()> {
-        started(&mut self.inner.lock(py)?)?.watch(containers);
-        Ok(())
+        self.exchange(py, |inner| inner.watch(containers))
     }
 
     /// Update all parameters in place by one step, wholly or not at all.
@@ -255,7 +255,8 @@ impl Core {
     fn _parameters<'py>(&self, py: Python<'py>) -> PyResult<Vec<Option<Bound<'py, PyAny>>>> {
         let mut locked = self.inner.lock(py)?;
         let slots = &started(&mut locked)?.slots;
-        Ok(slots.iter().map(|slot| Some(slot.array(py)?.object().clone())).collect())
+        let array = |slot: &Slot| Ok(slot.array(py).map(|array| array.object().clone()));
+        memory::all(slots.len(), slots.iter().map(array))
     }
 
     /// The parameters' shapes and the names of their types.

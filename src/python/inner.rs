@@ -112,9 +112,10 @@ impl Inner {
         let slots = arrays.iter().zip(labels);
         let slots = slots.map(|(array, label)| Slot::new(&array, label, number, origin));
         let slots = memory::all(arrays.len(), slots)?;
-        let container = container.and_then(|(object, entries)| {
-            Container::new((object, entries, known), names.as_deref())
-        });
+        let container = match container {
+            Some((object, entries)) => Container::new((object, entries, known), names.as_deref())?,
+            None => None,
+        };
         // Room for all of it first: once the group is in the list nothing can fail.
         self.slots.try_reserve(slots.len()).map_err(OutOfMemory::from)?;
         self.groups.try_reserve(1).map_err(OutOfMemory::from)?;

@@ -17,18 +17,24 @@ impl Inner {
     }
 
     /// The containers and what they held, for a copy.
-    pub(super) fn containers<'py>(&self, py: Python<'py>) -> Vec<Parts<'py>> {
-        self.containers.iter().map(|container| container.parts(py)).collect()
+    pub(super) fn containers<'py>(&self, py: Python<'py>) -> PyResult<Vec<Parts<'py>>> {
+        memory::all(self.containers.len(), self.containers.iter().map(|known| known.parts(py)))
     }
 
-    /// Watches what parameters were handed in by, in place of what is watched.
-    pub(super) fn watch(&mut self, containers: Vec<Parts<'_>>) {
-        let watched = containers.into_iter().filter_map(|(object, entries, first)| {
+    /// Watches what parameters were handed in by, in place of what is returned.
+    pub(super) fn watch(&mut self, containers: Vec<Parts<'_>>) -> PyResult<Vec<Container>> {
+        let watched = self.watched(containers)?;
+        Ok(std::mem::replace(&mut self.containers, watched))
+    }
+
+    fn watched(&self, containers: Vec<Parts<'_>>) -> PyResult<Vec<Container>> {
+        let mut watched = with_room(containers.len())?;
+        for parts in containers {
             let names = self.names.as_ref();
-            let names = names.and_then(|names| names.get(first..first + entries.len()));
-            Container::new((object, entries, first), names)
-        });
-        self.containers = watched.collect();
+            let names = names.and_then(|names| names.get(parts.2..parts.2 + parts.1.len()));
+            watched.extend(Container::new(parts, names)?);
+        }
+        Ok(watched)
     }
 
     /// Puts other arrays in the place of all parameters, with the same state; or none.
@@ -36,7 +42,7 @@ impl Inner {
         &mut self,
         py: Python<'_>,
         arrays: &Bound<'_, PyList>,
-        container: Option<(Bound<'_, PyAny>, Vec<Py<PyAny>>)>,
+        containers: Vec<Parts<'_>>,
     ) -> PyResult<impl Sized + use<>> {
         if arrays.len() != self.slots.len() {
             return Err(count_error("parameters", arrays.len(), self.slots.len()));
@@ -44,9 +50,7 @@ impl Inner {
         let heirs = self.slots.iter().zip(arrays).map(|(slot, array)| slot.heir(&array));
         let heirs = memory::all(arrays.len(), heirs)?;
         overlap::check_heirs(&self.slots, &heirs)?;
-        let container = container.filter(|_| !self.unbound).and_then(|(object, entries)| {
-            Container::new((object, entries, 0), self.names.as_deref())
-        });
+        let containers = if self.unbound { Vec::new() } else { self.watched(containers)? };
         // Python code may have run: what follows is held against what is there now.
         self.check_list(py)?;
         for group in &self.groups {
@@ -69,8 +73,7 @@ impl Inner {
         for (slot, heir) in self.slots.iter_mut().zip(heirs) {
             gone.push(slot.inherit(heir));
         }
-        let before = std::mem::take(&mut self.containers);
-        self.containers.extend(container);
+        let before = std::mem::replace(&mut self.containers, containers);
         self.forget_memory();
         Ok((gone, before))
     }

@@ -52,6 +52,7 @@ def differences(optimizers: Any, content: Content, file: Container) -> Iterator[
     given = _optimizers(optimizers)
     yield from of_names("the checkpoint", *names(given, content), "optimizer")
     for name, optimizer, saved in matched(given, content):
+        optimizer._check_containers()
         label = "" if name is None else f"optimizer {name!r}: "
         other = class_difference(saved, optimizer)
         if other is not None:
@@ -81,6 +82,7 @@ def _optimizers(given: Any) -> Named:
 
 def _save_optimizer(name: str | None, optimizer: Any, arrays: dict[str, Array]) -> Content:
     label = type(optimizer).__name__ if name is None else f"optimizer {name!r}"
+    optimizer._check_containers()  # what is saved is to be what the model has
     saved = optimizer.state_dict(copy=False)
     groups = []
     for i, (mine, group) in enumerate(

@@ -65,6 +65,7 @@ fn first_nonfinite(arrays: &[(View, Precision)], threads: usize) -> Option<usize
 }
 
 fn check(arrays: &[(View, Precision)], wanted: f64, what: &str) {
+    let _tier = tier::IN_TESTS.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     let before = tier::current();
     for name in tier::available() {
         assert_eq!(tier::force(name), Ok(()));

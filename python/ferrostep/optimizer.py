@@ -176,8 +176,7 @@ class Optimizer(Core):
 
     @nonfinite.setter
     def nonfinite(self, value: str) -> None:
-        _, backend, _, factory = self._settings
-        self._set_settings(read_settings(value, backend, factory))
+        self._choose(nonfinite=value)
 
     @property
     def backend(self) -> str | None:
@@ -186,8 +185,7 @@ class Optimizer(Core):
 
     @backend.setter
     def backend(self, value: str | None) -> None:
-        nonfinite, _, _, factory = self._settings
-        self._set_settings(read_settings(nonfinite, value, factory))
+        self._choose(backend=value)
 
     @property
     def state_factory(self) -> StateFactory | None:
@@ -196,8 +194,13 @@ class Optimizer(Core):
 
     @state_factory.setter
     def state_factory(self, value: StateFactory | None) -> None:
-        nonfinite, backend, *_ = self._settings
-        self._set_settings(read_settings(nonfinite, backend, value))
+        self._choose(state_factory=value)
+
+    def _choose(self, **changed: Any) -> None:
+        """Set one of the settings, checked; the others stay."""
+        chosen = {**self._settings._asdict(), **changed}
+        del chosen["reference"]  # which follows from the backend
+        self._set_settings(read_settings(**chosen))
 
     if not TYPE_CHECKING:  # for a type checker, what is not declared is an error already
 

@@ -12,6 +12,10 @@ import ml_dtypes
 import numpy as np
 
 import ferrostep as fs
+from ferrostep import optimizers
+
+#: Every class of the package, each once whatever other spellings it has.
+CLASSES = list(dict.fromkeys(getattr(optimizers, name) for name in optimizers.__all__))
 
 
 @dataclass(frozen=True)
@@ -26,52 +30,57 @@ class Case:
         return self.optimizer(params, **{**self.options, **more})
 
 
-def _case(optimizer: type[fs.Optimizer], **options: Any) -> Case:
+def case_of(optimizer: type[fs.Optimizer], **options: Any) -> Case:
     text = ",".join(f"{name}={value}" for name, value in options.items())
     return Case(f"{optimizer.__name__}({text})".replace(" ", ""), optimizer, options)
 
 
 CASES = [
-    _case(fs.SGD, lr=0.1),
-    _case(fs.SGD, lr=0.1, weight_decay=0.05, maximize=True),
-    _case(fs.SGD, lr=0.1, momentum=0.9),
-    _case(fs.SGD, lr=0.1, momentum=0.9, dampening=0.3, weight_decay=0.01),
-    _case(fs.SGD, lr=0.1, momentum=0.9, nesterov=True, flush_subnormals=True),
-    _case(fs.Momentum),
-    _case(fs.Momentum, nesterov=True, weight_decay=0.01),
-    _case(fs.AdaptiveGains),
-    _case(fs.AdaptiveGains, beta=0.2, min_gain=0.5, max_gain=1.5, weight_decay=0.1),
-    _case(fs.AdaptiveGains, momentum=0.8),
-    _case(fs.AdaptiveGains, momentum=0.5, compare="velocity", beta=0.2, max_gain=float("inf")),
-    _case(fs.Rprop),
-    _case(fs.Rprop, lr=0.1, etas=(0.4, 1.5), step_sizes=(0.05, 0.5), weight_decay=0.1),
-    _case(fs.RMSprop),
-    _case(fs.RMSprop, eps_inside_sqrt=True, initial_accumulator_value=1.0),
-    _case(fs.RMSprop, centered=True, weight_decay=0.05),
-    _case(fs.RMSprop, centered=True, eps_inside_sqrt=True),
-    _case(fs.RMSprop, momentum=0.9),
-    _case(fs.RMSprop, momentum=0.9, eps_inside_sqrt=True, maximize=True),
-    _case(fs.RMSprop, momentum=0.9, centered=True, weight_decay=0.05),
-    _case(fs.RMSprop, momentum=0.9, centered=True, eps_inside_sqrt=True),
-    _case(fs.Adagrad),
-    _case(fs.Adagrad, lr_decay=0.1, weight_decay=0.1, initial_accumulator_value=0.1),
-    _case(fs.Adagrad, eps_inside_sqrt=True, eps=1e-7, maximize=True),
-    _case(fs.Adadelta),
-    _case(fs.Adadelta, lr=0.5, rho=0.8, eps=1e-5, weight_decay=0.1),
-    _case(fs.Adam),
-    _case(fs.Adam, weight_decay=0.1, betas=(0.8, 0.95), eps=1e-6),
-    _case(fs.Adam, weight_decay=0.1, decoupled_weight_decay=True, maximize=True),
-    _case(fs.Adam, amsgrad=True, flush_subnormals=True),
-    _case(fs.Adam, bias_correction=False),
-    _case(fs.Adam, epsilon_hat=True, eps=1e-7),
-    _case(fs.AdamW),
-    _case(fs.AdamW, amsgrad=True, weight_decay=0.3),
-    _case(fs.SGD, lr=0.1, momentum=0.9, state_dtype="bfloat16", weight_decay=0.01),
-    _case(fs.RMSprop, momentum=0.9, centered=True, state_dtype="float16"),
-    _case(fs.Rprop, lr=0.1, state_dtype="bfloat16"),
-    _case(fs.Adam, state_dtype="bfloat16", weight_decay=0.1),
-    _case(fs.AdamW, state_dtype="float16", amsgrad=True, flush_subnormals=True),
+    case_of(fs.SGD, lr=0.1),
+    case_of(fs.SGD, lr=0.1, weight_decay=0.05, maximize=True),
+    case_of(fs.SGD, lr=0.1, momentum=0.9),
+    case_of(fs.SGD, lr=0.1, momentum=0.9, dampening=0.3, weight_decay=0.01),
+    case_of(fs.SGD, lr=0.1, momentum=0.9, nesterov=True, flush_subnormals=True),
+    case_of(fs.Momentum),
+    case_of(fs.Momentum, nesterov=True, weight_decay=0.01),
+    case_of(fs.AdaptiveGains),
+    case_of(fs.AdaptiveGains, beta=0.2, min_gain=0.5, max_gain=1.5, weight_decay=0.1),
+    case_of(fs.AdaptiveGains, momentum=0.8),
+    case_of(fs.AdaptiveGains, momentum=0.5, compare="velocity", beta=0.2, max_gain=float("inf")),
+    case_of(fs.Rprop),
+    case_of(fs.Rprop, lr=0.1, etas=(0.4, 1.5), step_sizes=(0.05, 0.5), weight_decay=0.1),
+    case_of(fs.RMSprop),
+    case_of(fs.RMSprop, eps_inside_sqrt=True, initial_accumulator_value=1.0),
+    case_of(fs.RMSprop, centered=True, weight_decay=0.05),
+    case_of(fs.RMSprop, centered=True, eps_inside_sqrt=True),
+    case_of(fs.RMSprop, momentum=0.9),
+    case_of(fs.RMSprop, momentum=0.9, eps_inside_sqrt=True, maximize=True),
+    case_of(fs.RMSprop, momentum=0.9, centered=True, weight_decay=0.05),
+    case_of(fs.RMSprop, momentum=0.9, centered=True, eps_inside_sqrt=True),
+    case_of(fs.Adagrad),
+    case_of(fs.Adagrad, lr_decay=0.1, weight_decay=0.1, initial_accumulator_value=0.1),
+    case_of(fs.Adagrad, eps_inside_sqrt=True, eps=1e-7, maximize=True),
+    case_of(fs.Adadelta),
+    case_of(fs.Adadelta, lr=0.5, rho=0.8, eps=1e-5, weight_decay=0.1),
+    case_of(fs.Adam),
+    case_of(fs.Adam, weight_decay=0.1, betas=(0.8, 0.95), eps=1e-6),
+    case_of(fs.Adam, weight_decay=0.1, decoupled_weight_decay=True, maximize=True),
+    case_of(fs.Adam, amsgrad=True, flush_subnormals=True),
+    case_of(fs.Adam, bias_correction=False),
+    case_of(fs.Adam, epsilon_hat=True, eps=1e-7),
+    case_of(fs.AdamW),
+    case_of(fs.AdamW, amsgrad=True, weight_decay=0.3),
+    case_of(fs.SGD, lr=0.1, momentum=0.9, state_dtype="bfloat16", weight_decay=0.01),
+    case_of(fs.RMSprop, momentum=0.9, centered=True, state_dtype="float16"),
+    case_of(fs.Rprop, lr=0.1, state_dtype="bfloat16"),
+    case_of(fs.Adam, state_dtype="bfloat16", weight_decay=0.1),
+    case_of(fs.AdamW, state_dtype="float16", amsgrad=True, flush_subnormals=True),
 ]
+
+#: By name: what else is in the table, or will be, changes nothing for who asks for one.
+CASE = {case.name: case for case in CASES}
+#: The first case of each class, for what takes too long to be done with all.
+PLAIN = list({case.optimizer: case for case in reversed(CASES)}.values())
 
 DTYPES = [np.float32, np.float64]
 #: Computed in float32.

@@ -14,7 +14,7 @@ import tomllib
 from pathlib import Path
 from typing import NamedTuple
 
-from test_wheel import ROOT, build, interpreters
+from support.wheels import ROOT, build, interpreters
 
 #: What depends on the interpreter or on NumPy; how it was built and what it computes in Rust does
 #: not. Those that build or compile something, or need packages beside, are left out.

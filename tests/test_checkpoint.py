@@ -19,7 +19,7 @@ from numpy.typing import DTypeLike
 import ferrostep as fs
 from cases import RUN_IDS, RUNS, Case
 from ferrostep import schedulers
-from support import Array, assert_same_bits, assert_same_state, gradients
+from support.arrays import Array, assert_same_bits, assert_same_state, gradients
 
 SHAPES = [(4, 3), (5,), (), (0, 2)]
 

@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import ferrostep as fs
-from support import Array
+from support.arrays import Array
 
 
 class Run:

@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 
 import ferrostep as fs
-from programs import limited, on_small_disk, own_mounts
-from support import Array, assert_same_bits, assert_same_state
+from support.arrays import Array, assert_same_bits, assert_same_state
+from support.programs import limited, on_small_disk, own_mounts
 
 POSIX = os.name == "posix"
 LINUX = sys.platform == "linux"

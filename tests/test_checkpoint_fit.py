@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 import ferrostep as fs
-import programs
 from ferrostep import schedulers
 from ferrostep.checkpoint import container, values
+from support import programs
 
 HUGE = 6 << 30
 

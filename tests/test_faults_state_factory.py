@@ -16,8 +16,8 @@ import pytest
 
 import ferrostep as fs
 from cases import CASES, Case
-from programs import Run, digest, gradients, made, on_small_disk, output, own_mounts
-from support import Array, assert_same_bits, assert_same_state
+from support.arrays import Array, assert_same_bits, assert_same_state
+from support.programs import Run, digest, gradients, made, on_small_disk, output, own_mounts
 
 POSIX = os.name == "posix"
 
@@ -168,7 +168,7 @@ def test_a_spawned_process_has_its_own(tmp_path: Path) -> None:
 FULL = """
 import errno, os, sys
 import numpy as np, ferrostep as fs
-from programs import digest
+from support.programs import digest
 folder = sys.argv[1]
 {limit}
 

@@ -6,49 +6,12 @@ A changed fingerprint is a changed contract: say so in the CHANGELOG.
 
 from __future__ import annotations
 
-import hashlib
 import json
-from pathlib import Path
 
-import numpy as np
 import pytest
 
-from cases import RUNS, Case
-from support import TIERS, Array, bits, running_on, special_values
-
-FILE = Path(__file__).with_name("fingerprints.json")
-SIZES = [0, 1, 7, 64, 257, 4099]
-STEPS = 6
-
-
-def inputs(n: int, seed: int, dtype: type) -> Array:
-    """Numbers in [-2, 2) by a Weyl sequence: exact, and independent of any generator's version."""
-    k = (np.arange(n, dtype=np.uint64) + np.uint64(1)) * np.uint64(40503) + np.uint64(seed * 977)
-    return ((k % np.uint64(65536)).astype(np.float64) / 16384 - 2).astype(dtype)
-
-
-def fingerprint(case: Case, dtype: type, **more: str) -> str:
-    special = special_values(dtype)
-    params = [inputs(n, n + 1, dtype) for n in SIZES]
-    params.append(np.repeat(special, len(special)))
-    opt = case.make(params, **more)
-    for step in range(STEPS):
-        grads = [inputs(n, 31 * n + step, dtype) for n in SIZES]
-        grads.append(np.roll(np.tile(special, len(special)), 3 * step))
-        opt.step(grads)
-    digest = hashlib.sha256()
-    for i, p in enumerate(params):
-        arrays = {name: a for name, a in opt.state[i].items() if name != "step"}
-        for array in [p, *(arrays[name] for name in sorted(arrays))]:
-            digest.update(bits(array).astype(f"<u{array.itemsize}").tobytes())
-    return digest.hexdigest()
-
-
-def all_fingerprints(**more: str) -> dict[str, str]:
-    return {
-        f"{case.name} {np.dtype(dtype).name}": fingerprint(case, dtype, **more)
-        for case, dtype in RUNS
-    }
+from support.arrays import TIERS, running_on
+from support.fingerprints import FILE, all_fingerprints
 
 
 @pytest.mark.parametrize("threads", [1, 2])

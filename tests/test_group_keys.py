@@ -11,7 +11,7 @@ import pytest
 
 import ferrostep as fs
 from ferrostep.schedulers import StepLR
-from support import assert_same_bits
+from support.arrays import assert_same_bits
 
 
 def test_unknown_keys_are_refused_at_the_next_step() -> None:

@@ -14,7 +14,7 @@ import ferrostep as fs
 from ferrostep import optimizers
 from ferrostep.option import reads
 from ferrostep.schedulers import OneCycleLR
-from support import assert_same_bits, assert_same_state
+from support.arrays import assert_same_bits, assert_same_state
 
 F32 = np.float32
 

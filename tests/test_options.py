@@ -13,7 +13,7 @@ import ferrostep as fs
 from cases import CASES, Case
 from ferrostep.option import Option
 from ferrostep.options import number
-from support import assert_same_bits, assert_same_state
+from support.arrays import assert_same_bits, assert_same_state
 
 F32 = np.float32
 

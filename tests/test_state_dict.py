@@ -11,7 +11,7 @@ import pytest
 
 import ferrostep as fs
 from cases import CASES, Case
-from support import assert_same_bits, assert_same_state, gradients
+from support.arrays import assert_same_bits, assert_same_state, gradients
 
 
 def steps(n: int) -> list[list[Any]]:

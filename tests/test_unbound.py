@@ -19,8 +19,8 @@ import numpy as np
 import pytest
 
 import ferrostep as fs
-from interrupts import interrupted_at
-from support import assert_same_bits
+from support.arrays import assert_same_bits
+from support.interrupts import interrupted_at
 
 ONES = np.ones(4)
 

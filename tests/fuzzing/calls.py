@@ -5,9 +5,10 @@ from __future__ import annotations
 from random import Random
 from typing import Any
 
+from cases import CLASSES
 from fuzzing.arrays import FLOATS, Spec, spec
 from fuzzing.choose import Chooser
-from fuzzing.odd import CLASSES, NAMES, WRONG, Odd
+from fuzzing.odd import NAMES, WRONG, Odd
 from fuzzing.world import (
     ARRAYS,
     CLIPS,
@@ -18,7 +19,7 @@ from fuzzing.world import (
     StateOf,
     World,
 )
-from support import TIERS
+from support.arrays import TIERS
 
 TOUCHES = (
     "read-only",

@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 
 import ferrostep as fs
+from cases import CLASSES
 from ferrostep import _native, clip, schedulers
 from fuzzing.arrays import Spec
 from fuzzing.damage import mangled
-from fuzzing.odd import CLASSES, Mine, Odd
+from fuzzing.odd import Mine, Odd
 from fuzzing.things import VIEWS, At, Many, Sneaky, StateOf
-from interrupts import interrupted_at
+from support.interrupts import interrupted_at
 
 ARRAYS, OPTIMIZERS = 6, 2
 #: What the public API may raise; NonFiniteError is a ValueError.

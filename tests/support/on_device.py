@@ -1,0 +1,34 @@
+"""Optimizers on a device, for tests of faults and the programs that they run."""
+
+from __future__ import annotations
+
+import signal
+from typing import Any
+
+import ferrostep as fs
+from support.device import to_device, to_host
+from support.programs import Interrupts, made
+
+
+def on_device() -> fs.Optimizer:
+    return fs.Adam([to_device(p) for p in made()._parameters()])
+
+
+def on_host(opt: fs.Optimizer) -> fs.Optimizer:
+    """A copy of the whole optimizer in host memory."""
+    copy = fs.Adam([to_host(p) for p in opt._parameters()])
+    copy.load_state_dict(opt.state_dict())
+    return copy
+
+
+class OutsideTheStandIn(Interrupts):
+    """Interrupts wait for the end of the stand-in's own Python: CuPy has none there."""
+
+    def ring(self, number: int, frame: Any) -> None:
+        inside = frame
+        while inside is not None:
+            if inside.f_globals.get("__name__") in ("support.device", "support.emulation"):
+                signal.setitimer(signal.ITIMER_REAL, 1e-4)
+                return
+            inside = inside.f_back
+        super().ring(number, frame)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import numpy as np
@@ -19,7 +18,7 @@ from support.emulation.optimizer import (
     first_nonfinite,
     shifted,
 )
-from support.fingerprints import FILE, fingerprint
+from support.fingerprints import fingerprint, known
 
 STEPS = 4
 RPROP = "Rprop(lr=0.1,etas=(0.4,1.5),step_sizes=(0.05,0.5),weight_decay=0.1)"
@@ -61,7 +60,7 @@ def test_the_fingerprints() -> None:
         )
         for case, dtype in RUNS
     }
-    assert found == json.loads(FILE.read_text())
+    assert found == known()["fingerprints"]
 
 
 COMBINATIONS = [

@@ -1,13 +1,19 @@
-"""Clause 9 of the numerical contract: a hash per case and dtype, the same on every platform."""
+"""`fingerprints.json`: what every case is, for the tests in Rust, and what it computes.
+
+It is printed by ``python tests/test_fingerprints.py`` from the one table of cases. Its hashes are
+clause 9 of the numerical contract: one for each case and dtype, the same on every platform.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from cases import RUNS, Case
+from cases import CASES, CLASSES, RUNS, Case
 from support.arrays import Array, bits, special_values
 
 FILE = Path(__file__).parents[1] / "fingerprints.json"
@@ -43,3 +49,47 @@ def all_fingerprints(**more: str) -> dict[str, str]:
         f"{case.name} {np.dtype(dtype).name}": fingerprint(case, dtype, **more)
         for case, dtype in RUNS
     }
+
+
+def _readable(options: dict[str, Any]) -> dict[str, Any]:
+    """Options as JSON has them: without infinity, and without the storage, which Rust chooses."""
+    return {
+        name: "inf" if value == float("inf") else list(value) if type(value) is tuple else value
+        for name, value in options.items()
+        if name != "state_dtype"
+    }
+
+
+def optimizers() -> dict[str, Any]:
+    """The rule of every class, and all of its options."""
+    return {
+        cls.__name__: {"rule": cls.RULE, "defaults": _readable(cls().defaults)} for cls in CLASSES
+    }
+
+
+def options_of_cases() -> dict[str, Any]:
+    """The class of every case, and the options that are not its defaults."""
+    return {
+        case.name: {"optimizer": case.optimizer.__name__, "options": _readable(case.options)}
+        for case in CASES
+    }
+
+
+def known() -> dict[str, Any]:
+    return json.loads(FILE.read_text())
+
+
+def printed() -> str:
+    """The file, one entry a line."""
+    parts = {
+        "optimizers": optimizers(),
+        "cases": options_of_cases(),
+        "fingerprints": all_fingerprints(),
+    }
+    texts = [
+        f' "{part}": {{\n'
+        + ",\n".join(f"  {json.dumps(name)}: {json.dumps(entry)}" for name, entry in of.items())
+        + "\n }"
+        for part, of in parts.items()
+    ]
+    return "{\n" + ",\n".join(texts) + "\n}"

@@ -6,6 +6,7 @@ import signal
 from typing import Any
 
 import ferrostep as fs
+from support.arrays import assert_same_bits
 from support.device import to_device, to_host
 from support.programs import Interrupts, made
 
@@ -32,3 +33,17 @@ class OutsideTheStandIn(Interrupts):
                 return
             inside = inside.f_back
         super().ring(number, frame)
+
+
+def assert_same_run(found: fs.Optimizer, wanted: fs.Optimizer) -> None:
+    """The arrays of `found` may lie anywhere."""
+    for i, (p, q) in enumerate(zip(found._parameters(), wanted._parameters(), strict=True)):
+        assert_same_bits(to_host(p), to_host(q), f"parameter {i}")
+    assert list(found.state) == list(wanted.state)
+    for key, entry in wanted.state.items():
+        assert set(found.state[key]) == set(entry)
+        for name, array in entry.items():
+            if name == "step":
+                assert found.state[key][name] == array
+            else:
+                assert_same_bits(to_host(found.state[key][name]), to_host(array), f"{key} {name}")

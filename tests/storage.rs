@@ -4,10 +4,8 @@
 
 #![allow(clippy::expect_used, clippy::unwrap_used)] // a failed test is what they are for
 
-use ferrostep::engine::{
-    Block, Kernel, Kinds, Plan, Precision, Prepared, View, compile, is_dense, tier,
-};
-use ferrostep::number::{Compute, Kind};
+use ferrostep::engine::{Block, Kernel, Plan, Prepared, View, compile, is_dense, tier};
+use ferrostep::number::{Compute, Kind, Kinds, Precision};
 use ferrostep::rules::{
     self, Clock, Options, Prelude, PreludeOptions, Rule, ScalarBlock, Scalars, Value, Visitor,
 };

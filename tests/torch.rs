@@ -5,8 +5,8 @@
 
 use std::collections::HashMap;
 
-use ferrostep::engine::{Block, Plan, Precision, View, compile};
-use ferrostep::number::Kind;
+use ferrostep::engine::{Block, Plan, View, compile};
+use ferrostep::number::{Kind, Precision};
 use ferrostep::rules::{Clock, Options, PreludeOptions, Value};
 use serde_json::Value as Json;
 

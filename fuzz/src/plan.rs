@@ -3,8 +3,8 @@
 
 use super::arrays::{self, Array, KINDS};
 use arbitrary::Unstructured;
-use ferrostep::engine::{Block, Kernel, Plan, Precision, View, compile, tier};
-use ferrostep::number::Kind;
+use ferrostep::engine::{Block, Kernel, Plan, View, compile, tier};
+use ferrostep::number::{Kind, Precision};
 use ferrostep::rules::{Clock, NAMES, Options, PreludeOptions, Value};
 
 fn options(u: &mut Unstructured<'_>) -> arbitrary::Result<Options> {

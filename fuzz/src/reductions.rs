@@ -2,7 +2,9 @@
 
 use super::arrays::{self, Array, KINDS};
 use arbitrary::Unstructured;
-use ferrostep::engine::{Arrays, LANES, LEAF, Precision, tier};
+use ferrostep::engine::{Arrays, tier};
+use ferrostep::number::Precision;
+use ferrostep::rules::{LANES, LEAF};
 
 fn squares(values: &[f64]) -> Vec<f64> {
     let leaf = |leaf: &[f64]| {

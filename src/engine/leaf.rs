@@ -1,18 +1,13 @@
 //! One leaf of a reduction: up to 4,096 elements of one array into 32 float64 accumulators.
 
-use super::View;
-use super::kernel::Precision;
+use super::gather::Tile;
 #[cfg(target_arch = "x86_64")]
 use super::tier;
-use super::tile::Tile;
+use super::view::View;
 use super::walk::{Axis, Cursor};
-use crate::number::{BF16, Compute, F16, Format, Kind, Stored};
+use crate::number::{BF16, Compute, F16, Format, Kind, Precision, Stored};
+use crate::rules::{LANES, LEAF};
 
-/// Elements of a leaf: part of the numerical contract.
-pub const LEAF: usize = 4096;
-/// Accumulators of a leaf: part of the contract too. In the widest registers of a CPU they are as
-/// many independent sums as hide the latency of an addition.
-pub const LANES: usize = 32;
 /// Elements gathered at a time, a multiple of `LANES`.
 const TILE: usize = 8 * LANES;
 

@@ -7,11 +7,14 @@
 //! `i mod 32`, from +0.0, `i` ascending; the 32 fold by halves. All leaves of all arrays are
 //! numbered through and fold pairwise, level by level, an odd last one passing up.
 
-use super::kernel::Precision;
-use super::leaf::{Array, Finite, LEAF, Square, Term, Walk};
+use super::control::ControlGuard;
+use super::leaf::{Array, Finite, Square, Term, Walk};
 use super::memory::{Grow, OutOfMemory, with_room};
+use super::view::View;
 use super::walk::{Axis, in_c_order, in_memory_order};
-use super::{ControlGuard, View, work};
+use super::work;
+use crate::number::Precision;
+use crate::rules::LEAF;
 
 /// Arrays in any layout, each with the type that its elements are converted to.
 #[derive(Debug, Default)]

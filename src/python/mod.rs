@@ -101,8 +101,8 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(clip::factor, module)?)?;
     module.add("CUDA_CHUNK", crate::cuda::CHUNK)?;
     module.add("CUDA_THREADS", crate::cuda::THREADS)?;
-    module.add("CUDA_LEAF", crate::engine::LEAF)?;
-    module.add("CUDA_LANES", crate::engine::LANES)?;
+    module.add("CUDA_LEAF", rules::LEAF)?;
+    module.add("CUDA_LANES", rules::LANES)?;
     module.add("CUDA_FOLD", crate::cuda::FOLD)?;
     module.add_function(wrap_pyfunction!(cuda::source::cuda_source, module)?)?;
     module.add_function(wrap_pyfunction!(cuda::source::cuda_norm_source, module)?)?;

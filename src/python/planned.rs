@@ -14,7 +14,8 @@ use super::settings::NonFinite;
 use super::slot::Slot;
 use super::step::{self, Gradient, Part};
 use crate::engine::memory::Grow;
-use crate::engine::{Block, OutOfMemory, Plan, Precision, tier};
+use crate::engine::{Block, OutOfMemory, Plan, tier};
+use crate::number::Precision;
 use crate::rules::Clock;
 
 /// What decides a block of scalars, but for the scale of the gradients.

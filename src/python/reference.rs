@@ -10,7 +10,8 @@ use super::group::Group;
 use super::slot::Slot;
 use super::step::Part;
 use crate::engine::memory::{Grow, with_room};
-use crate::engine::{self, Precision, View};
+use crate::engine::{self, View};
+use crate::number::Precision;
 
 /// The norm of all gradients together, before scaling.
 pub(super) fn global_norm(

@@ -10,8 +10,8 @@ use super::array::{Array, Header, Held, Place, shape_text};
 use super::compiled::Compiled;
 use super::owner::{Owner, owner};
 use super::state::{self, StateArray};
-use crate::engine::{Kinds, OutOfMemory, Precision, Prepared};
-use crate::number::Kind;
+use crate::engine::{OutOfMemory, Prepared};
+use crate::number::{Kind, Kinds, Precision};
 use crate::rules::MAX_STATES;
 
 /// What follows from a slot's arrays and its group's options, until one of them changes.

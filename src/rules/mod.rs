@@ -8,6 +8,7 @@ mod adadelta;
 mod adagrad;
 mod adam;
 mod adaptive_gains;
+mod measure;
 mod momentum;
 mod options;
 mod prelude;
@@ -18,6 +19,7 @@ mod sgd;
 #[cfg(test)]
 mod testing;
 
+pub use measure::{LANES, LEAF};
 pub use options::{OptionError, Options, Value};
 pub use prelude::{Prelude, PreludeOptions};
 pub(crate) use scalars::scalars;

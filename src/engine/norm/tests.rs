@@ -5,8 +5,9 @@
 use half::f16;
 
 use super::{Arrays, Leaves, clip_factor};
-use crate::engine::{Precision, View, tier};
-use crate::number::{Format, Kind};
+use crate::engine::tier;
+use crate::engine::view::View;
+use crate::number::{Format, Kind, Precision};
 
 /// Clause by clause, without regard to speed: `x` holds each array in C order, already converted.
 fn naive(arrays: &[Vec<f64>]) -> f64 {

@@ -16,8 +16,8 @@ use smallvec::SmallVec;
 
 use super::host::{axes, fields};
 use super::{Array, Held, HostArray, Place, device, shape_text};
-use crate::engine::{Precision, Region, View, share_bytes};
-use crate::number::{Format, Kind};
+use crate::engine::{Region, View, share_bytes};
+use crate::number::{Format, Kind, Precision};
 use crate::python::imported::imported;
 
 const IN_PLACE: i32 = NPY_ARRAY_C_CONTIGUOUS | NPY_ARRAY_ALIGNED;

@@ -6,11 +6,11 @@ use pyo3::types::PyList;
 use super::backend;
 use super::launch::Cuda;
 use crate::engine::memory::{Grow, with_room};
-use crate::engine::{LEAF, Precision};
-use crate::number::Kind;
+use crate::number::{Kind, Precision};
 use crate::python::array::{Array, Header, Place};
 use crate::python::slot::Slot;
 use crate::python::step::{Gradient, Part};
+use crate::rules::LEAF;
 
 /// A norm and the factor that follows from it, on a device: nobody has waited for them.
 pub(in crate::python) struct Clip {

@@ -7,7 +7,9 @@
 
 mod body;
 mod kernel;
+mod measure;
 mod source;
 
 pub use kernel::{Kernel, TraceKernel};
-pub use source::{CHUNK, FOLD, THREADS, norm_source};
+pub use measure::norm_source;
+pub use source::{CHUNK, FOLD, THREADS};

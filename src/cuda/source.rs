@@ -1,7 +1,5 @@
 //! The text that stands around a printed rule, and what the kernels' launches are cut into.
 
-use crate::rules::{LANES, LEAF};
-
 /// Elements of one tensor that one block updates. Enough that finding the tensor costs little, few
 /// enough that a tensor of a million elements keeps a large device busy.
 pub const CHUNK: usize = 16_384;
@@ -14,13 +12,4 @@ pub(super) const PRIMITIVES: &str = include_str!("primitives.cu");
 pub(super) const STORAGE: &str = include_str!("storage.cu");
 pub(super) const TABLE: &str = include_str!("table.cu");
 pub(super) const UPDATE: &str = include_str!("update.cu");
-const NORM: &str = include_str!("norm.cu");
-
-/// The kernels of the norm, for gradients of every kind.
-pub fn norm_source() -> String {
-    let constants = format!(
-        "constexpr int THREADS = {THREADS};\nconstexpr int LEAF = {LEAF};\n\
-         constexpr int LANES = {LANES};\nconstexpr int FOLD = {FOLD};\n"
-    );
-    [PRIMITIVES, STORAGE, TABLE, &constants, NORM].join("\n")
-}
+pub(super) const NORM: &str = include_str!("norm.cu");

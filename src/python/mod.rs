@@ -97,6 +97,8 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     step_info::add_to(module)?;
     module.add_function(wrap_pyfunction!(power, module)?)?;
     module.add_function(wrap_pyfunction!(clip::global_norm, module)?)?;
+    module.add_function(wrap_pyfunction!(clip::leaf_sums, module)?)?;
+    module.add_function(wrap_pyfunction!(clip::norm_of_leaf_sums, module)?)?;
     module.add_function(wrap_pyfunction!(clip::writable, module)?)?;
     module.add_function(wrap_pyfunction!(shared::first_of_told, module)?)?;
     module.add_function(wrap_pyfunction!(clip::factor, module)?)?;

@@ -8,6 +8,7 @@ mod adadelta;
 mod adagrad;
 mod adam;
 mod adaptive_gains;
+mod clip;
 mod measure;
 mod method;
 mod momentum;
@@ -22,7 +23,8 @@ mod table;
 #[cfg(test)]
 mod testing;
 
-pub use measure::{LANES, LEAF};
+pub use clip::{clip_factor, clip_scale, norm};
+pub use measure::{Added, Finite, GradientNorm, LANES, LEAF, Measure, Scope};
 pub use method::{Clock, Method, State};
 pub use options::{OptionError, Options, Value};
 pub use prelude::{Prelude, PreludeOptions};

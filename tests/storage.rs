@@ -9,8 +9,8 @@ mod model;
 #[path = "support/table.rs"]
 mod table;
 
-use ferrostep::engine::{Block, Kinds, Plan, Precision, Prepared, View, is_dense, tier};
-use ferrostep::number::Kind;
+use ferrostep::engine::{Block, Plan, Prepared, View, is_dense, tier};
+use ferrostep::number::{Kind, Kinds, Precision};
 use ferrostep::rules::Value;
 use model::{Case, Layout, values};
 use table::Given;

@@ -6,8 +6,8 @@
 #[path = "support/table.rs"]
 mod table;
 
-use ferrostep::engine::{Block, Plan, Precision, View, compile};
-use ferrostep::number::Kind;
+use ferrostep::engine::{Block, Plan, View, compile};
+use ferrostep::number::{Kind, Precision};
 use ferrostep::rules::{Clock, PreludeOptions, Value};
 use serde_json::Value as Json;
 use table::Given;

@@ -6,8 +6,8 @@ use std::sync::LazyLock;
 use super::arrays::{self, Array, KINDS};
 use super::table::{self, Given};
 use arbitrary::Unstructured;
-use ferrostep::engine::{Block, Kernel, Plan, Precision, View, compile, tier};
-use ferrostep::number::Kind;
+use ferrostep::engine::{Block, Kernel, Plan, View, compile, tier};
+use ferrostep::number::{Kind, Precision};
 use ferrostep::rules::{Clock, PreludeOptions, Value};
 
 /// A case of the table, perhaps with other values for its options.

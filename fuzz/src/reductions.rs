@@ -2,7 +2,9 @@
 
 use super::arrays::{self, Array, KINDS};
 use arbitrary::Unstructured;
-use ferrostep::engine::{Arrays, LANES, LEAF, Precision, tier};
+use ferrostep::engine::{Arrays, tier};
+use ferrostep::number::Precision;
+use ferrostep::rules::{Finite, GradientNorm, LANES, LEAF};
 
 fn squares(values: &[f64]) -> Vec<f64> {
     let leaf = |leaf: &[f64]| {
@@ -43,8 +45,8 @@ pub fn run(u: &mut Unstructured<'_>) -> arbitrary::Result<()> {
     let threads = u.int_in_range(1..=3)?;
     // SAFETY: the arrays live on, and nobody writes them.
     let (leaves, nonfinite) =
-        unsafe { (views().squares(threads), views().first_nonfinite(threads)) };
-    let (leaves, nonfinite) = (leaves.unwrap(), nonfinite.unwrap());
+        unsafe { (views().measure::<GradientNorm>(threads), views().measure::<Finite>(threads)) };
+    let (leaves, nonfinite) = (leaves.unwrap(), nonfinite.unwrap().first_nonfinite());
     for (i, values) in values.iter().enumerate() {
         let same = |(a, b): (&f64, f64)| a.to_bits() == b.to_bits() || (a.is_nan() && b.is_nan());
         let wanted = squares(values);

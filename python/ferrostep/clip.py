@@ -16,7 +16,7 @@ from ferrostep import _native
 from ferrostep.options import upper_bound
 from ferrostep.params import labels
 
-__all__ = ["clip_by_global_norm", "clip_by_value", "global_norm"]
+__all__ = ["clip_by_global_norm", "clip_by_value", "global_norm", "leaf_sums", "norm_of"]
 
 
 def global_norm(arrays: Any) -> float:
@@ -52,6 +52,96 @@ def global_norm(arrays: Any) -> float:
     7.0
     """
     return _native.global_norm(*_read(arrays))
+
+
+def leaf_sums(arrays: Any) -> list[NDArray[np.float64]]:
+    r"""Return what `global_norm` adds up last: the sum of squares of every 4096 elements.
+
+    They are for a norm over several machines. Each takes the sums of the arrays that it has, all
+    exchange them (8 bytes for 4096 elements), and `norm_of` then gives each the bits that
+    `global_norm` has where one machine holds everything. An array may be cut over machines too, in
+    C order, at multiples of 4096 elements: its sums are those of its parts, one after the other.
+
+    Parameters
+    ----------
+    arrays : array, list or tuple of arrays, or dict of arrays
+        As for `global_norm`.
+
+    Returns
+    -------
+    list of numpy.ndarray
+        For each array, in order, a new float64 array of ``ceil(size / 4096)`` sums; empty for None
+        and for an array without elements.
+
+    Raises
+    ------
+    TypeError
+        As `global_norm`.
+
+    See Also
+    --------
+    norm_of : The norm that follows.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from ferrostep.clip import leaf_sums
+    >>> leaf_sums([np.ones(5000), None, np.float32(3.0)])
+    [array([4096.,  904.]), array([], dtype=float64), array([9.])]
+    """
+    return [np.frombuffer(sums).copy() for sums in _native.leaf_sums(*_read(arrays))]
+
+
+def norm_of(sums: Any) -> float:
+    r"""Return the norm that follows from the sums of all leaves, to the bits of `global_norm`.
+
+    .. math:: \text{norm} = \sqrt{\sum_l s_l}
+
+    The sums are added pairwise, their neighbours first, so their order counts: it must be that of
+    the arrays.
+
+    Parameters
+    ----------
+    sums : array, or list or tuple of arrays
+        What `leaf_sums` returns, of all arrays, in their order: its list, several such lists one
+        after the other, or all sums in one flat array. float64.
+
+    Returns
+    -------
+    float
+        0.0 for no sums; NaN or infinite if a sum is, or if they overflow together.
+
+    Raises
+    ------
+    TypeError
+        If something is not a float64 array.
+    ValueError
+        If an array has not one axis.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from ferrostep.clip import global_norm, leaf_sums, norm_of
+    >>> here, there = np.linspace(0, 1, 10_000), np.linspace(1, 2, 5000)
+    >>> norm_of(leaf_sums(here) + leaf_sums(there)) == global_norm([here, there])
+    True
+    >>> norm_of(np.array([9.0, 16.0]))
+    5.0
+    """
+    arrays = list(sums) if isinstance(sums, list | tuple) else [sums]
+    for i, array in enumerate(arrays):
+        name = f"sums[{i}]" if isinstance(sums, list | tuple) else "sums"
+        if not isinstance(array, np.ndarray) or array.dtype.type is not np.float64:
+            found = (
+                f"{array.dtype} array" if isinstance(array, np.ndarray) else type(array).__name__
+            )
+            raise TypeError(f"{name} is a {found}; wanted a float64 array as leaf_sums makes it")
+        if array.ndim != 1:
+            raise ValueError(
+                f"{name} has shape {array.shape}; wanted one axis, the sums of all leaves in order"
+            )
+    flat = b"".join(np.asarray(array, np.dtype("=f8")).tobytes() for array in arrays)
+    return _native.norm_of_leaf_sums(flat)
 
 
 def clip_by_global_norm(arrays: Any, max_norm: float) -> float:

@@ -1,7 +1,6 @@
 //! A trace as statements in CUDA C++.
 
-use crate::engine::Precision;
-use crate::number::{Node, Operation, Trace};
+use crate::number::{Node, Operation, Precision, Trace};
 
 /// A longer expression is broken up.
 const WIDTH: usize = 80;
@@ -133,8 +132,7 @@ fn constant(value: f64, precision: Precision) -> String {
 #[cfg(test)]
 mod tests {
     use super::{constant, statements};
-    use crate::engine::Precision;
-    use crate::number::{Real, Trace, Traced};
+    use crate::number::{Precision, Real, Trace, Traced};
 
     fn printed(outputs: &[&str], function: impl FnOnce(Traced, Traced) -> Vec<Traced>) -> String {
         let outputs: Vec<_> = outputs.iter().map(|&name| name.to_owned()).collect();

@@ -3,9 +3,8 @@
 use std::any::TypeId;
 
 use super::body::statements;
-use super::{CHUNK, PRIMITIVES, STORAGE, TABLE, THREADS, UPDATE};
-use crate::engine::{Kinds, Precision};
-use crate::number::{Kind, Trace, Traced};
+use super::source::{CHUNK, PRIMITIVES, STORAGE, TABLE, THREADS, UPDATE};
+use crate::number::{Kind, Kinds, Precision, Trace, Traced};
 use crate::rules::{MAX_STATES, Prelude, Rule, ScalarBlock, Scalars, Visitor};
 
 /// Takes a rule's printer.
@@ -163,8 +162,7 @@ fn print<const N: usize, U: Rule<N>>(precision: Precision, coupled_decay: bool) 
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::{Kernel, TraceKernel};
-    use crate::engine::{Kinds, Precision};
-    use crate::number::Kind;
+    use crate::number::{Kind, Kinds, Precision};
     use crate::rules::{Options, Value, method};
 
     fn momentum(nesterov: bool) -> Kernel {

@@ -1,6 +1,6 @@
-// The norm of gradients, in the one order that everybody follows, and the search for what is not
-// finite. Each gradient is cut into leaves; in a leaf, one thread adds up the squares of every
-// LANES-th element; the lanes fold by halves and the leaves in pairs, an odd last one passing up.
+// Sums over gradients, in the one order that everybody follows. Each gradient is cut into leaves; in a
+// leaf, one thread adds up what every LANES-th element adds; the lanes fold by halves and the leaves
+// in pairs, an odd last one passing up.
 
 struct Gradient {
     const void* g;
@@ -9,8 +9,9 @@ struct Gradient {
     int64 kind;
 };
 
-// The element as it enters its parameter's compute type, widened exactly.
-device double load(const Gradient& t, int64 i) {
+// What an element adds, once it is in its parameter's compute type.
+template <typename Term>
+device double added(const Gradient& t, int64 i) {
     float x;
     switch (t.kind) {
     case 0:
@@ -26,9 +27,9 @@ device double load(const Gradient& t, int64 i) {
         x = to_float(((const double*)t.g)[i]);
         break;
     default:
-        return ((const double*)t.g)[i];
+        return Term::of(((const double*)t.g)[i]);
     }
-    return to_double(x);
+    return Term::of(x);
 }
 
 device int64 thread_number() {
@@ -50,6 +51,15 @@ device Lane lane_of(const Gradient* table, int count, int64 thread) {
     return Lane{row, begin + thread % LANES, begin + (rest < LEAF ? rest : LEAF)};
 }
 
+template <typename Term>
+device double lane_sum(const Gradient& t, const Lane& lane) {
+    double sum = 0.0;
+    for (int64 i = lane.begin; i < lane.end; i += LANES) {
+        sum = add_rn(sum, added<Term>(t, i));
+    }
+    return sum;
+}
+
 extern "C" __global__ void __launch_bounds__(THREADS)
 ferrostep_norm_partials(const Gradient* table, int count, int64 leaves, double* partials) {
     const int64 thread = thread_number();
@@ -57,13 +67,7 @@ ferrostep_norm_partials(const Gradient* table, int count, int64 leaves, double* 
         return;
     }
     const Lane lane = lane_of(table, count, thread);
-    const Gradient t = table[lane.row];
-    double sum = 0.0;
-    for (int64 i = lane.begin; i < lane.end; i += LANES) {
-        const double x = load(t, i);
-        sum = add_rn(sum, mul_rn(x, x));
-    }
-    partials[thread] = sum;
+    partials[thread] = lane_sum<GradientNorm>(table[lane.row], lane);
 }
 
 // Recursion instead of a loop over levels: with constant places the sums stay in registers.
@@ -130,17 +134,18 @@ struct Clip {
     float scale_float;
 };
 
-// The norm after `grad_scale`, and what gradients are multiplied by; `sum` is null of nothing.
-extern "C" __global__ void
-ferrostep_norm_finish(const double* sum, double grad_scale, double max_norm, Clip* clip) {
-    const double norm = mul_rn(sqrt_rn(sum ? *sum : 0.0), absolute(grad_scale));
-    const double factor = div_rn(max_norm, add_rn(norm, 1e-6));
-    // A NaN factor is below and above nothing; what is above the largest number is infinite.
-    const bool whole = lt(1.0, factor) || lt(1.7976931348623157e308, max_norm);
-    const double scale = mul_rn(grad_scale, select(whole, 1.0, factor));
+device void finish(double sum, double grad_scale, double max_norm, Clip* clip) {
+    double norm, scale;
+    clipping(sum, grad_scale, max_norm, norm, scale);
     clip->norm = norm;
     clip->scale = scale;
     clip->scale_float = to_float(scale);
+}
+
+// The norm after `grad_scale`, and what gradients are multiplied by; `sum` is null of nothing.
+extern "C" __global__ void
+ferrostep_norm_finish(const double* sum, double grad_scale, double max_norm, Clip* clip) {
+    finish(sum ? *sum : 0.0, grad_scale, max_norm, clip);
 }
 
 // The lowest row with an element that is infinite or NaN once it is converted.
@@ -151,12 +156,8 @@ ferrostep_find_nonfinite(const Gradient* table, int count, int64 leaves, int* fi
         return;
     }
     const Lane lane = lane_of(table, count, thread);
-    const Gradient t = table[lane.row];
-    bool found = false;
-    for (int64 i = lane.begin; i < lane.end; i += LANES) {
-        found = found || (bits_of(load(t, i)) >> 52 & 0x7ff) == 0x7ff;
-    }
-    if (found) {
+    // A zero if all is finite, else NaN, which is below nothing.
+    if (!lt(lane_sum<Finite>(table[lane.row], lane), 1.0)) {
         atomicMin(first, lane.row);
     }
 }

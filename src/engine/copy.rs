@@ -1,6 +1,6 @@
 //! The elements of one array into another, as they are.
 
-use super::View;
+use super::view::View;
 use super::walk::{Cursor, in_c_order};
 
 /// Copies every element. Nothing is converted: the views have one shape and one format.
@@ -39,7 +39,7 @@ pub unsafe fn copy(from: &View, to: &View) {
 #[cfg(test)]
 mod tests {
     use super::copy;
-    use crate::engine::View;
+    use crate::engine::view::View;
     use crate::number::{Format, Kind};
 
     #[test]

@@ -2,7 +2,7 @@
 //! of each stream and the SIMD tier. With `leaf`, the only place that enters a
 //! tier.
 
-use super::kernel::{Block, Dense, Loops};
+use super::block::{Block, Dense, Loops};
 use crate::number::{Compute, Real, Store, Stored};
 use crate::rules::{MAX_STATES, Prelude, Rule, Scalars};
 

@@ -1,7 +1,8 @@
 //! One value in every element of an array, for state that begins.
 
+use super::control::ControlGuard;
+use super::view::View;
 use super::walk::{Cursor, in_c_order, in_memory_order};
-use super::{ControlGuard, View};
 use crate::number::{BF16, F16, Kind, Stored};
 
 /// Writes `value`, rounded once to the view's type, to every element.
@@ -54,7 +55,7 @@ mod tests {
     use half::{bf16, f16};
 
     use super::fill;
-    use crate::engine::View;
+    use crate::engine::view::View;
     use crate::number::{Format, Kind};
 
     /// A value in 16 bits, by what its neighbours and their mean are; `infinity` has the exponent

@@ -1,51 +1,25 @@
 //! One leaf of a reduction: up to 4,096 elements of one array into 32 float64 accumulators.
 
-use super::View;
-use super::kernel::Precision;
+use super::gather::Tile;
 #[cfg(target_arch = "x86_64")]
 use super::tier;
-use super::tile::Tile;
+use super::view::View;
 use super::walk::{Axis, Cursor};
-use crate::number::{BF16, Compute, F16, Format, Kind, Stored};
+use crate::number::{BF16, Compute, F16, Format, Kind, Precision, Real, Stored};
+use crate::rules::{Added, LANES, LEAF, Measure};
 
-/// Elements of a leaf: part of the numerical contract.
-pub const LEAF: usize = 4096;
-/// Accumulators of a leaf: part of the contract too. In the widest registers of a CPU they are as
-/// many independent sums as hide the latency of an addition.
-pub const LANES: usize = 32;
 /// Elements gathered at a time, a multiple of `LANES`.
 const TILE: usize = 8 * LANES;
 
 pub(super) type Accumulators = [f64; LANES];
 
 /// What an element adds to its accumulator.
-pub(super) trait Term: 'static {
-    /// Whether the sum depends on the order of the elements.
-    const ORDERED: bool;
-    fn of(x: f64) -> f64;
-}
-
-/// A float32's square is exact in float64.
-pub(super) struct Square;
-
-impl Term for Square {
-    const ORDERED: bool = true;
-
-    #[inline(always)]
-    fn of(x: f64) -> f64 {
-        x * x
-    }
-}
-
-/// A zero, or NaN if the element is infinite or NaN: no branch per element.
-pub(super) struct Finite;
-
-impl Term for Finite {
-    const ORDERED: bool = false;
-
-    #[inline(always)]
-    fn of(x: f64) -> f64 {
-        x * 0.0
+#[inline(always)]
+fn added<M: Measure, R: Real + Into<f64>>(x: R) -> f64 {
+    let term: f64 = M::term(x).into();
+    match M::ADDED {
+        Added::AsItIs => term,
+        Added::Squared => term * term,
     }
 }
 
@@ -75,7 +49,7 @@ fn prefetch<R>(block: &[R; LANES]) {
 ///
 /// SAFETY: as for [`Accumulate`].
 #[inline(always)]
-unsafe fn accumulate<T: Term, S: Stored, R: Compute + Into<f64>>(
+unsafe fn accumulate<M: Measure, S: Stored, R: Compute + Into<f64>>(
     data: *const u8,
     len: usize,
     sums: &mut Accumulators,
@@ -87,55 +61,55 @@ unsafe fn accumulate<T: Term, S: Stored, R: Compute + Into<f64>>(
     for block in blocks {
         prefetch(block);
         for (sum, x) in local.iter_mut().zip(block) {
-            *sum += T::of(x.load::<R>().into());
+            *sum += added::<M, R>(x.load());
         }
     }
     *sums = local;
     for (sum, x) in sums.iter_mut().zip(rest) {
-        *sum += T::of(x.load::<R>().into());
+        *sum += added::<M, R>(x.load());
     }
 }
 
 #[cfg(target_arch = "x86_64")]
-fn select<T: Term, S: Stored, R: Compute + Into<f64>>() -> Accumulate {
+fn select<M: Measure, S: Stored, R: Compute + Into<f64>>() -> Accumulate {
     /// SAFETY: as for [`Accumulate`].
     #[target_feature(enable = "avx2")]
-    unsafe fn avx2<T: Term, S: Stored, R: Compute + Into<f64>>(
+    unsafe fn avx2<M: Measure, S: Stored, R: Compute + Into<f64>>(
         data: *const u8,
         len: usize,
         sums: &mut Accumulators,
     ) {
         // SAFETY: passed on from the caller.
-        unsafe { accumulate::<T, S, R>(data, len, sums) }
+        unsafe { accumulate::<M, S, R>(data, len, sums) }
     }
 
     /// SAFETY: as for [`Accumulate`].
     #[target_feature(enable = "avx512f,avx512vl,avx512bw,avx512dq")]
-    unsafe fn avx512<T: Term, S: Stored, R: Compute + Into<f64>>(
+    unsafe fn avx512<M: Measure, S: Stored, R: Compute + Into<f64>>(
         data: *const u8,
         len: usize,
         sums: &mut Accumulators,
     ) {
         // SAFETY: passed on from the caller.
-        unsafe { accumulate::<T, S, R>(data, len, sums) }
+        unsafe { accumulate::<M, S, R>(data, len, sums) }
     }
 
     let tiers: [Accumulate; tier::NAMES.len()] =
-        [accumulate::<T, S, R>, avx2::<T, S, R>, avx512::<T, S, R>];
+        [accumulate::<M, S, R>, avx2::<M, S, R>, avx512::<M, S, R>];
     tiers[tier::index()]
 }
 
 #[cfg(not(target_arch = "x86_64"))]
-fn select<T: Term, S: Stored, R: Compute + Into<f64>>() -> Accumulate {
-    accumulate::<T, S, R>
+fn select<M: Measure, S: Stored, R: Compute + Into<f64>>() -> Accumulate {
+    accumulate::<M, S, R>
 }
 
-fn stored_as<T: Term, R: Compute + Into<f64>>(kind: Kind) -> Accumulate {
+fn stored_as<M: Measure, R: Compute + Into<f64>>(kind: Kind) -> Accumulate {
     match kind {
-        Kind::F16 => select::<T, F16, R>(),
-        Kind::BF16 => select::<T, BF16, R>(),
-        Kind::F32 => select::<T, f32, R>(),
-        Kind::F64 => select::<T, f64, R>(),
+        Kind::F16 => select::<M, F16, R>(),
+        Kind::BF16 => select::<M, BF16, R>(),
+        Kind::F32 => select::<M, f32, R>(),
+        Kind::F64 => select::<M, f64, R>(),
     }
 }
 
@@ -189,11 +163,11 @@ pub(super) struct Walk<'a> {
 unsafe impl Sync for Walk<'_> {}
 
 impl<'a> Walk<'a> {
-    pub(super) fn new<T: Term>(array: Array, axes: &'a [Axis]) -> Self {
+    pub(super) fn new<M: Measure>(array: Array, axes: &'a [Axis]) -> Self {
         let kind = array.format.kind;
         let (in_place, in_tile): (Accumulate, Accumulate) = match array.precision {
-            Precision::F32 => (stored_as::<T, f32>(kind), select::<T, f32, f32>()),
-            Precision::F64 => (stored_as::<T, f64>(kind), select::<T, f64, f64>()),
+            Precision::F32 => (stored_as::<M, f32>(kind), select::<M, f32, f32>()),
+            Precision::F64 => (stored_as::<M, f64>(kind), select::<M, f64, f64>()),
         };
         let along = axes.last().is_some_and(|(_, stride)| *stride == kind.size() as isize);
         let dense = along && array.aligned && !array.format.swapped;

@@ -3,15 +3,17 @@
 //! Knows no rule by name and nothing of Python: a rule comes as a [`Kernel`], an array as a
 //! [`View`].
 
+mod block;
 mod control;
 mod copy;
 mod driver;
 mod environment;
 mod fill;
+mod gather;
 mod kernel;
 mod leaf;
+mod measure;
 pub mod memory;
-mod norm;
 mod overlap;
 mod placement;
 mod plan;
@@ -24,15 +26,14 @@ mod view;
 mod walk;
 mod work;
 
+pub use block::{ARRAYS, Block};
 pub use control::ControlGuard;
 pub use copy::copy;
 pub use fill::fill;
-pub use kernel::{Block, CompileKernel, Kernel, Kinds, Precision, compile};
-pub use leaf::{LANES, LEAF};
+pub use kernel::{CompileKernel, Kernel, compile};
+pub use measure::{Arrays, Leaves, fold_leaves, norm_of_leaves};
 pub use memory::OutOfMemory;
-pub use norm::{Arrays, Leaves, clip_factor};
 pub use overlap::{Written, first_shared};
 pub use plan::{Plan, Prepared, Unplanned, is_dense};
 pub use shared::{Region, share_bytes, share_memory};
-pub use tile::ARRAYS;
 pub use view::View;

@@ -4,11 +4,15 @@ use std::ops::Range;
 
 use smallvec::SmallVec;
 
-use super::kernel::{Block, Dense, Kernel, Kinds, Loop, Precision};
+use super::block::{ARRAYS, Block, Dense, Loop};
+use super::control::ControlGuard;
+use super::gather::Tile;
+use super::kernel::Kernel;
 use super::memory::{Grow, OutOfMemory};
-use super::tile::{ARRAYS, Tile, Tiled};
-use super::{ControlGuard, View, tier, work};
-use crate::number::{Format, Kind};
+use super::tile::Tiled;
+use super::view::View;
+use super::{tier, work};
+use crate::number::{Format, Kind, Kinds, Precision};
 use crate::rules::MAX_STATES;
 
 /// Pieces begin at multiples of this many elements, so that vectors and cache lines are rarely cut.
@@ -111,7 +115,12 @@ pub fn is_dense(views: &[&View]) -> bool {
     let in_place = |view: &&View| {
         view.format == Format::native(view.format.kind) && view.is_aligned() && view.same_strides(p)
     };
-    Kinds::of(views).is_some() && p.fills_extent() && views.iter().all(in_place)
+    kinds(views).is_some() && p.fills_extent() && views.iter().all(in_place)
+}
+
+/// How the arrays are stored; None if the states' kinds differ.
+fn kinds(views: &[&View]) -> Option<Kinds> {
+    Kinds::of(views.iter().map(|view| view.format.kind))
 }
 
 impl Plan {
@@ -161,7 +170,7 @@ impl Plan {
     ) -> Result<(), Unplanned> {
         let views: SmallVec<[&View; ARRAYS]> = [p, g].into_iter().chain(states).collect();
         let len = p.len();
-        let dense = Kinds::of(&views).filter(|_| is_dense(&views));
+        let dense = kinds(&views).filter(|_| is_dense(&views));
         let arrays =
             match dense.and_then(|kinds| Some((kinds, kernel.select(kinds, coupled_decay)?))) {
                 Some((kinds, run)) => {
@@ -286,10 +295,11 @@ mod tests {
     use std::sync::PoisonError;
 
     use super::{Arrays, Plan, Prepared};
-    use crate::engine::kernel::{Block, Kinds, Precision};
+    use crate::engine::block::Block;
+    use crate::engine::kernel::compile;
     use crate::engine::tier;
-    use crate::engine::{View, compile};
-    use crate::number::Kind;
+    use crate::engine::view::View;
+    use crate::number::{Kind, Kinds, Precision};
     use crate::rules::{Clock, Options, PreludeOptions, Value};
 
     /// Plans momentum in float16 on addresses that nobody reads.

@@ -17,7 +17,7 @@ use std::ops::Range;
 
 use smallvec::SmallVec;
 
-use super::View;
+use super::view::View;
 
 /// Where an array lies: its first element's address, an element's size, and by axis a length and
 /// a stride in bytes.

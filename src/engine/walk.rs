@@ -2,8 +2,7 @@
 
 use smallvec::{SmallVec, smallvec};
 
-use super::View;
-use super::view::MOST_AXES;
+use super::view::{MOST_AXES, View};
 
 /// A length and a stride in bytes.
 pub(super) type Axis = (usize, isize);

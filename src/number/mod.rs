@@ -4,12 +4,14 @@
 
 mod narrow;
 mod power;
+mod precision;
 mod real;
 mod storage;
 mod trace;
 
 pub use narrow::{BF16, F16};
 pub use power::Powers;
+pub use precision::{Kinds, Precision};
 pub use real::{Float, Real};
 pub use storage::{Compute, Format, Kind, Store, Stored};
 pub use trace::{Node, Operation, Trace, Traced};

@@ -7,7 +7,7 @@
 //! additions that align a subnormal float16 are F. Giesen's (gist 2156668, "half to float").
 //! Sums wrap, so that the loops of the tests have no checks in them and are those of a release.
 
-use super::{Compute, Kind, Store, Stored};
+use super::storage::{Compute, Kind, Store, Stored};
 
 #[derive(Clone, Copy, Debug)]
 #[repr(transparent)]

@@ -1,6 +1,6 @@
 //! How numbers lie in memory, and their way to and from the type computed in.
 
-use super::Float;
+use super::real::Float;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::ops::{Add, BitAnd, BitOr, Div, Mul, Sub};
 
-use super::Real;
+use super::real::Real;
 
 /// A value of the recording under way on this thread: the place of its node.
 #[derive(Clone, Copy, Debug)]

@@ -1,6 +1,7 @@
 //! What is asked of a step, and what it did.
 
-use crate::engine::{ControlGuard, clip_factor};
+use crate::engine::ControlGuard;
+use crate::rules::clip_scale;
 
 /// What becomes of a step with a gradient that is not finite.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,7 +43,7 @@ impl<E> Norm<E> {
             (Norm::Known(norm), Some(max_norm)) => {
                 // A foreign rounding mode or flush-to-zero touches no scalar.
                 let _control = ControlGuard::new();
-                asked.grad_scale * clip_factor(*norm, max_norm)
+                clip_scale(*norm, asked.grad_scale, max_norm)
             }
             _ => asked.grad_scale,
         }

@@ -8,8 +8,8 @@ use std::ops::Range;
 
 use smallvec::SmallVec;
 
-use crate::engine::{Precision, Region, View, share_bytes};
-use crate::number::{Format, Kind};
+use crate::engine::{Region, View, share_bytes};
+use crate::number::{Format, Kind, Precision};
 
 pub type Axes = SmallVec<[isize; 4]>;
 

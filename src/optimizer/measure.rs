@@ -9,7 +9,8 @@ use super::kept::Optimizer;
 use super::part::{Part, Step};
 use super::refusal::Stop;
 use crate::engine::memory::{Grow, try_collect};
-use crate::engine::{self, Leaves, OutOfMemory, threads};
+use crate::engine::{self, OutOfMemory, norm_of_leaves, threads};
+use crate::rules::{Finite, GradientNorm};
 
 /// The gradients in host memory as the engine's reductions take them, and the parts that they are
 /// of.
@@ -48,10 +49,10 @@ impl<H: Elsewhere> Optimizer<H> {
         let (bytes, threads) = (gradients.bytes(), threads::count());
         // SAFETY: the headers were read in this call and the gradients are held; another thread that
         // resizes or writes them meanwhile is as unsafe as it is with NumPy itself.
-        let run = || unsafe { gradients.squares(threads) };
+        let run = || unsafe { gradients.measure::<GradientNorm>(threads) };
         let sums = H::detached(caller, bytes, run)?;
         if places.len() == parts.len() {
-            return Ok(Norm::Known(sums.norm(asked.grad_scale)));
+            return Ok(Norm::Known(norm_of_leaves(sums.all().iter().copied(), asked.grad_scale)));
         }
         // The leaves of all gradients are numbered through, wherever they were summed.
         let mut by_part: Vec<Vec<f64>> = try_collect(parts.iter().map(|_| Vec::new()))?;
@@ -60,7 +61,7 @@ impl<H: Elsewhere> Optimizer<H> {
         for (i, part) in places.iter().enumerate() {
             all[*part] = sums.of(i);
         }
-        Ok(Norm::Known(Leaves::of_arrays(all)?.norm(asked.grad_scale)))
+        Ok(Norm::Known(norm_of_leaves(all.into_iter().flatten().copied(), asked.grad_scale)))
     }
 
     /// The first parameter whose gradient is not finite once it is converted.
@@ -74,8 +75,9 @@ impl<H: Elsewhere> Optimizer<H> {
         let (bytes, threads) = (gradients.bytes(), threads::count());
         let everywhere = places.len() == parts.len();
         // SAFETY: as in `norm`.
-        let run = || unsafe { gradients.first_nonfinite(threads) };
-        let mut first = H::detached(caller, bytes, run)?.map(|i| places[i]);
+        let run = || unsafe { gradients.measure::<Finite>(threads) };
+        let found = H::detached(caller, bytes, run)?.first_nonfinite();
+        let mut first = found.map(|i| places[i]);
         if !everywhere {
             let found = H::first_nonfinite(&mut self.elsewhere, caller, step);
             first = [first, found.map_err(Stop::Holder)?].into_iter().flatten().min();

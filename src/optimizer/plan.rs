@@ -8,7 +8,8 @@ use super::holder::Holder;
 use super::part::{Gradient, Part};
 use super::slot::{Slot, StateArray, order};
 use crate::engine::memory::Grow;
-use crate::engine::{Block, OutOfMemory, Plan, Precision, Unplanned, View};
+use crate::engine::{Block, OutOfMemory, Plan, Unplanned, View};
+use crate::number::Precision;
 use crate::rules::{Clock, MAX_STATES};
 
 /// What decides a block of scalars within an epoch, but for the scale of the gradients.

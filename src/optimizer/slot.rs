@@ -6,8 +6,8 @@ use super::group::Compiled;
 use super::header::{Header, Place};
 use super::holder::Holder;
 use super::refusal::{Looks, Named, Refusal, Stop, Which};
-use crate::engine::{Kinds, Precision, Prepared};
-use crate::number::Kind;
+use crate::engine::Prepared;
+use crate::number::{Kind, Kinds, Precision};
 use crate::rules::{Clock, MAX_STATES};
 
 pub struct StateArray<H: Holder> {

@@ -2,16 +2,17 @@
 
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::types::PyList;
+use pyo3::types::{PyBytes, PyList};
 
 use super::array::{Array, Seen};
 use super::gradients::collect;
 use super::guard::guarded;
 use super::holder::detached;
 use super::words::overlap_error;
-use crate::engine::memory::{Grow, with_room};
-use crate::engine::{self, OutOfMemory, clip_factor, threads};
+use crate::engine::memory::{Grow, try_collect, with_room};
+use crate::engine::{self, ControlGuard, Leaves, OutOfMemory, norm_of_leaves, threads};
 use crate::optimizer::{Header, Named, Place, Refusal, Region, Which, check_disjoint};
+use crate::rules::{GradientNorm, clip_factor};
 
 /// What errors call an array; they come as a step's gradients do.
 fn label(labels: &Bound<'_, PyList>, i: usize) -> String {
@@ -36,14 +37,49 @@ pub(super) fn global_norm(
     arrays: &Bound<'_, PyAny>,
     labels: &Bound<'_, PyList>,
 ) -> PyResult<f64> {
-    guarded(|| measured(py, arrays, labels))
+    guarded(|| {
+        let (_, sums) = measured(py, arrays, labels)?;
+        Ok(norm_of_leaves(sums.all().iter().copied(), 1.0))
+    })
 }
 
+/// By array, the bytes of the float64 sums of squares of its leaves; of None, none.
+#[pyfunction]
+pub(super) fn leaf_sums<'py>(
+    py: Python<'py>,
+    arrays: &Bound<'py, PyAny>,
+    labels: &Bound<'py, PyList>,
+) -> PyResult<Bound<'py, PyList>> {
+    guarded(|| {
+        let (given, sums) = measured(py, arrays, labels)?;
+        let by_array = PyList::empty(py);
+        let mut array = 0;
+        for given in given {
+            let sums = if given { sums.of(array) } else { &[] };
+            by_array.append(PyBytes::new_with(py, size_of_val(sums), |bytes| {
+                let (places, _) = bytes.as_chunks_mut();
+                places.iter_mut().zip(sums).for_each(|(place, sum)| *place = sum.to_ne_bytes());
+                Ok(())
+            })?)?;
+            array += usize::from(given);
+        }
+        Ok(by_array)
+    })
+}
+
+/// The norm from the bytes of the sums of all leaves.
+#[pyfunction]
+pub(super) fn norm_of_leaf_sums(sums: &Bound<'_, PyBytes>) -> f64 {
+    let (sums, _) = sums.as_bytes().as_chunks();
+    norm_of_leaves(sums.iter().map(|sum| f64::from_ne_bytes(*sum)), 1.0)
+}
+
+/// By array, whether there is one; and the leaves of those that there are.
 fn measured(
     py: Python<'_>,
     arrays: &Bound<'_, PyAny>,
     labels: &Bound<'_, PyList>,
-) -> PyResult<f64> {
+) -> PyResult<(Vec<bool>, Leaves)> {
     let arrays = collect(arrays, |i| label(labels, i), |_| false)?;
     let mut reduction = engine::Arrays::default();
     for (i, array) in arrays.iter().enumerate() {
@@ -57,8 +93,9 @@ fn measured(
     let (bytes, threads) = (reduction.bytes(), threads::count());
     // SAFETY: the headers were read in this call and `arrays` holds the memory; another thread
     // that resizes or writes them meanwhile is as unsafe as it is with NumPy itself.
-    let norm = || unsafe { reduction.squares(threads) }.map(|sums| sums.norm(1.0));
-    Ok(detached(py, bytes, norm)?)
+    let run = || unsafe { reduction.measure::<GradientNorm>(threads) };
+    let sums = detached(py, bytes, run)?;
+    Ok((try_collect(arrays.iter().map(Option::is_some))?, sums))
 }
 
 fn refused(labels: &Bound<'_, PyList>, refusal: Refusal) -> PyErr {
@@ -112,5 +149,6 @@ fn checked<'py>(
 /// What arrays of this norm are multiplied by.
 #[pyfunction(name = "clip_factor")]
 pub(super) fn factor(norm: f64, max_norm: f64) -> f64 {
+    let _control = ControlGuard::new();
     clip_factor(norm, max_norm)
 }

@@ -97,13 +97,15 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     step_info::add_to(module)?;
     module.add_function(wrap_pyfunction!(power, module)?)?;
     module.add_function(wrap_pyfunction!(clip::global_norm, module)?)?;
+    module.add_function(wrap_pyfunction!(clip::leaf_sums, module)?)?;
+    module.add_function(wrap_pyfunction!(clip::norm_of_leaf_sums, module)?)?;
     module.add_function(wrap_pyfunction!(clip::writable, module)?)?;
     module.add_function(wrap_pyfunction!(shared::first_of_told, module)?)?;
     module.add_function(wrap_pyfunction!(clip::factor, module)?)?;
     module.add("CUDA_CHUNK", crate::cuda::CHUNK)?;
     module.add("CUDA_THREADS", crate::cuda::THREADS)?;
-    module.add("CUDA_LEAF", crate::engine::LEAF)?;
-    module.add("CUDA_LANES", crate::engine::LANES)?;
+    module.add("CUDA_LEAF", rules::LEAF)?;
+    module.add("CUDA_LANES", rules::LANES)?;
     module.add("CUDA_FOLD", crate::cuda::FOLD)?;
     module.add_function(wrap_pyfunction!(cuda::source::cuda_source, module)?)?;
     module.add_function(wrap_pyfunction!(cuda::source::cuda_norm_source, module)?)?;

@@ -8,7 +8,8 @@ use super::array::{Array, Held, Seen};
 use super::calling;
 use super::holder::{Caller, PythonArrays};
 use crate::engine::memory::{Grow, with_room};
-use crate::engine::{self, Precision, View};
+use crate::engine::{self, View};
+use crate::number::Precision;
 use crate::optimizer::{Part, Step};
 
 /// The norm of all gradients together, before scaling.

@@ -2,9 +2,10 @@
 //!
 //! `r = rho*r + c*(g*g);  d = (sqrt(a+eps)/sqrt(r+eps))*g;  a = rho*a + c*(d*d);  p = p - lr*d`
 
-use super::{
-    Clock, Method, OptionError, Options, Rule, ScalarBlock, State, Visitor, scalars, settable,
-};
+use super::method::{Clock, Method, State, settable};
+use super::options::{OptionError, Options};
+use super::rule::{Rule, Visitor};
+use super::scalars::{ScalarBlock, scalars};
 use crate::number::Real;
 
 scalars!(AdadeltaScalars { lr, rho, one_minus_rho, eps });

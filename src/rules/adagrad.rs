@@ -2,9 +2,10 @@
 //!
 //! `s = s + g*g;  p = p - (lr_t*g)/(sqrt(s) + eps)` with `lr_t = lr/(1 + (t-1)*lr_decay)`
 
-use super::{
-    Clock, Method, OptionError, Options, Rule, ScalarBlock, State, Visitor, scalars, settable,
-};
+use super::method::{Clock, Method, State, settable};
+use super::options::{OptionError, Options};
+use super::rule::{Rule, Visitor};
+use super::scalars::{ScalarBlock, scalars};
 use crate::number::Real;
 
 scalars!(AdagradScalars { lr, eps });

@@ -3,9 +3,10 @@
 //!
 //! `m = b1*m + c1*g;  v = b2*v + c2*(g*g);  p = p - (step*m)/(sqrt(v)*scale + eps)`
 
-use super::{
-    Clock, Method, OptionError, Options, Rule, ScalarBlock, State, Visitor, scalars, settable,
-};
+use super::method::{Clock, Method, State, settable};
+use super::options::{OptionError, Options};
+use super::rule::{Rule, Visitor};
+use super::scalars::{ScalarBlock, scalars};
 use crate::number::{Powers, Real};
 
 scalars!(AdamScalars { beta1, one_minus_beta1, beta2, one_minus_beta2, step_size, scale, eps });

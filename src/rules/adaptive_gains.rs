@@ -5,9 +5,10 @@
 //! `gain = clamp(gain + beta or gain*(1-beta));  p = p - lr*(gain*g)`, or with momentum
 //! `v = mu*v - lr*(gain*g);  p = p + v`
 
-use super::{
-    Clock, Method, OptionError, Options, Rule, ScalarBlock, State, Visitor, scalars, settable,
-};
+use super::method::{Clock, Method, State, settable};
+use super::options::{OptionError, Options};
+use super::rule::{Rule, Visitor};
+use super::scalars::{ScalarBlock, scalars};
 use crate::number::Real;
 
 scalars!(GainScalars { lr, beta, one_minus_beta, min_gain, max_gain, momentum });

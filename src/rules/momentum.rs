@@ -3,9 +3,10 @@
 //!
 //! `v = mu*v - lr*g;  p = p + v, or p + (mu*v - lr*g) with Nesterov and the new v`
 
-use super::{
-    Clock, Method, OptionError, Options, Rule, ScalarBlock, State, Visitor, scalars, settable,
-};
+use super::method::{Clock, Method, State, settable};
+use super::options::{OptionError, Options};
+use super::rule::{Rule, Visitor};
+use super::scalars::{ScalarBlock, scalars};
 use crate::number::Real;
 
 scalars!(MomentumScalars { lr, momentum });

@@ -1,6 +1,7 @@
 //! What comes before and after every rule: scaling, maximize, weight decay, flushing.
 
-use super::{OptionError, Options, set_factor};
+use super::method::set_factor;
+use super::options::{OptionError, Options};
 use crate::number::Real;
 
 /// The options that every rule shares.

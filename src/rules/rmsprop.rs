@@ -4,9 +4,10 @@
 //! `r = alpha*r + c*(g*g);  p = p - (lr*g)/(sqrt(r) + eps)`; centered, the root is of
 //! `r - a*a` with `a = alpha*a + c*g`; with momentum `b = mu*b + g/(..);  p = p - lr*b`
 
-use super::{
-    Clock, Method, OptionError, Options, Rule, ScalarBlock, State, Visitor, scalars, settable,
-};
+use super::method::{Clock, Method, State, settable};
+use super::options::{OptionError, Options};
+use super::rule::{Rule, Visitor};
+use super::scalars::{ScalarBlock, scalars};
 use crate::number::Real;
 
 scalars!(RmsScalars { lr, alpha, one_minus_alpha, eps, momentum });

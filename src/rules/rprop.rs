@@ -3,9 +3,10 @@
 //!
 //! `g*prev > 0: step*eta_plus;  < 0: step*eta_minus and g = 0;  clamp;  p = p - sign(g)*step`
 
-use super::{
-    Clock, Method, OptionError, Options, Rule, ScalarBlock, State, Visitor, scalars, settable,
-};
+use super::method::{Clock, Method, State, settable};
+use super::options::{OptionError, Options};
+use super::rule::{Rule, Visitor};
+use super::scalars::{ScalarBlock, scalars};
 use crate::number::Real;
 
 scalars!(RpropScalars { eta_minus, eta_plus, min_step, max_step });

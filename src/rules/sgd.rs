@@ -3,9 +3,10 @@
 //!
 //! `buf = mu*buf + (1-damp)*g;  d = buf, or g + mu*buf with Nesterov;  p = p - lr*d`
 
-use super::{
-    Clock, Method, OptionError, Options, Rule, ScalarBlock, State, Visitor, scalars, settable,
-};
+use super::method::{Clock, Method, State, settable};
+use super::options::{OptionError, Options};
+use super::rule::{Rule, Visitor};
+use super::scalars::{ScalarBlock, scalars};
 use crate::number::Real;
 
 scalars!(SgdScalars { lr, momentum, carry, one_minus_dampening });

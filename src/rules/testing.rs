@@ -2,10 +2,15 @@
 
 #![allow(clippy::expect_used)]
 
-pub(super) use super::Value;
-use super::{Clock, Options, Prelude, PreludeOptions, Rule, Scalars, Visitor, method};
+use super::method::Clock;
+use super::options::Options;
+pub(super) use super::options::Value;
+use super::prelude::{Prelude, PreludeOptions};
+use super::rule::{Rule, Visitor};
+use super::scalars::Scalars;
+use super::table::method;
 
-type Step = fn(&super::ScalarBlock, f64, f64, &mut [f64]) -> f64;
+type Step = fn(&super::scalars::ScalarBlock, f64, f64, &mut [f64]) -> f64;
 
 struct Evaluate;
 

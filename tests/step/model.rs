@@ -1,7 +1,7 @@
 //! Steps against the engine's loops, one element at a time.
 
-use ferrostep::engine::{Block, Plan, Precision, View, compile};
-use ferrostep::number::Kind;
+use ferrostep::engine::{Block, Plan, View, compile};
+use ferrostep::number::{Kind, Precision};
 use ferrostep::rules::{Clock, PreludeOptions};
 
 use crate::scenes::{Scene, adam, values};

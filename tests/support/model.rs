@@ -3,8 +3,8 @@
 
 #![allow(unreachable_pub)] // a part of the test `storage`
 
-use ferrostep::engine::{Block, Kernel, Kinds, Plan, Precision, Prepared, View, compile};
-use ferrostep::number::{Compute, Kind};
+use ferrostep::engine::{Block, Kernel, Plan, Prepared, View, compile};
+use ferrostep::number::{Compute, Kind, Kinds, Precision};
 use ferrostep::rules::{self, Clock, Prelude, PreludeOptions, Rule, ScalarBlock, Scalars, Visitor};
 use half::{bf16, f16};
 

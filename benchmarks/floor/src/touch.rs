@@ -1,8 +1,8 @@
 //! A rule that reads and writes what an optimizer's rule would, and computes next to nothing: the
 //! one place of this crate that knows how the engine is driven.
 
-use ferrostep::engine::{Block, CompileKernel, Plan, Precision, View};
-use ferrostep::number::Real;
+use ferrostep::engine::{Block, CompileKernel, Plan, View};
+use ferrostep::number::{Precision, Real};
 use ferrostep::rules::{Options, PreludeOptions, Rule, ScalarBlock, Scalars, Value, Visitor};
 use pyo3::PyResult;
 use pyo3::exceptions::PyValueError;

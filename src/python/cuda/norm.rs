@@ -5,12 +5,13 @@ use pyo3::types::PyList;
 
 use super::backend;
 use super::launch::Cuda;
+use crate::engine::OutOfMemory;
 use crate::engine::memory::Grow;
-use crate::engine::{LEAF, OutOfMemory, Precision};
-use crate::number::Kind;
+use crate::number::{Kind, Precision};
 use crate::optimizer::{Asked, Gradient, NonFinite, Norm, Place, Step};
 use crate::python::array::{Array, Seen};
 use crate::python::holder::PythonArrays;
+use crate::rules::LEAF;
 
 /// A norm and the factor that follows from it, on a device: nobody has waited for them.
 pub(in crate::python) struct Clip {

@@ -5,8 +5,8 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
 
 use crate::cuda::{self, Kernel, TraceKernel};
-use crate::engine::{ControlGuard, Kinds, Precision};
-use crate::number::Kind;
+use crate::engine::ControlGuard;
+use crate::number::{Kind, Kinds, Precision};
 use crate::python::options::read_options;
 use crate::rules::{self, Clock, Method, PreludeOptions};
 

@@ -4,9 +4,11 @@
 
 use half::f16;
 
-use super::{Arrays, Leaves, clip_factor};
-use crate::engine::{Precision, View, tier};
-use crate::number::{Format, Kind};
+use super::{Arrays, Leaves, fold_leaves, norm_of_leaves};
+use crate::engine::tier;
+use crate::engine::view::View;
+use crate::number::{Format, Kind, Precision};
+use crate::rules::{Finite, GradientNorm};
 
 /// Clause by clause, without regard to speed: `x` holds each array in C order, already converted.
 fn naive(arrays: &[Vec<f64>]) -> f64 {
@@ -56,12 +58,16 @@ fn collected(arrays: &[(View, Precision)]) -> Arrays {
 
 fn leaves(arrays: &[(View, Precision)], threads: usize) -> Leaves {
     // SAFETY: the tests keep the arrays.
-    unsafe { collected(arrays).squares(threads) }.unwrap()
+    unsafe { collected(arrays).measure::<GradientNorm>(threads) }.unwrap()
 }
 
 fn first_nonfinite(arrays: &[(View, Precision)], threads: usize) -> Option<usize> {
     // SAFETY: as above.
-    unsafe { collected(arrays).first_nonfinite(threads) }.unwrap()
+    unsafe { collected(arrays).measure::<Finite>(threads) }.unwrap().first_nonfinite()
+}
+
+fn norm(leaves: &Leaves) -> f64 {
+    norm_of_leaves(leaves.all().iter().copied(), 1.0)
 }
 
 fn check(arrays: &[(View, Precision)], wanted: f64, what: &str) {
@@ -70,7 +76,7 @@ fn check(arrays: &[(View, Precision)], wanted: f64, what: &str) {
     for name in tier::available() {
         assert_eq!(tier::force(name), Ok(()));
         for threads in [1, 2, 3, 7] {
-            let found = leaves(arrays, threads).norm(1.0);
+            let found = norm(&leaves(arrays, threads));
             let same = found.to_bits() == wanted.to_bits() || (found.is_nan() && wanted.is_nan());
             assert!(same, "{what}, {name}, {threads} threads: {found:e} is not {wanted:e}");
         }
@@ -223,21 +229,28 @@ fn the_first_array_that_is_not_finite_is_found() {
 }
 
 #[test]
-fn the_factor_is_at_most_one_and_nan_of_nan() {
-    assert_eq!(clip_factor(2.0, 1.0), 1.0 / (2.0 + 1e-6));
-    assert_eq!(clip_factor(0.5, 1.0), 1.0);
-    assert_eq!(clip_factor(0.0, 0.0), 0.0);
-    assert!(clip_factor(f64::NAN, 1.0).is_nan() && clip_factor(f64::NAN, 0.0).is_nan());
-    assert_eq!(clip_factor(f64::NAN, f64::INFINITY), 1.0);
-    assert_eq!(clip_factor(1.0, f64::MAX), 1.0);
-    assert!(clip_factor(f64::NAN, f64::MAX).is_nan());
-    assert_eq!(clip_factor(f64::INFINITY, f64::MAX), 0.0);
-    assert_eq!(clip_factor(f64::INFINITY, 1.0), 0.0);
-    assert_eq!(clip_factor(f64::INFINITY, f64::INFINITY), 1.0);
+fn each_array_has_a_norm_of_its_own_from_the_same_pass() {
+    let lengths = [0, 1, 4097, 9 * 4096, 70_001, 0, 300_007];
+    let arrays: Vec<Vec<f64>> = lengths.iter().map(|&n| values(n, n as u64)).collect();
+    let views: Vec<_> = arrays.iter().map(|x| (flat(x, Kind::F64), Precision::F64)).collect();
+    let found = leaves(&views, 2);
+    for (i, array) in arrays.iter().enumerate() {
+        let norm = norm_of_leaves(found.of(i).iter().copied(), -0.5);
+        assert_eq!(norm, 0.5 * naive(std::slice::from_ref(array)), "{} elements", array.len());
+    }
 }
 
 #[test]
-fn the_scale_multiplies_by_its_magnitude() {
-    let x = [3.0f64, 4.0];
-    assert_eq!(leaves(&[(flat(&x, Kind::F64), Precision::F64)], 2).norm(-0.5), 2.5);
+fn leaves_fold_by_levels() {
+    let mut sums: Vec<f64> = Vec::new();
+    for (n, x) in values(260, 5).into_iter().enumerate() {
+        let mut level = sums.clone();
+        while level.len() > 1 {
+            let pair = |pair: &[f64]| if let [a, b] = pair { a + b } else { pair[0] };
+            level = level.chunks(2).map(pair).collect();
+        }
+        let wanted = level.first().copied().unwrap_or(0.0);
+        assert_eq!(fold_leaves(sums.iter().copied()).to_bits(), wanted.to_bits(), "{n} leaves");
+        sums.push(x);
+    }
 }

@@ -1,17 +1,14 @@
-//! Reductions over gradients whose shape depends on lengths only, so that every SIMD tier, thread
-//! count and memory layout gives the same bits: the sum of squares for the global norm, and the
-//! search for what is not finite.
-//!
-//! Each array, in C order of its index, is cut into leaves of 4,096 elements. In a leaf, element
-//! `i` (converted once to the compute type, its term made in float64) is added to accumulator
-//! `i mod 32`, from +0.0, `i` ascending; the 32 fold by halves. All leaves of all arrays are
-//! numbered through and fold pairwise, level by level, an odd last one passing up.
+//! The sums of a [`Measure`] over arrays in any layout, on any number of threads; `rules/measure.rs`
+//! says in which order they are added.
 
-use super::kernel::Precision;
-use super::leaf::{Array, Finite, LEAF, Square, Term, Walk};
+use super::control::ControlGuard;
+use super::leaf::{Array, Walk};
 use super::memory::{Grow, OutOfMemory, with_room};
+use super::view::View;
 use super::walk::{Axis, in_c_order, in_memory_order};
-use super::{ControlGuard, View, work};
+use super::work;
+use crate::number::Precision;
+use crate::rules::{LEAF, Measure, norm};
 
 /// Arrays in any layout, each with the type that its elements are converted to.
 #[derive(Debug, Default)]
@@ -24,7 +21,7 @@ pub struct Arrays {
 }
 
 // SAFETY: the pointers are the only members that are not Send or Sync, and they are only read
-// through, by the two reductions, whose caller vouches for the memory.
+// through, by `measure`, whose caller vouches for the memory.
 unsafe impl Send for Arrays {}
 // SAFETY: as above.
 unsafe impl Sync for Arrays {}
@@ -43,26 +40,11 @@ impl Arrays {
         self.bytes
     }
 
-    /// The sums of squares. The result does not depend on the number of threads.
+    /// The sums of all leaves. They do not depend on the number of threads.
     ///
     /// # Safety
     /// The views describe live memory that nobody writes meanwhile.
-    pub unsafe fn squares(self, threads: usize) -> Result<Leaves, OutOfMemory> {
-        // SAFETY: passed on from the caller.
-        unsafe { self.reduce::<Square>(threads) }
-    }
-
-    /// The first array with an element that is infinite or NaN once it is converted.
-    ///
-    /// # Safety
-    /// As for `squares`.
-    pub unsafe fn first_nonfinite(self, threads: usize) -> Result<Option<usize>, OutOfMemory> {
-        // SAFETY: passed on from the caller.
-        Ok(unsafe { self.reduce::<Finite>(threads) }?.first_nonfinite())
-    }
-
-    /// SAFETY: as for `squares`.
-    unsafe fn reduce<T: Term>(mut self, threads: usize) -> Result<Leaves, OutOfMemory> {
+    pub unsafe fn measure<M: Measure>(mut self, threads: usize) -> Result<Leaves, OutOfMemory> {
         let mut ends = with_room(self.arrays.len())?;
         let mut walks = with_room(self.arrays.len())?;
         let (mut count, mut rest) = (0usize, &mut self.axes[..]);
@@ -71,10 +53,10 @@ impl Arrays {
             let (axes, others) = rest.split_at_mut(end - begin);
             (begin, rest) = (end, others);
             let mut left = axes.len();
-            if !T::ORDERED && array.len > 0 {
+            if !M::ORDERED && array.len > 0 {
                 (array.data, left) = in_memory_order(array.data, axes);
             }
-            walks.push(Walk::new::<T>(array, &axes[..left]));
+            walks.push(Walk::new::<M>(array, &axes[..left]));
             count = count.checked_add(array.len.div_ceil(LEAF)).ok_or(OutOfMemory)?;
             ends.push(count);
         }
@@ -121,20 +103,15 @@ pub struct Leaves {
 }
 
 impl Leaves {
-    /// Of sums that were taken array by array, somewhere else perhaps.
-    pub fn of_arrays<'a>(arrays: impl IntoIterator<Item = &'a [f64]>) -> Result<Self, OutOfMemory> {
-        let mut leaves = Leaves { sums: Vec::new(), ends: Vec::new() };
-        for sums in arrays {
-            leaves.sums.try_extend(sums.iter().copied())?;
-            leaves.ends.try_push(leaves.sums.len())?;
-        }
-        Ok(leaves)
-    }
-
     /// The sums of one array.
     pub fn of(&self, array: usize) -> &[f64] {
         let start = if array == 0 { 0 } else { self.ends[array - 1] };
         &self.sums[start..self.ends[array]]
+    }
+
+    /// The sums of all arrays, one after the other.
+    pub fn all(&self) -> &[f64] {
+        &self.sums
     }
 
     /// The first array with a leaf that is infinite or NaN. The total can be so without any:
@@ -143,35 +120,32 @@ impl Leaves {
         let leaf = self.sums.iter().position(|sum| !sum.is_finite())?;
         Some(self.ends.partition_point(|end| *end <= leaf))
     }
-
-    /// `sqrt(sum) * |scale|`.
-    pub fn norm(self, scale: f64) -> f64 {
-        let _control = ControlGuard::new();
-        fold(self.sums).sqrt() * scale.abs()
-    }
 }
 
-/// Folds pairwise, level by level, an odd last one passing up; +0.0 of nothing.
-fn fold(mut sums: Vec<f64>) -> f64 {
-    while sums.len() > 1 {
-        let pairs = sums.len() / 2;
-        for i in 0..pairs {
-            sums[i] = sums[2 * i] + sums[2 * i + 1];
-        }
-        if sums.len() % 2 == 1 {
-            sums[pairs] = sums[2 * pairs];
-        }
-        sums.truncate(sums.len().div_ceil(2));
-    }
-    sums.first().copied().unwrap_or(0.0)
-}
-
-/// What gradients of this norm are multiplied by: `max_norm / (norm + 1e-6)`, NaN of a NaN norm, but
-/// 1 where that is above 1; and 1 where `max_norm` is infinite and so bounds nothing.
-pub fn clip_factor(norm: f64, max_norm: f64) -> f64 {
+/// Folds the sums of leaves pairwise, level by level, an odd last one passing up; +0.0 of nothing.
+pub fn fold_leaves(sums: impl IntoIterator<Item = f64>) -> f64 {
     let _control = ControlGuard::new();
-    let factor = max_norm / (norm + 1e-6);
-    if factor > 1.0 || max_norm == f64::INFINITY { 1.0 } else { factor }
+    // Trees of 2^k leaves that wait for their right half: one for each bit of the count so far. No
+    // memory is asked for, wherever the sums come from.
+    let (mut waiting, mut depth) = ([0.0; usize::BITS as usize], 0);
+    for (count, mut sum) in sums.into_iter().enumerate() {
+        for _ in 0..count.trailing_ones() {
+            depth -= 1;
+            sum = waiting[depth] + sum;
+        }
+        waiting[depth] = sum;
+        depth += 1;
+    }
+    // What is odd passes up until it meets a tree.
+    let trees = waiting[..depth].iter().rev().copied();
+    trees.reduce(|right, left| left + right).unwrap_or(0.0)
+}
+
+/// The norm of gradients that are multiplied by `scale`, from the sums of their leaves before that.
+pub fn norm_of_leaves(sums: impl IntoIterator<Item = f64>, scale: f64) -> f64 {
+    let sum = fold_leaves(sums);
+    let _control = ControlGuard::new();
+    norm(sum, scale)
 }
 
 #[cfg(test)]

@@ -1,0 +1,40 @@
+//! The one table that names all rules.
+
+use super::method::Method;
+use super::options::{OptionError, Options};
+use super::rule::Visitor;
+use super::{adadelta, adagrad, adam, adaptive_gains, momentum, rmsprop, rprop, sgd};
+
+macro_rules! table {
+    ($($name:literal => $method:ty,)+) => {
+        /// The name of every rule.
+        pub const NAMES: &[&str] = &[$($name),+];
+
+        /// The method called `name`, and what `visitor` makes of its rule.
+        pub fn method<V: Visitor>(
+            name: &str,
+            options: &Options,
+            visitor: V,
+        ) -> Result<(Box<dyn Method>, V::Output), OptionError> {
+            match name {
+                $($name => {
+                    let method = <$method>::read(options)?;
+                    let output = method.formula(visitor);
+                    Ok((Box::new(method), output))
+                })+
+                _ => Err(OptionError::UnknownRule(name.to_owned())),
+            }
+        }
+    };
+}
+
+table! {
+    "SGD" => sgd::Sgd,
+    "Momentum" => momentum::Momentum,
+    "AdaptiveGains" => adaptive_gains::AdaptiveGains,
+    "Rprop" => rprop::Rprop,
+    "RMSprop" => rmsprop::RmsProp,
+    "Adagrad" => adagrad::Adagrad,
+    "Adadelta" => adadelta::Adadelta,
+    "Adam" => adam::Adam,
+}

@@ -28,7 +28,7 @@ from ferrostep.options import (
     stored_dtype,
     upper_bound,
 )
-from ferrostep.params import FLATTEN, flatten, is_groups, labels, read_params
+from ferrostep.params import FLATTEN, flatten, is_groups, read_params
 from ferrostep.pending import Pending, pending_differences, pending_from
 from ferrostep.spellings import hint
 from ferrostep.state import State
@@ -267,11 +267,9 @@ class Optimizer(Core):
         if names is not None:
             made["param_names"] = names
         self._read_options(made)
-        start = len(self._parameters())
         self._add_group(
             made,
             arrays,
-            labels(names, start, len(arrays)),
             names,
             given.container,
         )
@@ -296,7 +294,7 @@ class Optimizer(Core):
         core = Core()
         self._start_core(core, self._settings)
         names, arrays = given.names, given.arrays
-        core._add_group(self._groups[0], arrays, labels(names, 0, len(arrays)), names)
+        core._add_group(self._groups[0], arrays, names)
         if pending is not None:
             _, steps, states, _ = _state_dict.read(
                 pending.state_dict(self._groups), type(self), core, self._groups, names

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ferrostep.options import read_settings
-from ferrostep.params import labels
 from ferrostep.pending import pending_from
 
 if TYPE_CHECKING:
@@ -64,7 +63,7 @@ def restore(optimizer: Optimizer, saved: dict[str, Any]) -> None:
     for group, size in zip(saved["groups"], saved["sizes"], strict=True):
         theirs = None if names is None else names[start : start + size]
         optimizer._add_group(
-            group, group["params"], labels(theirs, start, size), theirs, restored=True
+            group, group["params"], theirs, restored=True
         )
         start += size
     optimizer._watch(saved["containers"])

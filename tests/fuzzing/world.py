@@ -22,7 +22,12 @@ ARRAYS, OPTIMIZERS = 6, 2
 #: What the public API may raise; NonFiniteError is a ValueError.
 DOCUMENTED = (ValueError, TypeError, AttributeError, Mine)
 #: What may stand in a group.
-GROUP = {"params", "param_names", "initial_lr", *(name for cls in CLASSES for name in cls.CHECKS)}
+GROUP = {
+    "params",
+    "param_names",
+    "initial_lr",
+    *(name for cls in CLASSES for name in cls._schema().checks),
+}
 BY_NAME = {cls.__name__: cls for cls in CLASSES}
 CLIPS = {name: getattr(clip, name) for name in clip.__all__}
 SCHEDULES = {
@@ -372,7 +377,7 @@ class World:
 
 def _option(opt: fs.Optimizer, key: Any, value: Any) -> object:
     try:
-        return repr(opt.CHECKS[key](key, value))
+        return repr(opt._schema().checks[key](key, value))
     except (KeyError, *DOCUMENTED):
         return id(value)
 

@@ -89,7 +89,7 @@ def _save_optimizer(name: str | None, optimizer: Any, arrays: dict[str, Array]) 
         zip(optimizer.param_groups, saved["param_groups"], strict=True)
     ):
         # What could not be loaded is not saved.
-        options = _state_dict.read_options(type(optimizer), i, mine, group)
+        options = _state_dict.read_options(optimizer._schema(), i, mine, group)
         rest = {key: group[key] for key in ("params", "param_names") if key in group}
         groups.append(values.encode({**options, **rest}, f"group {i} of {label}"))
     keys = dict(enumerate(optimizer._keys()))

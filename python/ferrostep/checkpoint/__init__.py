@@ -17,6 +17,7 @@ from ferrostep.checkpoint import arrays as _params
 from ferrostep.checkpoint import container, optimizers, values
 from ferrostep.checkpoint import schedulers as _schedulers
 from ferrostep.checkpoint.checks import only_keys
+from ferrostep.checkpoint.needs import Checkpointed
 from ferrostep.checkpoint.parts import Part
 from ferrostep.checkpoint.paths import open_regular, read_path
 from ferrostep.differences import refuse
@@ -157,12 +158,12 @@ def load_checkpoint(
     return _load(path, given, partial=partial)
 
 
-def save(path: str | os.PathLike[str], optimizer: Any) -> None:
+def save(path: str | os.PathLike[str], optimizer: Checkpointed) -> None:
     """Save an optimizer and the parameters that it holds."""
     save_checkpoint(path, optimizer=optimizer, params=optimizers.held(optimizer))
 
 
-def load(path: str | os.PathLike[str], optimizer: Any) -> None:
+def load(path: str | os.PathLike[str], optimizer: Checkpointed) -> None:
     """Load an optimizer and the parameters that it holds."""
     given = {"params": optimizers.held(optimizer), "optimizers": optimizer, "schedulers": None}
     _load(path, given, partial=False, alone=True)

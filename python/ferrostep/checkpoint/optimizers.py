@@ -11,7 +11,6 @@ from ferrostep.backends import cuda
 from ferrostep.checkpoint import values
 from ferrostep.checkpoint.checks import (
     Content,
-    Named,
     class_difference,
     distinct,
     matched,
@@ -21,6 +20,7 @@ from ferrostep.checkpoint.checks import (
     tensor_name,
 )
 from ferrostep.checkpoint.container import Array, Container, Unread, storable
+from ferrostep.checkpoint.needs import Checkpointed
 from ferrostep.differences import of_names
 from ferrostep.loading import Loading
 from ferrostep.options import NONFINITE
@@ -29,7 +29,7 @@ OPTIMIZER = {"name", "class", "nonfinite", "skipped_steps", "groups", "state"}
 STATE = {"param", "key", "step", "arrays"}
 
 
-def held(optimizer: Any) -> Any:
+def held(optimizer: Checkpointed) -> Any:
     """The parameters of a bound optimizer, with their names; None of an unbound one."""
     if not optimizer._bound:
         return None
@@ -68,7 +68,7 @@ def plan(optimizers: Any, content: Content, file: Container, loading: Loading) -
         loading.add(optimizer._plan_load(_state_dict_of(saved, file)))
 
 
-def _optimizers(given: Any) -> Named:
+def _optimizers(given: Any) -> list[tuple[str | None, Checkpointed]]:
     """The optimizers with their names; None for a single one."""
     found = list(given.items()) if isinstance(given, dict) else [(None, given)]
     for name, optimizer in found:
@@ -80,7 +80,7 @@ def _optimizers(given: Any) -> Named:
     return distinct(found, "optimizers")
 
 
-def _save_optimizer(name: str | None, optimizer: Any, arrays: dict[str, Array]) -> Content:
+def _save_optimizer(name: str | None, optimizer: Checkpointed, arrays: dict[str, Array]) -> Content:
     label = type(optimizer).__name__ if name is None else f"optimizer {name!r}"
     optimizer._check_containers()  # what is saved is to be what the model has
     saved = optimizer.state_dict(copy=False)
@@ -106,7 +106,7 @@ def _save_optimizer(name: str | None, optimizer: Any, arrays: dict[str, Array]) 
     return {
         "name": name,
         "class": type(optimizer).__name__,
-        "nonfinite": optimizer.nonfinite,
+        "nonfinite": optimizer._settings.nonfinite,
         "skipped_steps": saved.get("skipped_steps", 0),
         "groups": groups,
         "state": state,

@@ -21,7 +21,7 @@ from ferrostep._native import Core
 from ferrostep.attributes import check_body, refuse_attribute
 from ferrostep.option import Option, Setting, reads
 from ferrostep.options import read_settings
-from ferrostep.schema import Field, Schema
+from ferrostep.schema import REQUIRED, Field, Schema
 from ferrostep.settings import NonFiniteError, Settings
 from ferrostep.spellings import hint
 
@@ -161,10 +161,13 @@ def _read(cls: type[Declared]) -> Schema:
             # What stands above all rules is common to all.
             fields = common if name in common or not hasattr(base, "RULE") else own
             fields[name] = option.field(fields.get(name))
+    fields = {**own, **common}
     return Schema(
         name=cls.__name__,
         rule=getattr(cls, "RULE", ""),
-        fields={**own, **common},
+        fields=fields,
+        defaults={name: f.default for name, f in fields.items() if f.default is not REQUIRED},
+        checks={name: f.check for name, f in fields.items() if f.check is not None},
         states=cls.STATE,
         optional_states=cls.OPTIONAL_STATE,
         check=cls.check,

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from itertools import repeat
 from operator import setitem
 from typing import (
+    TYPE_CHECKING,
     Annotated,
     Any,
     Generic,
@@ -28,18 +29,20 @@ T = TypeVar("T")
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
-class HasOptions(Protocol):
-    """What an option needs of the optimizer that has it."""
+if TYPE_CHECKING:
 
-    @property
-    def param_groups(self) -> list[dict[str, Any]]: ...
-    @property
-    def _settings(self) -> Settings: ...
-    @classmethod
-    def _schema(cls) -> Schema: ...
-    def _group_sizes(self) -> list[int]: ...
-    def _check_option(self, name: str, value: Any) -> None: ...
-    def _choose(self, **changed: Any) -> None: ...
+    class HasOptions(Protocol):
+        """What an option needs of the optimizer that has it."""
+
+        @property
+        def param_groups(self) -> list[dict[str, Any]]: ...
+        @property
+        def _settings(self) -> Settings: ...
+        @classmethod
+        def _schema(cls) -> Schema: ...
+        def _group_sizes(self) -> list[int]: ...
+        def _check_option(self, name: str, value: Any) -> None: ...
+        def _choose(self, **changed: Any) -> None: ...
 
 
 class Option(Generic[T]):

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any, NamedTuple, get_args
 
 import numpy as np
 
@@ -54,8 +53,7 @@ def _float(value: object) -> float:
         return math.nan
 
 
-@dataclass(frozen=True)
-class Number:
+class Number(NamedTuple):
     """A number from `low` to `high`, both included.
 
     Both are data, so that the core can look at a number that has changed without asking Python.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from copy import deepcopy
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -16,8 +15,7 @@ from ferrostep.differences import refuse
 from ferrostep.schema import Schema
 
 
-@dataclass(frozen=True)
-class Pending:
+class Pending(NamedTuple):
     """Checked as far as can be without parameters; what hangs on them is checked when they come."""
 
     #: By the keys in `params`.

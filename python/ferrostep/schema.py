@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from functools import cached_property
 from inspect import Parameter
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -25,31 +23,22 @@ class Field(NamedTuple):
     check: Check | None
 
 
-@dataclass(frozen=True)
-class Schema:
+class Schema(NamedTuple):
     """What a class has said of itself in its body and its bases'."""
 
     name: str
     rule: str
     #: The class's own options first, and then those that every class has.
     fields: Mapping[str, Field]
+    #: Of these the defaults, and the checks of those that a group has.
+    defaults: Mapping[str, Any]
+    checks: Mapping[str, Check]
     #: State arrays that a stepped parameter always has, and those that depend on options.
     states: tuple[str, ...]
     optional_states: tuple[str, ...]
     #: Looks at the options together, at those in `together` alone; None: nobody knows.
     check: Callable[[dict[str, Any]], None]
     together: frozenset[str] | None
-
-    @cached_property
-    def checks(self) -> dict[str, Check]:
-        """The checks of the options that a group has."""
-        return {name: field.check for name, field in self.fields.items() if field.check is not None}
-
-    @cached_property
-    def defaults(self) -> dict[str, Any]:
-        """What the options are if nobody says otherwise."""
-        fields = self.fields.items()
-        return {name: field.default for name, field in fields if field.default is not REQUIRED}
 
     def read(self, given: Mapping[str, Any], known: Mapping[str, Any] = _NOTHING) -> dict[str, Any]:
         """Return a group's options as plain Python values: `given` checked, the rest `known`."""

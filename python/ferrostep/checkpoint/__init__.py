@@ -10,18 +10,20 @@ import json
 import os
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ferrostep._native import __version__
 from ferrostep.checkpoint import arrays as _params
 from ferrostep.checkpoint import container, optimizers, values
 from ferrostep.checkpoint import schedulers as _schedulers
 from ferrostep.checkpoint.checks import only_keys
-from ferrostep.checkpoint.needs import Checkpointed
 from ferrostep.checkpoint.parts import Part
 from ferrostep.checkpoint.paths import open_regular, read_path
 from ferrostep.differences import refuse
 from ferrostep.loading import Loading
+
+if TYPE_CHECKING:
+    from ferrostep.checkpoint.needs import Checkpointed
 
 __all__ = ["load_checkpoint", "save_checkpoint"]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ferrostep import state_dict as _state_dict
 from ferrostep._native import Core
@@ -20,10 +20,12 @@ from ferrostep.checkpoint.checks import (
     tensor_name,
 )
 from ferrostep.checkpoint.container import Array, Container, Unread, storable
-from ferrostep.checkpoint.needs import Checkpointed
 from ferrostep.differences import of_names
 from ferrostep.loading import Loading
 from ferrostep.options import NONFINITE
+
+if TYPE_CHECKING:
+    from ferrostep.checkpoint.needs import Checkpointed
 
 OPTIMIZER = {"name", "class", "nonfinite", "skipped_steps", "groups", "state"}
 STATE = {"param", "key", "step", "arrays"}

@@ -90,7 +90,7 @@ class Option(Generic[T]):
         if not isinstance(found, str):
             return found
         module = sys.modules.get(self._owner.__module__)
-        return eval(found, vars(module) if module else {}, dict(vars(self._owner)))
+        return eval(found, vars(module) if module else {})
 
     @staticmethod
     def _check_in(annotation: Any) -> Check | None:

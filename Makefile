@@ -16,7 +16,8 @@ FUZZ_TARGETS := plan reductions memory
 HOST := $(shell rustc -vV | sed -n 's/^host: //p')
 SANITIZED := $(CURDIR)/target/sanitized
 # What touches memory: the rest of the suite starts processes and builds things.
-SANITIZED_TESTS := $(addprefix tests/test_,bits.py random.py bad_input.py clip.py state_dict.py fuzz.py checkpoint.py)
+SANITIZED_TESTS := $(addprefix tests/test_,bits.py random.py bad_input.py bad_moments.py clip.py \
+	state_dict.py state_dict_copies.py fuzz.py checkpoint.py checkpoint_schedulers.py)
 RUST := $(shell find src -name '*.rs' -o -name '*.cu') Cargo.toml Cargo.lock
 
 .PHONY: help demo storage test test-long test-gpu test-pythons fuzz sanitize lint format wheel bench \

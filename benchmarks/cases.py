@@ -8,6 +8,7 @@ from typing import Any, Self
 
 from benchmarks.peers import OWN, PEERS
 from benchmarks.problem import Problem
+from ferrostep import optimizers
 
 LARGE = 100_000_000
 TORCH = ("torch", "torch foreach", "torch fused")
@@ -16,22 +17,23 @@ EVERYONE = tuple(label for label in PEERS if label != "torch foreach")
 AT_MEMORY_SPEED = tuple(label for label in EVERYONE if label != "empty call")
 BY_HAND = ("NumPy", "NumPy with buffers")
 
-#: Every optimizer of the package, with the options that change its traffic.
-OPTIMIZERS: dict[str, tuple[str, dict[str, Any]]] = {
-    "SGD": ("SGD", {}),
+#: Options that change the traffic of a class, beside its defaults.
+VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "SGD with momentum": ("SGD", {"lr": 1e-3, "momentum": 0.9}),
-    "Momentum": ("Momentum", {}),
-    "AdaptiveGains": ("AdaptiveGains", {}),
     "AdaptiveGains with momentum": ("AdaptiveGains", {"momentum": 0.8}),
-    "Rprop": ("Rprop", {}),
-    "RMSprop": ("RMSprop", {}),
     "RMSprop, centered, momentum": ("RMSprop", {"centered": True, "momentum": 0.9}),
-    "Adagrad": ("Adagrad", {}),
-    "Adadelta": ("Adadelta", {}),
-    "Adam": ("Adam", {}),
     "AMSGrad": ("Adam", {"amsgrad": True}),
-    "AdamW": ("AdamW", {}),
 }
+
+
+def _every_optimizer() -> Iterator[tuple[str, tuple[str, dict[str, Any]]]]:
+    """Every class of the package, each once whatever other spellings it has, and its variants."""
+    for cls in dict.fromkeys(getattr(optimizers, name) for name in optimizers.__all__):
+        yield cls.__name__, (cls.__name__, {})
+        yield from (item for item in VARIANTS.items() if item[1][0] == cls.__name__)
+
+
+OPTIMIZERS = dict(_every_optimizer())
 
 
 @dataclass(frozen=True)

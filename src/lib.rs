@@ -4,5 +4,6 @@
 pub mod cuda;
 pub mod engine;
 pub mod number;
+pub mod optimizer;
 mod python;
 pub mod rules;

@@ -14,21 +14,16 @@ import tomllib
 from pathlib import Path
 from typing import NamedTuple
 
-from test_wheel import ROOT, build, interpreters
+from support.wheels import ROOT, build, interpreters
 
 #: What depends on the interpreter or on NumPy; how it was built and what it computes in Rust does
 #: not. Those that build or compile something, or need packages beside, are left out.
 CORE = (
-    *(
-        "test_accuracy",
-        "test_bits",
-        "test_random",
-        "test_fingerprints",
-        "test_parity",
-        "test_bad_input",
-    ),
-    *("test_clip", "test_schedulers", "test_plateau_and_cycle", "test_state_dict", "test_registry"),
-    *("test_checkpoint", "test_checkpoint_damage", "test_processes", "test_fuzz"),
+    *("test_accuracy", "test_bits", "test_random", "test_fingerprints", "test_parity"),
+    *("test_bad_input", "test_bad_moments", "test_clip", "test_schedulers"),
+    *("test_plateau_and_cycle", "test_state_dict", "test_state_dict_copies", "test_registry"),
+    *("test_checkpoint", "test_checkpoint_schedulers", "test_checkpoint_damage"),
+    *("test_checkpoint_corruption", "test_processes", "test_fuzz"),
 )
 WHAT = """
 import sys, numpy, ferrostep

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 import benchmarks.__main__ as command
 from benchmarks import answers, document, goals, peers, results
 from benchmarks.cases import Case, cases, chosen
-from test_registry import CLASSES
+from cases import CLASSES
 
 ROOT = Path(__file__).parent.parent
 PAIR = ("--peer", "NumPy", "--peer", "NumPy with buffers")

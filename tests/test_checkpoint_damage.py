@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 import os
 import subprocess
@@ -14,70 +13,10 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 import ferrostep as fs
-from support import Array
-
-
-class Run:
-    """A run with some of everything."""
-
-    def __init__(self, start: float) -> None:
-        self.params = {
-            "W": np.full((2, 3), start, np.float32),
-            "h": np.full(3, start, ml_dtypes.bfloat16),
-        }
-        self.opt = fs.Adam(self.params, lr=0.1, betas=(0.5, 0.75))
-        self.schedule = fs.schedulers.MultiStepLR(self.opt, [2, 4])
-        self.opt.step({name: np.ones(a.shape, np.float32) for name, a in self.params.items()})
-
-    def save(self, path: Path) -> None:
-        extra = {"epoch": 3, "mask": np.array([True, False])}
-        fs.save_checkpoint(path, optimizer=self.opt, params=self.params,
-                           schedulers=self.schedule, extra=extra)  # fmt: skip
-
-    def load(self, path: Path) -> None:
-        fs.load_checkpoint(path, optimizer=self.opt, params=self.params, schedulers=self.schedule)
-
-    def contents(self) -> Any:
-        state = self.opt.state_dict()
-        states = {i: {n: _plain(v) for n, v in e.items()} for i, e in state["state"].items()}
-        return copy.deepcopy((
-            {name: _plain(a) for name, a in self.params.items()},
-            states, state["param_groups"], state["skipped_steps"], self.schedule.state_dict(),
-        ))  # fmt: skip
-
-
-def _plain(value: Any) -> Any:
-    return (value.dtype.name, value.shape, value.tobytes()) if hasattr(value, "dtype") else value
-
-
-@pytest.fixture(scope="module")
-def good(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    path = tmp_path_factory.mktemp("good") / "f"
-    Run(1.0).save(path)
-    return path.read_bytes()
-
-
-def unpack(data: bytes) -> tuple[dict[str, Any], bytes]:
-    length = int.from_bytes(data[:8], "little")
-    return json.loads(data[8 : 8 + length]), data[8 + length :]
-
-
-def pack(header: dict[str, Any] | str, body: bytes) -> bytes:
-    text = (header if isinstance(header, str) else json.dumps(header)).encode()
-    return len(text).to_bytes(8, "little") + text + body
-
-
-def refused(path: Path, data: bytes, message: str) -> None:
-    path.write_bytes(data)
-    run = Run(2.0)
-    before = run.contents()
-    with pytest.raises(ValueError, match=message):
-        run.load(path)
-    assert run.contents() == before
+from support.arrays import Array
+from support.checkpoints import KEY, Run, W, pack, refused, unpack
 
 
 def test_the_good_one_loads(good: bytes, tmp_path: Path) -> None:
@@ -136,7 +75,6 @@ def test_a_header_beyond_the_limit(tmp_path: Path) -> None:
         Run(2.0).load(path)
 
 
-W, KEY = "param/W", "ferrostep.checkpoint"
 HEADERS: list[tuple[Callable[[dict[str, Any]], Any], str]] = [
     (lambda h: h.pop(W), "begins at"),
     (lambda h: h[W].pop("shape"), "must have a dtype, a shape and data_offsets"),
@@ -292,94 +230,6 @@ def test_read_only_parameters(good: bytes, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="'h' is read-only"):
         run.load(tmp_path / "f")
     assert run.contents() == before
-
-
-@st.composite
-def corruptions(draw: st.DrawFn) -> Callable[[bytes], bytes]:
-    kind = draw(st.sampled_from(["flip", "cut", "insert", "delete", "splice"]))
-    where = draw(st.floats(0, 1, exclude_max=True))
-    # The header is where a change can mislead; the arrays are most of the file.
-    header = draw(st.booleans())
-    bits = draw(st.integers(1, 255))
-    some = draw(st.binary(min_size=1, max_size=9))
-
-    def corrupt(data: bytes) -> bytes:
-        length = int.from_bytes(data[:8], "little") + 8
-        i = int(where * (min(length, len(data)) if header else len(data)))
-        return {
-            "flip": data[:i] + bytes(b ^ bits for b in data[i : i + 1]) + data[i + 1 :],
-            "cut": data[:i],
-            "insert": data[:i] + some + data[i:],
-            "delete": data[:i] + data[i + len(some) :],
-            "splice": data[:i] + some + data[i + len(some) :],
-        }[kind]
-
-    return corrupt
-
-
-def survives(data: bytes, path: Path) -> None:
-    """It loads, and then the library reads it too; or it is a ValueError, and nothing changed."""
-    from safetensors import safe_open
-
-    path.write_bytes(data)
-    run = Run(2.0)
-    before = run.contents()
-    try:
-        run.load(path)
-    except ValueError:
-        assert run.contents() == before
-    else:
-        with safe_open(path, "np") as file:
-            assert W in file.keys()  # noqa: SIM118
-        run.opt.step({name: np.ones(a.shape, np.float32) for name, a in run.params.items()})
-
-
-@settings(max_examples=400, deadline=None)
-@given(changes=st.lists(corruptions(), min_size=1, max_size=3))
-def test_any_corruption_loads_or_is_a_value_error(
-    good: bytes, changes: list[Callable[[bytes], bytes]], tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    data = good
-    for change in changes:
-        data = change(data)
-    survives(data, tmp_path_factory.getbasetemp() / "corrupt")
-
-
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
-    | st.text(max_size=5) | st.sampled_from([{"$float": "nan"}, {"$array": "extra/0"}]),
-    lambda inner: st.lists(inner, max_size=3)
-    | st.dictionaries(st.text(max_size=3) | st.sampled_from(["$tuple", "$dict"]), inner),
-    max_leaves=5,
-)  # fmt: skip
-
-
-def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-    items = value.items() if isinstance(value, dict) else enumerate(value)
-    found = []
-    for key, item in items:
-        found.append((*path, key))
-        if isinstance(item, dict | list):
-            found += places(item, (*path, key))
-    return found
-
-
-@settings(max_examples=400, deadline=None)
-@given(data=st.data(), value=JSON, in_header=st.booleans())
-def test_any_value_anywhere(
-    good: bytes, data: st.DataObject, value: Any, in_header: bool,
-    tmp_path_factory: pytest.TempPathFactory,
-) -> None:  # fmt: skip
-    header, body = unpack(good)
-    content = json.loads(header["__metadata__"][KEY])
-    found: Any = header if in_header else content
-    *path, last = data.draw(st.sampled_from(places(found)))
-    for key in path:
-        found = found[key]
-    found[last] = value
-    if not in_header:
-        header["__metadata__"][KEY] = json.dumps(content)
-    survives(pack(header, body), tmp_path_factory.getbasetemp() / "corrupt")
 
 
 def test_loading_imports_no_pickle_and_no_safetensors(good: bytes, tmp_path: Path) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import random
-import stat
 import subprocess
 import sys
 import threading
@@ -15,21 +14,12 @@ import numpy as np
 import pytest
 
 import ferrostep as fs
-from programs import limited, on_small_disk, own_mounts
-from support import Array, assert_same_bits, assert_same_state
+from support.arrays import Array, assert_same_bits
+from support.checkpoints import names, optimizer
+from support.programs import limited, on_small_disk, own_mounts
 
 POSIX = os.name == "posix"
 LINUX = sys.platform == "linux"
-
-
-def names(folder: Path) -> list[str]:
-    return sorted(p.name for p in folder.iterdir())
-
-
-def optimizer(n: int = 100, value: float = 1.0) -> fs.Optimizer:
-    opt = fs.SGD([np.full(n, value, np.float32)], momentum=0.9)
-    opt.step([np.ones(n, np.float32)])
-    return opt
 
 
 # A disk that is full ---------------------------------------------------------------------------
@@ -213,90 +203,6 @@ def test_many_savers_of_one_file(tmp_path: Path) -> None:
     for thread in threads:
         thread.join()
     assert errors == []
-    assert names(tmp_path) == ["f"]
-
-
-# The target ------------------------------------------------------------------------------------
-
-
-@pytest.mark.skipif(not POSIX, reason="permissions")
-def test_permissions(tmp_path: Path) -> None:
-    path = tmp_path / "f"
-    opt = optimizer()
-    before = os.umask(0o027)
-    try:
-        opt.save(path)
-    finally:
-        os.umask(before)
-    assert stat.S_IMODE(path.stat().st_mode) == 0o640  # as any new file
-    path.chmod(0o604)
-    opt.save(path)
-    assert stat.S_IMODE(path.stat().st_mode) == 0o604  # as the old one
-
-
-@pytest.mark.skipif(not POSIX or os.getuid() == 0, reason="root may write anywhere")
-def test_a_write_protected_checkpoint_stays(tmp_path: Path) -> None:
-    path = tmp_path / "f"
-    path.write_bytes(b"old")
-    path.chmod(0o444)
-    with pytest.raises(PermissionError):
-        optimizer().save(path)
-    assert path.read_bytes() == b"old"
-
-
-@pytest.mark.skipif(not POSIX, reason="symbolic links")
-def test_a_symbolic_link_stays(tmp_path: Path) -> None:
-    (tmp_path / "real").mkdir()
-    link = tmp_path / "link"
-    link.symlink_to("real/f")
-    for _ in range(2):  # at first it leads nowhere
-        optimizer().save(link)
-        assert link.is_symlink()
-        assert names(tmp_path) == ["link", "real"]
-        assert names(tmp_path / "real") == ["f"]
-    optimizer().load(link)
-
-
-@pytest.mark.skipif(not POSIX, reason="devices")
-def test_targets_that_are_no_files(tmp_path: Path) -> None:
-    opt = optimizer()
-    with pytest.raises(ValueError, match="no regular file"):
-        opt.save("/dev/null")
-    assert stat.S_ISCHR(os.stat("/dev/null").st_mode)
-    with pytest.raises(IsADirectoryError):
-        opt.save(tmp_path)
-    with pytest.raises(FileNotFoundError):
-        opt.save(tmp_path / "missing" / "f")
-    assert names(tmp_path) == []
-
-
-def test_kinds_of_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    opt = optimizer()
-    for path in ("f", Path("g"), "é" * 100):
-        opt.save(path)
-        other = optimizer(value=5.0)
-        other.load(path)
-        assert_same_state(other, opt)
-    assert len(names(tmp_path)) == 3
-
-
-def test_an_exception_in_the_middle_leaves_the_old_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = tmp_path / "f"
-    opt = optimizer()
-    opt.save(path)
-    old = path.read_bytes()
-    opt.step([np.ones(100, np.float32)])
-
-    def interrupted(_: int) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(os, "fsync", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        opt.save(path)
-    assert path.read_bytes() == old
     assert names(tmp_path) == ["f"]
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import ferrostep as fs
-import programs
+from support import programs
 
 POSIX = os.name == "posix"
 

@@ -14,9 +14,8 @@ from hypothesis.extra import numpy as hnp
 from cases import LOW_PRECISION
 from ferrostep.backends import reference
 from ferrostep.clip import clip_by_global_norm, clip_by_value, global_norm
-from support import TIERS, Array, assert_same_bits, gradients, running_on, special_values
-from test_bits import LAYOUTS
-from test_random import laid_out
+from support.arrays import TIERS, Array, assert_same_bits, gradients, running_on, special_values
+from support.layouts import LAYOUTS, laid_out
 
 DTYPES = [np.float16, np.float32, np.float64]
 LENGTHS = [0, 1, 31, 32, 33, 4095, 4096, 4097, 3 * 4096 + 5]

@@ -8,12 +8,16 @@ import sys
 import numpy as np
 import pytest
 
-import nvrtc
-import ptx
-from cases import CASES, DTYPES, LOW_PRECISION, RUN_IDS, RUNS, Case
-from emulation.optimizer import Emulated, clip, first_nonfinite
-from support import gradients, special_values
-from test_cuda_emulation import assert_same_run, shifted
+from cases import CASE, DTYPES, LOW_PRECISION, RUN_IDS, RUNS, Case
+from support import nvrtc, ptx
+from support.arrays import gradients, special_values
+from support.emulation.optimizer import (
+    Emulated,
+    assert_same_run,
+    clip,
+    first_nonfinite,
+    shifted,
+)
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="NVRTC is on PyPI for Linux")
 
@@ -47,7 +51,7 @@ def test_every_case(case: Case, dtype: type) -> None:
 @pytest.mark.parametrize("g", [*LOW_PRECISION, *DTYPES])
 @pytest.mark.parametrize("p", [*LOW_PRECISION, *DTYPES])
 def test_every_kind_of_gradient(p: type, g: type) -> None:
-    check(CASES[26], p, g)
+    check(CASE["Adam()"], p, g)
 
 
 @pytest.mark.parametrize("dtype", [*LOW_PRECISION, *DTYPES])
@@ -55,8 +59,8 @@ def test_norm_clipping_and_search(dtype: type) -> None:
     rng = np.random.default_rng(22)
     grads = [gradients(rng, (n,), dtype) for n in [5, 0, 4099, 33]]
     start = [np.ones(a.shape, np.float32) for a in grads]
-    wanted = CASES[0].make([a.copy() for a in start])
-    found = Emulated(CASES[0], [a.copy() for a in start], compile=newest)
+    wanted = CASE["SGD(lr=0.1)"].make([a.copy() for a in start])
+    found = Emulated(CASE["SGD(lr=0.1)"], [a.copy() for a in start], compile=newest)
     scaling = {"grad_scale": -0.5, "max_norm": 0.25}
     assert found.step(grads, **scaling) == wanted.step(grads, **scaling).grad_norm
     assert_same_run(found, wanted, "")

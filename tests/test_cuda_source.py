@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-import emulation
 from cases import CASES
 from ferrostep.__main__ import main
 from ferrostep.cuda_source import classes, cuda_source
+from support import emulation
 
 
 @pytest.fixture

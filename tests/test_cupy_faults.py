@@ -18,10 +18,11 @@ if sys.platform != "linux":
 import cupy
 
 import ferrostep as fs
-from device import HARDWARE, new_stream, synchronize, to_device, to_host
 from ferrostep.backends import cuda
-from programs import Interrupts, Run, counts, digest, gradients, made, output
-from support import assert_same_bits
+from support.arrays import assert_same_bits
+from support.device import HARDWARE, new_stream, synchronize, to_device, to_host
+from support.on_device import on_device, on_host
+from support.programs import Run, counts, digest, gradients, made, output
 
 #: How a step can be taken, and the same for the uninterrupted run on the host.
 OPTIONS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
@@ -29,17 +30,6 @@ OPTIONS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "clipped": ({}, {"max_norm": 0.5}),
     "checked": ({"nonfinite": "skip"}, {}),
 }
-
-
-def on_device() -> fs.Optimizer:
-    return fs.Adam([to_device(p) for p in made()._parameters()])
-
-
-def on_host(opt: fs.Optimizer) -> fs.Optimizer:
-    """A copy of the whole optimizer in host memory."""
-    copy = fs.Adam([to_host(p) for p in opt._parameters()])
-    copy.load_state_dict(opt.state_dict())
-    return copy
 
 
 class Interrupt(BaseException):
@@ -96,24 +86,11 @@ def test_an_interrupt_at_every_moment(how: str) -> None:
         assert digest(on_host(opt)) == digest(wanted)
 
 
-class OutsideTheStandIn(Interrupts):
-    """Interrupts wait for the end of the stand-in's own Python: CuPy has none there."""
-
-    def ring(self, number: int, frame: Any) -> None:
-        inside = frame
-        while inside is not None:
-            if inside.f_globals.get("__name__") in ("device", "emulation"):
-                signal.setitimer(signal.ITIMER_REAL, 1e-4)
-                return
-            inside = inside.f_back
-        super().ring(number, frame)
-
-
 STEPPING = """
 import random, signal
-from test_cupy_faults import OutsideTheStandIn, on_device, on_host
-from device import to_device
-from programs import Interrupts, Run, counts, digest, gradients
+from support.on_device import OutsideTheStandIn, on_device, on_host
+from support.device import to_device
+from support.programs import Interrupts, Run, counts, digest, gradients
 
 interrupts = OutsideTheStandIn(signal.SIGALRM)
 run, grads = Run(), [to_device(g) for g in gradients()]

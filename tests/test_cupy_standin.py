@@ -14,7 +14,7 @@ if sys.platform != "linux":
 
 import cupy
 
-import device
+from support import device
 
 POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 

@@ -16,8 +16,8 @@ import numpy as np
 import pytest
 
 import ferrostep as fs
-from cases import CASES, DTYPES, RUNS, Case
-from support import Array, assert_same_bits, assert_same_state
+from cases import CASE, CASES, DTYPES, RUNS, Case
+from support.arrays import Array, assert_same_bits, assert_same_state
 
 if platform.machine() not in ("x86_64", "AMD64") or platform.system() != "Linux":
     pytest.skip("sets the control register of x86-64", allow_module_level=True)
@@ -118,7 +118,7 @@ def test_no_bit_of_any_optimizer_changes(register: Any, dtype: type, value: int)
     ids=str,
 )
 def test_nor_with_other_options(register: Any, options: dict[str, str], value: int) -> None:
-    for case in CASES[::3]:
+    for case in CASES:
         wanted = train(case, np.float32, default, **options)
         found = train(case, np.float32, lambda: foreign(register, value), **options)
         assert_same(found, wanted)
@@ -127,12 +127,12 @@ def test_nor_with_other_options(register: Any, options: dict[str, str], value: i
 @pytest.mark.parametrize("value", FOREIGN.values(), ids=FOREIGN)
 def test_threads_that_were_started_under_it(register: Any, value: int) -> None:
     """A new thread inherits the register of the thread that starts it."""
-    wanted = train(CASES[0], np.float32, default)
+    wanted = train(CASE["SGD(lr=0.1)"], np.float32, default)
     found = []
 
     def work() -> None:
         with fs.num_threads(3 + list(FOREIGN.values()).index(value)):  # another pool each time
-            found.append(train(CASES[0], np.float32, lambda: foreign(register, value)))
+            found.append(train(CASE["SGD(lr=0.1)"], np.float32, lambda: foreign(register, value)))
 
     with foreign(register, value):
         thread = threading.Thread(target=work)

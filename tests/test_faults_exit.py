@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from programs import output
+from support.programs import output
 
 #: A daemon thread is in a step for most of the time; the main thread ends somewhere in it.
 DAEMON = """
 import random, threading, time
 import ferrostep as fs
-from programs import gradients, made
+from support.programs import gradients, made
 opt, grads = made(), gradients()
 opt.step(grads)
 

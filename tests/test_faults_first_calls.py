@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from programs import output
+from support.programs import output
 
 if not hasattr(os, "fork"):
     pytest.skip("this system has no fork", allow_module_level=True)

@@ -5,44 +5,20 @@ from __future__ import annotations
 import multiprocessing
 import os
 import random
-import signal
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import ferrostep as fs
-from programs import Run, counts, digest, gradients, made
+from support.programs import Run, counts, digest, gradients, in_child, made
 
 if not hasattr(os, "fork"):
     pytest.skip("this system has no fork", allow_module_level=True)
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
-
-
-def in_child(work: Callable[[], str]) -> str:
-    """What `work` returns in a forked process."""
-    out, into = os.pipe()
-    child = os.fork()
-    if child == 0:
-        try:
-            signal.signal(signal.SIGALRM, signal.SIG_DFL)
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGALRM])
-            signal.alarm(60)  # it must not outlive a fault of its own
-            os.close(out)
-            os.write(into, work().encode())
-        except BaseException as error:
-            os.write(into, f"{type(error).__name__}: {error}".encode())
-        finally:
-            os._exit(0)
-    os.close(into)
-    with os.fdopen(out) as found:
-        text = found.read()
-    assert os.waitpid(child, 0)[1] == 0
-    return text
 
 
 def go_on(opt: fs.Optimizer, steps: int) -> str:

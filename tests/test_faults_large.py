@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import ferrostep as fs
-from support import Array
+from support.arrays import Array
 
 pytestmark = pytest.mark.long
 

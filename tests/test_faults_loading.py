@@ -13,7 +13,7 @@ import pytest
 import ferrostep as fs
 from ferrostep import schedulers as sched
 from ferrostep.loading import Loading
-from interrupts import interrupts
+from support.interrupts import interrupts
 
 # An interrupt while an object is let go is one that CPython only tells of.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")

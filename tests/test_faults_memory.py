@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from programs import output
+from support.programs import output
 
 if sys.platform != "linux":
     pytest.skip("limits its own address space", allow_module_level=True)
@@ -14,7 +14,7 @@ if sys.platform != "linux":
 LIMITED = """
 import resource
 import numpy as np, ferrostep as fs
-from programs import digest
+from support.programs import digest
 fs.set_num_threads(1)
 
 class Little:
@@ -83,7 +83,7 @@ def test_while_state_is_loaded() -> None:
 THREADS = """
 import os, resource, threading
 import numpy as np, ferrostep as fs
-from programs import digest
+from support.programs import digest
 
 def run():
     p = np.linspace(-1, 1, 1_000_003, dtype=np.float32)

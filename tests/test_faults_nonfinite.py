@@ -13,8 +13,8 @@ import pytest
 
 import ferrostep as fs
 from cases import CASES, Case
-from programs import Run, counts, digest, gradients, made
-from support import TIERS, running_on
+from support.arrays import TIERS, running_on
+from support.programs import Run, counts, digest, gradients, made
 
 BAD = [np.nan, np.inf, -np.inf]
 
@@ -103,7 +103,7 @@ def loaded(opt: fs.Optimizer) -> fs.Optimizer:
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 @pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
 def test_a_forked_child_counts_for_itself() -> None:
-    from test_faults_fork import in_child
+    from support.programs import in_child
 
     opt = made(nonfinite="skip")
     opt.step(gradients())

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import ferrostep as fs
-from programs import output
+from support.programs import output
 
 #: Every moment at which Python code, a signal's handler say, can run in a step: a profile hook
 #: shrinks a parameter there. In a process of its own: it used to end by a signal.

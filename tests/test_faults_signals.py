@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from programs import limited, output, start
+from support.programs import limited, output, start
 
 if not hasattr(signal, "setitimer"):
     pytest.skip("this system has no timers", allow_module_level=True)
@@ -18,7 +18,7 @@ if not hasattr(signal, "setitimer"):
 TIMER = """
 import random, signal, time
 import numpy as np, ferrostep as fs
-from programs import Interrupts, Run, counts, digest, gradients, made
+from support.programs import Interrupts, Run, counts, digest, gradients, made
 
 interrupts = Interrupts(signal.SIGALRM)
 
@@ -169,7 +169,7 @@ def test_adding_groups() -> None:
 
 KILLED = """
 import signal
-from programs import Interrupts, Run, counts, digest, gradients, made
+from support.programs import Interrupts, Run, counts, digest, gradients, made
 interrupts = Interrupts(signal.SIGINT)
 opt, grads, run = made(), gradients(), Run()
 print("ready", flush=True)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import ferrostep as fs
-from programs import output
+from support.programs import output
 
 #: A class of bytes, called as the real one is.
 FAKE = type("bfloat16", (np.void,), {"__module__": "ml_dtypes"})

@@ -1,66 +1,33 @@
 """Clause 9 of the numerical contract: a hash per case and dtype, the same on every platform.
 
-``python tests/test_fingerprints.py`` prints them; what it prints belongs into fingerprints.json.
-A changed fingerprint is a changed contract: say so in the CHANGELOG.
+``python tests/test_fingerprints.py`` prints fingerprints.json, with a line for every new class and
+case. A changed fingerprint is a changed contract: say so in the CHANGELOG.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
-from pathlib import Path
-
-import numpy as np
 import pytest
 
-from cases import RUNS, Case
-from support import TIERS, Array, bits, running_on, special_values
-
-FILE = Path(__file__).with_name("fingerprints.json")
-SIZES = [0, 1, 7, 64, 257, 4099]
-STEPS = 6
-
-
-def inputs(n: int, seed: int, dtype: type) -> Array:
-    """Numbers in [-2, 2) by a Weyl sequence: exact, and independent of any generator's version."""
-    k = (np.arange(n, dtype=np.uint64) + np.uint64(1)) * np.uint64(40503) + np.uint64(seed * 977)
-    return ((k % np.uint64(65536)).astype(np.float64) / 16384 - 2).astype(dtype)
-
-
-def fingerprint(case: Case, dtype: type, **more: str) -> str:
-    special = special_values(dtype)
-    params = [inputs(n, n + 1, dtype) for n in SIZES]
-    params.append(np.repeat(special, len(special)))
-    opt = case.make(params, **more)
-    for step in range(STEPS):
-        grads = [inputs(n, 31 * n + step, dtype) for n in SIZES]
-        grads.append(np.roll(np.tile(special, len(special)), 3 * step))
-        opt.step(grads)
-    digest = hashlib.sha256()
-    for i, p in enumerate(params):
-        arrays = {name: a for name, a in opt.state[i].items() if name != "step"}
-        for array in [p, *(arrays[name] for name in sorted(arrays))]:
-            digest.update(bits(array).astype(f"<u{array.itemsize}").tobytes())
-    return digest.hexdigest()
-
-
-def all_fingerprints(**more: str) -> dict[str, str]:
-    return {
-        f"{case.name} {np.dtype(dtype).name}": fingerprint(case, dtype, **more)
-        for case, dtype in RUNS
-    }
+from support.arrays import TIERS, running_on
+from support.fingerprints import all_fingerprints, known, optimizers, options_of_cases, printed
 
 
 @pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize("tier", TIERS)
 def test_native(tier: str, threads: int) -> None:
     with running_on(tier, threads):
-        assert all_fingerprints() == json.loads(FILE.read_text())
+        assert all_fingerprints() == known()["fingerprints"]
 
 
 def test_reference() -> None:
-    assert all_fingerprints(backend="reference") == json.loads(FILE.read_text())
+    assert all_fingerprints(backend="reference") == known()["fingerprints"]
+
+
+def test_the_tests_in_rust_read_all_classes_and_cases() -> None:
+    print_again = "cd tests && python test_fingerprints.py > fingerprints.json"
+    assert known()["optimizers"] == optimizers(), print_again
+    assert known()["cases"] == options_of_cases(), print_again
 
 
 if __name__ == "__main__":
-    print(json.dumps(all_fingerprints(), indent=1))
+    print(printed())

@@ -15,7 +15,7 @@ import ferrostep as fs
 from fuzzing import checkpoints, session
 from fuzzing.arrays import Spec
 from fuzzing.things import At, Many
-from support import assert_same_bits, assert_same_state, bits
+from support.arrays import assert_same_bits, assert_same_state, bits
 
 SEEDS = 12
 

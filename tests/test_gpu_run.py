@@ -16,7 +16,7 @@ import ferrostep as fs
 if sys.platform != "linux":
     pytest.skip("CuPy is on PyPI for Linux and Windows", allow_module_level=True)
 
-import device
+from support import device
 
 RUN = Path(__file__).with_name("gpu") / "run"
 

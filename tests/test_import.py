@@ -6,7 +6,7 @@ from importlib.metadata import version
 
 import ferrostep as fs
 from ferrostep import _native
-from programs import output
+from support.programs import output
 
 
 def test_one_version() -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-import rust_paths
+from support import rust_paths
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "python" / "ferrostep"

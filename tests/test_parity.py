@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 import ferrostep as fs
-from support import Array, assert_same_bits, gradients
-from test_reference_parity import KNOWN, Case, check, replay, title
+from support.arrays import Array, assert_same_bits, gradients
+from support.recorded import KNOWN, Case, check, replay, title
 
 
 class Public:

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 import ferrostep as fs
-from programs import output
-from support import assert_same_bits
+from support.arrays import assert_same_bits
+from support.programs import output
 
 BIG = 400_001  # large enough for several threads and for letting go of the interpreter
 

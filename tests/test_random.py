@@ -11,21 +11,10 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from cases import LOW_PRECISION, RUNS
-from support import TIERS, assert_same_bits, assert_same_state, running_on
+from support.arrays import TIERS, assert_same_bits, assert_same_state, running_on
+from support.layouts import laid_out
 
 GRADIENT_DTYPES = [*LOW_PRECISION, "<f2", ">f2", "<f4", ">f4", "<f8", ">f8"]
-
-
-@st.composite
-def laid_out(draw: Any, values: Any) -> Any:
-    """The same values in a random memory layout."""
-    order = draw(st.permutations(range(values.ndim)))
-    steps = [draw(st.sampled_from([1, 1, 2, 3, -1, -2])) for _ in range(values.ndim)]
-    shape = [values.shape[axis] * abs(steps[axis]) for axis in order]
-    base = np.zeros(shape, values.dtype).transpose(np.argsort(order) if order else None)
-    view = base[(*(slice(None, None, step) for step in steps), ...)]
-    view[...] = values
-    return view
 
 
 @st.composite

@@ -11,7 +11,7 @@ import pytest
 
 import ferrostep as fs
 from ferrostep import _native
-from support import assert_same_bits, assert_same_state
+from support.arrays import assert_same_bits, assert_same_state
 
 SHAPES = [(33,), (2, 3), (0,), (5,)]
 DTYPES = [np.float32, np.float64, np.float32, np.float16]

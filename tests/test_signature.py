@@ -16,10 +16,9 @@ import numpy as np
 import pytest
 
 import ferrostep as fs
-from cases import own_options
+from cases import CLASSES, own_options
 from ferrostep.options import number
-from programs import output
-from test_registry import CLASSES
+from support.programs import output
 
 COMMON = {
     "weight_decay": 0.0,

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import ferrostep as fs
-from programs import output
+from support.programs import output
 
 GOOD, BAD = np.ones(2), np.array([1.0, np.nan])
 

@@ -13,7 +13,7 @@ FILES = sorted(path for path in HERE.rglob("*.py") if path.parent.name != "golde
 #: The module-level doors to a process, and the argument that limits it.
 LIMITS = {"run": "timeout", "check_output": "timeout", "check_call": "timeout", "Process": "daemon"}
 #: Where a bare Popen is handed on to what limits it.
-STARTS = {HERE / "programs.py", HERE / "gpu" / "parts.py"}
+STARTS = {HERE / "support" / "programs.py", HERE / "gpu" / "parts.py"}
 
 
 def unlimited(tree: ast.AST) -> Iterator[str]:

@@ -14,7 +14,7 @@ from safetensors import safe_open
 
 import ferrostep as fs
 from ferrostep.compat import torch as compat
-from support import Array, assert_same_bits
+from support.arrays import Array, assert_same_bits
 
 FILE = Path(__file__).parent / "golden/torch.safetensors"
 with safe_open(FILE, "np") as _file:

@@ -39,6 +39,20 @@ pub struct Array {
 }
 
 impl Array {
+    /// In C order without gaps, aligned, all zeros.
+    pub fn plain(shape: &[usize], format: Format) -> Self {
+        let (size, len) = (format.kind.size(), shape.iter().product::<usize>());
+        let mut strides = vec![0; shape.len()];
+        let mut span = size as isize;
+        for (stride, &n) in strides.iter_mut().zip(shape).rev() {
+            *stride = span;
+            span *= n as isize;
+        }
+        let memory = vec![0; len * size + size];
+        let origin = memory.as_ptr().align_offset(size);
+        Array { memory, origin, format, shape: shape.to_vec(), strides }
+    }
+
     /// In some order of axes, with gaps, reversed axes and misalignment, or without any of these.
     pub fn arbitrary(
         u: &mut Unstructured<'_>,
@@ -95,6 +109,11 @@ impl Array {
         let data = self.memory.as_mut_ptr().wrapping_add(self.origin);
         let Array { format, shape, strides, .. } = self.clone();
         View { data, format, shape: shape.into(), strides: strides.into() }
+    }
+
+    /// The address of the element of index 0.
+    pub fn address(&mut self) -> usize {
+        self.memory.as_mut_ptr().wrapping_add(self.origin).expose_provenance()
     }
 
     pub fn len(&self) -> usize {

@@ -1,8 +1,10 @@
 //! What the fuzz targets check, each as a function of arbitrary bytes. `tests/fuzz.rs` runs them too.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::expect_used, clippy::unwrap_used)]
 
 pub mod arrays;
 pub mod memory;
 pub mod plan;
 pub mod reductions;
+#[path = "../../tests/support/table.rs"]
+pub mod table;

@@ -1,54 +1,34 @@
 //! A step over parameters in any layout and storage, against one element after the other: the same
 //! rule on arrays of one element each, read and written by index. Bytes between elements stay.
 
+use std::sync::LazyLock;
+
 use super::arrays::{self, Array, KINDS};
+use super::table::{self, Given};
 use arbitrary::Unstructured;
 use ferrostep::engine::{Block, Kernel, Plan, Precision, View, compile, tier};
 use ferrostep::number::Kind;
-use ferrostep::rules::{Clock, NAMES, Options, PreludeOptions, Value};
+use ferrostep::rules::{Clock, PreludeOptions, Value};
 
-fn options(u: &mut Unstructured<'_>) -> arbitrary::Result<Options> {
-    let number = |u: &mut Unstructured<'_>, usual: f64| -> arbitrary::Result<f64> {
-        Ok(if u.ratio(3, 4)? { usual } else { *u.choose(&[0.0, 1.0, 0.5, 1e-30, 1e30])? })
-    };
-    let numbers = [
-        ("lr", 0.1),
-        ("weight_decay", 0.0),
-        ("momentum", 0.9),
-        ("dampening", 0.3),
-        ("eps", 1e-8),
-        ("alpha", 0.9),
-        ("initial_accumulator_value", 0.1),
-        ("lr_decay", 0.1),
-        ("rho", 0.9),
-        ("beta", 0.05),
-        ("min_gain", 0.01),
-        ("max_gain", 100.0),
-    ]; // all options of all rules: each reads its own
-    let flags = [
-        "decoupled_weight_decay",
-        "maximize",
-        "flush_subnormals",
-        "nesterov",
-        "centered",
-        "eps_inside_sqrt",
-        "amsgrad",
-        "bias_correction",
-        "epsilon_hat",
-    ];
-    let mut given = Vec::new();
-    for (name, usual) in numbers {
-        given.push((name.to_owned(), Value::Number(number(u, usual)?)));
+/// A case of the table, perhaps with other values for its options.
+fn given(u: &mut Unstructured<'_>) -> arbitrary::Result<Given> {
+    static CASES: LazyLock<Vec<Given>> = LazyLock::new(table::cases);
+    let mut given = u.choose(&CASES)?.clone();
+    for (name, value) in &mut given.values {
+        match value {
+            Value::Number(usual) if u.ratio(1, 4)? => {
+                *usual = *u.choose(&[0.0, 1.0, 0.5, 1e-30, 1e30])?;
+            }
+            Value::Flag(flag) => *flag = u.arbitrary()?,
+            Value::Word(_) => {
+                let same = |case: &&Given| case.rule == given.rule;
+                let all = CASES.iter().filter(same).map(|case| case.values[name].clone());
+                *value = u.choose(&all.collect::<Vec<_>>())?.clone();
+            }
+            Value::Number(_) | Value::Pair(..) => {}
+        }
     }
-    for name in flags {
-        given.push((name.to_owned(), Value::Flag(u.arbitrary()?)));
-    }
-    given.push(("betas".to_owned(), Value::Pair(0.9, 0.999)));
-    given.push(("etas".to_owned(), Value::Pair(0.5, 1.2)));
-    given.push(("step_sizes".to_owned(), Value::Pair(1e-6, 50.0)));
-    let compare = *u.choose(&["gradient", "velocity"])?;
-    given.push(("compare".to_owned(), Value::Word(compare.to_owned())));
-    Ok(given.into_iter().collect())
+    Ok(given)
 }
 
 /// A parameter, its gradient and its states, in this order.
@@ -108,8 +88,9 @@ fn slowly(kernel: Kernel, coupled: bool, block: Block, arrays: &mut [Array]) {
 
 pub fn run(u: &mut Unstructured<'_>) -> arbitrary::Result<()> {
     tier::force(u.choose(&tier::available())?).unwrap();
-    let (name, options) = (*u.choose(NAMES)?, options(u)?);
-    let (method, kernel) = compile(name, &options).unwrap();
+    let given = given(u)?;
+    let (name, options) = (&given.name, given.options());
+    let (method, kernel) = compile(&given.rule, &options).unwrap();
     let prelude = PreludeOptions::read(&options).unwrap();
     let threads = u.int_in_range(1..=3)?;
     let mut plan = Plan::new();

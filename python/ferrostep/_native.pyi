@@ -108,6 +108,16 @@ class Core:
         nonfinite_error: type[Exception],
         settings: Settings,
     ) -> None: ...
+    def _prepare(
+        self,
+        grads: Any,
+        *,
+        grad_scale: float | None = None,
+        max_norm: float | None = None,
+        norm: float | None = None,
+    ) -> StepInfo | None: ...
+    def _commit(self) -> StepInfo: ...
+    def _abandon(self) -> None: ...
     @property
     def _settings(self) -> Settings: ...
     def _set_settings(self, settings: Settings) -> None: ...
@@ -116,7 +126,6 @@ class Core:
         self,
         group: dict[str, Any],
         arrays: list[Any],
-        labels: Sequence[str],
         names: Sequence[str] | None,
         container: tuple[Any, Sequence[Any]] | None = None,
         *,

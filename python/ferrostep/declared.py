@@ -9,8 +9,8 @@
         amsgrad: bool = False
 
 Each line is a parameter of the constructor with its default, a property with its type, and a check
-(a `bool` and a `Literal` have theirs, and what a base class declares keeps it); `_` is the ``*`` of a
-signature. Type checkers read a body as that of a dataclass; here it is text until its first use.
+(a `bool` and a `Literal` have theirs, and what a base class declares keeps it). `_` is the ``*`` of
+a signature. Type checkers read it as the body of a dataclass; here it is text until its first use.
 """
 
 from __future__ import annotations

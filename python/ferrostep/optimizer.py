@@ -11,7 +11,7 @@ from ferrostep._native import Core
 from ferrostep.declared import ClassSignature
 from ferrostep.groups import check_group, read_names
 from ferrostep.options import NonNegative, StateDtype, read_scaling, read_settings
-from ferrostep.params import is_groups, labels, read_again, read_params
+from ferrostep.params import is_groups, read_again, read_params
 from ferrostep.pending import Pending
 from ferrostep.persistent import Persistent
 from ferrostep.settings import Backend, NonFinite, StateFactory
@@ -119,8 +119,7 @@ class Optimizer(Persistent):
         if names is not None:
             made["param_names"] = names
         schema.read(made)
-        named = labels(names, len(self._parameters()), len(arrays))
-        self._add_group(made, arrays, named, names, given.container)
+        self._add_group(made, arrays, names, given.container)
 
     #: The core asks for this where a step's scaling is no plain number.
     _read_scaling = staticmethod(read_scaling)
@@ -137,7 +136,7 @@ class Optimizer(Persistent):
         core = Core()
         self._start_core(core, self._settings)
         names, arrays = given.names, given.arrays
-        core._add_group(self._groups[0], arrays, labels(names, 0, len(arrays)), names)
+        core._add_group(self._groups[0], arrays, names)
         if pending is not None:
             _, steps, states, _ = _state_dict.read(
                 pending.state_dict(self._groups), self._schema(), core, self._groups, names

@@ -14,7 +14,6 @@ from ferrostep import checkpoint
 from ferrostep import state_dict as _state_dict
 from ferrostep.declared import Declared
 from ferrostep.options import read_settings
-from ferrostep.params import labels
 from ferrostep.pending import Pending, pending_differences, pending_from
 from ferrostep.state import State
 
@@ -184,8 +183,7 @@ class Persistent(Declared):
         names, start = saved["names"], 0
         for group, size in zip(saved["groups"], saved["sizes"], strict=True):
             theirs = None if names is None else names[start : start + size]
-            named = labels(theirs, start, size)
-            self._add_group(group, group["params"], named, theirs, restored=True)
+            self._add_group(group, group["params"], theirs, restored=True)
             start += size
         self._watch(saved["containers"])
         first, second = saved["twice"]

@@ -4,13 +4,14 @@ use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::PyList;
 
-use super::array::{Array, Header, Place};
+use super::array::{Array, Seen};
 use super::gradients::collect;
 use super::guard::guarded;
-use super::overlap::{Name, Region, check_disjoint};
-use super::step::detached;
+use super::holder::detached;
+use super::words::overlap_error;
 use crate::engine::memory::{Grow, with_room};
-use crate::engine::{self, clip_factor, threads};
+use crate::engine::{self, OutOfMemory, clip_factor, threads};
+use crate::optimizer::{Header, Named, Place, Refusal, Region, Which, check_disjoint};
 
 /// What errors call an array; they come as a step's gradients do.
 fn label(labels: &Bound<'_, PyList>, i: usize) -> String {
@@ -47,7 +48,8 @@ fn measured(
     let mut reduction = engine::Arrays::default();
     for (i, array) in arrays.iter().enumerate() {
         if let Some(array) = array {
-            let header = Header::of_gradient(array, &label(labels, i))?;
+            let header =
+                Seen::of_gradient(array, &format!("the gradient of {}", label(labels, i)))?;
             check_host(&header, &label(labels, i))?;
             reduction.push(&header.view(), header.precision())?;
         }
@@ -57,6 +59,16 @@ fn measured(
     // that resizes or writes them meanwhile is as unsafe as it is with NumPy itself.
     let norm = || unsafe { reduction.squares(threads) }.map(|sums| sums.norm(1.0));
     Ok(detached(py, bytes, norm)?)
+}
+
+fn refused(labels: &Bound<'_, PyList>, refusal: Refusal) -> PyErr {
+    match refusal {
+        Refusal::Overlap { first: Which::Gradient(a), second: Which::Gradient(b), same } => {
+            let named = |i| format!("the gradient of {}", label(labels, i));
+            overlap_error(&named(a), &named(b), same)
+        }
+        _ => OutOfMemory.into(), // nothing else can go wrong there
+    }
 }
 
 /// The arrays without None, checked to be writable where they lie and to share no memory.
@@ -80,18 +92,18 @@ fn checked<'py>(
             &name,
             "wanted a NumPy array (numpy.ndarray or numpy.memmap) to write to",
         )?;
-        let header = Header::of_gradient(&array, &label(labels, i))?;
+        let header = Seen::of_gradient(&array, &name)?;
         check_host(&header, &label(labels, i))?;
         header.check_writable(&name)?;
-        found.try_push((header, array, label(labels, i)))?;
+        found.try_push((header, array, i))?;
     }
     let mut regions = with_room(found.len())?;
-    regions.extend(found.iter().map(|(header, array, of)| Region {
+    regions.extend(found.iter().map(|(header, array, i)| Region {
         header,
-        object: array.object().as_ptr(),
-        name: Name::Gradient(of),
+        identity: array.object().as_ptr() as usize,
+        which: Named::Gradient(*i),
     }));
-    check_disjoint(&regions, 0)?;
+    check_disjoint(&regions, 0).map_err(|refusal| refused(labels, refusal))?;
     let written = PyList::empty(arrays.py());
     found.iter().try_for_each(|(_, array, _)| written.append(array.object()))?;
     Ok(written)

@@ -9,7 +9,8 @@ use pyo3::types::{PyDict, PyList, PyString};
 
 use super::memory;
 use super::raw;
-use super::slot::Slot;
+use super::words::Label;
+use crate::optimizer::Named;
 
 pub(super) struct Container {
     object: Object,
@@ -59,9 +60,9 @@ impl Container {
     }
 
     /// Refuses a container in which a parameter was replaced. Others that were added are fine, and so
-    /// is one that is gone: nobody takes anything else for it. `slots` are all of the optimizer's.
+    /// is one that is gone: nobody takes anything else for it. `names` are all of the optimizer's.
     #[inline]
-    pub(super) fn check(&self, py: Python<'_>, slots: &[Slot]) -> PyResult<()> {
+    pub(super) fn check(&self, py: Python<'_>, names: Option<&[Py<PyString>]>) -> PyResult<()> {
         let entries = &self.entries;
         let unchanged = match &self.object {
             Object::List(list) => raw::begins_with(list.bind(py), entries.iter().map(Py::as_ptr)),
@@ -73,11 +74,11 @@ impl Container {
             }
             Object::Doubled => false,
         };
-        if unchanged { Ok(()) } else { self.check_again(py, slots) }
+        if unchanged { Ok(()) } else { self.check_again(py, names) }
     }
 
     #[cold]
-    fn check_again(&self, py: Python<'_>, slots: &[Slot]) -> PyResult<()> {
+    fn check_again(&self, py: Python<'_>, names: Option<&[Py<PyString>]>) -> PyResult<()> {
         if matches!(self.object, Object::Doubled) {
             return Err(PyValueError::new_err(
                 "what has unpickled this optimizer (joblib?) makes two arrays of one that is met \
@@ -96,8 +97,8 @@ impl Container {
                     Object::Dict(_, names) => ("dict", format!("d[{}]", names[i].bind(py).repr()?)),
                     _ => ("list", format!("params[{i}]")),
                 };
-                let label = slots.get(self.first + i).map_or("a parameter", |slot| &slot.label);
-                return Err(replaced(label, kind, &place));
+                let named = Named::Parameter(self.first + i);
+                return Err(replaced(&Label { py, names, named }, kind, &place));
             }
         }
         Ok(())
@@ -113,7 +114,7 @@ impl Container {
     }
 }
 
-fn replaced(label: &str, kind: &str, place: &str) -> PyErr {
+fn replaced(label: &Label<'_>, kind: &str, place: &str) -> PyErr {
     PyValueError::new_err(format!(
         "{label} was replaced in your {kind}: the optimizer would update an array that is no longer \
          there; write {place}[...] = ... to give it new values, or call opt.rebind(...) with the \

@@ -8,18 +8,22 @@ use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyString, PyTuple};
 
+use super::array::Held;
 use super::container::Parts;
 use super::gradients::{self, Arrays};
 use super::guard::guarded;
-use super::inner::{Inner, Outcome};
+use super::inner::Inner;
 use super::lock::{Lock, Locked};
 use super::memory;
 use super::scaling::Scaling;
 use super::settings::Settings;
-use super::slot::Slot;
+use super::state;
+use super::step::Done;
 use super::step_info::{self, StepInfo};
+use super::words::Label;
 use crate::engine::memory::with_room;
 use crate::number::Kind;
+use crate::optimizer::Named;
 
 #[pyclass(frozen, subclass, module = "ferrostep._native")]
 pub(super) struct Core {
@@ -57,12 +61,11 @@ impl Core {
     /// Adds a group's parameters, or nothing if one of them is refused. `container` is what they were
     /// handed in by, and what it holds.
     #[allow(clippy::too_many_arguments)]
-    #[pyo3(signature = (group, arrays, labels, names, container=None, *, restored=false))]
+    #[pyo3(signature = (group, arrays, names, container=None, *, restored=false))]
     fn _add_group(
         &self,
         group: &Bound<'_, PyDict>,
         arrays: &Bound<'_, PyList>,
-        labels: Vec<String>,
         names: Option<Vec<Py<PyString>>>,
         container: Option<(Bound<'_, PyAny>, Vec<Py<PyAny>>)>,
         restored: bool,
@@ -70,7 +73,7 @@ impl Core {
         guarded(|| {
             let mut locked = self.inner.lock(group.py())?;
             let inner = started(&mut locked)?;
-            inner.add_group(group, arrays, labels, names, container, restored)
+            inner.add_group(group, arrays, names, container, restored)
         })
     }
 
@@ -209,7 +212,7 @@ impl Core {
             if params.is_instance_of::<StepInfo>() {
                 return Err(step_info::taken_for_an_array());
             }
-            let begun = !inner.slots.is_empty();
+            let begun = !inner.slots().is_empty();
             drop(locked);
             if !begun && let Some(outcome) = core.begin(slf, params, grads, scaling)? {
                 return info(py, outcome);
@@ -217,11 +220,46 @@ impl Core {
             let arrays = core.read_parameters(py, params)?;
             let (grads, mut locked) = core.read(py, grads, true)?;
             let inner = started(&mut locked)?;
-            let outcome = inner.take(arrays).and_then(|()| inner.step(py, grads, scaling));
+            let outcome = inner.take(py, arrays).and_then(|()| inner.step(py, grads, scaling));
             inner.release();
             drop(locked);
             info(py, outcome?)
         })
+    }
+
+    /// The first half of a step: all of it that can fail. `norm` is that of the gradients, where others
+    /// have taken it (infinite or NaN, if they say so). What the step did if it is left out, else None.
+    #[pyo3(signature = (grads, *, grad_scale=None, max_norm=None, norm=None))]
+    fn _prepare(
+        slf: &Bound<'_, Self>,
+        grads: &Bound<'_, PyAny>,
+        grad_scale: Option<&Bound<'_, PyAny>>,
+        max_norm: Option<&Bound<'_, PyAny>>,
+        norm: Option<f64>,
+    ) -> PyResult<Option<Py<StepInfo>>> {
+        guarded(|| {
+            let py = slf.py();
+            let scaling = Scaling::read(slf, grad_scale, max_norm)?;
+            let (grads, mut locked) = slf.get().read(py, grads, false)?;
+            let skipped = started(&mut locked)?.prepare(py, grads, scaling, norm)?;
+            drop(locked);
+            skipped.map(|done| info(py, done)).transpose()
+        })
+    }
+
+    /// The second half: nothing can fail any more, but that somebody has changed what it is of.
+    fn _commit(&self, py: Python<'_>) -> PyResult<Py<StepInfo>> {
+        guarded(|| {
+            let mut locked = self.inner.lock(py)?;
+            let done = started(&mut locked)?.commit(py)?;
+            drop(locked);
+            info(py, done)
+        })
+    }
+
+    /// Or none: as if the step had never been asked for.
+    fn _abandon(&self, py: Python<'_>) -> PyResult<()> {
+        self.exchange(py, |inner| Ok(inner.abandon()))
     }
 
     /// What can be set between steps, as it was set last.
@@ -241,9 +279,7 @@ impl Core {
     #[pyo3(signature = (dtype))]
     fn _check_state_dtype(&self, py: Python<'_>, dtype: Option<&str>) -> PyResult<()> {
         let mut locked = self.inner.lock(py)?;
-        let inner = started(&mut locked)?;
-        let kind = dtype.and_then(Kind::named);
-        inner.groups.iter().try_for_each(|group| group.check_state_kind(&inner.slots, kind))
+        started(&mut locked)?.check_state_kind(py, dtype.and_then(Kind::named))
     }
 
     /// The number of parameters of each group; refuses groups that were edited from outside.
@@ -254,27 +290,28 @@ impl Core {
     /// The parameters' arrays; None for those of an unbound optimizer, which holds none.
     fn _parameters<'py>(&self, py: Python<'py>) -> PyResult<Vec<Option<Bound<'py, PyAny>>>> {
         let mut locked = self.inner.lock(py)?;
-        let slots = &started(&mut locked)?.slots;
-        let array = |slot: &Slot| Ok(slot.array(py).map(|array| array.object().clone()));
-        memory::all(slots.len(), slots.iter().map(array))
+        let slots = started(&mut locked)?.slots();
+        let arrays = slots.iter().map(|slot| slot.array.as_ref());
+        let object = |array: &Held| array.bind(py).object().clone();
+        memory::all(slots.len(), arrays.map(|array| Ok(array.map(object))))
     }
 
     /// The parameters' shapes and the names of their types.
     fn _layouts(&self, py: Python<'_>) -> PyResult<Vec<(Py<PyTuple>, &'static str)>> {
         let mut locked = self.inner.lock(py)?;
-        let slots = &started(&mut locked)?.slots;
-        let layout = |slot: &Slot| {
+        let slots = started(&mut locked)?.slots();
+        let layouts = slots.iter().map(|slot| {
             let shape = PyTuple::new(py, slot.header.shape.iter().copied())?;
             Ok((shape.unbind(), slot.header.format.kind.name()))
-        };
-        memory::all(slots.len(), slots.iter().map(layout))
+        });
+        memory::all(slots.len(), layouts)
     }
 
     /// One parameter's state, its live arrays; None before its first step.
     fn _state<'py>(&self, py: Python<'py>, index: usize) -> PyResult<Option<Bound<'py, PyDict>>> {
         let mut locked = self.inner.lock(py)?;
-        let Some(slot) = started(&mut locked)?.slots.get(index) else { return Ok(None) };
-        slot.state(py, false)
+        let Some(slot) = started(&mut locked)?.slots().get(index) else { return Ok(None) };
+        state::shown(py, slot, false)
     }
 
     /// Every parameter's state, of one moment: the live arrays or copies.
@@ -285,8 +322,8 @@ impl Core {
     ) -> PyResult<Vec<Option<Bound<'py, PyDict>>>> {
         guarded(|| {
             let mut locked = self.inner.lock(py)?;
-            let slots = &started(&mut locked)?.slots;
-            memory::all(slots.len(), slots.iter().map(|slot| slot.state(py, copy)))
+            let slots = started(&mut locked)?.slots();
+            memory::all(slots.len(), slots.iter().map(|slot| state::shown(py, slot, copy)))
         })
     }
 
@@ -330,7 +367,7 @@ impl Core {
         inner.set_options(py, &options)?;
         inner.exchange(&mut before);
         inner.pending = pending;
-        (inner.skipped, inner.skips_in_a_row) = (skipped, 0);
+        inner.optimizer.set_skipped(skipped);
         drop(locked);
         drop(before); // may run Python code, so after the lock is free
         Ok(())
@@ -365,7 +402,7 @@ impl Core {
 
     #[getter(_skipped)]
     fn skipped(&self, py: Python<'_>) -> PyResult<u64> {
-        Ok(started(&mut self.inner.lock(py)?)?.skipped)
+        Ok(started(&mut self.inner.lock(py)?)?.optimizer.skipped())
     }
 }
 
@@ -378,7 +415,7 @@ pub(super) fn started<'a>(inner: &'a mut Locked<'_, Option<Inner>>) -> PyResult<
 }
 
 /// What a step returns. One that was left out is told of first, so the lock must be free.
-fn info(py: Python<'_>, outcome: Outcome) -> PyResult<Py<StepInfo>> {
+fn info(py: Python<'_>, outcome: Done) -> PyResult<Py<StepInfo>> {
     match outcome.skipped {
         None => StepInfo::applied(py, outcome.grad_norm),
         Some(skipped) => {
@@ -424,14 +461,12 @@ impl Core {
             return Ok((plain, locked));
         }
         let names = inner.names(py)?;
-        let mut single = with_room(inner.slots.len())?;
-        single.extend(inner.slots.iter().map(|slot| slot.header.shape.is_empty()));
+        let mut single = with_room(inner.slots().len())?;
+        single.extend(inner.slots().iter().map(|slot| slot.header.shape.is_empty()));
         drop(locked);
         let flat = gradients::flatten("gradients", names.as_deref(), grads)?;
-        let label = |i: usize| match names.as_ref().and_then(|names| names.get(i)) {
-            Some(name) => gradients::named(name.bind(py)),
-            None => format!("parameter {i}"),
-        };
+        let names = names.as_deref();
+        let label = |i: usize| Label { py, names, named: Named::Parameter(i) }.to_string();
         let arrays = gradients::collect(&flat, label, |i| single.get(i) == Some(&true))?;
         Ok((arrays, self.inner.lock(py)?))
     }

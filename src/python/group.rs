@@ -1,19 +1,25 @@
 //! A param group: its dict belongs to the user, and what was last read from it is kept here.
 
 use std::ops::Range;
+use std::ptr::null_mut;
 
-use pyo3::exceptions::{PyRuntimeError, PyTypeError, PyValueError};
+use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple};
 use smallvec::SmallVec;
 
-use super::compiled::Compiled;
+use super::array::Held;
+use super::calling;
+use super::holder::PythonArrays;
+use super::options::{internal, read_options};
 use super::plain;
 use super::raw;
 use super::settings::{Bounds, Settings};
-use super::slot::Slot;
-use crate::number::Kind;
+use crate::engine::ControlGuard;
+use crate::optimizer::{Compiled, Optimizer, Slot, Stop};
+
+type Slots<'a> = &'a [Slot<PythonArrays>];
 
 /// An entry of the group's dict.
 struct Entry {
@@ -46,7 +52,8 @@ pub(super) struct Group {
     pub(super) slots: Range<usize>,
     /// Empty while they and what is compiled do not go together.
     entries: Vec<Entry>,
-    compiled: Option<Compiled>,
+    /// The options as Python normalised them when they were last read.
+    options: Option<Py<PyDict>>,
 }
 
 /// Whether an object of this type cannot change its value.
@@ -62,8 +69,9 @@ fn immutable(value: &Bound<'_, PyAny>) -> bool {
 }
 
 /// Whether the list holds the arrays of these slots.
-fn holds(list: &Bound<'_, PyList>, slots: &[Slot]) -> bool {
-    raw::holds(list, slots.iter().map(Slot::pointer))
+fn holds(list: &Bound<'_, PyList>, slots: Slots<'_>) -> bool {
+    let pointer = |slot: &Slot<PythonArrays>| slot.array.as_ref().map_or(null_mut(), Held::as_ptr);
+    raw::holds(list, slots.iter().map(pointer))
 }
 
 /// All entries. A key that is no plain str could run Python code whenever it is compared.
@@ -91,7 +99,7 @@ fn dict_of<'py>(
 
 impl Group {
     pub(super) fn new(dict: &Bound<'_, PyDict>, slots: Range<usize>) -> Self {
-        Group { dict: dict.clone().unbind(), slots, entries: vec![], compiled: None }
+        Group { dict: dict.clone().unbind(), slots, entries: vec![], options: None }
     }
 
     pub(super) fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
@@ -100,25 +108,27 @@ impl Group {
             visit.call(&entry.key)?;
             visit.call(&entry.value)?;
         }
-        self.compiled.iter().try_for_each(|compiled| visit.call(&compiled.options))
+        self.options.iter().try_for_each(|options| visit.call(options))
     }
 
-    /// The options as they were last read; `refresh` comes first.
-    pub(super) fn compiled(&self) -> PyResult<&Compiled> {
-        let missing = || PyRuntimeError::new_err("the options were never read");
-        self.compiled.as_ref().ok_or_else(missing)
+    /// The options as they were last read.
+    pub(super) fn options(&self) -> Option<&Py<PyDict>> {
+        self.options.as_ref()
     }
 
     /// Reads the options again where one of them is another than last time, and refuses a group
-    /// whose parameters were edited. `bound`: its parameters are those in its dict.
+    /// whose parameters were edited: the optimizer's group of this number. `bound`: its parameters are
+    /// those in its dict.
     #[inline]
     pub(super) fn refresh(
         &mut self,
         py: Python<'_>,
-        slots: &[Slot],
+        number: usize,
+        optimizer: &mut Optimizer<PythonArrays>,
         bound: bool,
         settings: &Settings,
-    ) -> PyResult<()> {
+    ) -> Result<(), Stop<PyErr>> {
+        let slots = optimizer.slots();
         let entries = &self.entries;
         let mut changed = SmallVec::<[usize; 4]>::new();
         let only_numbers = raw::all_entries(self.dict.bind(py), entries.len(), |i, key, value| {
@@ -142,18 +152,27 @@ impl Group {
                 }
         });
         if only_numbers
-            && self.compiled.is_some()
-            && (changed.is_empty() || self.take_numbers(py, &changed)?)
+            && self.options.is_some()
+            && (changed.is_empty() || self.take_numbers(py, &changed, number, optimizer)?)
         {
             return Ok(());
         }
-        self.read_again(py, slots, bound, settings)
+        if let Some(compiled) = self.read(py, optimizer, bound, settings)? {
+            optimizer.set_options(number, compiled);
+        }
+        Ok(())
     }
 
     /// Takes the numbers that these entries, and no others, have now: without Python code. False
     /// if there is more to one of them; then all entries are to be read again.
     #[inline(never)]
-    fn take_numbers(&mut self, py: Python<'_>, changed: &[usize]) -> PyResult<bool> {
+    fn take_numbers(
+        &mut self,
+        py: Python<'_>,
+        changed: &[usize],
+        number: usize,
+        optimizer: &mut Optimizer<PythonArrays>,
+    ) -> PyResult<bool> {
         let dict = self.dict.bind(py);
         let mut numbers = SmallVec::<[(Bound<'_, PyAny>, f64); 4]>::new();
         for &i in changed {
@@ -164,17 +183,18 @@ impl Group {
                 _ => return Ok(false),
             }
         }
+        let _control = ControlGuard::new();
         // Without entries, whatever is taken only in part is read again as a whole.
         let mut entries = std::mem::take(&mut self.entries);
-        let Some(compiled) = &mut self.compiled else { return Ok(false) };
+        let Some(options) = &self.options else { return Ok(false) };
         for (&i, (value, x)) in changed.iter().zip(numbers) {
             let key = entries[i].key.bind(py);
-            if !compiled.set(key.to_str()?, x) {
+            if !optimizer.set_number(number, key.to_str()?, x) {
                 return Ok(false);
             }
             let known = value.is_exact_instance_of::<PyFloat>();
             let float = if known { value.clone() } else { PyFloat::new(py, x).into_any() };
-            compiled.options.bind(py).set_item(key, &float)?;
+            options.bind(py).set_item(key, &float)?;
             let kept = if immutable(&value) { value } else { float };
             dict.set_item(key, &kept)?;
             entries[i].value = kept.unbind();
@@ -184,11 +204,16 @@ impl Group {
     }
 
     /// Refuses a group whose parameters were edited, where they are those in its dict.
-    pub(super) fn check_params(&self, py: Python<'_>, slots: &[Slot], bound: bool) -> PyResult<()> {
+    pub(super) fn check_params(
+        &self,
+        py: Python<'_>,
+        slots: Slots<'_>,
+        bound: bool,
+    ) -> PyResult<()> {
         self.check_found(&found(self.dict.bind(py))?, slots, bound)
     }
 
-    fn check_found(&self, found: &[Found<'_>], slots: &[Slot], bound: bool) -> PyResult<()> {
+    fn check_found(&self, found: &[Found<'_>], slots: Slots<'_>, bound: bool) -> PyResult<()> {
         let params = found.iter().find(|(key, _)| key == "params");
         let params = params.and_then(|(_, now)| now.cast::<PyList>().ok());
         if !bound || params.is_some_and(|list| holds(list, &slots[self.slots.clone()])) {
@@ -199,52 +224,40 @@ impl Group {
         ))
     }
 
-    /// Refuses a type of state that does not go with one of the parameters.
-    pub(super) fn check_state_kind(&self, slots: &[Slot], kind: Option<Kind>) -> PyResult<()> {
-        let Some(kind) = kind else { return Ok(()) };
-        match slots[self.slots.clone()].iter().find(|slot| !slot.may_keep(kind)) {
-            None => Ok(()),
-            Some(slot) => Err(PyValueError::new_err(format!(
-                "state_dtype {:?} does not go with {} of dtype {}: state is float64 beside \
-                 float64, and float16, bfloat16 or float32 beside what is narrower",
-                kind.name(),
-                slot.label,
-                slot.header.format.kind.name()
-            ))),
-        }
-    }
-
+    /// Reads all entries: what follows from them, if it is another than before.
     #[cold]
-    fn read_again(
+    pub(super) fn read(
         &mut self,
         py: Python<'_>,
-        slots: &[Slot],
+        optimizer: &Optimizer<PythonArrays>,
         bound: bool,
         settings: &Settings,
-    ) -> PyResult<()> {
+    ) -> Result<Option<Compiled>, Stop<PyErr>> {
+        // What a method computes from its options once is part of every later step.
+        let _control = ControlGuard::new();
         let found = found(self.dict.bind(py))?;
-        self.check_found(&found, slots, bound)?;
+        self.check_found(&found, optimizer.slots(), bound)?;
         let same_keys = found.len() == self.entries.len()
             && self.entries.iter().zip(&found).all(|(entry, (key, _))| entry.key.is(key));
-        let before = self.compiled.as_ref().filter(|_| same_keys);
-        let (known, changed) = match before {
-            Some(compiled) => {
-                let known = compiled.options.bind(py).clone();
-                let changed = self.changed(&found, &known)?;
-                (known, changed)
-            }
+        let before =
+            self.options.as_ref().filter(|_| same_keys).map(|known| known.bind(py).clone());
+        let (known, changed) = match &before {
+            Some(known) => (known.clone(), self.changed(&found, known)?),
             None => (PyDict::new(py), dict_of(py, found.iter().cloned())?),
         };
         // Kept when nothing of it is refused: the entries and what follows from them go together.
-        let new = if before.is_some() && changed.is_empty() {
-            None
+        let (options, compiled) = if before.is_some() && changed.is_empty() {
+            (known, None)
         } else {
-            Some(Compiled::new(settings, &changed, &known, self.compiled.as_ref())?)
+            let normal = calling::call(settings.read.bind(py), (&changed, &known))?;
+            let normal = normal.cast_into::<PyDict>().map_err(PyErr::from)?;
+            let compiled = Compiled::new(&settings.rule, &read_options(&normal)?);
+            (normal, Some(compiled.map_err(internal)?))
         };
-        let compiled = new.as_ref().map_or_else(|| self.compiled(), Ok)?;
-        self.check_state_kind(slots, compiled.state_kind)?;
-        let options = compiled.options.bind(py).clone();
-        let entries = found.into_iter().map(|(key, value)| {
+        if let Some(compiled) = &compiled {
+            optimizer.check_state_kind(self.slots.clone(), compiled.state_kind)?;
+        }
+        let entries = found.into_iter().map(|(key, value)| -> PyResult<Entry> {
             let normal = options.get_item(&key)?;
             let value = self.kept(&key, value, normal.as_ref())?;
             let watched = match (normal, settings.bounds(key.to_str()?)) {
@@ -257,8 +270,8 @@ impl Group {
             Ok(Entry { key: key.unbind(), value: value.unbind(), watched })
         });
         self.entries = entries.collect::<PyResult<_>>()?;
-        self.compiled = new.or(self.compiled.take());
-        Ok(())
+        self.options = Some(options.unbind());
+        Ok(compiled)
     }
 
     /// The options among the entries whose value is another than the known one.

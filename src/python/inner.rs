@@ -1,88 +1,69 @@
-//! What one optimizer's lock protects: groups, parameters, and the order in which a step checks
-//! and runs them.
+//! What one optimizer's lock protects: the optimizer, and what Python knows of it.
 
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyString};
 
-use super::container::Container;
-use super::cuda::Cuda;
+use super::container::{Container, Parts};
 use super::gradients::Arrays;
 use super::group::Group;
+use super::holder::{Caller, PythonArrays};
 use super::memory;
-use super::norm::Norm;
-use super::overlap;
-use super::planned::Planned;
+use super::owner::Owner;
+use super::parameters::{Origin, Parameter, check_memory};
 use super::raw;
-use super::settings::Settings;
-use super::skipped::Skipped;
-use super::slot::{Origin, Slot};
-use super::state::{Maker, StateArray};
+use super::settings::{Settings, check_reference};
+use super::words::{Label, count_error};
+use crate::engine::OutOfMemory;
 use crate::engine::memory::with_room;
-use crate::engine::{ControlGuard, OutOfMemory, Plan, Written, process};
 use crate::number::Kind;
-
-/// What a step did.
-pub(super) struct Outcome {
-    pub(super) grad_norm: Norm,
-    /// What it did not do.
-    pub(super) skipped: Option<Skipped>,
-}
-
-impl Outcome {
-    pub(super) fn applied(grad_norm: Norm) -> Self {
-        Outcome { grad_norm, skipped: None }
-    }
-}
+use crate::optimizer::{Named, Optimizer, Prepared, Slot};
 
 pub(super) struct Inner {
     pub(super) settings: Settings,
+    pub(super) optimizer: Optimizer<PythonArrays>,
     pub(super) groups: Vec<Group>,
-    pub(super) slots: Vec<Slot>,
     pub(super) names: Option<Vec<Py<PyString>>>,
     /// Whether parameters come with each call instead of being held.
     pub(super) unbound: bool,
+    /// Whose memory it is that comes with each call.
+    pub(super) owners: Vec<Option<Owner>>,
     /// State that was loaded before the parameters came.
     pub(super) pending: Option<Py<PyAny>>,
     /// What parameters were handed in by.
     pub(super) containers: Vec<Container>,
-    pub(super) skipped: u64,
-    pub(super) skips_in_a_row: u64,
-    /// The process whose factory made the state: one that was forked may share its memory.
-    pub(super) home: Option<u32>,
-    pub(super) written: Option<Written>,
-    pub(super) plan: Plan,
-    /// What the plan is of, if the last step can be repeated.
-    pub(super) planned: Option<Planned>,
-    pub(super) cuda: Cuda,
-}
-
-pub(super) fn count_error(what: &str, found: usize, wanted: usize) -> PyErr {
-    let more = if found > wanted { "; add_param_group takes new parameters" } else { "" };
-    PyValueError::new_err(format!(
-        "found {found} {what}, wanted {wanted}: one for each parameter{more}"
-    ))
+    /// A step that waits to be committed or abandoned.
+    pub(super) prepared: Option<Prepared<PythonArrays>>,
 }
 
 impl Inner {
     pub(super) fn new(settings: Settings, unbound: bool) -> Self {
         Inner {
             settings,
+            optimizer: Optimizer::default(),
             groups: Vec::new(),
-            slots: Vec::new(),
             names: None,
             unbound,
+            owners: Vec::new(),
             pending: None,
             containers: Vec::new(),
-            skipped: 0,
-            skips_in_a_row: 0,
-            home: None,
-            written: None,
-            plan: Plan::new(),
-            planned: None,
-            cuda: Cuda::default(),
+            prepared: None,
         }
+    }
+
+    /// A call, and the optimizer that it is of.
+    #[inline]
+    pub(super) fn called<'a>(
+        &'a mut self,
+        py: Python<'a>,
+    ) -> (Caller<'a>, &'a mut Optimizer<PythonArrays>) {
+        let Inner { settings, optimizer, groups, names, .. } = self;
+        (Caller { py, names: names.as_deref(), settings, groups }, optimizer)
+    }
+
+    pub(super) fn slots(&self) -> &[Slot<PythonArrays>] {
+        self.optimizer.slots()
     }
 
     /// Adds a group's parameters, or nothing if one of them is refused. `restored`: they come out of
@@ -91,65 +72,83 @@ impl Inner {
         &mut self,
         group: &Bound<'_, PyDict>,
         arrays: &Bound<'_, PyList>,
-        labels: Vec<String>,
         names: Option<Vec<Py<PyString>>>,
         container: Option<(Bound<'_, PyAny>, Vec<Py<PyAny>>)>,
         restored: bool,
     ) -> PyResult<()> {
+        // Named first, so that errors can tell.
+        let known = self.names.as_ref().map(Vec::len);
+        if let Some(names) = names {
+            let all = self.names.get_or_insert_default();
+            all.try_reserve(names.len()).map_err(OutOfMemory::from)?;
+            all.extend(names);
+        }
+        let added = self.add_named(group, arrays, container, restored);
+        if added.is_err() {
+            match (&mut self.names, known) {
+                (Some(names), Some(known)) => names.truncate(known),
+                (names, _) => *names = None,
+            }
+        }
+        added
+    }
+
+    fn add_named(
+        &mut self,
+        group: &Bound<'_, PyDict>,
+        arrays: &Bound<'_, PyList>,
+        container: Option<(Bound<'_, PyAny>, Vec<Py<PyAny>>)>,
+        restored: bool,
+    ) -> PyResult<()> {
         let py = group.py();
+        let (caller, optimizer) = self.called(py);
         // An array that was resized may be the same as a new one and lie elsewhere by now.
         if !restored {
-            self.check_slots(py)?;
+            optimizer.look(caller).map_err(|stop| caller.error(stop))?;
         }
-        // What a method computes from its options once is part of every later step.
-        let _control = ControlGuard::new();
-        let (known, number) = (self.slots.len(), self.groups.len());
+        let (known, number) = (self.slots().len(), self.groups.len());
         let origin = match (self.unbound, restored) {
             (true, _) => Origin::Unbound,
             (false, true) => Origin::Restored,
             (false, false) => Origin::Bound,
         };
-        let slots = arrays.iter().zip(labels);
-        let slots = slots.map(|(array, label)| Slot::new(&array, label, number, origin));
-        let slots = memory::all(arrays.len(), slots)?;
+        let names = self.names.as_deref();
+        let read = |(i, array): (usize, Bound<'_, PyAny>)| {
+            let label = Label { py, names, named: Named::Parameter(known + i) };
+            Parameter::new(&array, &label, origin)
+        };
+        let new = memory::all(arrays.len(), arrays.iter().enumerate().map(read))?;
         let container = match container {
-            Some((object, entries)) => Container::new((object, entries, known), names.as_deref())?,
+            Some((object, entries)) => {
+                let names = names.and_then(|names| names.get(known..));
+                Container::new((object, entries, known), names)?
+            }
             None => None,
         };
         // Room for all of it first: once the group is in the list nothing can fail.
-        self.slots.try_reserve(slots.len()).map_err(OutOfMemory::from)?;
+        self.owners.try_reserve(new.len()).map_err(OutOfMemory::from)?;
         self.groups.try_reserve(1).map_err(OutOfMemory::from)?;
         self.containers.try_reserve(1).map_err(OutOfMemory::from)?;
-        if let Some(names) = &names {
-            self.names
-                .get_or_insert_default()
-                .try_reserve(names.len())
-                .map_err(OutOfMemory::from)?;
+        let (mut slots, mut owners) = (with_room(new.len())?, with_room(new.len())?);
+        for Parameter { array, header, owner } in new {
+            slots.push(Slot::new(number, array, header));
+            owners.push(owner);
         }
-        self.slots.extend(slots);
-        let reference = self.settings.reference.is_some();
-        let refused = if reference { self.check_reference(known) } else { Ok(()) };
-        let mut group = Group::new(group, known..self.slots.len());
-        let added = refused
-            .and_then(|()| overlap::check_added(&self.slots, known))
-            .and_then(|()| group.refresh(py, &self.slots, !self.unbound, &self.settings))
-            .and_then(|()| match self.unbound {
-                true => Ok(()),
-                false => self.settings.param_groups.bind(py).append(&group.dict),
-            });
-        self.forget_memory();
-        if let Err(error) = added {
-            self.slots.truncate(known);
-            if known == 0 {
-                self.names = None;
-            }
-            return Err(error);
+        let bound = !self.unbound;
+        let (caller, optimizer) = self.called(py);
+        let added = optimizer.add(slots).map_err(|refusal| caller.refused(refusal))?;
+        check_reference(caller, &added.optimizer().slots()[known..], known)?;
+        let mut group = Group::new(group, added.slots());
+        let compiled = group.read(py, added.optimizer(), bound, caller.settings);
+        let compiled = compiled.map_err(|stop| caller.error(stop))?;
+        let compiled = compiled.ok_or_else(|| PyRuntimeError::new_err("no options were read"))?;
+        if bound {
+            caller.settings.param_groups.bind(py).append(&group.dict)?;
         }
+        added.keep(compiled);
         self.groups.push(group);
+        self.owners.extend(owners);
         self.containers.extend(container);
-        if let (Some(all), Some(names)) = (&mut self.names, names) {
-            all.extend(names);
-        }
         Ok(())
     }
 
@@ -163,46 +162,50 @@ impl Inner {
     /// Exchanges the parameters and their state, if an unbound optimizer, with another's.
     pub(super) fn exchange(&mut self, other: &mut Inner) {
         std::mem::swap(&mut self.groups, &mut other.groups);
-        std::mem::swap(&mut self.slots, &mut other.slots);
+        self.optimizer.exchange(&mut other.optimizer);
+        std::mem::swap(&mut self.owners, &mut other.owners);
         std::mem::swap(&mut self.names, &mut other.names);
-        std::mem::swap(&mut self.home, &mut other.home);
         std::mem::swap(&mut self.pending, &mut other.pending);
-        self.forget_memory();
     }
 
     pub(super) fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
         self.settings.traverse(visit)?;
         self.groups.iter().try_for_each(|group| group.traverse(visit))?;
-        self.slots.iter().try_for_each(|slot| slot.traverse(visit))?;
+        for slot in self.slots() {
+            let states = slot.states.iter().map(|state| &state.array);
+            slot.array.iter().chain(states).try_for_each(|array| array.traverse(visit))?;
+        }
+        self.owners.iter().flatten().try_for_each(|owner| owner.traverse(visit))?;
         self.containers.iter().try_for_each(|container| container.traverse(visit))?;
+        let prepared = self.prepared.iter().flat_map(Prepared::arrays);
+        prepared.into_iter().try_for_each(|array| array.traverse(visit))?;
         self.pending.iter().try_for_each(|pending| visit.call(pending))
     }
 
-    /// The intervals that are written, what was found to lie outside them, and the plan are void.
-    pub(super) fn forget_memory(&mut self) {
-        self.written = None;
-        self.planned = None;
-        for slot in &mut self.slots {
-            slot.clear_of = None;
-        }
-    }
-
     /// Takes the arrays that came with a call of an unbound optimizer.
-    pub(super) fn take(&mut self, arrays: Arrays<'_>) -> PyResult<()> {
-        if arrays.len() != self.slots.len() {
-            return Err(count_error("parameters", arrays.len(), self.slots.len()));
+    pub(super) fn take(&mut self, py: Python<'_>, arrays: Arrays<'_>) -> PyResult<()> {
+        if arrays.len() != self.slots().len() {
+            return Err(count_error("parameters", arrays.len(), self.slots().len()));
         }
-        for (slot, array) in self.slots.iter_mut().zip(arrays) {
+        let Inner { optimizer, owners, names, .. } = self;
+        for (i, array) in arrays.into_iter().enumerate() {
+            let label = Label { py, names: names.as_deref(), named: Named::Parameter(i) };
             let Some(array) = array else {
-                return Err(PyValueError::new_err(format!("{} is None", slot.label)));
+                return Err(PyValueError::new_err(format!("{label} is None")));
             };
-            slot.take(array)?;
+            check_memory(&array, &optimizer.slots()[i], owners[i].as_ref(), &label)?;
+            optimizer.set_array(i, Some(array.hold()));
         }
         Ok(())
     }
 
+    /// Lets go of the arrays that came with a call.
     pub(super) fn release(&mut self) {
-        self.slots.iter_mut().for_each(Slot::release);
+        for i in 0..self.owners.len() {
+            if self.owners[i].is_some() {
+                self.optimizer.set_array(i, None);
+            }
+        }
     }
 
     /// Refuses groups that came, went or were replaced behind our back.
@@ -225,7 +228,7 @@ impl Inner {
     pub(super) fn group_sizes(&self, py: Python<'_>) -> PyResult<Vec<usize>> {
         self.check_list(py)?;
         let sizes = self.groups.iter().map(|group| {
-            group.check_params(py, &self.slots, !self.unbound)?;
+            group.check_params(py, self.slots(), !self.unbound)?;
             Ok(group.slots.len())
         });
         sizes.collect()
@@ -234,122 +237,28 @@ impl Inner {
     /// Reads what changed in the groups.
     pub(super) fn check_groups(&mut self, py: Python<'_>) -> PyResult<()> {
         self.check_list(py)?;
-        for group in &mut self.groups {
-            group.refresh(py, &self.slots, !self.unbound, &self.settings)?;
-        }
-        Ok(())
+        let Inner { settings, optimizer, groups, unbound, .. } = self;
+        let mut groups = groups.iter_mut().enumerate();
+        let refreshed =
+            groups.try_for_each(|(i, group)| group.refresh(py, i, optimizer, !*unbound, settings));
+        refreshed.map_err(|stop| self.called(py).0.error(stop))
     }
 
-    /// Looks at every parameter and its state again.
-    pub(super) fn check_slots(&mut self, py: Python<'_>) -> PyResult<()> {
-        let mut moved = false;
-        let checked = self.slots.iter_mut().try_for_each(|slot| {
-            let checked = slot.check(py);
-            moved |= !matches!(checked, Ok(false));
-            checked.map(drop)
-        });
-        if moved {
-            self.forget_memory();
-        }
-        checked
+    /// Refuses a type of state that does not go with one of the parameters.
+    pub(super) fn check_state_kind(&mut self, py: Python<'_>, kind: Option<Kind>) -> PyResult<()> {
+        let (caller, optimizer) = self.called(py);
+        let checked = optimizer.check_state_kind(0..optimizer.slots().len(), kind);
+        checked.map_err(|refusal| caller.refused(refusal))
     }
 
-    pub(super) fn check_home(&self) -> PyResult<()> {
-        if self.home.is_none_or(|home| home == process::id()) {
-            return Ok(());
-        }
-        Err(PyRuntimeError::new_err(
-            "the state of this optimizer was made by its state_factory before the process was \
-             forked, and both may share its memory: call load_state_dict() or reset() here first",
-        ))
+    /// Refuses containers in which a parameter was replaced.
+    pub(super) fn check_containers(&self, py: Python<'_>) -> PyResult<()> {
+        let names = self.names.as_deref();
+        self.containers.iter().try_for_each(|container| container.check(py, names))
     }
 
-    /// The process that what a factory makes now belongs to.
-    pub(super) fn here(&self) -> Option<u32> {
-        self.settings.state_factory.as_ref().map(|_| process::id())
-    }
-
-    /// New arrays, not kept, for the state of a parameter: by name and type.
-    pub(super) fn new_states<'py>(
-        &self,
-        py: Python<'py>,
-        i: usize,
-        wanted: &[(String, String)],
-    ) -> PyResult<Vec<Bound<'py, PyAny>>> {
-        let maker = Maker::new(&self.settings, self.names.as_deref());
-        let mut made = Vec::with_capacity(wanted.len());
-        for (name, dtype) in wanted {
-            let (Some(kind), true) = (Kind::named(dtype), i < self.slots.len()) else {
-                return Err(PyValueError::new_err(format!("no state {dtype} of parameter {i}")));
-            };
-            made.push(maker.make(py, &self.slots, i, name.clone().into(), kind)?);
-        }
-        if self.settings.state_factory.is_some() {
-            overlap::check_new(&self.slots, made.iter().map(|state| (i, state)))?;
-        }
-        Ok(made.iter().map(|state| state.array.bind(py).object().clone()).collect())
-    }
-
-    /// Writes options into the groups, those given for each of them, or none.
-    pub(super) fn set_options(
-        &self,
-        py: Python<'_>,
-        options: &[Bound<'_, PyDict>],
-    ) -> PyResult<()> {
-        let groups = self.settings.param_groups.bind(py);
-        if !options.is_empty() && options.len() != groups.len() {
-            return Err(PyValueError::new_err("wanted options for each group"));
-        }
-        for (group, options) in groups.iter().zip(options) {
-            group.cast::<PyDict>()?.update(options.as_mapping())?;
-        }
-        Ok(())
-    }
-
-    /// Replaces every parameter's state, the count of skipped steps and the options that are given
-    /// for each group (or for none), or nothing if one array is refused. No signal's handler can
-    /// run in between, as long as what is returned, the state that was there, is dropped later.
-    pub(super) fn load(
-        &mut self,
-        py: Python<'_>,
-        steps: &[Option<u64>],
-        arrays: &[Option<Bound<'_, PyDict>>],
-        skipped: u64,
-        options: &[Bound<'_, PyDict>],
-    ) -> PyResult<impl Sized + use<>> {
-        if steps.len() != self.slots.len() || arrays.len() != self.slots.len() {
-            return Err(count_error("states", arrays.len(), self.slots.len()));
-        }
-        let mut loaded = with_room(self.slots.len())?;
-        for (slot, arrays) in self.slots.iter().zip(arrays) {
-            let states = arrays.iter().flatten();
-            let states =
-                states.map(|(name, array)| StateArray::kept(name.extract()?, &array, &slot.label));
-            let states = states.collect::<PyResult<Vec<_>>>()?;
-            if let Some(state) = states.iter().find(|state| !slot.may_have(state)) {
-                return Err(PyValueError::new_err(format!(
-                    "state {:?} of {} does not have the parameter's shape, or its dtype does not \
-                     go with the parameter's",
-                    state.name, slot.label
-                )));
-            }
-            loaded.push(states);
-        }
-        if self.settings.state_factory.is_some() {
-            let new = loaded.iter().enumerate();
-            let new = new.flat_map(|(i, states)| states.iter().map(move |state| (i, state)));
-            overlap::check_new(&self.slots, new)?;
-        }
-        let mut before: Vec<Vec<StateArray>> = with_room(self.slots.len())?;
-        self.set_options(py, options)?;
-        self.skipped = skipped;
-        self.skips_in_a_row = 0;
-        for ((slot, states), step) in self.slots.iter_mut().zip(loaded).zip(steps) {
-            before.push(slot.set_states(states));
-            slot.step = step.unwrap_or(0);
-        }
-        self.home = self.here();
-        self.forget_memory();
-        Ok(before)
+    /// The containers and what they held, for a copy.
+    pub(super) fn containers<'py>(&self, py: Python<'py>) -> PyResult<Vec<Parts<'py>>> {
+        memory::all(self.containers.len(), self.containers.iter().map(|known| known.parts(py)))
     }
 }

@@ -1,36 +1,37 @@
 //! The only place that knows Python: checked arrays, the step, error mapping, the module.
 
-mod apply;
 mod array;
 mod calling;
 mod clip;
-mod compiled;
 mod container;
 mod core;
 mod cuda;
+mod elsewhere;
 mod gradients;
 mod group;
 mod guard;
+mod holder;
 mod imported;
 mod inner;
 mod lock;
 mod memory;
-mod norm;
-mod overlap;
+mod options;
 mod owner;
+mod parameters;
 mod plain;
-mod planned;
+mod prepared;
 mod raw;
 mod rebind;
 mod reference;
 mod scaling;
 mod settings;
+mod shared;
 mod skipped;
-mod slot;
 mod state;
 mod step;
 mod step_info;
 mod update;
+mod words;
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -97,7 +98,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(power, module)?)?;
     module.add_function(wrap_pyfunction!(clip::global_norm, module)?)?;
     module.add_function(wrap_pyfunction!(clip::writable, module)?)?;
-    module.add_function(wrap_pyfunction!(overlap::first_of_told, module)?)?;
+    module.add_function(wrap_pyfunction!(shared::first_of_told, module)?)?;
     module.add_function(wrap_pyfunction!(clip::factor, module)?)?;
     module.add("CUDA_CHUNK", crate::cuda::CHUNK)?;
     module.add("CUDA_THREADS", crate::cuda::THREADS)?;

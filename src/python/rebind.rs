@@ -5,22 +5,14 @@ use pyo3::prelude::*;
 use pyo3::types::PyList;
 
 use super::container::{Container, Parts};
-use super::inner::{Inner, count_error};
+use super::inner::Inner;
 use super::memory;
-use super::overlap;
+use super::parameters::{Origin, Parameter};
+use super::words::count_error;
 use crate::engine::memory::with_room;
+use crate::optimizer::{Named, check_heirs};
 
 impl Inner {
-    /// Refuses containers in which a parameter was replaced.
-    pub(super) fn check_containers(&self, py: Python<'_>) -> PyResult<()> {
-        self.containers.iter().try_for_each(|container| container.check(py, &self.slots))
-    }
-
-    /// The containers and what they held, for a copy.
-    pub(super) fn containers<'py>(&self, py: Python<'py>) -> PyResult<Vec<Parts<'py>>> {
-        memory::all(self.containers.len(), self.containers.iter().map(|known| known.parts(py)))
-    }
-
     /// Watches what parameters were handed in by, in place of what is returned.
     pub(super) fn watch(&mut self, containers: Vec<Parts<'_>>) -> PyResult<Vec<Container>> {
         let watched = self.watched(containers)?;
@@ -44,24 +36,31 @@ impl Inner {
         arrays: &Bound<'_, PyList>,
         containers: Vec<Parts<'_>>,
     ) -> PyResult<impl Sized + use<>> {
-        if arrays.len() != self.slots.len() {
-            return Err(count_error("parameters", arrays.len(), self.slots.len()));
+        let wanted = self.slots().len();
+        if arrays.len() != wanted {
+            return Err(count_error("parameters", arrays.len(), wanted));
         }
-        let heirs = self.slots.iter().zip(arrays).map(|(slot, array)| slot.heir(&array));
-        let heirs = memory::all(arrays.len(), heirs)?;
-        overlap::check_heirs(&self.slots, &heirs)?;
+        let origin = if self.unbound { Origin::Unbound } else { Origin::Bound };
+        let (caller, optimizer) = self.called(py);
+        let read = |(i, array): (usize, Bound<'_, PyAny>)| {
+            let was = &optimizer.slots()[i].header;
+            Parameter::instead(&array, &caller.label(Named::Parameter(i)), origin, was)
+        };
+        let heirs = memory::all(wanted, arrays.iter().enumerate().map(read))?;
+        let new = heirs.iter().map(|heir| (&*heir.header, heir.array.as_ptr() as usize));
+        check_heirs(optimizer.slots(), new).map_err(|refusal| caller.refused(refusal))?;
         let containers = if self.unbound { Vec::new() } else { self.watched(containers)? };
         // Python code may have run: what follows is held against what is there now.
         self.check_list(py)?;
         for group in &self.groups {
-            group.check_params(py, &self.slots, !self.unbound)?;
+            group.check_params(py, self.slots(), !self.unbound)?;
         }
         let mut lists = with_room(self.groups.len())?;
         for group in self.groups.iter().filter(|_| !self.unbound) {
             let list = group.dict.bind(py).get_item(intern!(py, "params"))?;
             lists.push(list.map(Bound::cast_into::<PyList>).transpose()?);
         }
-        let mut gone = with_room(self.slots.len())?;
+        let mut gone = with_room(wanted)?;
         // Nothing fails from here on, and nothing that was held is dropped: that may run Python code.
         for (list, group) in lists.iter().zip(&self.groups) {
             for (place, i) in group.slots.clone().enumerate() {
@@ -70,11 +69,15 @@ impl Inner {
                 }
             }
         }
-        for (slot, heir) in self.slots.iter_mut().zip(heirs) {
-            gone.push(slot.inherit(heir));
+        for (i, heir) in heirs.into_iter().enumerate() {
+            let Parameter { array, header, owner } = heir;
+            self.optimizer.set_header(i, header);
+            let owner = std::mem::replace(&mut self.owners[i], owner);
+            let held = if self.unbound { None } else { Some(array) };
+            gone.push((self.optimizer.set_array(i, held), owner));
         }
         let before = std::mem::replace(&mut self.containers, containers);
-        self.forget_memory();
+        self.optimizer.begin_epoch();
         Ok((gone, before))
     }
 }

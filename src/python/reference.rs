@@ -4,42 +4,44 @@ use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PySet};
 
-use super::array::{Array, Header};
+use super::array::{Array, Held, Seen};
 use super::calling;
-use super::group::Group;
-use super::slot::Slot;
-use super::step::Part;
+use super::holder::{Caller, PythonArrays};
 use crate::engine::memory::{Grow, with_room};
 use crate::engine::{self, Precision, View};
+use crate::optimizer::{Part, Step};
 
 /// The norm of all gradients together, before scaling.
 pub(super) fn global_norm(
     reference: &Bound<'_, PyAny>,
-    slots: &[Slot],
-    parts: &[Part<'_>],
+    step: Step<'_, PythonArrays>,
 ) -> PyResult<f64> {
-    let dtype = |part: &Part<'_>| match slots[part.slot].header.precision() {
+    let py = reference.py();
+    let dtype = |part: &Part<PythonArrays>| match step.slot(part).header.precision() {
         Precision::F32 => "f4",
         Precision::F64 => "f8",
     };
-    let gradients = PyList::empty(reference.py());
-    let dtypes = PyList::empty(reference.py());
-    for part in parts {
-        gradients.append(part.gradient.object())?;
+    let (gradients, dtypes) = (PyList::empty(py), PyList::empty(py));
+    for part in step.parts {
+        gradients.append(part.gradient.bind(py).object())?;
         dtypes.append(dtype(part))?;
     }
     calling::method(reference, "global_norm", (gradients, dtypes))?.extract()
 }
 
 /// Arrays that are to be written, and arrays of their new values.
-pub(super) struct Results<'py> {
+pub(super) struct Results {
     views: Vec<(View, View)>,
     /// What the views are of.
-    _old: Bound<'py, PyList>,
-    _new: Vec<Array<'py>>,
+    _old: Py<PyList>,
+    _new: Vec<Held>,
 }
 
-impl Results<'_> {
+// SAFETY: the pointers are the only members that are not Send; they are not read through before
+// `write`, whose caller vouches for the memory.
+unsafe impl Send for Results {}
+
+impl Results {
     /// Writes them: it cannot fail, and no Python code runs in between.
     ///
     /// # Safety
@@ -54,41 +56,42 @@ impl Results<'_> {
 }
 
 /// Computes all new values; none is written.
-pub(super) fn run<'py>(
-    reference: &Bound<'py, PyAny>,
-    rule: &str,
-    slots: &[Slot],
-    groups: &[Group],
-    parts: &[Part<'py>],
+pub(super) fn run(
+    caller: Caller<'_>,
+    step: Step<'_, PythonArrays>,
     scale: f64,
-) -> PyResult<Results<'py>> {
-    let py = reference.py();
+) -> PyResult<Results> {
+    let (py, settings) = (caller.py, caller.settings);
+    let Some(reference) = &settings.reference else {
+        return Err(PyRuntimeError::new_err("there is no reference to run"));
+    };
+    let reference = reference.bind(py);
     let mut headers = Vec::new();
     let (old, computed) = (PyList::empty(py), PyList::empty(py));
-    for part in parts {
-        let slot = &slots[part.slot];
-        let compiled = groups[slot.group].compiled()?;
-        let Some(array) = slot.array(py) else { continue };
+    for part in step.parts {
+        let slot = step.slot(part);
+        let Some(array) = &slot.array else { continue };
         let state = PyDict::new(py);
-        for array in &slot.states {
-            state.set_item(array.name.as_ref(), array.array.bind(py).object())?;
+        for known in step.all_states(part) {
+            state.set_item(known.name.as_ref(), known.array.bind(py).object())?;
         }
         let fresh = PySet::empty(py)?;
-        if part.fresh {
-            for state in &compiled.states {
+        if !part.made.is_empty() {
+            for state in &step.group(part).compiled.states {
                 fresh.add(state.name)?;
             }
         }
-        let t = slot.step + 1;
-        let options = &compiled.options;
-        let (array, gradient) = (array.object(), part.gradient.object());
-        let arguments = (rule, array, gradient, &state, options, t, fresh, scale);
+        let t = step.clock(part).t;
+        let options = caller.groups[slot.group].options();
+        let (array, gradient) = (array.bind(py), part.gradient.bind(py));
+        let (array, gradient) = (array.object(), gradient.object());
+        let arguments = (&settings.rule, array, gradient, &state, options, t, fresh, scale);
         let (p, new): (Bound<'_, PyAny>, Bound<'_, PyDict>) =
             calling::method(reference, "update", arguments)?.extract()?;
         headers.try_push(&slot.header)?;
         old.append(array)?;
         computed.append(p)?;
-        for known in &slot.states {
+        for known in step.all_states(part) {
             if let Some(value) = new.get_item(known.name.as_ref())? {
                 headers.try_push(&known.header)?;
                 old.append(known.array.bind(py).object())?;
@@ -100,12 +103,12 @@ pub(super) fn run<'py>(
     let (mut views, mut arrays) = (with_room(headers.len())?, with_room(headers.len())?);
     for (old, new) in headers.into_iter().zip(rounded.cast::<PyList>()?) {
         let new = Array::Host(new.cast_into()?);
-        let header = Header::of_copy(&new)?;
+        let header = Seen::of_copy(&new)?;
         if header.shape != old.shape || header.format != old.format {
             return Err(PyRuntimeError::new_err("the reference changed a shape or a type"));
         }
         views.push((old.view(), header.view()));
-        arrays.push(new);
+        arrays.push(new.hold());
     }
-    Ok(Results { views, _old: old, _new: arrays })
+    Ok(Results { views, _old: old.unbind(), _new: arrays })
 }

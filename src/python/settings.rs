@@ -7,26 +7,18 @@ use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyTuple};
 
-use super::array::Place;
+use super::holder::{Caller, PythonArrays};
 use super::inner::Inner;
+use crate::optimizer::{Named, NonFinite, Place, Slot};
 
-#[derive(Clone, Copy, PartialEq)]
-pub(super) enum NonFinite {
-    Propagate,
-    Raise,
-    Skip,
-}
-
-impl NonFinite {
-    pub(super) fn named(name: &str) -> PyResult<Self> {
-        match name {
-            "propagate" => Ok(NonFinite::Propagate),
-            "raise" => Ok(NonFinite::Raise),
-            "skip" => Ok(NonFinite::Skip),
-            other => Err(PyValueError::new_err(format!(
-                "Invalid nonfinite value: {other:?} (wanted 'propagate', 'raise' or 'skip')"
-            ))),
-        }
+fn nonfinite(name: &str) -> PyResult<NonFinite> {
+    match name {
+        "propagate" => Ok(NonFinite::Propagate),
+        "raise" => Ok(NonFinite::Raise),
+        "skip" => Ok(NonFinite::Skip),
+        other => Err(PyValueError::new_err(format!(
+            "Invalid nonfinite value: {other:?} (wanted 'propagate', 'raise' or 'skip')"
+        ))),
     }
 }
 
@@ -120,8 +112,27 @@ type Parts = (NonFinite, Option<String>, Option<Py<PyAny>>, Option<Py<PyAny>>);
 
 /// The parts of Python's `Settings`.
 fn parts(chosen: &Bound<'_, PyTuple>) -> PyResult<Parts> {
-    let (nonfinite, backend, reference, factory): (String, _, _, _) = chosen.extract()?;
-    Ok((NonFinite::named(&nonfinite)?, backend, reference, factory))
+    let (named, backend, reference, factory): (String, _, _, _) = chosen.extract()?;
+    Ok((nonfinite(&named)?, backend, reference, factory))
+}
+
+/// Refuses parameters, the first of which has this number, that the reference is to take and cannot.
+pub(super) fn check_reference(
+    caller: Caller<'_>,
+    slots: &[Slot<PythonArrays>],
+    first: usize,
+) -> PyResult<()> {
+    if caller.settings.reference.is_none() {
+        return Ok(());
+    }
+    match slots.iter().position(|slot| slot.header.place != Place::Host) {
+        None => Ok(()),
+        Some(i) => Err(PyValueError::new_err(format!(
+            "{} is {}; backend=\"reference\" takes NumPy arrays alone",
+            caller.label(Named::Parameter(first + i)),
+            slots[i].header.place
+        ))),
+    }
 }
 
 impl Inner {
@@ -129,29 +140,20 @@ impl Inner {
     /// whose end may run Python code.
     pub(super) fn choose(&mut self, chosen: &Bound<'_, PyTuple>) -> PyResult<impl Sized + use<>> {
         let (nonfinite, _, reference, state_factory) = parts(chosen)?;
-        if reference.is_some() {
-            self.check_reference(0)?;
+        let settings = &mut self.settings;
+        let reference = std::mem::replace(&mut settings.reference, reference);
+        let (caller, optimizer) = self.called(chosen.py());
+        if let Err(error) = check_reference(caller, optimizer.slots(), 0) {
+            self.settings.reference = reference;
+            return Err(error);
         }
+        self.optimizer.begin_epoch();
         let settings = &mut self.settings;
         settings.nonfinite = nonfinite;
         let before = (
             std::mem::replace(&mut settings.chosen, chosen.clone().unbind()),
-            std::mem::replace(&mut settings.reference, reference),
             std::mem::replace(&mut settings.state_factory, state_factory),
         );
-        self.forget_memory();
-        Ok(before)
-    }
-
-    /// Refuses parameters, from number `first` on, that the reference cannot take.
-    pub(super) fn check_reference(&self, first: usize) -> PyResult<()> {
-        let mut slots = self.slots.iter().skip(first);
-        match slots.find(|slot| slot.header.place != Place::Host) {
-            None => Ok(()),
-            Some(slot) => Err(PyValueError::new_err(format!(
-                "{} is {}; backend=\"reference\" takes NumPy arrays alone",
-                slot.label, slot.header.place
-            ))),
-        }
+        Ok((before, reference))
     }
 }

@@ -1,165 +1,121 @@
-//! State arrays: who makes them, and what they are checked for.
+//! State as Python sees it: shown, made on demand, loaded.
 
-use std::borrow::Cow;
-
-use numpy::PyArrayDescr;
-use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::types::PyString;
+use pyo3::types::PyDict;
 
-use super::array::{Array, Header, Held, Place, shape_text};
-use super::calling;
-use super::compiled::Compiled;
-use super::cuda::backend;
-use super::group::Group;
-use super::settings::Settings;
-use super::slot::Slot;
-use crate::engine;
-use crate::number::{Format, Kind};
+use super::array::{Array, Seen};
+use super::holder::PythonArrays;
+use super::inner::Inner;
+use super::words::count_error;
+use crate::engine::memory::with_room;
+use crate::number::Kind;
+use crate::optimizer::{Named, Slot, StateArray, check_new, make};
 
-pub(super) struct StateArray {
-    pub(super) name: Cow<'static, str>,
-    pub(super) array: Held,
-    pub(super) header: Header,
+/// The step count and the state arrays, live or copied; None before the first step.
+pub(super) fn shown<'py>(
+    py: Python<'py>,
+    slot: &Slot<PythonArrays>,
+    copy: bool,
+) -> PyResult<Option<Bound<'py, PyDict>>> {
+    if slot.step == 0 && slot.states.is_empty() {
+        return Ok(None);
+    }
+    let state = PyDict::new(py);
+    state.set_item("step", slot.step)?;
+    for StateArray { name, array, .. } in &slot.states {
+        let array = array.bind(py);
+        let array = if copy { array.copy()? } else { array.object().clone() };
+        state.set_item(name.as_ref(), array)?;
+    }
+    Ok(Some(state))
 }
 
-/// What errors call the state of a parameter.
-pub(super) fn label(name: &str, of: &str) -> String {
-    format!("state {name:?} of {of}")
-}
-
-impl StateArray {
-    /// One that is to be written.
-    pub(super) fn new(
-        name: Cow<'static, str>,
-        array: Bound<'_, PyAny>,
-        of: &str,
-    ) -> PyResult<Self> {
-        StateArray::read(name, &array, of, Header::of_written)
+impl Inner {
+    /// New arrays, not kept, for the state of a parameter: by name and type.
+    pub(super) fn new_states<'py>(
+        &mut self,
+        py: Python<'py>,
+        i: usize,
+        wanted: &[(String, String)],
+    ) -> PyResult<Vec<Bound<'py, PyAny>>> {
+        let (caller, optimizer) = self.called(py);
+        let slots = optimizer.slots();
+        let mut made = with_room(wanted.len())?;
+        for (name, dtype) in wanted {
+            let (Some(kind), true) = (Kind::named(dtype), i < slots.len()) else {
+                return Err(PyValueError::new_err(format!("no state {dtype} of parameter {i}")));
+            };
+            let new = make(caller, slots, i, name.clone().into(), kind);
+            made.push(new.map_err(|stop| caller.error(stop))?);
+        }
+        if caller.settings.state_factory.is_some() {
+            let new = made.iter().map(|state| (i, state));
+            check_new(slots, new).map_err(|refusal| caller.refused(refusal))?;
+        }
+        Ok(made.iter().map(|state| state.array.bind(py).object().clone()).collect())
     }
 
-    /// One that may come out of a pickle, read-only.
-    pub(super) fn kept(name: String, array: &Bound<'_, PyAny>, of: &str) -> PyResult<Self> {
-        StateArray::read(name.into(), array, of, Header::of_kept)
-    }
-
-    fn read(
-        name: Cow<'static, str>,
-        array: &Bound<'_, PyAny>,
-        of: &str,
-        header: impl FnOnce(&Array<'_>, &str) -> PyResult<Header>,
-    ) -> PyResult<Self> {
-        let label = label(&name, of);
-        let array = Array::plain(array, &label, "wanted an array")?;
-        let header = header(&array, &label)?;
-        Ok(StateArray { name, array: array.hold(), header })
-    }
-}
-
-/// A slot that got state, with the number of arrays that it had before.
-pub(super) type Grown = (usize, usize);
-
-/// Who makes state: the user's factory, or NumPy and CuPy.
-pub(super) struct Maker<'a> {
-    factory: Option<&'a Py<PyAny>>,
-    names: Option<&'a [Py<PyString>]>,
-}
-
-impl<'a> Maker<'a> {
-    pub(super) fn new(settings: &'a Settings, names: Option<&'a [Py<PyString>]>) -> Self {
-        Maker { factory: settings.state_factory.as_ref(), names }
-    }
-
-    /// A new array for the state of a slot, with whatever is in it. A factory is Python code: what
-    /// was known of any array before is to be checked again.
-    pub(super) fn make(
+    /// Writes options into the groups, those given for each of them, or none.
+    pub(super) fn set_options(
         &self,
         py: Python<'_>,
-        slots: &[Slot],
-        i: usize,
-        name: Cow<'static, str>,
-        kind: Kind,
-    ) -> PyResult<StateArray> {
-        let slot = &slots[i];
-        let Some(like) = slot.array(py) else {
-            return Err(PyValueError::new_err(format!("{} comes with each call", slot.label)));
-        };
-        let Some(factory) = self.factory else {
-            return StateArray::new(name, like.empty_like(kind.name())?, &slot.label);
-        };
-        let key = match self.names {
-            Some(names) => names[i].bind(py).clone().into_any(),
-            None => i.into_pyobject(py)?.into_any(),
-        };
-        let dtype = PyArrayDescr::new(py, kind.name())?;
-        let new = calling::call(factory.bind(py), (key, &*name, like.object(), dtype))?;
-        let made = StateArray::new(name.clone(), new, &slot.label)?;
-        if slot.may_have(&made) && made.header.format == Format::native(kind) {
-            return Ok(made);
+        options: &[Bound<'_, PyDict>],
+    ) -> PyResult<()> {
+        let groups = self.settings.param_groups.bind(py);
+        if !options.is_empty() && options.len() != groups.len() {
+            return Err(PyValueError::new_err("wanted options for each group"));
         }
-        let message = format!(
-            "state_factory made state {name:?} of {} with shape {} and dtype {} {}; wanted shape \
-             {} and dtype {} {}",
-            slot.label,
-            shape_text(&made.header.shape),
-            made.array.bind(py).dtype_name(),
-            made.header.place,
-            shape_text(&slot.header.shape),
-            kind.name(),
-            slot.header.place
-        );
-        Err(if made.header.shape == slot.header.shape {
-            PyTypeError::new_err(message)
-        } else {
-            PyValueError::new_err(message)
-        })
-    }
-}
-
-/// What was made for the step, each with its initial value.
-fn made<'a>(
-    slots: &'a [Slot],
-    groups: &'a [Group],
-    grown: &'a [Grown],
-) -> impl Iterator<Item = PyResult<(&'a StateArray, f64)>> {
-    grown.iter().flat_map(move |&(i, known)| {
-        let states = slots[i].states[known..].iter();
-        states.map(move |state| {
-            let compiled: &Compiled = groups[slots[i].group].compiled()?;
-            let of = compiled.states.iter().find(|wanted| wanted.name == state.name);
-            Ok((state, of.map_or(0.0, |of| of.initial)))
-        })
-    })
-}
-
-/// Writes the initial values of what was made on devices.
-pub(super) fn fill_on_devices(
-    py: Python<'_>,
-    slots: &[Slot],
-    groups: &[Group],
-    grown: &[Grown],
-) -> PyResult<()> {
-    for state in made(slots, groups, grown) {
-        let (state, initial) = state?;
-        if state.header.place != Place::Host {
-            backend(py, "fill", (state.array.bind(py).object(), initial))?;
+        for (group, options) in groups.iter().zip(options) {
+            group.cast::<PyDict>()?.update(options.as_mapping())?;
         }
+        Ok(())
     }
-    Ok(())
-}
 
-/// Writes the initial values of what was made in host memory: whatever class an array has, it has
-/// no say in it.
-///
-/// # Safety
-/// The arrays are what their headers say, writable, and share no memory with anything else.
-pub(super) unsafe fn fill(slots: &[Slot], groups: &[Group], grown: &[Grown]) -> PyResult<()> {
-    for state in made(slots, groups, grown) {
-        let (state, initial) = state?;
-        if state.header.place == Place::Host {
-            // SAFETY: passed on from the caller.
-            unsafe { engine::fill(&state.header.view(), initial) };
+    /// Replaces every parameter's state, the count of skipped steps and the options that are given
+    /// for each group (or for none), or nothing if one array is refused. No signal's handler can
+    /// run in between, as long as what is returned, the state that was there, is dropped later.
+    pub(super) fn load(
+        &mut self,
+        py: Python<'_>,
+        steps: &[Option<u64>],
+        arrays: &[Option<Bound<'_, PyDict>>],
+        skipped: u64,
+        options: &[Bound<'_, PyDict>],
+    ) -> PyResult<impl Sized + use<>> {
+        let wanted = self.slots().len();
+        if steps.len() != wanted || arrays.len() != wanted {
+            return Err(count_error("states", arrays.len(), wanted));
         }
+        let (caller, optimizer) = self.called(py);
+        let mut loaded = with_room(wanted)?;
+        for (i, (slot, arrays)) in optimizer.slots().iter().zip(arrays).enumerate() {
+            let states = arrays.iter().flatten().map(|(name, array)| {
+                let name: String = name.extract()?;
+                let label = caller.label(Named::State(i, &name));
+                let array = Array::plain(&array, &label, "wanted an array")?;
+                let header = Seen::of_kept(&array, &label)?;
+                if !slot.may_have(&header) {
+                    return Err(PyValueError::new_err(format!(
+                        "{label} does not have the parameter's shape, or its dtype does not go with \
+                         the parameter's"
+                    )));
+                }
+                Ok(StateArray { name: name.into(), array: array.hold(), header })
+            });
+            let states = states.collect::<PyResult<Vec<_>>>()?;
+            loaded.push((steps[i].unwrap_or(0), states));
+        }
+        if caller.settings.state_factory.is_some() {
+            let new = loaded.iter().enumerate();
+            let new = new.flat_map(|(i, (_, states))| states.iter().map(move |state| (i, state)));
+            let checked = check_new(optimizer.slots(), new);
+            checked.map_err(|refusal| caller.refused(refusal))?;
+        }
+        let mut before = with_room(wanted)?;
+        self.set_options(py, options)?;
+        let (caller, optimizer) = self.called(py);
+        optimizer.load(caller, loaded, skipped, &mut before);
+        Ok(before)
     }
-    Ok(())
 }

@@ -6,7 +6,19 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyString, PyTuple, PyType};
 
-use super::norm::Norm;
+use super::cuda::Clip;
+use crate::optimizer;
+
+type Norm = optimizer::Norm<Clip>;
+
+/// The norm, None if it was not asked for. Waits for it if it is on a device.
+fn value(norm: &Norm, py: Python<'_>) -> PyResult<Option<f64>> {
+    match norm {
+        Norm::NotAsked => Ok(None),
+        Norm::Known(norm) => Ok(Some(*norm)),
+        Norm::Elsewhere(clip) => clip.norm(py).map(Some),
+    }
+}
 
 /// A parameter as `opt.state` knows it.
 #[derive(FromPyObject, IntoPyObjectRef)]
@@ -60,7 +72,7 @@ impl StepInfo {
 
     #[getter]
     fn grad_norm(&self, py: Python<'_>) -> PyResult<Option<f64>> {
-        self.grad_norm.value(py)
+        value(&self.grad_norm, py)
     }
 
     #[getter]
@@ -72,7 +84,7 @@ impl StepInfo {
     fn as_dict<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let dict = PyDict::new(py);
         dict.set_item("applied", self.applied)?;
-        dict.set_item("grad_norm", self.grad_norm.value(py)?)?;
+        dict.set_item("grad_norm", value(&self.grad_norm, py)?)?;
         dict.set_item("nonfinite", self.nonfinite.as_ref())?;
         Ok(dict)
     }
@@ -131,7 +143,7 @@ impl StepInfo {
     }
 
     fn values<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
-        (self.applied, self.grad_norm.value(py)?, self.nonfinite.as_ref()).into_pyobject(py)
+        (self.applied, value(&self.grad_norm, py)?, self.nonfinite.as_ref()).into_pyobject(py)
     }
 }
 

@@ -6,8 +6,8 @@ use super::array::Array;
 use super::calling;
 use super::core::{Core, started, unmade};
 use super::gradients::{self, Arrays};
-use super::inner::Outcome;
 use super::scaling::Scaling;
+use super::step::Done;
 use crate::engine::memory::{Grow, with_room};
 
 impl Core {
@@ -28,7 +28,7 @@ impl Core {
         let mut arrays = with_room(flat.len().unwrap_or(0))?;
         let mut items = calling::iterate(&flat)?;
         while let Some(item) = items.next()? {
-            let array = Array::plain(&item, "a parameter", "wanted an array")?;
+            let array = Array::plain(&item, &"a parameter", "wanted an array")?;
             arrays.try_push(Some(array))?;
         }
         Ok(arrays)
@@ -43,7 +43,7 @@ impl Core {
         params: &Bound<'py, PyAny>,
         grads: &Bound<'py, PyAny>,
         scaling: Scaling,
-    ) -> PyResult<Option<Outcome>> {
+    ) -> PyResult<Option<Done>> {
         let py = slf.py();
         loop {
             let registered = calling::method(slf.as_any(), "_register_first", (params,))?;
@@ -54,7 +54,7 @@ impl Core {
             let first = first.as_mut().ok_or_else(unmade)?;
             let mut locked = self.inner.lock(py)?;
             let inner = started(&mut locked)?;
-            if !inner.slots.is_empty() {
+            if !inner.slots().is_empty() {
                 return Ok(None);
             }
             if inner.pending.as_ref().map(Py::as_ptr) != pending.as_ref().map(Py::as_ptr) {

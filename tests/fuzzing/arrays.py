@@ -10,7 +10,7 @@ import ml_dtypes
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
-from support import Array, special_values
+from support.arrays import Array, special_values
 
 FLOATS = ("<f2", ">f2", "bfloat16", "<f4", "<f4", "<f4", ">f4", "<f8", "<f8", ">f8")
 NOT_FLOATS = ("<i4", "<u8", "?", "<c8", "<c16", "<M8[s]", "S3", "<U2")

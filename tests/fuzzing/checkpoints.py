@@ -16,9 +16,9 @@ import ml_dtypes
 import numpy as np
 
 import ferrostep as fs
+from cases import CLASSES
 from ferrostep import schedulers
 from fuzzing.damage import mangled
-from fuzzing.odd import CLASSES
 from fuzzing.session import Found
 
 #: In a JSON text; the last are such as a careless reader would allocate for.

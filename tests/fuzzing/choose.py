@@ -10,9 +10,21 @@ import numpy as np
 import cases
 from cases import own_options
 from fuzzing.arrays import matching, spec
-from fuzzing.odd import NAMES, POOLS, WRONG, Odd
+from fuzzing.holdings import ARRAYS, OPTIMIZERS
+from fuzzing.odd import FLAGS, NAMES, POOLS, RATES, WRONG, Odd
 from fuzzing.things import VIEWS, At, Many, Sneaky, StateOf
-from fuzzing.world import ARRAYS, OPTIMIZERS, World
+from fuzzing.world import World
+
+
+def pool(name: str) -> tuple[Any, ...]:
+    """Values for an option; one that has no pool is what it is in the cases, or another number."""
+    if name in POOLS:
+        return POOLS[name]
+    options = [case.make(None).defaults for case in cases.CASES]
+    known = tuple(given[name] for given in options if name in given)
+    if isinstance(known[0], bool):
+        return FLAGS
+    return (*known, *RATES) if isinstance(known[0], float | int) else known
 
 
 class Chooser:
@@ -51,7 +63,7 @@ class Chooser:
         return made
 
     def value(self, name: str) -> Any:
-        return self.random.choice(WRONG) if self.maybe(0.04) else self.random.choice(POOLS[name])
+        return self.random.choice(WRONG) if self.maybe(0.04) else self.random.choice(pool(name))
 
     def some_options(self, cls: Any) -> dict[str, Any]:
         names = self.random.sample(own_options(cls), self.random.choice((0, 0, 1)))

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from support import bits
+from support.arrays import bits
 
 
 def frozen(holdings: list[tuple[Any, Any]]) -> list[Any]:

@@ -9,8 +9,6 @@ from typing import Any
 
 import numpy as np
 
-import ferrostep as fs
-
 inf, nan = float("inf"), float("nan")
 
 
@@ -199,11 +197,3 @@ POOLS: dict[str, tuple[Any, ...]] = {
     "etas": ((0.5, 1.2), (0.4, 1.5), [0.1, 2.0], (5e-324, 1e30)),
     "step_sizes": ((1e-6, 50.0), (0.0, inf), (0.05, 0.5), [0.0, 0.0], (1e30, 1e38)),
 }
-
-CLASSES: tuple[type[fs.Optimizer], ...] = tuple(
-    dict.fromkeys(
-        found
-        for found in vars(fs).values()
-        if isinstance(found, type) and issubclass(found, fs.Optimizer) and found is not fs.Optimizer
-    )
-)

@@ -6,7 +6,9 @@ import sys
 
 from results import Results
 
-import device  # first: without hardware it puts the stand-in into CuPy's place
+from support import device  # first: without hardware it puts the stand-in into CuPy's place
+
+# isort: split
 from benchmarks import gpu
 
 

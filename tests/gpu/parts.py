@@ -26,13 +26,13 @@ class Part(NamedTuple):
     arguments: tuple[str, ...]
 
 
-def _tests(name: str) -> tuple[str, ...]:
-    return (*PYTEST, "-p", "recorder", f"tests/{name}.py")
+def _tests(*names: str) -> tuple[str, ...]:
+    return (*PYTEST, "-p", "recorder", *(f"tests/{name}.py" for name in names))
 
 
 PARTS = {
     "device": Part(30, (str(HERE / "probe.py"),)),
-    "cases": Part(130, _tests("test_cupy")),
+    "cases": Part(130, _tests("test_cupy", "test_cupy_bad_input", "test_cupy_state")),
     "faults": Part(45, _tests("test_cupy_faults")),
     "benchmark": Part(80, (str(HERE / "benchmark.py"),)),
 }

@@ -47,8 +47,8 @@ def hardware() -> str:
 
 
 def one_step() -> str:
-    import device
     import ferrostep as fs
+    from support import device
 
     p, g = device.to_device(np.ones(5, np.float32)), device.to_device(np.ones(5, np.float32))
     fs.SGD([p], lr=0.5).step([g])

@@ -3,13 +3,13 @@
 
 use numpy::npyffi::{NPY_ARRAY_ALIGNED, NPY_ARRAY_C_CONTIGUOUS, NPY_ARRAY_WRITEABLE};
 use numpy::{PyArrayDescr, PyArrayDescrMethods};
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyString, PyTuple, PyType};
+use pyo3::{ffi, intern};
 
-use super::header::{Axes, Fields};
-use super::{Header, Place};
+use super::header::Fields;
+use crate::optimizer::{Axes, Header, Place};
 use crate::python::cuda::backend;
 
 /// `cupy.ndarray`, once one was seen.
@@ -70,10 +70,14 @@ pub(super) fn fields(array: &Bound<'_, PyAny>) -> PyResult<Fields> {
 
 /// Whether the array is still what its header says. CuPy lets the shape be changed in place, and
 /// strides only with it.
-pub(super) fn matches(header: &Header, array: &Bound<'_, PyAny>) -> PyResult<bool> {
+pub(super) fn matches(
+    header: &Header,
+    is_of: impl Fn(*mut ffi::PyObject) -> bool,
+    array: &Bound<'_, PyAny>,
+) -> PyResult<bool> {
     let py = array.py();
     let data = array.getattr(intern!(py, "data"))?;
     Ok(data.getattr(intern!(py, "ptr"))?.extract::<usize>()? == header.pointer() as usize
         && lengths(array, intern!(py, "shape"))? == header.shape
-        && header.is_of(dtype(array)?.as_ptr()))
+        && is_of(dtype(array)?.as_ptr()))
 }

@@ -5,7 +5,7 @@ mod device;
 mod header;
 mod host;
 
-use std::fmt;
+use std::fmt::Display;
 
 use numpy::{PyArrayDescr, PyUntypedArray, PyUntypedArrayMethods};
 use pyo3::exceptions::PyTypeError;
@@ -17,7 +17,7 @@ use super::cuda::backend;
 use super::imported::is_of;
 use crate::engine;
 
-pub(super) use header::Header;
+pub(super) use header::Seen;
 pub(super) use host::{exactly, ndarray, take_c_api};
 
 pub(super) type HostArray<'py> = Bound<'py, PyUntypedArray>;
@@ -36,25 +36,13 @@ pub(super) enum Held {
     Device(Py<PyAny>),
 }
 
-/// Where an array's memory is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Place {
-    Host,
-    Device(i32),
-}
-
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Place::Host => f.write_str("in host memory"),
-            Place::Device(id) => write!(f, "on CUDA device {id}"),
-        }
-    }
-}
-
 impl<'py> Array<'py> {
     /// An array that is nothing but memory: neither masked nor a matrix, but it may be CuPy's.
-    pub(super) fn plain(object: &Bound<'py, PyAny>, label: &str, wanted: &str) -> PyResult<Self> {
+    pub(super) fn plain(
+        object: &Bound<'py, PyAny>,
+        label: &impl Display,
+        wanted: &str,
+    ) -> PyResult<Self> {
         if let Some(array) = device::adopt(object)? {
             return Ok(Array::Device(array));
         }
@@ -114,8 +102,8 @@ impl<'py> Array<'py> {
             Array::Device(array) => return backend(array.py(), "copy", (array,)),
         };
         let made = host::empty_like(array, array.dtype())?;
-        let to = Header::of_copy(&Array::Host(made.cast()?.clone()))?;
-        let from = Header::of_copy(self)?;
+        let to = Seen::of_copy(&Array::Host(made.cast()?.clone()))?;
+        let from = Seen::of_copy(self)?;
         // SAFETY: both are arrays of one shape and type, and the new one is ours alone. By NumPy's
         // function other threads would have the interpreter, and might end it.
         unsafe { engine::copy(&from.view(), &to.view()) };

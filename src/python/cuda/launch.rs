@@ -16,11 +16,9 @@ use super::tables::Tables;
 use crate::cuda::CHUNK;
 use crate::engine::memory::{Grow, with_room};
 use crate::engine::{ARRAYS, ControlGuard, Kinds, Precision, View, is_dense};
-use crate::python::array::{Array, Header, Place};
-use crate::python::compiled::Compiled;
-use crate::python::group::Group;
-use crate::python::slot::Slot;
-use crate::python::step::{Gradient, Part};
+use crate::optimizer::{Gradient, Group, Header, Named, Part, Place, Step};
+use crate::python::array::{Array, Held, Seen};
+use crate::python::holder::{Caller, PythonArrays};
 use crate::rules::{Clock, MAX_STATES};
 
 /// What an optimizer keeps for its devices.
@@ -69,24 +67,22 @@ impl Cuda {
     /// written. `scale` multiplies every gradient; with `clip` it is on the device.
     pub(in crate::python) fn plan(
         &mut self,
-        py: Python<'_>,
-        slots: &[Slot],
-        groups: &[Group],
-        parts: &[Part<'_>],
+        caller: Caller<'_>,
+        step: Step<'_, PythonArrays>,
         scale: f64,
         clip: Option<&Clip>,
     ) -> PyResult<Vec<Launch>> {
         let mut growing: Vec<Growing> = Vec::new();
-        for part in parts {
-            let slot = &slots[part.slot];
-            let Place::Device(device) = slot.header.place else { continue };
-            if slot.header.len() > 0 {
-                add(py, &mut growing, device, slot, groups[slot.group].compiled()?, part)?;
+        for part in step.parts {
+            let header = &step.slot(part).header;
+            let Place::Device(device) = header.place else { continue };
+            if header.len() > 0 {
+                add(caller, &mut growing, device, step, part)?;
             }
         }
         let mut launches = with_room(growing.len())?;
         for launch in growing {
-            launches.push(self.finish(py, groups, launch, scale, clip)?);
+            launches.push(self.finish(caller.py, step.groups, launch, scale, clip)?);
         }
         Ok(launches)
     }
@@ -100,7 +96,7 @@ impl Cuda {
         clip: Option<&Clip>,
     ) -> PyResult<Launch> {
         let Growing { key: (device, group, clock, kinds), rows, count, chunks, copies } = growing;
-        let compiled = groups[group].compiled()?;
+        let compiled = &groups[group].compiled;
         let kernel = compiled.traced;
         let coupled = compiled.prelude.coupled_decay();
         let key = (device, kernel.formula(), kinds, coupled);
@@ -134,24 +130,24 @@ impl Cuda {
 
 /// Adds a tensor's row to the launch that it belongs to.
 fn add(
-    py: Python<'_>,
+    caller: Caller<'_>,
     growing: &mut Vec<Growing>,
     device: i32,
-    slot: &Slot,
-    compiled: &Compiled,
-    part: &Part<'_>,
+    step: Step<'_, PythonArrays>,
+    part: &Part<PythonArrays>,
 ) -> PyResult<()> {
+    let (py, slot) = (caller.py, step.slot(part));
     let Gradient::Elsewhere(gradient) = &part.place else { return Ok(()) };
-    let states: SmallVec<[_; MAX_STATES]> = slot.ready_states(compiled.states.len()).collect();
+    let states = step.states(part);
     let state = states.first().map_or(slot.header.precision().kind(), |s| s.header.format.kind);
     if states.iter().any(|other| other.header.format.kind != state) {
         return Err(PyTypeError::new_err(format!(
             "the states of {} have several dtypes; on a CUDA device they must have one",
-            slot.label
+            caller.label(Named::Parameter(part.slot))
         )));
     }
     let kinds = Kinds { p: slot.header.format.kind, g: gradient.format.kind, state };
-    let key = (device, slot.group, Clock { t: slot.step + 1, fresh: part.fresh }, kinds);
+    let key = (device, slot.group, step.clock(part), kinds);
     let place = match growing.iter().rposition(|launch| launch.key == key) {
         Some(place) => place,
         None => {
@@ -162,28 +158,32 @@ fn add(
     };
     let launch = &mut growing[place];
 
-    let headers = || [&slot.header, gradient].into_iter().chain(states.iter().map(|s| &s.header));
+    let headers = || {
+        let own: [&Header; 2] = [&slot.header, gradient];
+        own.into_iter().chain(states.iter().map(|state| &*state.header))
+    };
     let in_place = headers().all(Header::runs_in_place) || {
         let views: SmallVec<[View; ARRAYS]> = headers().map(Header::view).collect();
         is_dense(&views.iter().collect::<SmallVec<[_; ARRAYS]>>())
     };
-    let mut address = |header: &Header, array: &Array<'_>, written: bool| -> PyResult<i64> {
+    let mut address = |header: &Header, array: &Held, written: bool| -> PyResult<i64> {
         if in_place || header.runs_in_place() {
             return Ok(header.lowest() as i64);
         }
+        let array = array.bind(py);
         let copy = backend(py, "contiguous", (array.object(),))?;
-        let address = Header::of_copy(&Array::Device(copy.clone()))?.lowest() as i64;
+        let address = Seen::of_copy(&Array::Device(copy.clone()))?.lowest() as i64;
         let back = written.then(|| array.object().clone().unbind());
         launch.copies.try_push(Copied { copy: copy.unbind(), back })?;
         Ok(address)
     };
     let mut row = [0; 4 + MAX_STATES];
-    if let Some(array) = slot.array(py) {
-        row[0] = address(&slot.header, &array, true)?;
+    if let Some(array) = &slot.array {
+        row[0] = address(&slot.header, array, true)?;
     }
     row[1] = address(gradient, &part.gradient, false)?;
     for (place, state) in row[2..].iter_mut().zip(&states) {
-        *place = address(&state.header, &state.array.bind(py), true)?;
+        *place = address(&state.header, &state.array, true)?;
     }
     row[2 + MAX_STATES] = slot.header.len() as i64;
     row[3 + MAX_STATES] = launch.chunks as i64;

@@ -7,7 +7,7 @@ pub(super) mod source;
 mod tables;
 
 pub(super) use launch::{Cuda, Launch};
-pub(super) use norm::{Clip, PartSums, find_nonfinite, leaf_sums, measure};
+pub(super) use norm::{Clip, first_nonfinite, leaf_sums, norm};
 
 use pyo3::intern;
 use pyo3::prelude::*;

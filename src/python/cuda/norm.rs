@@ -5,12 +5,12 @@ use pyo3::types::PyList;
 
 use super::backend;
 use super::launch::Cuda;
-use crate::engine::memory::{Grow, with_room};
-use crate::engine::{LEAF, Precision};
+use crate::engine::memory::Grow;
+use crate::engine::{LEAF, OutOfMemory, Precision};
 use crate::number::Kind;
-use crate::python::array::{Array, Header, Place};
-use crate::python::slot::Slot;
-use crate::python::step::{Gradient, Part};
+use crate::optimizer::{Asked, Gradient, NonFinite, Norm, Place, Step};
+use crate::python::array::{Array, Seen};
+use crate::python::holder::PythonArrays;
 
 /// A norm and the factor that follows from it, on a device: nobody has waited for them.
 pub(in crate::python) struct Clip {
@@ -51,12 +51,11 @@ impl<'py> Gradients<'py> {
         py: Python<'py>,
         cuda: &mut Cuda,
         device: i32,
-        slots: &[Slot],
-        parts: &[Part<'py>],
+        step: Step<'_, PythonArrays>,
     ) -> PyResult<Self> {
         let (mut table, mut rows, mut copies) = (Vec::new(), Vec::new(), Vec::new());
         let mut leaves = 0;
-        for (i, part) in parts.iter().enumerate() {
+        for (i, part) in step.parts.iter().enumerate() {
             let Gradient::Elsewhere(header) = &part.place else { continue };
             if header.place != Place::Device(device) || header.len() == 0 {
                 continue;
@@ -64,11 +63,11 @@ impl<'py> Gradients<'py> {
             let address = if header.runs_in_place() {
                 header.lowest()
             } else {
-                let copy = backend(py, "contiguous", (part.gradient.object(),))?;
+                let copy = backend(py, "contiguous", (part.gradient.bind(py).object(),))?;
                 copies.try_push(copy.clone())?;
-                Header::of_copy(&Array::Device(copy))?.lowest()
+                Seen::of_copy(&Array::Device(copy))?.lowest()
             };
-            let kind = number(header.format.kind, slots[part.slot].header.precision());
+            let kind = number(header.format.kind, step.slot(part).header.precision());
             table.try_extend([address as i64, header.len() as i64, leaves as i64, kind])?;
             let of_this = header.len().div_ceil(LEAF);
             rows.try_push((i, of_this))?;
@@ -96,68 +95,74 @@ fn number(gradient: Kind, precision: Precision) -> i64 {
     }
 }
 
-/// The norm of the gradients, all of which lie on one device. Waits for nothing.
-pub(in crate::python) fn measure(
+/// The devices that gradients lie on.
+fn devices(step: Step<'_, PythonArrays>) -> Result<Vec<i32>, OutOfMemory> {
+    let mut devices = Vec::new();
+    for part in step.parts {
+        let Place::Device(device) = step.slot(part).header.place else { continue };
+        if let Err(place) = devices.binary_search(&device) {
+            devices.try_reserve(1)?;
+            devices.insert(place, device);
+        }
+    }
+    Ok(devices)
+}
+
+/// The norm of the gradients, if all of them lie on one device and nobody has to know it now: it stays
+/// there.
+pub(in crate::python) fn norm(
     py: Python<'_>,
     cuda: &mut Cuda,
-    device: i32,
-    slots: &[Slot],
-    parts: &[Part<'_>],
-    grad_scale: f64,
-    max_norm: f64,
-) -> PyResult<Clip> {
-    let gradients = Gradients::new(py, cuda, device, slots, parts)?;
+    step: Step<'_, PythonArrays>,
+    asked: &Asked,
+) -> PyResult<Option<Norm<Clip>>> {
+    let (Some(max_norm), NonFinite::Propagate) = (asked.max_norm, asked.nonfinite) else {
+        return Ok(None);
+    };
+    let on_host = |part| step.slot(part).header.place == Place::Host;
+    let &[device] = &devices(step)?[..] else { return Ok(None) };
+    if step.parts.iter().any(on_host) {
+        return Ok(None);
+    }
+    let gradients = Gradients::new(py, cuda, device, step)?;
     let (device, table, count, leaves) = gradients.arguments();
-    let arguments = (device, table, count, leaves, grad_scale, max_norm);
+    let arguments = (device, table, count, leaves, asked.grad_scale, max_norm);
     let (result, address) = backend(py, "clip", arguments)?.extract()?;
-    Ok(Clip { result, address })
+    Ok(Some(Norm::Elsewhere(Clip { result, address })))
 }
 
-/// Sums of squares, leaf by leaf, of the parts on one device.
-pub(in crate::python) struct PartSums {
-    /// A part, and its number of leaves.
-    rows: Vec<(usize, usize)>,
-    sums: Vec<f64>,
-}
-
-/// Each part's sums of squares, leaf by leaf, of the gradients on one device. Waits for it.
+/// Each part's sums of squares, leaf by leaf, of the gradients on devices. Waits for them.
 pub(in crate::python) fn leaf_sums(
     py: Python<'_>,
     cuda: &mut Cuda,
-    device: i32,
-    slots: &[Slot],
-    parts: &[Part<'_>],
-) -> PyResult<PartSums> {
-    let gradients = Gradients::new(py, cuda, device, slots, parts)?;
-    let list = backend(py, "leaf_sums", gradients.arguments())?;
-    let mut sums = with_room(gradients.leaves)?;
-    for sum in list.cast::<PyList>()? {
-        sums.try_push(sum.extract()?)?;
+    step: Step<'_, PythonArrays>,
+    by_part: &mut [Vec<f64>],
+) -> PyResult<()> {
+    for device in devices(step)? {
+        let gradients = Gradients::new(py, cuda, device, step)?;
+        let list = backend(py, "leaf_sums", gradients.arguments())?;
+        let mut sums = list.cast::<PyList>()?.iter();
+        for (part, leaves) in &gradients.rows {
+            for sum in sums.by_ref().take(*leaves) {
+                by_part[*part].try_push(sum.extract()?)?;
+            }
+        }
     }
-    Ok(PartSums { rows: gradients.rows, sums })
+    Ok(())
 }
 
-impl PartSums {
-    /// Each part with its sums.
-    pub(in crate::python) fn iter(&self) -> impl Iterator<Item = (usize, &[f64])> {
-        let mut rest = &self.sums[..];
-        self.rows.iter().map(move |(part, leaves)| {
-            let (sums, others) = rest.split_at(*leaves);
-            rest = others;
-            (*part, sums)
-        })
-    }
-}
-
-/// The first part on the device whose gradient is not finite once it is converted. Waits for it.
-pub(in crate::python) fn find_nonfinite(
+/// The first part on a device whose gradient is not finite once it is converted. Waits for it.
+pub(in crate::python) fn first_nonfinite(
     py: Python<'_>,
     cuda: &mut Cuda,
-    device: i32,
-    slots: &[Slot],
-    parts: &[Part<'_>],
+    step: Step<'_, PythonArrays>,
 ) -> PyResult<Option<usize>> {
-    let gradients = Gradients::new(py, cuda, device, slots, parts)?;
-    let row: usize = backend(py, "first_nonfinite", gradients.arguments())?.extract()?;
-    Ok(gradients.rows.get(row).map(|(part, _)| *part))
+    let mut first = None;
+    for device in devices(step)? {
+        let gradients = Gradients::new(py, cuda, device, step)?;
+        let row: usize = backend(py, "first_nonfinite", gradients.arguments())?.extract()?;
+        let found = gradients.rows.get(row).map(|(part, _)| *part);
+        first = [first, found].into_iter().flatten().min();
+    }
+    Ok(first)
 }

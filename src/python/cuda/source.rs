@@ -7,7 +7,7 @@ use pyo3::types::{PyBytes, PyDict};
 use crate::cuda::{self, Kernel, TraceKernel};
 use crate::engine::{ControlGuard, Kinds, Precision};
 use crate::number::Kind;
-use crate::python::compiled::read_options;
+use crate::python::options::read_options;
 use crate::rules::{self, Clock, Method, PreludeOptions};
 
 fn kind(name: &str, what: &str) -> PyResult<Kind> {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 import signal
 import subprocess
@@ -100,8 +101,8 @@ class Interrupts:
 
 
 def start(code: str, *arguments: str, within: Sequence[str] = ()) -> subprocess.Popen[str]:
-    """Start a program that may import what lies beside it, by way of the command `within`."""
-    code = f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})\n{code}"
+    """Start a program that may import what the tests may, by way of the command `within`."""
+    code = f"import sys; sys.path.insert(0, {str(Path(__file__).parent.parent)!r})\n{code}"
     return subprocess.Popen(
         [*within, sys.executable, "-c", code, *arguments],
         stdin=subprocess.PIPE,
@@ -149,3 +150,25 @@ def on_small_disk(folder: Path, size: str) -> list[str]:
     """The command within which `folder` is a file system of this size."""
     mount = f'mount -t tmpfs -o size={size} none {folder} && exec "$@"'
     return ["unshare", "-rm", "sh", "-c", mount, "sh"]
+
+
+def in_child(work: Callable[[], str]) -> str:
+    """What `work` returns in a forked process."""
+    out, into = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            signal.signal(signal.SIGALRM, signal.SIG_DFL)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGALRM])
+            signal.alarm(60)  # it must not outlive a fault of its own
+            os.close(out)
+            os.write(into, work().encode())
+        except BaseException as error:
+            os.write(into, f"{type(error).__name__}: {error}".encode())
+        finally:
+            os._exit(0)
+    os.close(into)
+    with os.fdopen(out) as found:
+        text = found.read()
+    assert os.waitpid(child, 0)[1] == 0
+    return text

@@ -15,7 +15,7 @@ from typing import Any
 import cupy
 import numpy as np
 
-import emulation
+from support import emulation
 
 #: Whether a real device does the work.
 HARDWARE = cupy.is_available()

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-import nvrtc
+from support import nvrtc
 
 FLOATS: dict[str, tuple[type, type]] = {
     "f32": (np.uint32, np.float32),

@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-import emulation
+import ferrostep as fs
 from cases import Case
 from ferrostep import _native
+from support import emulation
+from support.arrays import assert_same_bits
 
 Array = NDArray[Any]
 
@@ -177,3 +179,22 @@ class Emulated:
             [pointer(table), np.int32(len(table)), scalars, place],
             backwards=self.backwards,
         )
+
+
+def shifted(array: Array, by: int) -> Array:
+    """A copy that begins at an address that is no multiple of four elements."""
+    room = np.empty(array.size + 8, array.dtype)
+    begin = (-(room.ctypes.data // array.itemsize) % 4 + by) % 4
+    out = room[begin : begin + array.size].reshape(array.shape)
+    out[...] = array
+    return out
+
+
+def assert_same_run(found: Emulated, wanted: fs.Optimizer, what: str) -> None:
+    params = [p for group in wanted.param_groups for p in group["params"]]
+    for i, (p, q) in enumerate(zip(found.params, params, strict=True)):
+        assert_same_bits(p, q, f"{what} parameter {i}")
+        entry = {name: a for name, a in wanted.state.get(i, {}).items() if name != "step"}
+        assert found.state[i].keys() == entry.keys()
+        for name, array in entry.items():
+            assert_same_bits(found.state[i][name], array, f"{what} state {i} {name}")

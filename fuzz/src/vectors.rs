@@ -1,0 +1,233 @@
+//! The targets' arrays as an optimizer holds them, and factories of state that do what users' do.
+
+use std::cell::{Cell, RefCell};
+use std::ops::Deref;
+use std::rc::Rc;
+
+use ferrostep::number::{Format, Kind};
+use ferrostep::optimizer::{
+    Asked, Axes, Elsewhere, Header, Holder, Named, Norm, Optimizer, Place, Step, Stop,
+};
+
+use super::arrays::Array;
+
+pub type Trained = Optimizer<Vectors>;
+
+pub struct Vectors;
+
+/// An array that several hold: the optimizer, and who wants to see what becomes of it.
+#[derive(Clone)]
+pub struct Held(Rc<RefCell<Array>>);
+
+impl Held {
+    pub fn new(array: Array) -> Self {
+        Held(Rc::new(RefCell::new(array)))
+    }
+
+    pub fn array(&self) -> Array {
+        self.0.borrow().clone()
+    }
+
+    /// Puts another array into the object: it lies elsewhere then.
+    pub fn replace(&self, array: Array) {
+        self.0.replace(array);
+    }
+
+    /// Writes every element where it lies.
+    pub fn write(&self, value: impl Fn(usize) -> f64) {
+        let mut array = self.0.borrow_mut();
+        (0..array.len()).for_each(|i| array.set_value(i, value(i)));
+    }
+
+    pub fn header(&self) -> Header {
+        let mut array = self.0.borrow_mut();
+        let (data, size) = (array.address(), array.format.kind.size());
+        let shape: Axes = array.shape.iter().map(|n| *n as isize).collect();
+        let strides: Axes = array.strides.iter().copied().collect();
+        let mut span = size as isize;
+        let mut in_order = data.is_multiple_of(size);
+        for (n, stride) in shape.iter().zip(&strides).rev() {
+            in_order &= *n == 1 || *stride == span;
+            span *= n;
+        }
+        Header::new(Place::Host, data, array.format, shape, strides, in_order)
+    }
+}
+
+#[derive(Debug)]
+pub struct Seen(Header);
+
+impl Deref for Seen {
+    type Target = Header;
+
+    fn deref(&self) -> &Header {
+        &self.0
+    }
+}
+
+/// What the holder of vectors refuses.
+#[derive(Debug, PartialEq)]
+pub enum Said {
+    /// The factory has failed.
+    NoState,
+    OverlapsItself,
+}
+
+/// What a factory does at one of its calls.
+pub enum Prank {
+    Fail,
+    /// It makes something else.
+    Make(Array),
+    /// It makes this, which it has kept.
+    Give(Held),
+    /// It puts another array into an object first.
+    Replace(Held, Array),
+}
+
+/// A call, with who makes state.
+pub struct Call {
+    /// What the factory is run by.
+    pub run: fn(&mut dyn FnMut()),
+    pub made: Cell<usize>,
+    /// At the call of this number.
+    pub prank: Option<(usize, Prank)>,
+    pub shared: bool,
+}
+
+impl Default for Call {
+    fn default() -> Self {
+        Call { run: |make| make(), made: Cell::new(0), prank: None, shared: false }
+    }
+}
+
+impl Call {
+    fn state(&self, parameter: &Held, kind: Kind) -> Result<Held, Said> {
+        let number = self.made.replace(self.made.get() + 1);
+        let shape = parameter.0.borrow().shape.clone();
+        match &self.prank {
+            Some((at, prank)) if *at == number => match prank {
+                Prank::Fail => Err(Said::NoState),
+                Prank::Make(array) => Ok(Held::new(array.clone())),
+                Prank::Give(held) => Ok(held.clone()),
+                Prank::Replace(held, array) => {
+                    held.replace(array.clone());
+                    Ok(Held::new(fresh(&shape, kind)))
+                }
+            },
+            _ => Ok(Held::new(fresh(&shape, kind))),
+        }
+    }
+}
+
+fn fresh(shape: &[usize], kind: Kind) -> Array {
+    let mut array = Array::plain(shape, Format::native(kind));
+    for i in 0..array.len() {
+        array.set_value(i, -7.0); // whatever is there
+    }
+    array
+}
+
+impl Holder for Vectors {
+    type Held = Held;
+    type Given<'a> = Held;
+    type Header = Seen;
+    type Caller<'a> = &'a Call;
+    type Error = Said;
+
+    fn hold(given: Held) -> Held {
+        given
+    }
+
+    fn identity(array: &Held) -> usize {
+        Rc::as_ptr(&array.0).addr()
+    }
+
+    fn is_unchanged(_: &Call, array: &Held, header: &Seen) -> bool {
+        let (now, was) = (array.header(), &header.0);
+        (now.data, now.format, &now.shape, &now.strides)
+            == (was.data, was.format, &was.shape, &was.strides)
+    }
+
+    fn written(_: &Call, array: &Held, _: Named<'_>) -> Result<Seen, Said> {
+        let header = array.header();
+        if header.view().may_overlap_itself() {
+            return Err(Said::OverlapsItself);
+        }
+        Ok(Seen(header))
+    }
+
+    fn gradient(_: &Call, array: &Held, _: usize) -> Result<Seen, Said> {
+        Ok(Seen(array.header()))
+    }
+
+    fn beside(call: &Call, parameter: &Seen, gradient: &Held) -> Option<(usize, Kind)> {
+        Vectors::held_beside(call, parameter, gradient)
+    }
+
+    fn held_beside(_: &Call, parameter: &Seen, gradient: &Held) -> Option<(usize, Kind)> {
+        let header = gradient.header();
+        let both = parameter.runs_in_place() && header.runs_in_place();
+        (both && header.shape == parameter.shape).then_some((header.data, header.format.kind))
+    }
+
+    fn make(call: &Call, _: usize, parameter: &Held, _: &str, kind: Kind) -> Result<Held, Said> {
+        let mut made = Err(Said::NoState);
+        (call.run)(&mut || made = call.state(parameter, kind));
+        made
+    }
+
+    fn makes_shared(call: &Call) -> bool {
+        call.shared
+    }
+
+    fn detached<T: Send>(_: &Call, _: usize, run: impl FnOnce() -> T + Send) -> T {
+        run()
+    }
+}
+
+/// Nothing lies elsewhere.
+impl Elsewhere for Vectors {
+    type Kept = ();
+    type Norm = ();
+    type Work = ();
+
+    fn runs(_: &Call, place: Place) -> bool {
+        place != Place::Host
+    }
+
+    fn begin(_: &mut ()) {}
+
+    fn fill(_: &Call, _: &Held, _: f64) -> Result<(), Said> {
+        Ok(())
+    }
+
+    fn norm(_: &mut (), _: &Call, _: Step<'_, Self>, _: &Asked) -> Result<Option<Norm<()>>, Said> {
+        Ok(None)
+    }
+
+    fn leaf_sums(_: &mut (), _: &Call, _: Step<'_, Self>, _: &mut [Vec<f64>]) -> Result<(), Said> {
+        Ok(())
+    }
+
+    fn first_nonfinite(_: &mut (), _: &Call, _: Step<'_, Self>) -> Result<Option<usize>, Said> {
+        Ok(None)
+    }
+
+    fn prepare(
+        _: &mut (),
+        _: &Call,
+        _: Step<'_, Self>,
+        _: f64,
+        _: &Norm<()>,
+    ) -> Result<(), Stop<Said>> {
+        Ok(())
+    }
+
+    fn is_empty((): &()) -> bool {
+        true
+    }
+
+    unsafe fn run(_: &Call, (): ()) -> Result<bool, Said> {
+        Ok(false)
+    }
+}

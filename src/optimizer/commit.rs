@@ -1,0 +1,113 @@
+//! A step that was prepared, done: parameters and state are written, steps counted.
+
+use super::asked::{Asked, Norm, Outcome};
+use super::elsewhere::Elsewhere;
+use super::kept::Optimizer;
+use super::part::check_unchanged;
+use super::prepare::{Prepared, Readiness, fill_on_host};
+use super::refusal::{Refusal, Stop};
+use crate::engine::{ControlGuard, Plan, threads};
+
+impl<H: Elsewhere> Optimizer<H> {
+    /// One step, wholly or not at all.
+    #[inline]
+    pub fn step(
+        &mut self,
+        caller: H::Caller<'_>,
+        gradients: Vec<Option<H::Given<'_>>>,
+        asked: &Asked,
+    ) -> Result<Outcome<H::Norm>, Stop<H::Error>> {
+        // A foreign rounding mode or flush-to-zero touches nothing.
+        let _control = ControlGuard::new();
+        self.check_call(gradients.len())?;
+        self.look(caller)?;
+        if self.repeat(caller, &gradients, asked) {
+            return Ok(Outcome { grad_norm: Norm::NotAsked, skipped: None });
+        }
+        match self.prepare_looked(caller, gradients, asked)? {
+            Readiness::Ready(prepared) => self.commit(caller, prepared),
+            Readiness::Skipped(grad_norm, skipped) => {
+                Ok(Outcome { grad_norm, skipped: Some(skipped) })
+            }
+        }
+    }
+
+    /// Does the step. What can fail is over: an error is an array that foreign code has changed since,
+    /// before anything is written, or a device's fault.
+    pub fn commit(
+        &mut self,
+        caller: H::Caller<'_>,
+        prepared: Prepared<H>,
+    ) -> Result<Outcome<H::Norm>, Stop<H::Error>> {
+        let Prepared { mut parts, plan, repeatable, work, norm, doubted, epoch, number } = prepared;
+        if std::mem::replace(&mut self.ready, 0) != number {
+            return Err(Refusal::Outdated.into());
+        }
+        if doubted {
+            check_unchanged(caller, &self.slots, &parts)?;
+        }
+        // SAFETY: what was made was checked to be writable and to share no memory, and is as it was
+        // then.
+        unsafe { fill_on_host(&self.slots, &self.groups, &parts) };
+        // Elsewhere first: devices work while this processor does.
+        if !H::is_empty(&work) {
+            // SAFETY: nothing has happened to the arrays since they were compared.
+            let foreign = unsafe { H::run(caller, work) }.map_err(Stop::Holder)?;
+            if foreign {
+                check_unchanged(caller, &self.slots, &parts)?;
+            }
+        }
+        // SAFETY: slots and parts hold the arrays, and no foreign code has run since they were compared
+        // with what the plan was made of.
+        unsafe { run::<H>(caller, &plan) };
+        // What was written is a step: no foreign code runs between the two.
+        let made = parts.iter().any(|part| !part.made.is_empty());
+        if made {
+            self.settle(caller);
+        }
+        for part in &mut parts {
+            let slot = &mut self.slots[part.slot];
+            slot.step += 1;
+            slot.states.append(&mut part.made); // there is room for it
+        }
+        (self.epoch, self.plan, self.repeatable) = (epoch, plan, repeatable);
+        self.skips.1 = 0;
+        drop(parts); // the last thing, since it may run foreign code
+        Ok(Outcome { grad_norm: norm, skipped: None })
+    }
+
+    /// The step as a repetition of the last one, after all was looked at. False, and nothing done, if
+    /// it is not one.
+    #[inline]
+    fn repeat(
+        &mut self,
+        caller: H::Caller<'_>,
+        gradients: &[Option<H::Given<'_>>],
+        asked: &Asked,
+    ) -> bool {
+        let Some(repeatable) = &mut self.repeatable else { return false };
+        if !repeatable.is_of(caller, self.epoch, &self.slots, gradients, asked) {
+            return false;
+        }
+        repeatable.advance(&mut self.plan, &self.groups, asked.grad_scale);
+        // SAFETY: slots and `gradients` hold the arrays, whose headers were compared in this call with
+        // what they were when the plan was made and all was checked for it.
+        unsafe { run::<H>(caller, &self.plan) };
+        for slot in &mut self.slots {
+            slot.step += 1;
+        }
+        true
+    }
+}
+
+/// Runs the plan.
+///
+/// # Safety
+/// The arrays that it was made of are held, and nothing has happened to them since.
+unsafe fn run<H: Elsewhere>(caller: H::Caller<'_>, plan: &Plan) {
+    let _control = ControlGuard::new();
+    let threads = threads::count();
+    // SAFETY: the caller's promise; while others work too, since another thread that resizes or writes
+    // the arrays meanwhile is as unsafe as it is with NumPy itself.
+    H::detached(caller, plan.bytes(), || unsafe { plan.run(threads) });
+}

@@ -1,0 +1,68 @@
+//! What runs the parts that the engine does not: devices, or another implementation of the rules.
+
+use super::asked::{Asked, Norm};
+use super::header::Place;
+use super::holder::Holder;
+use super::part::Step;
+use super::refusal::Stop;
+
+pub trait Elsewhere: Holder {
+    /// What is kept for it from step to step.
+    type Kept: Default;
+    /// A norm that lies where it was taken: to ask for it is to wait.
+    type Norm;
+    /// All that its parts of a step need, ready to run.
+    type Work;
+
+    /// Whether it runs what lies in this place; the engine runs the rest.
+    fn runs(caller: Self::Caller<'_>, place: Place) -> bool;
+
+    /// Begins a step.
+    fn begin(kept: &mut Self::Kept);
+
+    /// Writes the first value of a new state that is not in host memory.
+    fn fill(caller: Self::Caller<'_>, array: &Self::Held, initial: f64) -> Result<(), Self::Error>;
+
+    /// The norm of all gradients, where it is taken as a whole; None if it is to be folded from the
+    /// sums of leaves.
+    fn norm(
+        kept: &mut Self::Kept,
+        caller: Self::Caller<'_>,
+        step: Step<'_, Self>,
+        asked: &Asked,
+    ) -> Result<Option<Norm<Self::Norm>>, Self::Error>;
+
+    /// Puts the sums of the leaves of each part that is not in host memory at the part's place.
+    fn leaf_sums(
+        kept: &mut Self::Kept,
+        caller: Self::Caller<'_>,
+        step: Step<'_, Self>,
+        by_part: &mut [Vec<f64>],
+    ) -> Result<(), Self::Error>;
+
+    /// The first part out of host memory whose gradient is not finite.
+    fn first_nonfinite(
+        kept: &mut Self::Kept,
+        caller: Self::Caller<'_>,
+        step: Step<'_, Self>,
+    ) -> Result<Option<usize>, Self::Error>;
+
+    /// Does all that can fail before its parts are run. `scale` multiplies the gradients; a norm that
+    /// lies elsewhere has the rest of the factor. New state in host memory has its first values.
+    fn prepare(
+        kept: &mut Self::Kept,
+        caller: Self::Caller<'_>,
+        step: Step<'_, Self>,
+        scale: f64,
+        norm: &Norm<Self::Norm>,
+    ) -> Result<Self::Work, Stop<Self::Error>>;
+
+    /// Whether there is nothing to run.
+    fn is_empty(work: &Self::Work) -> bool;
+
+    /// Runs it. True if foreign code has run that may have changed arrays.
+    ///
+    /// # Safety
+    /// All arrays of the step are what they were when it was prepared.
+    unsafe fn run(caller: Self::Caller<'_>, work: Self::Work) -> Result<bool, Self::Error>;
+}

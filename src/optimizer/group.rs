@@ -1,0 +1,77 @@
+//! A group's options, understood.
+
+use std::ops::Range;
+
+use crate::cuda::{self, TraceKernel};
+use crate::engine::{CompileKernel, Kernel};
+use crate::number::Kind;
+use crate::rules::{self, Method, OptionError, Options, PreludeOptions, State};
+
+/// What follows from options: the method and its formula, compiled and traced.
+pub struct Compiled {
+    pub method: Box<dyn Method>,
+    pub kernel: Kernel,
+    pub prelude: PreludeOptions,
+    pub states: Vec<State>,
+    /// What state that is made is stored in; None for the compute type.
+    pub state_kind: Option<Kind>,
+    /// The formula as the source of a kernel for devices.
+    pub traced: cuda::Kernel,
+}
+
+impl Compiled {
+    pub fn new(rule: &str, options: &Options) -> Result<Self, OptionError> {
+        let visitors = (CompileKernel, TraceKernel);
+        let (method, (kernel, traced)) = rules::method(rule, options, visitors)?;
+        Ok(Compiled {
+            states: method.states(),
+            method,
+            kernel,
+            prelude: PreludeOptions::read(options)?,
+            state_kind: options.word("state_dtype").ok().and_then(Kind::named),
+            traced,
+        })
+    }
+
+    /// Whether what was planned with the other's layout holds for this one: formula, names of
+    /// states, kind of weight decay, type of state. Numbers may differ.
+    fn is_laid_out_as(&self, other: &Self) -> bool {
+        let names = |states: &[State]| states.iter().map(|state| state.name).collect::<Vec<_>>();
+        self.traced.formula() == other.traced.formula()
+            && names(&self.states) == names(&other.states)
+            && self.prelude.coupled_decay() == other.prelude.coupled_decay()
+            && self.state_kind == other.state_kind
+    }
+
+    /// Takes another number for one option. False if the layout hangs on it, or on something that
+    /// is no option of the rule; nothing has changed then.
+    pub fn set(&mut self, name: &str, value: f64) -> bool {
+        if name == "weight_decay" {
+            return self.prelude.set_weight_decay(value);
+        }
+        if !self.method.set(name, value) {
+            return false;
+        }
+        if name == "lr" {
+            self.prelude.set_lr(value);
+        }
+        self.states = self.method.states();
+        true
+    }
+}
+
+/// Parameters that have their options in common.
+pub struct Group {
+    pub compiled: Compiled,
+    /// Its parameters among the optimizer's.
+    pub slots: Range<usize>,
+}
+
+impl Group {
+    /// Takes other options. True if what was planned with the old ones is void.
+    pub(super) fn replace(&mut self, compiled: Compiled) -> bool {
+        let other = !compiled.is_laid_out_as(&self.compiled);
+        self.compiled = compiled;
+        other
+    }
+}

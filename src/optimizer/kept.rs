@@ -1,0 +1,232 @@
+//! What an optimizer keeps from step to step, and the one number that says what of it still holds.
+
+use super::elsewhere::Elsewhere;
+use super::group::{Compiled, Group};
+use super::overlap;
+use super::refusal::{Refusal, Stop};
+use super::repeat::Repeatable;
+use super::slot::{Slot, StateArray};
+use crate::engine::{OutOfMemory, Plan, Written, process};
+use crate::number::Kind;
+
+pub struct Optimizer<H: Elsewhere> {
+    pub(super) slots: Vec<Slot<H>>,
+    pub(super) groups: Vec<Group>,
+    /// Steps that were left out: over the run, and since the last one that was not.
+    pub(super) skips: (u64, u64),
+    /// The process whose factory made the state: one that was forked may share its memory.
+    home: Option<u32>,
+    /// It changes when an array may have moved, came or went, and when options choose another
+    /// layout. What was found out is marked with the epoch it was found in, and holds no longer.
+    pub(super) epoch: u64,
+    /// The last number that was given to an epoch or a prepared step: none comes again.
+    latest: u64,
+    /// The step that was prepared last, while nothing has happened since; or 0.
+    pub(super) ready: u64,
+    /// The memory that a step writes.
+    pub(super) written: Option<(u64, Written)>,
+    pub(super) plan: Plan,
+    /// What the plan is of, if the last step can be run again.
+    pub(super) repeatable: Option<Repeatable>,
+    pub(super) elsewhere: H::Kept,
+}
+
+impl<H: Elsewhere> Default for Optimizer<H> {
+    fn default() -> Self {
+        Optimizer {
+            slots: Vec::new(),
+            groups: Vec::new(),
+            skips: (0, 0),
+            home: None,
+            epoch: 0,
+            latest: 0,
+            ready: 0,
+            written: None,
+            plan: Plan::new(),
+            repeatable: None,
+            elsewhere: H::Kept::default(),
+        }
+    }
+}
+
+impl<H: Elsewhere> Optimizer<H> {
+    pub fn slots(&self) -> &[Slot<H>] {
+        &self.slots
+    }
+
+    pub fn groups(&self) -> &[Group] {
+        &self.groups
+    }
+
+    pub fn skipped(&self) -> u64 {
+        self.skips.0
+    }
+
+    /// Begins to count skipped steps anew.
+    pub fn set_skipped(&mut self, skipped: u64) {
+        self.skips = (skipped, 0);
+    }
+
+    /// A number that there has not been.
+    pub(super) fn next_number(&mut self) -> u64 {
+        self.latest += 1;
+        self.latest
+    }
+
+    /// Voids all that was found out of memory and layout.
+    pub fn begin_epoch(&mut self) {
+        self.epoch = self.next_number();
+        self.ready = 0;
+    }
+
+    /// Adds parameters, which share no memory with each other or with what is there; they go again
+    /// unless they are kept.
+    pub fn add(&mut self, slots: Vec<Slot<H>>) -> Result<Added<'_, H>, Refusal> {
+        let known = self.slots.len();
+        self.slots.try_reserve(slots.len()).map_err(OutOfMemory::from)?;
+        self.groups.try_reserve(1).map_err(OutOfMemory::from)?;
+        self.slots.extend(slots);
+        let added = Added { optimizer: self, known };
+        overlap::check_added(&added.optimizer.slots, known)?;
+        Ok(added)
+    }
+
+    /// Takes other options for a group.
+    pub fn set_options(&mut self, group: usize, compiled: Compiled) {
+        if self.groups[group].replace(compiled) {
+            self.begin_epoch();
+        }
+    }
+
+    /// Takes another number for one option, without a new layout. False if there is more to it.
+    pub fn set_number(&mut self, group: usize, name: &str, value: f64) -> bool {
+        self.groups[group].compiled.set(name, value)
+    }
+
+    /// Refuses a type of state that does not go with one of these parameters.
+    pub fn check_state_kind(
+        &self,
+        mut slots: std::ops::Range<usize>,
+        kind: Option<Kind>,
+    ) -> Result<(), Refusal> {
+        let Some(kind) = kind else { return Ok(()) };
+        match slots.find(|i| !self.slots[*i].may_keep(kind)) {
+            None => Ok(()),
+            Some(parameter) => {
+                let beside = self.slots[parameter].header.format.kind;
+                Err(Refusal::StateKind { parameter, kind, beside })
+            }
+        }
+    }
+
+    /// Exchanges the parameters and their state with another's.
+    pub fn exchange(&mut self, other: &mut Self) {
+        std::mem::swap(&mut self.groups, &mut other.groups);
+        std::mem::swap(&mut self.slots, &mut other.slots);
+        std::mem::swap(&mut self.home, &mut other.home);
+        // What came over is marked with epochs of the other's.
+        let latest = self.latest.max(other.latest);
+        (self.latest, other.latest) = (latest, latest);
+        self.begin_epoch();
+        other.begin_epoch();
+    }
+
+    /// Puts an array in the place of a parameter's, and returns that; `begin_epoch` comes after, unless
+    /// it is the same memory.
+    pub fn set_array(&mut self, i: usize, array: Option<H::Held>) -> Option<H::Held> {
+        std::mem::replace(&mut self.slots[i].array, array)
+    }
+
+    pub fn set_header(&mut self, i: usize, header: H::Header) {
+        self.slots[i].header = header;
+    }
+
+    /// Replaces every parameter's state and step count, and the count of skipped steps. `before` has
+    /// room for the states that were there, one for each parameter.
+    pub fn load(
+        &mut self,
+        caller: H::Caller<'_>,
+        states: Vec<(u64, Vec<StateArray<H>>)>,
+        skipped: u64,
+        before: &mut Vec<Vec<StateArray<H>>>,
+    ) {
+        for (slot, (step, states)) in self.slots.iter_mut().zip(states) {
+            before.push(std::mem::replace(&mut slot.states, states));
+            slot.step = step;
+        }
+        self.set_skipped(skipped);
+        self.home = Self::here(caller);
+        self.begin_epoch();
+    }
+
+    /// The process that what is made now belongs to, if it may be shared with a forked one.
+    fn here(caller: H::Caller<'_>) -> Option<u32> {
+        H::makes_shared(caller).then(process::id)
+    }
+
+    /// State has been made.
+    pub(super) fn settle(&mut self, caller: H::Caller<'_>) {
+        self.home = Self::here(caller).or(self.home);
+    }
+
+    /// What a step of so many gradients needs before anything is looked at.
+    pub(super) fn check_call(&self, found: usize) -> Result<(), Refusal> {
+        let wanted = self.slots.len();
+        if found != wanted {
+            return Err(Refusal::Count { found, wanted });
+        }
+        match self.home {
+            Some(home) if home != process::id() => Err(Refusal::Forked),
+            _ => Ok(()),
+        }
+    }
+
+    /// Looks at every parameter and its state: what changed is checked again.
+    pub fn look(&mut self, caller: H::Caller<'_>) -> Result<(), Stop<H::Error>> {
+        let mut moved = false;
+        let mut looked = Ok(());
+        for (i, slot) in self.slots.iter_mut().enumerate() {
+            if !slot.is_unchanged(caller) {
+                moved = true;
+                looked = slot.look_again(caller, i);
+                if looked.is_err() {
+                    break;
+                }
+            }
+        }
+        if moved {
+            self.begin_epoch();
+        }
+        looked
+    }
+}
+
+/// Parameters that were added to an optimizer and go again, unless they are kept.
+pub struct Added<'a, H: Elsewhere> {
+    optimizer: &'a mut Optimizer<H>,
+    known: usize,
+}
+
+impl<H: Elsewhere> Added<'_, H> {
+    pub fn optimizer(&self) -> &Optimizer<H> {
+        self.optimizer
+    }
+
+    pub fn slots(&self) -> std::ops::Range<usize> {
+        self.known..self.optimizer.slots.len()
+    }
+
+    /// Keeps them, as a group with these options.
+    pub fn keep(mut self, compiled: Compiled) {
+        let group = Group { compiled, slots: self.slots() };
+        self.optimizer.groups.push(group);
+        self.known = self.optimizer.slots.len();
+    }
+}
+
+impl<H: Elsewhere> Drop for Added<'_, H> {
+    fn drop(&mut self) {
+        self.optimizer.slots.truncate(self.known);
+        self.optimizer.begin_epoch();
+    }
+}

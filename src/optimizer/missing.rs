@@ -1,0 +1,84 @@
+//! State that is missing: made for a step, kept aside until the step is sure.
+
+use std::borrow::Cow;
+
+use super::group::Group;
+use super::holder::Holder;
+use super::part::Part;
+use super::refusal::{Looks, Named, Refusal, Stop, Which};
+use super::slot::{Slot, StateArray};
+use crate::engine::OutOfMemory;
+use crate::engine::memory::with_room;
+use crate::number::{Format, Kind};
+
+/// One new array for a state of parameter number `i`, with whatever is in it. To make it may run
+/// foreign code: what was known of any array before is to be checked again.
+pub fn make<H: Holder>(
+    caller: H::Caller<'_>,
+    slots: &[Slot<H>],
+    i: usize,
+    name: Cow<'static, str>,
+    kind: Kind,
+) -> Result<StateArray<H>, Stop<H::Error>> {
+    let slot = &slots[i];
+    let Some(parameter) = &slot.array else { return Err(Refusal::NotThere(i).into()) };
+    let array = H::make(caller, i, parameter, &name, kind).map_err(Stop::Holder)?;
+    let header = H::written(caller, &array, Named::State(i, &name)).map_err(Stop::Holder)?;
+    if slot.may_have(&header) && header.format == Format::native(kind) {
+        return Ok(StateArray { name, array, header });
+    }
+    let which = Which::State(i, name);
+    let format = Format::native(kind);
+    let wanted = Looks { format, ..Looks::of(&slot.header) };
+    Err(Refusal::Made { which, found: Looks::of(&header), wanted }.into())
+}
+
+/// Makes what state is missing. True if there was any.
+pub(super) fn make_missing<H: Holder>(
+    caller: H::Caller<'_>,
+    slots: &[Slot<H>],
+    groups: &[Group],
+    parts: &mut [Part<H>],
+) -> Result<bool, Stop<H::Error>> {
+    let mut any = false;
+    for part in parts {
+        let slot = &slots[part.slot];
+        let compiled = &groups[slot.group].compiled;
+        let count = slot.missing(compiled).count();
+        if count == 0 {
+            continue;
+        }
+        part.made = with_room(count)?;
+        for name in slot.missing(compiled) {
+            part.made.push(make(caller, slots, part.slot, name.into(), slot.state_kind(compiled))?);
+        }
+        any = true;
+    }
+    Ok(any)
+}
+
+/// Room in the slots for what was made, so that it can be taken in without fail.
+pub(super) fn reserve<H: Holder>(
+    slots: &mut [Slot<H>],
+    parts: &[Part<H>],
+) -> Result<(), OutOfMemory> {
+    for part in parts {
+        slots[part.slot].states.try_reserve(part.made.len())?;
+    }
+    Ok(())
+}
+
+/// What was made, with the value that it begins with.
+pub(super) fn initials<'a, H: Holder>(
+    slots: &'a [Slot<H>],
+    groups: &'a [Group],
+    parts: &'a [Part<H>],
+) -> impl Iterator<Item = (&'a StateArray<H>, f64)> {
+    parts.iter().flat_map(move |part| {
+        let states = &groups[slots[part.slot].group].compiled.states;
+        part.made.iter().map(move |made| {
+            let of = states.iter().find(|wanted| wanted.name == made.name);
+            (made, of.map_or(0.0, |of| of.initial))
+        })
+    })
+}

@@ -1,0 +1,152 @@
+//! Who lies in the memory that a step writes. It is found in the headers alone: no foreign code runs.
+
+use super::header::Header;
+use super::holder::Holder;
+use super::part::{Gradient, Part};
+use super::refusal::{Named, Refusal};
+use super::slot::{Slot, StateArray};
+use crate::engine::memory::{Grow, with_room};
+use crate::engine::{OutOfMemory, Written, first_shared};
+
+/// An array that is written.
+pub struct Region<'a> {
+    pub header: &'a Header,
+    /// Of the object, to tell one array that came twice from two that overlap.
+    pub identity: usize,
+    pub which: Named<'a>,
+}
+
+fn parameter<H: Holder>(i: usize, slot: &Slot<H>) -> Region<'_> {
+    let identity = slot.array.as_ref().map_or(0, H::identity);
+    Region { header: &slot.header, identity, which: Named::Parameter(i) }
+}
+
+fn state<H: Holder>(i: usize, state: &StateArray<H>) -> Region<'_> {
+    let which = Named::State(i, &state.name);
+    Region { header: &state.header, identity: H::identity(&state.array), which }
+}
+
+/// The states of these slots.
+fn states<H: Holder>(slots: &[Slot<H>]) -> impl Iterator<Item = Region<'_>> {
+    let all = slots.iter().enumerate();
+    all.flat_map(|(i, slot)| slot.states.iter().map(move |of| state(i, of)))
+}
+
+/// The parameters of these slots and their states, with room for more.
+fn regions<H: Holder>(slots: &[Slot<H>], more: usize) -> Result<Vec<Region<'_>>, OutOfMemory> {
+    let count: usize = slots.iter().map(|slot| 1 + slot.states.len()).sum();
+    let mut regions = with_room(count + more)?;
+    for (i, slot) in slots.iter().enumerate() {
+        regions.push(parameter(i, slot));
+        regions.extend(slot.states.iter().map(|of| state(i, of)));
+    }
+    Ok(regions)
+}
+
+/// Refuses regions that share memory. The first `known` are known to be disjoint.
+pub fn check_disjoint(regions: &[Region<'_>], known: usize) -> Result<(), Refusal> {
+    let mut extents = with_room(regions.len())?;
+    let numbered = regions.iter().enumerate();
+    extents.extend(numbered.filter_map(|(i, region)| Some((region.header.extent()?, i))));
+    let share = |a: usize, b: usize| regions[a].header.shares_memory(regions[b].header);
+    let Some((a, b)) = first_shared(extents, known, share)? else { return Ok(()) };
+    let (a, b) = (&regions[a], &regions[b]);
+    let same = a.identity == b.identity;
+    Err(Refusal::Overlap { first: a.which.into(), second: b.which.into(), same })
+}
+
+/// Refuses new state, made for these slots by number, that shares memory with what they hold.
+pub fn check_new<'a, H: Holder>(
+    slots: &'a [Slot<H>],
+    new: impl Iterator<Item = (usize, &'a StateArray<H>)>,
+) -> Result<(), Refusal> {
+    let mut regions = regions(slots, 0)?;
+    let known = regions.len();
+    for (i, of) in new {
+        regions.try_push(state(i, of))?;
+    }
+    check_disjoint(&regions, known)
+}
+
+/// Refuses parameters that were added from number `known` on and share memory with any.
+pub(super) fn check_added<H: Holder>(slots: &[Slot<H>], known: usize) -> Result<(), Refusal> {
+    let before = slots[..known].iter().map(|slot| 1 + slot.states.len()).sum();
+    check_disjoint(&regions(slots, 0)?, before)
+}
+
+/// Refuses arrays to take the parameters' places, each by header and identity, that share memory with
+/// each other or with state.
+pub fn check_heirs<'a, H: Holder>(
+    slots: &'a [Slot<H>],
+    heirs: impl Iterator<Item = (&'a Header, usize)>,
+) -> Result<(), Refusal> {
+    let mut regions = Vec::new();
+    regions.try_extend(states(slots))?;
+    let known = regions.len();
+    for (i, (header, identity)) in heirs.enumerate() {
+        regions.try_push(Region { header, identity, which: Named::Parameter(i) })?;
+    }
+    check_disjoint(&regions, known)
+}
+
+/// All that a step writes, checked to be disjoint: what the slots hold, and what was made for it.
+pub(super) fn written<H: Holder>(slots: &[Slot<H>], parts: &[Part<H>]) -> Result<Written, Refusal> {
+    let made = || parts.iter().flat_map(|part| part.made.iter().map(|of| (part.slot, of)));
+    let mut regions = regions(slots, made().count())?;
+    regions.extend(made().map(|(i, of)| state(i, of)));
+    check_disjoint(&regions, 0)?;
+    // Owners of the intervals that gradients are held against: the parameter, whatever was hit.
+    let mut intervals = with_room(regions.len())?;
+    for region in &regions {
+        let (Named::Parameter(i) | Named::Gradient(i) | Named::State(i, _)) = region.which;
+        intervals.extend(region.header.extent().map(|range| (range, i)));
+    }
+    Ok(Written::new(intervals)?)
+}
+
+/// Refuses gradients that share memory with what is written. One that lay in place where it lies
+/// now, in the same epoch, is known not to.
+pub(super) fn check_gradients<H: Holder>(
+    slots: &mut [Slot<H>],
+    parts: &[Part<H>],
+    written: &Written,
+    epoch: u64,
+) -> Result<(), Refusal> {
+    for part in parts {
+        let place = match &part.place {
+            Gradient::InPlace(data, kind) => Some((epoch, (*data, *kind))),
+            Gradient::Elsewhere(_) => None,
+        };
+        if place.is_none() || slots[part.slot].clear_of != place {
+            check_gradient(slots, parts, written, part)?;
+            if place.is_some() {
+                slots[part.slot].clear_of = place;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn check_gradient<H: Holder>(
+    slots: &[Slot<H>],
+    parts: &[Part<H>],
+    written: &Written,
+    part: &Part<H>,
+) -> Result<(), Refusal> {
+    let beside = &slots[part.slot].header;
+    let extent = match &part.place {
+        Gradient::InPlace(data, kind) => Some(beside.range_from(*data, *kind)),
+        Gradient::Elsewhere(header) => header.extent(),
+    };
+    let Some(extent) = extent.filter(|extent| !extent.is_empty()) else { return Ok(()) };
+    let gradient = part.place.view(beside);
+    for other in written.hits(extent) {
+        let slot = &slots[other];
+        let made = parts.iter().filter(|part| part.slot == other).flat_map(|part| &part.made);
+        let states = slot.states.iter().chain(made).map(|state| &*state.header);
+        if std::iter::once(&*slot.header).chain(states).any(|header| header.shares(&gradient)) {
+            return Err(Refusal::GradientOverlaps { gradient: part.slot, parameter: other });
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,167 @@
+//! The parts of a step: one for each parameter that has a gradient.
+
+use smallvec::SmallVec;
+
+use super::group::Group;
+use super::header::{Header, Place};
+use super::holder::Holder;
+use super::refusal::{Looks, Refusal, Stop, Which};
+use super::slot::{Slot, StateArray, order};
+use crate::engine::View;
+use crate::engine::memory::with_room;
+use crate::number::Kind;
+use crate::rules::{Clock, MAX_STATES};
+
+/// Where a gradient lies.
+#[allow(clippy::large_enum_variant)] // in no box of its own, which cannot say that there is no memory
+pub enum Gradient<H: Holder> {
+    /// It can run in place beside its parameter, from this address on.
+    InPlace(usize, Kind),
+    Elsewhere(H::Header),
+}
+
+impl<H: Holder> Gradient<H> {
+    pub fn view(&self, parameter: &Header) -> View {
+        match self {
+            Gradient::InPlace(data, kind) => parameter.view_at(*data, *kind),
+            Gradient::Elsewhere(header) => header.view(),
+        }
+    }
+}
+
+pub struct Part<H: Holder> {
+    pub slot: usize,
+    pub gradient: H::Held,
+    pub place: Gradient<H>,
+    /// State that the slot lacks, made for this step and kept aside.
+    pub made: Vec<StateArray<H>>,
+}
+
+/// What a step is of.
+pub struct Step<'a, H: Holder> {
+    pub slots: &'a [Slot<H>],
+    pub groups: &'a [Group],
+    pub parts: &'a [Part<H>],
+}
+
+impl<H: Holder> Clone for Step<'_, H> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<H: Holder> Copy for Step<'_, H> {}
+
+impl<'a, H: Holder> Step<'a, H> {
+    pub fn slot(&self, part: &Part<H>) -> &'a Slot<H> {
+        &self.slots[part.slot]
+    }
+
+    pub fn group(&self, part: &Part<H>) -> &'a Group {
+        &self.groups[self.slot(part).group]
+    }
+
+    pub fn clock(&self, part: &Part<H>) -> Clock {
+        self.slot(part).clock(!part.made.is_empty())
+    }
+
+    /// All states that the parameter has in this step.
+    pub fn all_states(&self, part: &'a Part<H>) -> impl Iterator<Item = &'a StateArray<H>> + Clone {
+        self.slot(part).states.iter().chain(&part.made)
+    }
+
+    /// Those of the rule, in its order.
+    pub fn states(&self, part: &'a Part<H>) -> SmallVec<[&'a StateArray<H>; MAX_STATES]> {
+        let compiled = &self.group(part).compiled;
+        let all = self.all_states(part);
+        let order = order(compiled, all.clone()).unwrap_or_default();
+        order[..compiled.states.len()].iter().filter_map(|i| all.clone().nth(*i)).collect()
+    }
+}
+
+/// The parts of all parameters that have a gradient, each gradient of the right type and shape.
+pub(super) fn parts<H: Holder>(
+    caller: H::Caller<'_>,
+    slots: &[Slot<H>],
+    gradients: Vec<Option<H::Given<'_>>>,
+) -> Result<Vec<Part<H>>, Stop<H::Error>> {
+    let mut parts = with_room(gradients.len())?;
+    for (i, gradient) in gradients.into_iter().enumerate() {
+        let Some(gradient) = gradient else { continue };
+        let beside = H::beside(caller, &slots[i].header, &gradient);
+        let gradient = H::hold(gradient);
+        let place = match beside {
+            Some((data, kind)) => Gradient::InPlace(data, kind),
+            None => elsewhere(caller, &slots[i], i, &gradient)?,
+        };
+        parts.push(Part { slot: i, gradient, place, made: Vec::new() });
+    }
+    Ok(parts)
+}
+
+/// Looks at the gradients again.
+pub(super) fn find_again<H: Holder>(
+    caller: H::Caller<'_>,
+    slots: &[Slot<H>],
+    parts: &mut [Part<H>],
+) -> Result<(), Stop<H::Error>> {
+    for part in parts {
+        let slot = &slots[part.slot];
+        part.place = match H::held_beside(caller, &slot.header, &part.gradient) {
+            Some((data, kind)) => Gradient::InPlace(data, kind),
+            None => elsewhere(caller, slot, part.slot, &part.gradient)?,
+        };
+    }
+    Ok(())
+}
+
+/// Where a gradient lies that does not run in place in C order.
+fn elsewhere<H: Holder>(
+    caller: H::Caller<'_>,
+    slot: &Slot<H>,
+    i: usize,
+    gradient: &H::Held,
+) -> Result<Gradient<H>, Stop<H::Error>> {
+    let header = H::gradient(caller, gradient, i).map_err(Stop::Holder)?;
+    let (found, wanted) = (header.place, slot.header.place);
+    // Nobody knows which device an empty array of another library is on.
+    let nowhere = found != Place::Host && wanted != Place::Host && header.len() == 0;
+    if found != wanted && !nowhere {
+        return Err(Refusal::Place { which: Which::Gradient(i), found, wanted }.into());
+    }
+    if header.shape != slot.header.shape {
+        let (found, wanted) = (Looks::of(&header), Looks::of(&slot.header));
+        return Err(Refusal::Looks { which: Which::Gradient(i), found, wanted }.into());
+    }
+    Ok(Gradient::Elsewhere(header))
+}
+
+/// Refuses what is no longer as it was checked. Whatever may run foreign code comes before this, and
+/// nothing between this and the writing: a signal's handler, a callback or another thread may have
+/// resized or replaced what the plan points to.
+pub(super) fn check_unchanged<H: Holder>(
+    caller: H::Caller<'_>,
+    slots: &[Slot<H>],
+    parts: &[Part<H>],
+) -> Result<(), Refusal> {
+    if let Some(i) = slots.iter().position(|slot| !slot.is_unchanged(caller)) {
+        return Err(Refusal::ChangedMeanwhile(Which::Parameter(i)));
+    }
+    for part in parts {
+        let slot = &slots[part.slot];
+        let still = match &part.place {
+            Gradient::InPlace(data, kind) => {
+                H::held_beside(caller, &slot.header, &part.gradient) == Some((*data, *kind))
+            }
+            Gradient::Elsewhere(header) => H::is_unchanged(caller, &part.gradient, header),
+        };
+        if !still {
+            return Err(Refusal::ChangedMeanwhile(Which::Gradient(part.slot)));
+        }
+        let same = |state: &StateArray<H>| H::is_unchanged(caller, &state.array, &state.header);
+        if !part.made.iter().all(same) {
+            return Err(Refusal::ChangedMeanwhile(Which::Parameter(part.slot)));
+        }
+    }
+    Ok(())
+}

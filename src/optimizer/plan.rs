@@ -1,0 +1,96 @@
+//! The engine's plan of a step: which loop on which memory, with scalars that are computed once for
+//! what has them in common.
+
+use smallvec::SmallVec;
+
+use super::group::{Compiled, Group};
+use super::holder::Holder;
+use super::part::{Gradient, Part};
+use super::slot::{Slot, StateArray, order};
+use crate::engine::memory::Grow;
+use crate::engine::{Block, OutOfMemory, Plan, Precision, Unplanned, View};
+use crate::rules::{Clock, MAX_STATES};
+
+/// What decides a block of scalars within an epoch, but for the scale of the gradients.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) struct Common {
+    pub(super) group: usize,
+    pub(super) clock: Clock,
+    precision: Precision,
+}
+
+impl Common {
+    pub(super) fn block(&self, compiled: &Compiled, scale: f64) -> Block {
+        let scalars = compiled.method.scalars(self.clock);
+        Block::new(scalars, &compiled.prelude, self.precision).scaled(scale)
+    }
+}
+
+/// The blocks of a plan, in its order.
+pub(super) struct Blocks {
+    scale: f64,
+    pub(super) known: Vec<Common>,
+    last: usize,
+}
+
+impl Blocks {
+    pub(super) fn new(scale: f64) -> Self {
+        Blocks { scale, known: Vec::new(), last: 0 }
+    }
+
+    /// The number of a block in the plan.
+    fn of(
+        &mut self,
+        plan: &mut Plan,
+        common: Common,
+        compiled: &Compiled,
+    ) -> Result<usize, OutOfMemory> {
+        if self.known.get(self.last) != Some(&common) {
+            self.last = match self.known.iter().position(|known| *known == common) {
+                Some(known) => known,
+                None => {
+                    self.known.try_push(common)?;
+                    plan.block(common.block(compiled, self.scale))?
+                }
+            };
+        }
+        Ok(self.last)
+    }
+}
+
+/// Adds a part to the plan.
+///
+/// # Safety
+/// Until the plan has run: the headers are those of live arrays, what is written (parameter and states)
+/// is writable and shares no memory with anything else.
+pub(super) unsafe fn push<H: Holder>(
+    plan: &mut Plan,
+    blocks: &mut Blocks,
+    slot: &mut Slot<H>,
+    group: &Group,
+    part: &Part<H>,
+    epoch: u64,
+) -> Result<(), Unplanned> {
+    let compiled = &group.compiled;
+    let (clock, precision) = (slot.clock(!part.made.is_empty()), slot.header.precision());
+    let block = blocks.of(plan, Common { group: slot.group, clock, precision }, compiled)?;
+    if let Gradient::InPlace(data, kind) = part.place
+        && let Some(prepared) = slot.prepared(compiled, epoch, kind)
+    {
+        // SAFETY: passed on from the caller.
+        return Ok(unsafe { plan.push_prepared(prepared, block, data as *const u8) }?);
+    }
+    let (p, g) = (slot.header.view(), part.place.view(&slot.header));
+    let all = slot.states.iter().chain(&part.made);
+    let states: SmallVec<[View; MAX_STATES]> = in_order(compiled, all).collect();
+    // SAFETY: passed on from the caller.
+    unsafe { plan.push(compiled.kernel, compiled.prelude.coupled_decay(), block, &p, &g, &states) }
+}
+
+fn in_order<'a, H: Holder>(
+    compiled: &Compiled,
+    all: impl Iterator<Item = &'a StateArray<H>> + Clone,
+) -> impl Iterator<Item = View> {
+    let order = order(compiled, all.clone()).unwrap_or_default();
+    (0..compiled.states.len()).filter_map(move |i| Some(all.clone().nth(order[i])?.header.view()))
+}

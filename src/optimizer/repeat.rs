@@ -1,0 +1,68 @@
+//! What the last step planned. A step that finds everything where it lay then runs that plan again,
+//! with scalars of its own: a quarter of a small step's time is planning.
+
+use super::asked::{Asked, NonFinite};
+use super::group::Group;
+use super::holder::Holder;
+use super::part::{Gradient, Part};
+use super::plan::Common;
+use super::slot::Slot;
+use crate::engine::{Plan, tier};
+use crate::rules::Clock;
+
+/// A plan of all parameters, all in host memory, each with a gradient in place beside it, where its
+/// slot remembers it.
+pub(super) struct Repeatable {
+    epoch: u64,
+    /// The tier that its loops are of.
+    tier: usize,
+    /// Of the plan's blocks, in their order.
+    blocks: Vec<Common>,
+}
+
+impl Repeatable {
+    /// None if there is more to these parts than running the plan again.
+    pub(super) fn new<H: Holder>(
+        epoch: u64,
+        blocks: Vec<Common>,
+        slots: &[Slot<H>],
+        parts: &[Part<H>],
+    ) -> Option<Self> {
+        let in_place = |part: &Part<H>| matches!(part.place, Gradient::InPlace(..));
+        let all = parts.len() == slots.len() && parts.iter().all(in_place);
+        all.then(|| Repeatable { epoch, tier: tier::index(), blocks })
+    }
+
+    /// Whether the plan is that of a step with these gradients.
+    #[inline]
+    pub(super) fn is_of<H: Holder>(
+        &self,
+        caller: H::Caller<'_>,
+        epoch: u64,
+        slots: &[Slot<H>],
+        gradients: &[Option<H::Given<'_>>],
+        asked: &Asked,
+    ) -> bool {
+        // In this epoch every slot's place was found by the step that made the plan, or since. A
+        // gradient that lies there overlaps nothing that is written, now as then.
+        let lies_there = |slot: &Slot<H>, gradient: &H::Given<'_>| match slot.clear_of {
+            Some((_, place)) => H::beside(caller, &slot.header, gradient) == Some(place),
+            None => false,
+        };
+        self.epoch == epoch
+            && asked.max_norm.is_none()
+            && asked.nonfinite == NonFinite::Propagate
+            && self.tier == tier::index()
+            && slots.iter().zip(gradients).all(|(slot, gradient)| {
+                gradient.as_ref().is_some_and(|gradient| lies_there(slot, gradient))
+            })
+    }
+
+    /// Gives the plan the scalars of the next step.
+    pub(super) fn advance(&mut self, plan: &mut Plan, groups: &[Group], scale: f64) {
+        for (i, common) in self.blocks.iter_mut().enumerate() {
+            common.clock = Clock { t: common.clock.t + 1, fresh: false };
+            plan.replace_block(i, common.block(&groups[common.group].compiled, scale));
+        }
+    }
+}

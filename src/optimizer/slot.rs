@@ -1,0 +1,183 @@
+//! One parameter: its array, its state arrays and its step count.
+
+use std::borrow::Cow;
+
+use super::group::Compiled;
+use super::header::{Header, Place};
+use super::holder::Holder;
+use super::refusal::{Looks, Named, Refusal, Stop, Which};
+use crate::engine::{Kinds, Precision, Prepared};
+use crate::number::Kind;
+use crate::rules::{Clock, MAX_STATES};
+
+pub struct StateArray<H: Holder> {
+    pub name: Cow<'static, str>,
+    pub array: H::Held,
+    pub header: H::Header,
+}
+
+pub struct Slot<H: Holder> {
+    pub group: usize,
+    /// None between the calls of an optimizer whose arrays come with each call.
+    pub array: Option<H::Held>,
+    pub header: H::Header,
+    pub step: u64,
+    pub states: Vec<StateArray<H>>,
+    pub(super) ready: Option<Ready>,
+    /// Of an epoch: the place of a gradient that overlaps nothing that is written.
+    pub(super) clear_of: Option<(u64, (usize, Kind))>,
+}
+
+/// The places of a rule's states among those that a parameter has.
+pub(super) type Order = [usize; MAX_STATES];
+
+/// What follows from a slot's arrays and its group's options, as long as the epoch lasts.
+pub(super) struct Ready {
+    pub(super) epoch: u64,
+    pub(super) order: Order,
+    /// The type of the states, if they and the parameter can be run in place in C order.
+    in_place: Option<Kind>,
+    prepared: Option<Prepared>,
+}
+
+impl Looks {
+    pub fn of(header: &Header) -> Self {
+        Looks { shape: header.shape.clone(), format: header.format, place: header.place }
+    }
+}
+
+/// The places of the rule's states among these. None if one is missing.
+pub(super) fn order<'a, H: Holder>(
+    compiled: &Compiled,
+    states: impl Iterator<Item = &'a StateArray<H>> + Clone,
+) -> Option<Order> {
+    let mut order = [0; MAX_STATES];
+    for (place, wanted) in order.iter_mut().zip(&compiled.states) {
+        *place = states.clone().position(|have| have.name == wanted.name)?;
+    }
+    Some(order)
+}
+
+impl<H: Holder> Slot<H> {
+    pub fn new(group: usize, array: H::Held, header: H::Header) -> Self {
+        Slot {
+            group,
+            array: Some(array),
+            header,
+            step: 0,
+            states: Vec::new(),
+            ready: None,
+            clear_of: None,
+        }
+    }
+
+    /// Where the parameter stands in its next step.
+    pub fn clock(&self, fresh: bool) -> Clock {
+        Clock { t: self.step + 1, fresh }
+    }
+
+    /// Whether the parameter and its state are what they were when they were checked.
+    #[inline]
+    pub(super) fn is_unchanged(&self, caller: H::Caller<'_>) -> bool {
+        let same = |array: &H::Held, header: &H::Header| H::is_unchanged(caller, array, header);
+        self.array.as_ref().is_some_and(|array| same(array, &self.header))
+            && self.states.iter().all(|state| same(&state.array, &state.header))
+    }
+
+    /// Looks at the parameter, which is number `i`, and its state again.
+    #[cold]
+    pub(super) fn look_again(
+        &mut self,
+        caller: H::Caller<'_>,
+        i: usize,
+    ) -> Result<(), Stop<H::Error>> {
+        if let Some(array) = &self.array {
+            let which = Which::Parameter(i);
+            let now = H::written(caller, array, Named::Parameter(i)).map_err(Stop::Holder)?;
+            let (found, wanted) = (Looks::of(&now), Looks::of(&self.header));
+            if found.place != wanted.place {
+                let (found, wanted) = (found.place, wanted.place);
+                return Err(Refusal::Place { which, found, wanted }.into());
+            }
+            if found.shape != wanted.shape || found.format.kind != wanted.format.kind {
+                return Err(Refusal::Looks { which, found, wanted }.into());
+            }
+            self.header = now;
+        }
+        for state in &mut self.states {
+            let named = Named::State(i, &state.name);
+            let now = H::written(caller, &state.array, named).map_err(Stop::Holder)?;
+            let kind = state.header.format.kind;
+            if now.shape != self.header.shape || now.format.kind != kind {
+                let wanted = Looks { shape: self.header.shape.clone(), ..Looks::of(&state.header) };
+                let (which, found) = (named.into(), Looks::of(&now));
+                return Err(Refusal::Looks { which, found, wanted }.into());
+            }
+            state.header = now;
+        }
+        Ok(())
+    }
+
+    /// Finds the rule's states among the slot's. None if one is missing.
+    #[inline]
+    pub(super) fn ready(&mut self, compiled: &Compiled, epoch: u64) -> Option<&mut Ready> {
+        if self.ready.as_ref().is_none_or(|ready| ready.epoch != epoch) {
+            let order = order(compiled, self.states.iter())?;
+            let headers = || order[..compiled.states.len()].iter().map(|&i| &self.states[i].header);
+            let first = headers().next().map_or(self.header.precision().kind(), |s| s.format.kind);
+            let in_place = self.header.place == Place::Host
+                && self.header.runs_in_place()
+                && headers().all(|state| state.runs_in_place() && state.format.kind == first);
+            let in_place = in_place.then_some(first);
+            self.ready = Some(Ready { epoch, order, in_place, prepared: None });
+        }
+        self.ready.as_mut()
+    }
+
+    /// What runs in place beside a gradient of this type, if all state is there.
+    #[inline]
+    pub(super) fn prepared(
+        &mut self,
+        compiled: &Compiled,
+        epoch: u64,
+        gradient: Kind,
+    ) -> Option<&Prepared> {
+        let ready = self.ready(compiled, epoch)?;
+        if ready.prepared.as_ref().is_none_or(|known| !known.fits(gradient)) {
+            let (state, order) = (ready.in_place?, ready.order);
+            let Compiled { kernel, prelude, .. } = compiled;
+            let kinds = Kinds { p: self.header.format.kind, g: gradient, state };
+            let states = (0..kernel.states()).map(|i| self.states[order[i]].header.pointer());
+            let (p, len) = (self.header.pointer(), self.header.len());
+            let made = Prepared::new(*kernel, prelude.coupled_decay(), kinds, p, states, len);
+            self.ready.as_mut()?.prepared = made;
+        }
+        self.ready.as_ref()?.prepared.as_ref()
+    }
+
+    /// The state arrays that the rule needs and the slot lacks.
+    pub(super) fn missing<'a>(
+        &'a self,
+        compiled: &'a Compiled,
+    ) -> impl Iterator<Item = &'static str> + 'a {
+        let lacks = |name: &str| self.states.iter().all(|have| have.name != name);
+        compiled.states.iter().map(|state| state.name).filter(move |name| lacks(name))
+    }
+
+    /// What state that is made for the slot is stored in.
+    pub(super) fn state_kind(&self, compiled: &Compiled) -> Kind {
+        compiled.state_kind.unwrap_or(self.header.precision().kind())
+    }
+
+    /// Whether the array is one that the parameter may have as state.
+    pub fn may_have(&self, state: &Header) -> bool {
+        state.shape == self.header.shape
+            && state.place == self.header.place
+            && self.may_keep(state.format.kind)
+    }
+
+    /// Whether the parameter's state may be of this type: float64 beside float64, else narrower.
+    pub fn may_keep(&self, kind: Kind) -> bool {
+        Precision::of(kind) == self.header.precision()
+    }
+}

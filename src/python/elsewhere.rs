@@ -1,0 +1,100 @@
+//! What runs in the engine's place: CuPy's devices, and the NumPy reference.
+
+use pyo3::prelude::*;
+
+use super::array::Held;
+use super::cuda::{self, Clip, Cuda, Launch, backend};
+use super::holder::{Caller, PythonArrays};
+use super::reference::{self, Results};
+use crate::optimizer::{Asked, Elsewhere, Norm, Place, Step, Stop};
+
+/// What is ready to run.
+pub(super) enum Work {
+    Launches(Vec<Launch>),
+    Results(Results),
+}
+
+impl Elsewhere for PythonArrays {
+    type Kept = Cuda;
+    type Norm = Clip;
+    type Work = Work;
+
+    #[inline]
+    fn runs(caller: Caller<'_>, place: Place) -> bool {
+        place != Place::Host || caller.settings.reference.is_some()
+    }
+
+    fn begin(cuda: &mut Cuda) {
+        cuda.begin();
+    }
+
+    fn fill(caller: Caller<'_>, array: &Held, initial: f64) -> PyResult<()> {
+        backend(caller.py, "fill", (array.bind(caller.py).object(), initial)).map(drop)
+    }
+
+    fn norm(
+        cuda: &mut Cuda,
+        caller: Caller<'_>,
+        step: Step<'_, Self>,
+        asked: &Asked,
+    ) -> PyResult<Option<Norm<Clip>>> {
+        if let Some(module) = &caller.settings.reference {
+            let norm = reference::global_norm(module.bind(caller.py), step)?;
+            return Ok(Some(Norm::Known(norm * asked.grad_scale.abs())));
+        }
+        cuda::norm(caller.py, cuda, step, asked)
+    }
+
+    fn leaf_sums(
+        cuda: &mut Cuda,
+        caller: Caller<'_>,
+        step: Step<'_, Self>,
+        by_part: &mut [Vec<f64>],
+    ) -> PyResult<()> {
+        cuda::leaf_sums(caller.py, cuda, step, by_part)
+    }
+
+    fn first_nonfinite(
+        cuda: &mut Cuda,
+        caller: Caller<'_>,
+        step: Step<'_, Self>,
+    ) -> PyResult<Option<usize>> {
+        cuda::first_nonfinite(caller.py, cuda, step)
+    }
+
+    fn prepare(
+        cuda: &mut Cuda,
+        caller: Caller<'_>,
+        step: Step<'_, Self>,
+        scale: f64,
+        norm: &Norm<Clip>,
+    ) -> Result<Work, Stop<PyErr>> {
+        if caller.settings.reference.is_some() {
+            return Ok(Work::Results(reference::run(caller, step, scale)?));
+        }
+        let clip = match norm {
+            Norm::Elsewhere(clip) => Some(clip),
+            _ => None,
+        };
+        Ok(Work::Launches(cuda.plan(caller, step, scale, clip)?))
+    }
+
+    #[inline]
+    fn is_empty(work: &Work) -> bool {
+        matches!(work, Work::Launches(launches) if launches.is_empty())
+    }
+
+    unsafe fn run(caller: Caller<'_>, work: Work) -> PyResult<bool> {
+        match work {
+            Work::Launches(launches) => {
+                launches.iter().try_for_each(|launch| launch.run(caller.py))?;
+                Ok(launches.iter().any(Launch::copies))
+            }
+            Work::Results(results) => {
+                // SAFETY: passed on from the caller; no Python code runs.
+                unsafe { results.write() };
+                Ok(false)
+            }
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! Python's arrays as the step takes them: NumPy's in host memory, CuPy's on devices.
+
+use numpy::PyArrayDescr;
+use pyo3::prelude::*;
+use pyo3::types::PyString;
+
+use super::array::{Array, Held, Seen};
+use super::calling;
+use super::group::Group;
+use super::settings::Settings;
+use super::words::Label;
+use crate::number::Kind;
+use crate::optimizer::{Holder, Named};
+
+/// Below this the step is shorter than giving the interpreter away and taking it back.
+const DETACH_BYTES: usize = 128 * 1024;
+
+pub(super) struct PythonArrays;
+
+/// A call from Python, with what of the optimizer it can see.
+#[derive(Clone, Copy)]
+pub(super) struct Caller<'a> {
+    pub(super) py: Python<'a>,
+    pub(super) names: Option<&'a [Py<PyString>]>,
+    pub(super) settings: &'a Settings,
+    pub(super) groups: &'a [Group],
+}
+
+impl<'a> Caller<'a> {
+    /// What errors call an array.
+    pub(super) fn label(self, named: Named<'a>) -> Label<'a> {
+        Label { py: self.py, names: self.names, named }
+    }
+}
+
+impl Holder for PythonArrays {
+    type Held = Held;
+    type Given<'a> = Array<'a>;
+    type Header = Seen;
+    type Caller<'a> = Caller<'a>;
+    type Error = PyErr;
+
+    fn hold(given: Array<'_>) -> Held {
+        given.hold()
+    }
+
+    fn identity(array: &Held) -> usize {
+        array.as_ptr() as usize
+    }
+
+    #[inline]
+    fn is_unchanged(caller: Caller<'_>, array: &Held, header: &Seen) -> bool {
+        header.matches(caller.py, array)
+    }
+
+    fn written(caller: Caller<'_>, array: &Held, named: Named<'_>) -> PyResult<Seen> {
+        Seen::of_written(&array.bind(caller.py), &caller.label(named))
+    }
+
+    fn gradient(caller: Caller<'_>, array: &Held, of: usize) -> PyResult<Seen> {
+        Seen::of_gradient(&array.bind(caller.py), &caller.label(Named::Gradient(of)))
+    }
+
+    #[inline]
+    fn beside(_: Caller<'_>, parameter: &Seen, gradient: &Array<'_>) -> Option<(usize, Kind)> {
+        match gradient {
+            Array::Host(gradient) => parameter.beside(gradient),
+            Array::Device(_) => None,
+        }
+    }
+
+    fn held_beside(caller: Caller<'_>, parameter: &Seen, gradient: &Held) -> Option<(usize, Kind)> {
+        match gradient {
+            Held::Host(gradient) => parameter.beside(gradient.bind(caller.py)),
+            Held::Device(_) => None,
+        }
+    }
+
+    /// By the user's factory, which is Python code, or by NumPy and CuPy.
+    fn make(
+        caller: Caller<'_>,
+        of: usize,
+        parameter: &Held,
+        name: &str,
+        kind: Kind,
+    ) -> PyResult<Held> {
+        let py = caller.py;
+        let like = parameter.bind(py);
+        let made = match &caller.settings.state_factory {
+            None => like.empty_like(kind.name())?,
+            Some(factory) => {
+                let key = match caller.names {
+                    Some(names) => names[of].bind(py).clone().into_any(),
+                    None => of.into_pyobject(py)?.into_any(),
+                };
+                let dtype = PyArrayDescr::new(py, kind.name())?;
+                calling::call(factory.bind(py), (key, name, like.object(), dtype))?
+            }
+        };
+        let label = caller.label(Named::State(of, name));
+        Ok(Array::plain(&made, &label, "wanted an array")?.hold())
+    }
+
+    fn makes_shared(caller: Caller<'_>) -> bool {
+        caller.settings.state_factory.is_some()
+    }
+
+    fn detached<T: Send>(caller: Caller<'_>, bytes: usize, run: impl FnOnce() -> T + Send) -> T {
+        detached(caller.py, bytes, run)
+    }
+}
+
+/// Runs what moves this many bytes, without the interpreter if they are many.
+pub(super) fn detached<T: Send>(py: Python<'_>, bytes: usize, run: impl FnOnce() -> T + Send) -> T {
+    if bytes > DETACH_BYTES { py.detach(run) } else { run() }
+}

@@ -1,0 +1,122 @@
+//! Arrays as parameters: how they come in, and others in their place.
+
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+
+use super::array::{Array, Held, Seen, shape_text};
+use super::holder::PythonArrays;
+use super::owner::{Owner, owner};
+use super::words::Label;
+use crate::optimizer::Slot;
+
+/// Where an array comes from.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum Origin {
+    /// It is held from now on.
+    Bound,
+    /// As `Bound`, but out of a pickle or a copy: one that is read-only is refused by a step.
+    Restored,
+    /// It came with a call of an unbound optimizer.
+    Unbound,
+}
+
+const WANTED: &str =
+    "parameters must be NumPy arrays (numpy.ndarray or numpy.memmap) or CuPy arrays";
+
+/// A parameter: the array, what it looks like, and whose memory it is if it comes with each call.
+pub(super) struct Parameter {
+    pub(super) array: Held,
+    pub(super) header: Seen,
+    pub(super) owner: Option<Owner>,
+}
+
+impl Parameter {
+    pub(super) fn new(array: &Bound<'_, PyAny>, label: &Label<'_>, from: Origin) -> PyResult<Self> {
+        let array = Array::plain(array, label, WANTED)?;
+        let header = match from {
+            Origin::Restored => Seen::of_kept(&array, label)?,
+            _ => Seen::of_written(&array, label)?,
+        };
+        let owner = (from == Origin::Unbound).then(|| Owner::of(&array)).transpose()?;
+        Ok(Parameter { array: array.hold(), header, owner })
+    }
+
+    /// One that is to take another's place: of its shape, type and place.
+    pub(super) fn instead(
+        array: &Bound<'_, PyAny>,
+        label: &Label<'_>,
+        from: Origin,
+        was: &Seen,
+    ) -> PyResult<Self> {
+        let new = Parameter::new(array, label, from)?;
+        let header = &new.header;
+        if header.shape != was.shape || header.format.kind != was.format.kind {
+            return Err(PyValueError::new_err(format!(
+                "{label} has shape {} and dtype {}, wanted shape {} and dtype {} as before",
+                shape_text(&header.shape),
+                new.array.bind(array.py()).dtype_name(),
+                shape_text(&was.shape),
+                was.format.kind.name()
+            )));
+        }
+        if header.place != was.place {
+            return Err(PyValueError::new_err(format!(
+                "{label} is {}, wanted it {} as before",
+                header.place, was.place
+            )));
+        }
+        Ok(new)
+    }
+}
+
+/// Refuses an array that came with a call and is not the memory that this parameter has had from its
+/// first call on.
+pub(super) fn check_memory(
+    array: &Array<'_>,
+    slot: &Slot<PythonArrays>,
+    known: Option<&Owner>,
+    label: &Label<'_>,
+) -> PyResult<()> {
+    let owner = owner(array)?;
+    let same = known.is_none_or(|known| known.is(&owner));
+    // The very array that was there before, changed in place, is for the step to judge.
+    if same && (owner.is(array.object()) || slot.header.same_memory(array)?) {
+        return Ok(());
+    }
+    Err(other_memory(array, &slot.header, &owner, same, label))
+}
+
+#[cold]
+fn other_memory(
+    array: &Array<'_>,
+    was: &Seen,
+    owner: &Bound<'_, PyAny>,
+    same: bool,
+    label: &Label<'_>,
+) -> PyErr {
+    let now = match Seen::of_kept(array, label) {
+        Ok(now) => now,
+        Err(error) => return error,
+    };
+    let found = if now.shape != was.shape || now.format != was.format {
+        format!(
+            "has shape {} and dtype {}, wanted shape {} and dtype {} as at its first update",
+            shape_text(&now.shape),
+            array.dtype_name(),
+            shape_text(&was.shape),
+            was.format.kind.name()
+        )
+    } else if same {
+        "is another part of its buffer than at its first update".to_owned()
+    } else {
+        "lies in other memory than at its first update (a copy?)".to_owned()
+    };
+    let torch = owner.get_type().module().is_ok_and(|name| name == "torch");
+    let keep = if torch { "; keep the array of one call of numpy()" } else { "" };
+    PyValueError::new_err(format!(
+        "{label} {found}{keep}. One key keeps one memory, or two layers or runs would share one \
+         state: call reset() for a new run, rebind(params) where the arrays were replaced on \
+         purpose and the state is to go on; layers come in one call, under names of their own, \
+         or have an optimizer each"
+    ))
+}

@@ -1,0 +1,18 @@
+"""Fixtures that several files take; what else they share is in `support`."""
+
+from __future__ import annotations
+
+import pytest
+
+# Their assertions tell as much as those of the tests.
+pytest.register_assert_rewrite("support", "fuzzing")
+
+
+@pytest.fixture(scope="module")
+def good(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """The file that a checkpoint of a run with some of everything is."""
+    from support.checkpoints import Run
+
+    path = tmp_path_factory.mktemp("good") / "f"
+    Run(1.0).save(path)
+    return path.read_bytes()

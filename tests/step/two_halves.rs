@@ -1,0 +1,114 @@
+//! A step that is prepared, and committed or abandoned.
+
+use ferrostep::optimizer::{Asked, NonFinite, Norm, Readiness, Refusal, Stop, Which};
+
+use crate::scenes::{ASKED, Scene, adam, compiled, values};
+use crate::vectors::{Said, Vectors};
+
+type Prepared = ferrostep::optimizer::Prepared<Vectors>;
+
+impl Scene {
+    fn prepare(&mut self, t: usize, asked: Asked) -> Prepared {
+        let ready = self.optimizer.prepare(&self.call, self.gradients(t), &asked);
+        match ready {
+            Ok(Readiness::Ready(prepared)) => prepared.set_aside(),
+            _ => panic!("it is not ready"),
+        }
+    }
+
+    fn commit(&mut self, prepared: Prepared) -> Result<(), Stop<Said>> {
+        self.optimizer.commit(&self.call, prepared).map(|_| ())
+    }
+}
+
+#[test]
+fn committed_it_is_a_step() {
+    let (mut scene, mut other) = (Scene::new(), Scene::new());
+    for t in 0..4 {
+        let before = scene.seen();
+        let prepared = scene.prepare(t, ASKED);
+        assert_eq!(scene.seen(), before);
+        scene.commit(prepared).unwrap();
+        other.step(other.gradients(t)).unwrap();
+        assert_eq!(scene.seen(), other.seen());
+    }
+}
+
+#[test]
+fn abandoned_it_never_was() {
+    let (mut scene, mut other) = (Scene::new(), Scene::new());
+    for t in 0..4 {
+        let before = scene.seen();
+        let prepared = scene.prepare(t, ASKED);
+        drop(scene.optimizer.abandon(prepared));
+        drop(scene.prepare(t + 1, ASKED)); // or just forgotten
+        assert_eq!(scene.seen(), before);
+        scene.step(scene.gradients(t)).unwrap();
+        other.step(other.gradients(t)).unwrap();
+        assert_eq!(scene.seen(), other.seen());
+    }
+}
+
+#[test]
+fn what_happens_in_between_makes_it_void() {
+    let outdated = |stop: Stop<Said>| matches!(stop, Stop::Refused(Refusal::Outdated));
+    let mut scene = Scene::new();
+    let prepared = scene.prepare(0, ASKED);
+    scene.optimizer.set_options(0, compiled(&adam(0.1, true)));
+    assert!(outdated(scene.commit(prepared).unwrap_err()));
+
+    let first = scene.prepare(0, ASKED);
+    let second = scene.prepare(0, ASKED);
+    scene.commit(second).unwrap(); // it has added state
+    assert!(outdated(scene.commit(first).unwrap_err()));
+
+    let before = scene.seen();
+    let prepared = scene.prepare(1, ASKED);
+    scene.params[2].replace(scene.params[2].array());
+    let stop = scene.commit(prepared).unwrap_err();
+    let which = Which::Parameter(2);
+    assert!(matches!(stop, Stop::Refused(Refusal::ChangedMeanwhile(found)) if found == which));
+    assert_eq!(scene.seen(), before);
+    scene.step(scene.gradients(1)).unwrap();
+}
+
+#[test]
+fn a_step_in_between_makes_it_void() {
+    let mut scene = Scene::new();
+    scene.step(scene.gradients(0)).unwrap();
+    let prepared = scene.prepare(1, ASKED);
+    scene.step(scene.gradients(1)).unwrap();
+    let stop = scene.commit(prepared).unwrap_err();
+    assert!(matches!(stop, Stop::Refused(Refusal::Outdated)));
+}
+
+#[test]
+fn a_norm_from_outside() {
+    for (norm, factor) in [(4.0, 1.0 / (4.0 + 1e-6)), (0.5, 1.0), (f64::INFINITY, 0.0)] {
+        let mut scene = Scene::new();
+        let mut models = scene.models();
+        let asked = Asked { max_norm: Some(1.0), norm: Some(norm), ..ASKED };
+        for (model, gradient) in models.iter_mut().zip(scene.gradients(0)) {
+            model.step(&values(&gradient.unwrap()), factor);
+        }
+        let prepared = scene.prepare(0, asked);
+        scene.commit(prepared).unwrap();
+        scene.assert_like(&models);
+    }
+}
+
+#[test]
+fn a_norm_from_outside_that_is_not_finite() {
+    for norm in [f64::NAN, f64::INFINITY] {
+        let mut scene = Scene::new();
+        let before = scene.seen();
+        let asked =
+            Asked { max_norm: Some(1.0), norm: Some(norm), nonfinite: NonFinite::Skip, ..ASKED };
+        // Its own gradients are finite: somebody else's are not.
+        match scene.optimizer.prepare(&scene.call, scene.gradients(0), &asked) {
+            Ok(Readiness::Skipped(Norm::Known(_), skipped)) => assert_eq!(skipped.cause, None),
+            _ => panic!("it was not left out"),
+        }
+        assert_eq!(scene.seen(), before);
+    }
+}

@@ -71,7 +71,7 @@ def test_the_next_step_goes_by_it(
         assert type(core.param_groups[0][name]) in (float, int, bool, tuple)
         assert core.param_groups[0][name] == (value if plain else float(given))
     again = [dict(group) for group in core.param_groups]
-    fresh = cls([a.copy() for a in arrays[0]], **{n: again[0][n] for n in cls.CHECKS})
+    fresh = cls([a.copy() for a in arrays[0]], **{n: again[0][n] for n in cls._schema().checks})
     fresh.load_state_dict(core.state_dict())
     for mine, its in ((core, arrays[0]), (fresh, fresh._parameters())):
         mine.step(gs)

@@ -10,7 +10,7 @@ use crate::engine::memory::Grow;
 use crate::number::{Kind, Precision};
 use crate::optimizer::{Asked, Gradient, NonFinite, Norm, Place, Step};
 use crate::python::array::{Array, Seen};
-use crate::python::holder::PythonArrays;
+use crate::python::python_arrays::PythonArrays;
 use crate::rules::LEAF;
 
 /// A norm and the factor that follows from it, on a device: nobody has waited for them.

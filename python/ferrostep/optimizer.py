@@ -20,6 +20,7 @@ from ferrostep.options import (
     CommonOptions,
     Settings,
     StateFactory,
+    choice,
     finite,
     flag,
     invalid,
@@ -33,6 +34,7 @@ from ferrostep.pending import Pending, pending_differences, pending_from
 from ferrostep.spellings import hint
 from ferrostep.state import State
 
+_clip = choice("global", "parameter")
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 _DEFAULTS: Mapping[str, Any] = MappingProxyType(
     {
@@ -275,12 +277,15 @@ class Optimizer(Core):
         )
 
     @staticmethod
-    def _read_scaling(grad_scale: object, max_norm: object) -> tuple[float, float | None]:
-        """Return both, checked."""
+    def _read_scaling(
+        grad_scale: object, max_norm: object, clip: object
+    ) -> tuple[float, float | None, bool]:
+        """Return them, checked; the last says whether each parameter is clipped by itself."""
         scale = 1.0 if grad_scale is None else finite("grad_scale", grad_scale)
         if scale == 0:
             raise invalid("grad_scale", grad_scale, "must not be 0")
-        return scale, None if max_norm is None else upper_bound("max_norm", max_norm)
+        bound = None if max_norm is None else upper_bound("max_norm", max_norm)
+        return scale, bound, _clip("clip", clip) == "parameter"
 
     def _register_first(self, params: Any) -> tuple[Core, Pending | None]:
         """Return a core with the parameters of an unbound optimizer's first update.

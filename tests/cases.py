@@ -21,6 +21,11 @@ from support.exact import Formula, Numbers, decayed, exact, nearest
 CLASSES = list(dict.fromkeys(getattr(optimizers, name) for name in optimizers.__all__))
 
 
+def own_options(cls: type[fs.Optimizer]) -> list[str]:
+    """The options that a class has besides those of every class."""
+    return [name for name in cls._schema().fields if name not in fs.Optimizer._schema().fields]
+
+
 @dataclass(frozen=True)
 class Case:
     """A class with an option set that takes a path of its own."""

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import ferrostep as fs
+from cases import CLASSES
 
 F32 = np.float32
 
@@ -169,6 +170,14 @@ BAD_OPTIONS: list[tuple[type[fs.Optimizer], dict[str, Any], str]] = [
 def test_bad_options(cls: type[fs.Optimizer], options: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=re.escape(message)):
         cls([np.ones(3)], **options)
+
+
+@pytest.mark.parametrize("bad", ["fast", np.nan, [], b"x", np.ones(3)], ids=repr)
+@pytest.mark.parametrize("cls", CLASSES)
+def test_what_no_option_of_any_class_takes(cls: type[fs.Optimizer], bad: Any) -> None:
+    for name in cls.CHECKS:
+        with pytest.raises((TypeError, ValueError), match=r"Invalid|must be"):
+            cls([np.ones(2)], **{name: bad})  # type: ignore[call-arg]
 
 
 @pytest.mark.parametrize("name", ["max_norm", "grad_scale", "foreach"])

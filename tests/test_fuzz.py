@@ -17,10 +17,11 @@ from fuzzing.arrays import Spec
 from fuzzing.things import At, Many
 from support.arrays import assert_same_bits, assert_same_state, bits
 
-SEEDS = 12
+#: So many in a part that no kind of call comes to nothing by chance, whatever classes there are.
+SEEDS = 30
 
 
-@pytest.mark.parametrize("part", range(10))
+@pytest.mark.parametrize("part", range(4))
 def test_the_public_api(part: int) -> None:
     counts: Counter[str] = Counter()
     for seed in range(SEEDS * part, SEEDS * (part + 1)):

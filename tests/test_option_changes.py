@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import ferrostep as fs
+from cases import CASES, CLASSES
 from ferrostep import optimizers
 from ferrostep.option import reads
 from ferrostep.schedulers import OneCycleLR
@@ -70,13 +71,38 @@ def test_the_next_step_goes_by_it(
         assert type(core.param_groups[0][name]) in (float, int, bool, tuple)
         assert core.param_groups[0][name] == (value if plain else float(given))
     again = [dict(group) for group in core.param_groups]
-    fresh = cls([a.copy() for a in arrays[0]], **{n: again[0][n] for n in cls.CHECKS})
+    fresh = cls([a.copy() for a in arrays[0]], **{n: again[0][n] for n in cls._schema().checks})
     fresh.load_state_dict(core.state_dict())
     for mine, its in ((core, arrays[0]), (fresh, fresh._parameters())):
         mine.step(gs)
         arrays[1] = its
     for mine_, theirs in zip(arrays[0], fresh._parameters(), strict=True):
         assert_same_bits(mine_, theirs)
+
+
+def numbers_halved(options: dict[str, Any]) -> list[dict[str, Any]]:
+    return [{**options, name: x / 2} for name, x in options.items() if type(x) is float]
+
+
+@pytest.mark.parametrize("cls", CLASSES)
+def test_every_option_of_every_class_may_change(cls: type[fs.Optimizer]) -> None:
+    """From case to case of the table, and then each number alone."""
+    ours = [case for case in CASES if case.optimizer is cls and "state_dtype" not in case.options]
+    sets = [case.make(None).defaults for case in ours]
+    sets += [changed for options in sets for changed in numbers_halved(options)]
+    arrays = [np.linspace(-1, 1, 7, dtype=F32) for _ in range(2)]
+    core, reference = (
+        cls([p], backend=b)  # type: ignore[call-arg, arg-type]
+        for p, b in zip(arrays, (None, "reference"), strict=True)
+    )
+    for step, options in enumerate(sets):
+        g = np.cos(np.arange(7, dtype=F32) + step)
+        for opt in (core, reference):
+            opt.param_groups[0].update(options)
+            opt.step([g])
+            opt.step([g])
+        assert_same_bits(*arrays)
+        assert_same_state(core, reference)
 
 
 def test_a_state_that_is_made_later_starts_with_the_rate_in_force() -> None:

@@ -32,7 +32,7 @@ def grads() -> list[Any]:
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_every_option_is_a_property(case: Case) -> None:
     opt = case.make([np.ones(3, F32)])
-    for name in type(opt).CHECKS:
+    for name in type(opt)._schema().checks:
         value = getattr(opt, name)
         assert value == opt.param_groups[0][name] == opt.defaults[name]
         assert type(value) is type(opt.defaults[name])

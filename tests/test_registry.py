@@ -6,7 +6,7 @@ import inspect
 from pathlib import Path
 
 import ferrostep as fs
-from cases import CASES, CLASSES, FORMULAS
+from cases import CASES, CLASSES, FORMULAS, own_options
 from ferrostep import _native, optimizers
 from ferrostep.backends.reference import RULES
 
@@ -34,8 +34,9 @@ def test_every_class_documents_its_options_formula_and_source() -> None:
         text = inspect.getdoc(cls) or ""
         for heading in ("Parameters\n", "Examples\n", "References\n", "State"):
             assert heading in text, f"{cls.__name__} has no {heading.strip()} in its docstring"
-        for option in cls.OPTIONS:
+        for option in own_options(cls):
             assert option in text, f"{cls.__name__} does not document {option}"
+        assert "see `Optimizer`" in text
 
 
 def test_one_name_is_one_case() -> None:

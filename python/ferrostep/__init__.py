@@ -5,9 +5,10 @@ from ferrostep._native import StepInfo
 from ferrostep.checkpoint import load_checkpoint, save_checkpoint
 from ferrostep.config import show_config
 from ferrostep.memmap import MemmapState
-from ferrostep.optimizer import NonFiniteError, Optimizer
+from ferrostep.optimizer import Optimizer
 from ferrostep.optimizers import *  # noqa: F403
 from ferrostep.optimizers import __all__ as _optimizers
+from ferrostep.settings import NonFiniteError
 from ferrostep.threads import get_num_threads, num_threads, set_num_threads
 
 __version__ = _native.__version__

@@ -4,7 +4,7 @@ from typing import Any, Literal, Never, NoReturn, Self, final
 from numpy.typing import NDArray
 from typing_extensions import disjoint_base
 
-from ferrostep.options import Settings
+from ferrostep.settings import Settings
 
 __all__ = [
     "CUDA_CHUNK",

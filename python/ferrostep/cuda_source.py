@@ -89,7 +89,7 @@ def run(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> int:
     optimizer = classes().get(arguments.optimizer)
     if optimizer is None:
         parser.error(f"no class {arguments.optimizer!r}; there are {', '.join(classes())}")
-    known = list(optimizer.CHECKS)
+    known = list(optimizer._schema().checks)
     options: dict[str, Any] = {}
     for item in arguments.set:
         name, equals, text = item.partition("=")

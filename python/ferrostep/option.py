@@ -1,25 +1,55 @@
-"""An option of a class of optimizers: its check, and a property over all groups."""
+"""Options of a class of optimizers, as properties of the optimizer."""
 
 from __future__ import annotations
 
+import sys
 from collections import deque
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from itertools import repeat
 from operator import setitem
-from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, overload
+from typing import (
+    TYPE_CHECKING,
+    Annotated,
+    Any,
+    Generic,
+    Literal,
+    Protocol,
+    Self,
+    TypeVar,
+    get_args,
+    get_origin,
+    overload,
+)
 
-from ferrostep.options import Check, Number
-from ferrostep.spellings import hint, meant
-
-if TYPE_CHECKING:
-    from ferrostep.optimizer import Optimizer
+from ferrostep.options import Check, choice, flag
+from ferrostep.schema import REQUIRED, Field, Schema
+from ferrostep.settings import Settings
 
 T = TypeVar("T")
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
+if TYPE_CHECKING:
+
+    class HasOptions(Protocol):
+        """What an option needs of the optimizer that has it."""
+
+        @property
+        def param_groups(self) -> list[dict[str, Any]]: ...
+        @property
+        def _settings(self) -> Settings: ...
+        @classmethod
+        def _schema(cls) -> Schema: ...
+        def _group_sizes(self) -> list[int]: ...
+        def _check_option(self, name: str, value: Any) -> None: ...
+        def _choose(self, **changed: Any) -> None: ...
+
+
 class Option(Generic[T]):
-    """Written in the body of an optimizer class, it gives the class an option of that name.
+    """An option in the body of an optimizer class: a property over all groups.
+
+    ``lr: Rate = 1e-3`` makes one of what it says. Written out, it gives an option that a base class
+    has another check: ``lr = Option(number(0, 0.5))``.
 
     Parameters
     ----------
@@ -28,70 +58,96 @@ class Option(Generic[T]):
     """
 
     name: str
+    _owner: type
 
-    def __init__(self, check: Callable[[str, object], T]) -> None:
-        self.check = check
+    def __init__(
+        self, check: Callable[[str, object], T] | None = None, default: Any = REQUIRED
+    ) -> None:
+        self._check = check
+        self._default = default
 
     def __set_name__(self, owner: type, name: str) -> None:
-        self.name = name
+        self.name, self._owner = name, owner
+
+    def field(self, inherited: Field | None) -> Field:
+        """Return what the body says, and for the rest what the class inherits."""
+        known = inherited or Field(Any, REQUIRED, None)
+        if self._check is not None:
+            return known._replace(check=self._check)
+        annotation = self._annotation()
+        plain = get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
+        check = self._check_in(annotation) or known.check
+        if check is None:
+            raise TypeError(
+                f"{self._owner.__name__}.{self.name} has no check: an option is a bool, a Literal "
+                "or Annotated[type, check]; what is none is a ClassVar"
+            )
+        return Field(plain, self._default, check)
+
+    def _annotation(self) -> Any:
+        """Return the annotation in the body; as text, it is read now and not at the import."""
+        found = self._owner.__annotations__[self.name]
+        if not isinstance(found, str):
+            return found
+        module = sys.modules.get(self._owner.__module__)
+        return eval(found, vars(module) if module else {})
+
+    @staticmethod
+    def _check_in(annotation: Any) -> Check | None:
+        """Return the check that a type has with it."""
+        if annotation is bool:
+            return flag
+        if get_origin(annotation) is Literal:
+            return choice(*get_args(annotation))
+        if get_origin(annotation) is Annotated:
+            return next(filter(callable, annotation.__metadata__), None)
+        return None
 
     @overload
     def __get__(self, optimizer: None, owner: type) -> Self: ...
     @overload
-    def __get__(self, optimizer: Optimizer, owner: type) -> T: ...
-    def __get__(self, optimizer: Optimizer | None, owner: type) -> Self | T:
+    def __get__(self, optimizer: HasOptions, owner: type) -> T: ...
+    def __get__(self, optimizer: HasOptions | None, owner: type) -> Self | T:
         if optimizer is None:
             return self
         optimizer._group_sizes()  # groups that were edited from outside are refused
-        values = [self._value(group) for group in optimizer.param_groups]
+        check = optimizer._schema().checks[self.name]
+        values = [check(self.name, self._value(group)) for group in optimizer.param_groups]
         if any(value != values[0] for value in values):
             raise ValueError(
                 f"the groups differ in {self.name}: {values!r}; "
                 f"read them one by one, param_groups[0][{self.name!r}]"
             )
-        return values[0]
+        first: T = values[0]
+        return first
 
-    def _value(self, group: Mapping[str, Any]) -> T:
+    def _value(self, group: Mapping[str, Any]) -> Any:
         if self.name not in group:
             raise ValueError(f"the param group has no {self.name!r}")
-        return self.check(self.name, group[self.name])
+        return group[self.name]
 
-    def __set__(self, optimizer: Optimizer, value: T) -> None:
+    def __set__(self, optimizer: HasOptions, value: T) -> None:
         optimizer._group_sizes()
-        groups, new = optimizer.param_groups, self.check(self.name, value)
+        groups, new = (
+            optimizer.param_groups,
+            optimizer._schema().checks[self.name](self.name, value),
+        )
         optimizer._check_option(self.name, new)
         # One call of C code: no signal's handler can run between two groups.
         deque(map(setitem, groups, repeat(self.name), repeat(new)), maxlen=0)
 
 
-def collected(body: Mapping[str, Any]) -> dict[str, Check]:
-    """Return the options that a class body writes, with their checks."""
-    return {name: value.check for name, value in body.items() if isinstance(value, Option)}
+class Setting(Option[Any]):
+    """An option that no group has, but the optimizer as a whole; `read_settings` checks it."""
 
+    def field(self, inherited: Field | None) -> Field:
+        return Field(self._annotation(), self._default, None)
 
-def check_body(cls: type, known: Collection[str]) -> None:
-    """Refuse a class body that hides an option behind something that cannot be one."""
-    for name, value in vars(cls).items():
-        if hasattr(type(value), "__set__"):  # an option, or a property of the user's
-            continue
-        if name in known:
-            raise TypeError(
-                f"{cls.__name__}.{name} would hide the option of that name; set it in the "
-                "constructor, or check it otherwise: Option(check)"
-            )
-        if meant(name, known) and not callable(value):
-            raise TypeError(f"{cls.__name__}.{name} would not be read{hint(name, known)}")
+    def __get__(self, optimizer: HasOptions | None, owner: type) -> Any:
+        return self if optimizer is None else getattr(optimizer._settings, self.name)
 
-
-def numbers(
-    checks: Mapping[str, Check], together: frozenset[str] | None
-) -> dict[str, tuple[float, float]]:
-    """Return the bounds of those numbers that can be judged alone: no `check` reads them."""
-    return {
-        name: (check.low, check.high)
-        for name, check in checks.items()
-        if isinstance(check, Number) and together is not None and name not in together
-    }
+    def __set__(self, optimizer: HasOptions, value: Any) -> None:
+        optimizer._choose(**{self.name: value})
 
 
 def reads(*names: str) -> Callable[[_Function], _Function]:
@@ -105,9 +161,3 @@ def reads(*names: str) -> Callable[[_Function], _Function]:
         return check
 
     return mark
-
-
-def reads_of(check: Callable[..., Any]) -> frozenset[str] | None:
-    """Return what `reads` has said of a check; None if it has said nothing."""
-    found: frozenset[str] | None = getattr(check, "reads", None)
-    return found

@@ -1,4 +1,4 @@
-"""Checks of hyperparameters: what each returns is a plain Python value of the right type.
+"""Types of options: each with its check, which returns a plain Python value of that type.
 
 An error says what was found and what is allowed, in torch's words where torch has some.
 """
@@ -7,14 +7,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
-from types import ModuleType
-from typing import Any, NamedTuple, TypedDict
+from typing import Annotated, Any, NamedTuple, get_args
 
 import numpy as np
-from numpy.typing import DTypeLike
 
 from ferrostep.backends import reference
+from ferrostep.settings import Backend, NonFinite, Settings
 
 Check = Callable[[str, object], Any]
 
@@ -24,32 +22,6 @@ TITLES = {
     "betas": "beta parameter",
     "etas": "eta values",
 }
-
-
-#: ``factory(key, name, like, dtype)`` returns the array for one parameter's state.
-StateFactory = Callable[[int | str, str, Any, np.dtype[Any]], Any]
-
-
-class CommonOptions(TypedDict, total=False):
-    """What every optimizer takes besides its own options."""
-
-    weight_decay: float
-    decoupled_weight_decay: bool
-    maximize: bool
-    flush_subnormals: bool
-    state_dtype: DTypeLike | None
-    nonfinite: str
-    backend: str | None
-    state_factory: StateFactory | None
-
-
-class Settings(NamedTuple):
-    """What an optimizer goes by as a whole; the core keeps it."""
-
-    nonfinite: str
-    backend: str | None
-    reference: ModuleType | None
-    state_factory: StateFactory | None
 
 
 def invalid(name: str, found: object, wanted: str) -> ValueError:
@@ -81,8 +53,7 @@ def _float(value: object) -> float:
         return math.nan
 
 
-@dataclass(frozen=True)
-class Number:
+class Number(NamedTuple):
     """A number from `low` to `high`, both included.
 
     Both are data, so that the core can look at a number that has changed without asking Python.
@@ -113,6 +84,9 @@ def number(low: float, high: float = math.inf, *, upper_open: bool = True) -> Nu
 non_negative = number(0.0)
 finite = number(-math.inf)
 upper_bound = number(0.0, upper_open=False)
+
+NonNegative = Annotated[float, non_negative]
+Rate = NonNegative
 
 
 def flag(name: str, value: object) -> bool:
@@ -193,13 +167,14 @@ def stored_dtype(name: str, value: object) -> str | None:
     return str(found)
 
 
-NONFINITE = ("propagate", "raise", "skip")
+StateDtype = Annotated[str | type[Any] | np.dtype[Any] | None, stored_dtype]
 
+NONFINITE: tuple[NonFinite, ...] = get_args(NonFinite)
 _BACKENDS = {"native": None, "reference": reference}
-_nonfinite, _backend = choice(*NONFINITE), choice(*_BACKENDS)
+_nonfinite, _backend = choice(*NONFINITE), choice(*get_args(Backend))
 
 
-def read_settings(nonfinite: object, backend: object, state_factory: Any) -> Settings:
+def read_settings(nonfinite: Any, backend: Any, state_factory: Any) -> Settings:
     """Return what an optimizer goes by as a whole, checked."""
     if state_factory is not None and not callable(state_factory):
         raise TypeError(f"state_factory must be callable or None, found {state_factory!r}")
@@ -208,3 +183,17 @@ def read_settings(nonfinite: object, backend: object, state_factory: Any) -> Set
         return Settings(nonfinite, None, None, state_factory)
     backend = _backend("backend", backend)
     return Settings(nonfinite, backend, _BACKENDS[backend], state_factory)
+
+
+_clip = choice("global", "parameter")
+
+
+def read_scaling(
+    grad_scale: object, max_norm: object, clip: object
+) -> tuple[float, float | None, bool]:
+    """Return a step's factor, what a norm may be, and whether it is that of each gradient."""
+    scale = 1.0 if grad_scale is None else finite("grad_scale", grad_scale)
+    if scale == 0:
+        raise invalid("grad_scale", grad_scale, "must not be 0")
+    bound = None if max_norm is None else upper_bound("max_norm", max_norm)
+    return scale, bound, _clip("clip", clip) == "parameter"

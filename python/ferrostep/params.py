@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, ValuesView
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -14,6 +13,8 @@ FLATTEN = (
     "flatten it first: a list, [a for layer in layers for a in layer], or one dict of names, "
     "{f'{layer}.{k}': a for layer, d in params.items() for k, a in d.items()}"
 )
+#: A plain list or dict of parameters, what it holds, and the position of the first.
+Container = tuple[Any, list[Any], int]
 #: How many names an error lists.
 LISTED = 20
 
@@ -58,8 +59,7 @@ def _parameter(array: Any, label: str) -> Any:
     return taken
 
 
-@dataclass(frozen=True)
-class Parameters:
+class Parameters(NamedTuple):
     """What was given as parameters."""
 
     names: list[str] | None
@@ -160,3 +160,27 @@ def _listed(names: list[Any]) -> str:
     if len(names) <= LISTED:
         return repr(names)
     return f"{names[:LISTED]!r} and {len(names) - LISTED} more"
+
+
+def read_again(params: Any, names: list[str] | None) -> tuple[list[Any], list[Container]]:
+    """Return other arrays for all parameters, in their order, and the containers to watch."""
+    groups = [group["params"] for group in params] if is_groups(params) else [params]
+    given = [read_params(group) for group in groups]
+    named = [one.names is not None for one in given]
+    arrays = [array for one in given for array in one.arrays]
+    if any(named) and names is None:
+        raise ValueError("parameters came with names, but this optimizer's have none")
+    if names is not None and len(given) == 1:
+        if not all(named):
+            raise ValueError(f"parameters must be a dict with the names {names!r}")
+        by_name = dict(zip(given[0].names or (), arrays, strict=True))
+        arrays = flatten("parameters", names, by_name)
+    containers, start = [], 0
+    for one, group in zip(given, groups, strict=True):
+        if one.container is not None:
+            object_, entries = one.container
+            if isinstance(group, dict) and len(given) == 1 and names is not None:
+                entries = [group[name] for name in names]
+            containers.append((object_, entries, start))
+        start += len(one.arrays)
+    return arrays, containers

@@ -4,22 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from copy import deepcopy
-from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ferrostep import state_dict as _state_dict
 from ferrostep._native import Core
 from ferrostep.differences import refuse
-
-if TYPE_CHECKING:
-    from ferrostep.optimizer import Optimizer
+from ferrostep.schema import Schema
 
 
-@dataclass(frozen=True)
-class Pending:
+class Pending(NamedTuple):
     """Checked as far as can be without parameters; what hangs on them is checked when they come."""
 
     #: By the keys in `params`.
@@ -53,7 +49,7 @@ class _Like(NamedTuple):
 
 
 def pending_differences(
-    saved: Mapping[str, Any], cls: type[Optimizer], core: Core, groups: _state_dict.Groups
+    saved: Mapping[str, Any], schema: Schema, core: Core, groups: _state_dict.Groups
 ) -> Iterator[str]:
     """Say all that keeps a state dict from being loaded into an unbound optimizer.
 
@@ -62,17 +58,17 @@ def pending_differences(
     begun = any(group["params"] for group in saved["param_groups"])
     known = [_Like(shape, np.dtype(dtype)) for shape, dtype in core._layouts() if begun]
     sizes, names = (core._group_sizes(), core._names) if known else ([], None)
-    return _state_dict.differences(saved, cls, groups, sizes, known, names)
+    return _state_dict.differences(saved, schema, groups, sizes, known, names)
 
 
 def pending_from(
-    saved: Mapping[str, Any], cls: type[Optimizer], core: Core, groups: _state_dict.Groups
+    saved: Mapping[str, Any], schema: Schema, core: Core, groups: _state_dict.Groups
 ) -> tuple[Pending | None, int, list[dict[str, Any]]]:
     """Return what waits for parameters (None if nothing does), skipped steps and options."""
     _state_dict.check_layout(saved)
-    refuse(pending_differences(saved, cls, core, groups))
+    refuse(pending_differences(saved, schema, core, groups))
     options = [
-        _state_dict.read_options(cls, i, mine, group)
+        _state_dict.read_options(schema, i, mine, group)
         for i, (mine, group) in enumerate(zip(groups, saved["param_groups"], strict=True))
     ]
     (group,) = saved["param_groups"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,9 +13,7 @@ from ferrostep.backends import cuda
 from ferrostep.differences import of_names, refuse
 from ferrostep.groups import EXTRA, SCHEDULED, private
 from ferrostep.options import STATE_DTYPES, finite
-
-if TYPE_CHECKING:
-    from ferrostep.optimizer import Optimizer
+from ferrostep.schema import Schema
 
 #: torch's options about its own implementation, which mean nothing here.
 DROPPED = {"foreach", "fused", "capturable", "differentiable"}
@@ -87,7 +85,7 @@ def check_layout(saved: object) -> None:
 
 def differences(
     saved: Mapping[str, Any],
-    cls: type[Optimizer],
+    schema: Schema,
     groups: Groups,
     sizes: list[int],
     params: list[Any],
@@ -117,8 +115,8 @@ def differences(
     for i, (mine, group) in enumerate(zip(groups, theirs, strict=False)):
         dtype, counts = None, False
         try:
-            options = cls._read_options({**mine, **read_options(cls, i, mine, group)})
-            dtype, counts = options["state_dtype"], _counts(cls, options)
+            options = schema.read({**mine, **read_options(schema, i, mine, group)})
+            dtype, counts = options["state_dtype"], _counts(schema, options)
         except ValueError as error:
             yield str(error)
         dtypes += [dtype] * len(group["params"])
@@ -138,17 +136,17 @@ def differences(
         if entry is None:
             continue
         if any(counting[i : i + 1]) and _arrays(entry) and "step" not in entry:
-            yield f"the state of {label} has no 'step', without which {cls.__name__} cannot go on"
-        yield from _state_differences(cls, entry, param, label)
+            yield f"the state of {label} has no 'step', without which {schema.name} cannot go on"
+        yield from _state_differences(schema, entry, param, label)
     try:
         skipped_steps(saved)
     except ValueError as error:
         yield str(error)
 
 
-def _counts(cls: type[Optimizer], options: dict[str, Any]) -> bool:
+def _counts(schema: Schema, options: dict[str, Any]) -> bool:
     """Whether a step's scalars depend on its number."""
-    first, second = (cuda_scalars(cls.RULE, options, "float64", t, False, 1.0) for t in (1, 2))
+    first, second = (cuda_scalars(schema.rule, options, "float64", t, False, 1.0) for t in (1, 2))
     return first != second
 
 
@@ -160,7 +158,7 @@ def _name_differences(theirs: Groups, names: list[str] | None) -> Iterator[str]:
 
 
 def _state_differences(
-    cls: type[Optimizer], entry: Mapping[str, Any], param: Any, label: str
+    schema: Schema, entry: Mapping[str, Any], param: Any, label: str
 ) -> Iterator[str]:
     """Say what is wrong with one parameter's state; `param` is None if it is not known."""
     try:
@@ -168,10 +166,10 @@ def _state_differences(
     except ValueError as error:
         yield str(error)
     given = _arrays(entry)
-    unknown = set(given) - {*cls.STATE, *cls.OPTIONAL_STATE}
+    unknown = set(given) - {*schema.states, *schema.optional_states}
     if unknown:
         yield f"the state of {label} has unknown arrays: {sorted(unknown, key=repr)!r}"
-    missing = set(cls.STATE) - set(given)
+    missing = set(schema.states) - set(given)
     if missing:
         yield f"the state of {label} lacks {sorted(missing)!r}"
     for name, array in given.items():
@@ -186,7 +184,7 @@ def _state_differences(
 
 def read(
     saved: Mapping[str, Any],
-    cls: type[Optimizer],
+    schema: Schema,
     core: Core,
     groups: Groups,
     names: list[str] | None,
@@ -194,9 +192,9 @@ def read(
     """Return options by group, step counts and arrays by parameter, and the skipped steps."""
     check_layout(saved)
     params, theirs = core._parameters(), saved["param_groups"]
-    refuse(differences(saved, cls, groups, core._group_sizes(), params, names))
+    refuse(differences(saved, schema, groups, core._group_sizes(), params, names))
     options = [
-        read_options(cls, i, mine, group)
+        read_options(schema, i, mine, group)
         for i, (mine, group) in enumerate(zip(groups, theirs, strict=True))
     ]
     steps: list[int | None] = []
@@ -219,7 +217,7 @@ def read(
 
 
 def read_options(
-    cls: type[Optimizer], i: int, mine: dict[str, Any], group: Mapping[str, Any]
+    schema: Schema, i: int, mine: dict[str, Any], group: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Return the options that a group of a state dict has, checked with the rest from `mine`."""
     left_out = {"params", "param_names", *DROPPED}
@@ -228,17 +226,17 @@ def read_options(
         for name, value in group.items()
         if name not in left_out and not (isinstance(name, str) and private(name))
     }
-    unknown = set(loaded) - {*cls.CHECKS, *EXTRA, "name"}
+    unknown = set(loaded) - {*schema.checks, *EXTRA, "name"}
     if unknown:
         raise ValueError(
             f"group {i} of the state dict has unknown options: {sorted(unknown, key=repr)!r}"
         )
-    checked = cls._read_options({**mine, **loaded})
+    checked = schema.read({**mine, **loaded})
     decoupled = checked["decoupled_weight_decay"]
     if decoupled != mine.get("decoupled_weight_decay", decoupled):
         raise ValueError(
             f"group {i} of the state dict has decoupled_weight_decay={decoupled!r}, "
-            f"this {cls.__name__} has {mine['decoupled_weight_decay']!r}"
+            f"this {schema.name} has {mine['decoupled_weight_decay']!r}"
         )
     scheduled = {name: finite(name, loaded[name]) for name in SCHEDULED & set(loaded)}
     return {name: {**loaded, **checked, **scheduled}[name] for name in loaded}

@@ -36,19 +36,20 @@ pub fn make<H: Holder>(
 /// Makes what state is missing. True if there was any.
 pub(super) fn make_missing<H: Holder>(
     caller: H::Caller<'_>,
-    slots: &[Slot<H>],
+    slots: &mut [Slot<H>],
     groups: &[Group],
     parts: &mut [Part<H>],
+    epoch: u64,
 ) -> Result<bool, Stop<H::Error>> {
     let mut any = false;
     for part in parts {
-        let slot = &slots[part.slot];
+        let slot = &mut slots[part.slot];
         let compiled = &groups[slot.group].compiled;
-        let count = slot.missing(compiled).count();
-        if count == 0 {
+        if slot.ready(compiled, epoch).is_some() {
             continue;
         }
-        part.made = with_room(count)?;
+        let slot = &slots[part.slot];
+        part.made = with_room(slot.missing(compiled).count())?;
         for name in slot.missing(compiled) {
             part.made.push(make(caller, slots, part.slot, name.into(), slot.state_kind(compiled))?);
         }

@@ -139,8 +139,8 @@ fn check_gradient<H: Holder>(
         Gradient::Elsewhere(header) => header.extent(),
     };
     let Some(extent) = extent.filter(|extent| !extent.is_empty()) else { return Ok(()) };
-    let gradient = part.place.view(beside);
     for other in written.hits(extent) {
+        let gradient = part.place.view(beside);
         let slot = &slots[other];
         let made = parts.iter().filter(|part| part.slot == other).flat_map(|part| &part.made);
         let states = slot.states.iter().chain(made).map(|state| &*state.header);

@@ -77,7 +77,7 @@ impl<H: Elsewhere> Optimizer<H> {
         asked: &Asked,
     ) -> Result<Readiness<H>, Stop<H::Error>> {
         let mut parts = parts(caller, &self.slots, gradients)?;
-        let made = make_missing(caller, &self.slots, &self.groups, &mut parts)?;
+        let made = make_missing(caller, &mut self.slots, &self.groups, &mut parts, self.epoch)?;
         if made {
             reserve(&mut self.slots, &parts)?;
             // Foreign code may have made it: what was known of any array is no longer sure.

@@ -283,7 +283,7 @@ impl Core {
     /// What can be set between steps, as it was set last.
     #[getter(_settings)]
     fn settings(&self, py: Python<'_>) -> PyResult<Py<PyTuple>> {
-        Ok(started(&mut self.inner.lock(py)?)?.settings.chosen().clone_ref(py))
+        Ok(started(&mut self.inner.lock(py)?)?.settings.chosen.clone_ref(py))
     }
 
     /// Goes by other settings from the next step on.

@@ -3,8 +3,9 @@
 use pyo3::prelude::*;
 
 use super::array::Held;
+use super::caller::Caller;
 use super::cuda::{self, Clip, Cuda, Launch, backend};
-use super::holder::{Caller, PythonArrays};
+use super::python_arrays::PythonArrays;
 use super::reference::{self, Results};
 use crate::optimizer::{Asked, Elsewhere, Norm, Place, Scales, Step, Stop};
 

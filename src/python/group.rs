@@ -11,9 +11,9 @@ use smallvec::SmallVec;
 
 use super::array::Held;
 use super::calling;
-use super::holder::PythonArrays;
 use super::options::{internal, read_options};
 use super::plain;
+use super::python_arrays::PythonArrays;
 use super::raw;
 use super::settings::{Bounds, Settings};
 use crate::engine::ControlGuard;

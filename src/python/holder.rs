@@ -2,36 +2,16 @@
 
 use numpy::PyArrayDescr;
 use pyo3::prelude::*;
-use pyo3::types::PyString;
 
 use super::array::{Array, Held, Seen};
+use super::caller::Caller;
 use super::calling;
-use super::group::Group;
-use super::settings::Settings;
-use super::words::Label;
+use super::python_arrays::PythonArrays;
 use crate::number::Kind;
 use crate::optimizer::{Holder, Named};
 
 /// Below this the step is shorter than giving the interpreter away and taking it back.
 const DETACH_BYTES: usize = 128 * 1024;
-
-pub(super) struct PythonArrays;
-
-/// A call from Python, with what of the optimizer it can see.
-#[derive(Clone, Copy)]
-pub(super) struct Caller<'a> {
-    pub(super) py: Python<'a>,
-    pub(super) names: Option<&'a [Py<PyString>]>,
-    pub(super) settings: &'a Settings,
-    pub(super) groups: &'a [Group],
-}
-
-impl<'a> Caller<'a> {
-    /// What errors call an array.
-    pub(super) fn label(self, named: Named<'a>) -> Label<'a> {
-        Label { py: self.py, names: self.names, named }
-    }
-}
 
 impl Holder for PythonArrays {
     type Held = Held;

@@ -5,15 +5,16 @@ use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyString};
 
+use super::caller::Caller;
 use super::container::{Container, Parts};
 use super::gradients::Arrays;
 use super::group::Group;
-use super::holder::{Caller, PythonArrays};
 use super::memory;
 use super::owner::Owner;
 use super::parameters::{Origin, Parameter, check_memory};
+use super::python_arrays::PythonArrays;
 use super::raw;
-use super::settings::{Settings, check_reference};
+use super::settings::Settings;
 use super::words::{Label, count_error};
 use crate::engine::OutOfMemory;
 use crate::engine::memory::with_room;
@@ -137,7 +138,7 @@ impl Inner {
         let bound = !self.unbound;
         let (caller, optimizer) = self.called(py);
         let added = optimizer.add(slots).map_err(|refusal| caller.refused(refusal))?;
-        check_reference(caller, &added.optimizer().slots()[known..], known)?;
+        caller.check_reference(&added.optimizer().slots()[known..], known)?;
         let mut group = Group::new(group, added.slots());
         let compiled = group.read(py, added.optimizer(), bound, caller.settings);
         let compiled = compiled.map_err(|stop| caller.error(stop))?;

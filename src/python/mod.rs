@@ -1,7 +1,9 @@
 //! The only place that knows Python: checked arrays, the step, error mapping, the module.
 
 mod array;
+mod caller;
 mod calling;
+mod choose;
 mod clip;
 mod container;
 mod core;
@@ -20,6 +22,7 @@ mod owner;
 mod parameters;
 mod plain;
 mod prepared;
+mod python_arrays;
 mod raw;
 mod rebind;
 mod reference;

@@ -4,8 +4,8 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
 use super::array::{Array, Held, Seen, shape_text};
-use super::holder::PythonArrays;
 use super::owner::{Owner, owner};
+use super::python_arrays::PythonArrays;
 use super::words::Label;
 use crate::optimizer::Slot;
 

@@ -5,8 +5,9 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PySet};
 
 use super::array::{Array, Held, Seen};
+use super::caller::Caller;
 use super::calling;
-use super::holder::{Caller, PythonArrays};
+use super::python_arrays::PythonArrays;
 use crate::engine::memory::{Grow, with_room};
 use crate::engine::{self, View};
 use crate::number::Precision;

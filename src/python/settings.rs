@@ -7,9 +7,7 @@ use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyTuple};
 
-use super::holder::{Caller, PythonArrays};
-use super::inner::Inner;
-use crate::optimizer::{Named, NonFinite, Place, Slot};
+use crate::optimizer::NonFinite;
 
 fn nonfinite(name: &str) -> PyResult<NonFinite> {
     match name {
@@ -43,7 +41,7 @@ pub(super) struct Settings {
     pub(super) param_groups: Py<PyList>,
     pub(super) nonfinite_error: Py<PyAny>,
     /// The named tuple that the rest comes from, as Python reads it.
-    chosen: Py<PyTuple>,
+    pub(super) chosen: Py<PyTuple>,
     pub(super) nonfinite: NonFinite,
     /// Makes state arrays in place of NumPy and CuPy.
     pub(super) state_factory: Option<Py<PyAny>>,
@@ -102,58 +100,12 @@ impl Settings {
         self.state_factory.iter().try_for_each(|factory| visit.call(factory))?;
         self.reference.iter().try_for_each(|module| visit.call(module))
     }
-
-    pub(super) fn chosen(&self) -> &Py<PyTuple> {
-        &self.chosen
-    }
 }
 
 type Parts = (NonFinite, Option<String>, Option<Py<PyAny>>, Option<Py<PyAny>>);
 
 /// The parts of Python's `Settings`.
-fn parts(chosen: &Bound<'_, PyTuple>) -> PyResult<Parts> {
+pub(super) fn parts(chosen: &Bound<'_, PyTuple>) -> PyResult<Parts> {
     let (named, backend, reference, factory): (String, _, _, _) = chosen.extract()?;
     Ok((nonfinite(&named)?, backend, reference, factory))
-}
-
-/// Refuses parameters, the first of which has this number, that the reference is to take and cannot.
-pub(super) fn check_reference(
-    caller: Caller<'_>,
-    slots: &[Slot<PythonArrays>],
-    first: usize,
-) -> PyResult<()> {
-    if caller.settings.reference.is_none() {
-        return Ok(());
-    }
-    match slots.iter().position(|slot| slot.header.place != Place::Host) {
-        None => Ok(()),
-        Some(i) => Err(PyValueError::new_err(format!(
-            "{} is {}; backend=\"reference\" takes NumPy arrays alone",
-            caller.label(Named::Parameter(first + i)),
-            slots[i].header.place
-        ))),
-    }
-}
-
-impl Inner {
-    /// Goes by other settings from the next step on, or by none of them. Returns the old ones,
-    /// whose end may run Python code.
-    pub(super) fn choose(&mut self, chosen: &Bound<'_, PyTuple>) -> PyResult<impl Sized + use<>> {
-        let (nonfinite, _, reference, state_factory) = parts(chosen)?;
-        let settings = &mut self.settings;
-        let reference = std::mem::replace(&mut settings.reference, reference);
-        let (caller, optimizer) = self.called(chosen.py());
-        if let Err(error) = check_reference(caller, optimizer.slots(), 0) {
-            self.settings.reference = reference;
-            return Err(error);
-        }
-        self.optimizer.begin_epoch();
-        let settings = &mut self.settings;
-        settings.nonfinite = nonfinite;
-        let before = (
-            std::mem::replace(&mut settings.chosen, chosen.clone().unbind()),
-            std::mem::replace(&mut settings.state_factory, state_factory),
-        );
-        Ok((before, reference))
-    }
 }

@@ -5,8 +5,8 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use super::array::{Array, Seen};
-use super::holder::PythonArrays;
 use super::inner::Inner;
+use super::python_arrays::PythonArrays;
 use super::words::count_error;
 use crate::engine::memory::with_room;
 use crate::number::Kind;

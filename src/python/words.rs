@@ -2,16 +2,14 @@
 
 use std::fmt;
 
-use pyo3::exceptions::{PyMemoryError, PyRuntimeError, PyTypeError, PyValueError};
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 
 use super::array::shape_text;
-use super::calling;
 use super::gradients;
-use super::holder::Caller;
 use crate::number::{Format, Kind};
-use crate::optimizer::{Looks, Named, Place, Refusal, Stop, Which};
+use crate::optimizer::{Looks, Named};
 
 /// What errors call an array.
 pub(super) struct Label<'a> {
@@ -36,7 +34,7 @@ impl fmt::Display for Label<'_> {
 }
 
 /// A type as NumPy writes it.
-fn dtype(format: Format) -> String {
+pub(super) fn dtype(format: Format) -> String {
     let name = format.kind.name();
     let code = match format.kind {
         Kind::F16 => "f2",
@@ -49,136 +47,13 @@ fn dtype(format: Format) -> String {
 }
 
 /// `found ..., wanted ...` of arrays.
-fn looks(found: &Looks, wanted: &Looks) -> String {
+pub(super) fn looks(found: &Looks, wanted: &Looks) -> String {
     format!(
         "shape {} and dtype {} now, wanted shape {}",
         shape_text(&found.shape),
         dtype(found.format),
         shape_text(&wanted.shape)
     )
-}
-
-impl From<PyErr> for Stop<PyErr> {
-    fn from(error: PyErr) -> Self {
-        Stop::Holder(error)
-    }
-}
-
-impl Caller<'_> {
-    /// A stopped step as Python's error.
-    #[cold]
-    pub(super) fn error(self, stop: Stop<PyErr>) -> PyErr {
-        match stop {
-            Stop::Holder(error) => error,
-            Stop::Refused(refusal) => self.refused(refusal),
-        }
-    }
-
-    #[cold]
-    pub(super) fn refused(self, refusal: Refusal) -> PyErr {
-        let label = |which: &Which| self.label(which.into()).to_string();
-        let parameter = |i: usize| label(&Which::Parameter(i));
-        match refusal {
-            Refusal::OutOfMemory => PyMemoryError::new_err(()),
-            Refusal::Count { found, wanted } => count_error("gradients", found, wanted),
-            Refusal::Forked => PyRuntimeError::new_err(
-                "the state of this optimizer was made by its state_factory before the process was \
-                 forked, and both may share its memory: call load_state_dict() or reset() here first",
-            ),
-            Refusal::Place { which: Which::Gradient(i), found, wanted } => {
-                let message = format!(
-                    "{} is {found}, the parameter {wanted}; they must be in one place",
-                    label(&Which::Gradient(i))
-                );
-                match found != Place::Host && wanted != Place::Host {
-                    true => PyValueError::new_err(message),
-                    false => PyTypeError::new_err(message),
-                }
-            }
-            Refusal::Place { which, found, wanted } => PyValueError::new_err(format!(
-                "{} is {found} now, and was {wanted} when the optimizer was made",
-                label(&which)
-            )),
-            Refusal::Looks { which: Which::Gradient(i), found, wanted } => {
-                PyValueError::new_err(format!(
-                    "{} has shape {}, wanted {}",
-                    label(&Which::Gradient(i)),
-                    shape_text(&found.shape),
-                    shape_text(&wanted.shape)
-                ))
-            }
-            Refusal::Looks { which, found, wanted } => PyValueError::new_err(format!(
-                "{} has changed: {}",
-                label(&which),
-                looks(&found, &wanted)
-            )),
-            Refusal::Made { which, found, wanted } => {
-                let message = format!(
-                    "state_factory made {} with shape {} and dtype {} {}; wanted shape {} and dtype \
-                     {} {}",
-                    label(&which),
-                    shape_text(&found.shape),
-                    dtype(found.format),
-                    found.place,
-                    shape_text(&wanted.shape),
-                    dtype(wanted.format),
-                    wanted.place
-                );
-                match found.shape == wanted.shape {
-                    true => PyTypeError::new_err(message),
-                    false => PyValueError::new_err(message),
-                }
-            }
-            Refusal::Overlap { first, second, same } => {
-                overlap_error(&label(&first), &label(&second), same)
-            }
-            Refusal::GradientOverlaps { gradient, parameter: of } => {
-                PyValueError::new_err(format!(
-                    "{} overlaps {} (or its state) in memory; pass a copy",
-                    label(&Which::Gradient(gradient)),
-                    parameter(of)
-                ))
-            }
-            Refusal::NotThere(i) => {
-                PyValueError::new_err(format!("{} comes with each call", parameter(i)))
-            }
-            Refusal::StateKind { parameter: i, kind, beside } => PyValueError::new_err(format!(
-                "state_dtype {:?} does not go with {} of dtype {}: state is float64 beside float64, \
-                 and float16, bfloat16 or float32 beside what is narrower",
-                kind.name(),
-                parameter(i),
-                beside.name()
-            )),
-            Refusal::Unsupported(kind) => PyTypeError::new_err(format!(
-                "a {} parameter cannot have these types of state",
-                kind.name()
-            )),
-            Refusal::NotFinite(cause) => {
-                let raised = calling::call(
-                    self.settings.nonfinite_error.bind(self.py),
-                    (self.not_finite(cause),),
-                );
-                raised.map_or_else(|error| error, PyErr::from_value)
-            }
-            Refusal::ChangedMeanwhile(which) => PyRuntimeError::new_err(format!(
-                "{} was changed while the step was being prepared, by a signal handler, a callback \
-                 or another thread; nothing was written",
-                label(&which)
-            )),
-            Refusal::Outdated => PyRuntimeError::new_err(
-                "parameters, state or options have changed since this step was prepared; nothing was \
-                 written",
-            ),
-        }
-    }
-
-    /// What keeps gradients from being finite.
-    pub(super) fn not_finite(self, cause: Option<usize>) -> String {
-        match cause {
-            Some(i) => format!("{} is not finite", self.label(Named::Gradient(i))),
-            None => "the norm of the gradients overflows float64".to_owned(),
-        }
-    }
 }
 
 pub(super) fn overlap_error(first: &str, second: &str, same: bool) -> PyErr {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from random import Random
 from typing import Any
 
-from cases import CLASSES
+from cases import CLASSES, own_options
 from fuzzing.arrays import FLOATS, Spec, spec
 from fuzzing.choose import Chooser
 from fuzzing.holdings import ARRAYS, OPTIMIZERS
@@ -124,7 +124,7 @@ class Caller(Chooser):
         cls = type(world.optimizers[slot])
         name = random.choice(
             (
-                *cls.OPTIONS,
+                *own_options(cls),
                 "lr",
                 "lr",
                 "weight_decay",
@@ -146,7 +146,7 @@ class Caller(Chooser):
     def set(self, world: World, slot: int) -> tuple[Any, ...]:
         if self.maybe(0.02):
             return ("set", slot, self.random.choice(("learning_rate", "state", "x")), 0.1)
-        names = (*type(world.optimizers[slot]).CHECKS, "lr", "lr", "nonfinite")
+        names = (*type(world.optimizers[slot])._schema().checks, "lr", "lr", "nonfinite")
         name = self.random.choice(names)
         return ("set", slot, name, self.value(name))
 

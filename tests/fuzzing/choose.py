@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 import cases
+from cases import own_options
 from fuzzing.arrays import matching, spec
 from fuzzing.holdings import ARRAYS, OPTIMIZERS
 from fuzzing.odd import FLAGS, NAMES, POOLS, RATES, WRONG, Odd
@@ -49,7 +50,7 @@ class Chooser:
                 random.choice([case for case in cases.CASES if case.optimizer is cls]).options
             )
         names = [
-            *cls.OPTIONS,
+            *own_options(cls),
             *("weight_decay", "decoupled_weight_decay", "maximize"),
             "flush_subnormals",
             "state_dtype",
@@ -65,7 +66,7 @@ class Chooser:
         return self.random.choice(WRONG) if self.maybe(0.04) else self.random.choice(pool(name))
 
     def some_options(self, cls: Any) -> dict[str, Any]:
-        names = self.random.sample(list(cls.OPTIONS), self.random.choice((0, 0, 1)))
+        names = self.random.sample(own_options(cls), self.random.choice((0, 0, 1)))
         return {name: self.value(name) for name in names}
 
     def params(self, slots: Any) -> Many:

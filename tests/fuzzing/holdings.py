@@ -175,6 +175,6 @@ class Holdings:
 
 def _option(opt: fs.Optimizer, key: Any, value: Any) -> object:
     try:
-        return repr(opt.CHECKS[key](key, value))
+        return repr(opt._schema().checks[key](key, value))
     except (KeyError, *DOCUMENTED):
         return id(value)

@@ -18,7 +18,10 @@ from fuzzing.holdings import DOCUMENTED, Holdings
 from support.interrupts import interrupted_at
 
 #: What may stand in a group.
-GROUP = {"params", "param_names", "initial_lr", *(name for cls in CLASSES for name in cls.CHECKS)}
+GROUP = {
+    *("params", "param_names", "initial_lr"),
+    *(name for cls in CLASSES for name in cls._schema().checks),
+}
 BY_NAME = {cls.__name__: cls for cls in CLASSES}
 CLIPS = {name: getattr(clip, name) for name in clip.__all__}
 SCHEDULES = {

@@ -10,7 +10,7 @@ import json
 import os
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ferrostep._native import __version__
 from ferrostep.checkpoint import arrays as _params
@@ -21,6 +21,9 @@ from ferrostep.checkpoint.parts import Part
 from ferrostep.checkpoint.paths import open_regular, read_path
 from ferrostep.differences import refuse
 from ferrostep.loading import Loading
+
+if TYPE_CHECKING:
+    from ferrostep.checkpoint.needs import Checkpointed
 
 __all__ = ["load_checkpoint", "save_checkpoint"]
 
@@ -157,12 +160,12 @@ def load_checkpoint(
     return _load(path, given, partial=partial)
 
 
-def save(path: str | os.PathLike[str], optimizer: Any) -> None:
+def save(path: str | os.PathLike[str], optimizer: Checkpointed) -> None:
     """Save an optimizer and the parameters that it holds."""
     save_checkpoint(path, optimizer=optimizer, params=optimizers.held(optimizer))
 
 
-def load(path: str | os.PathLike[str], optimizer: Any) -> None:
+def load(path: str | os.PathLike[str], optimizer: Checkpointed) -> None:
     """Load an optimizer and the parameters that it holds."""
     given = {"params": optimizers.held(optimizer), "optimizers": optimizer, "schedulers": None}
     _load(path, given, partial=False, alone=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ferrostep import state_dict as _state_dict
 from ferrostep._native import Core
@@ -11,7 +11,6 @@ from ferrostep.backends import cuda
 from ferrostep.checkpoint import values
 from ferrostep.checkpoint.checks import (
     Content,
-    Named,
     class_difference,
     distinct,
     matched,
@@ -25,11 +24,14 @@ from ferrostep.differences import of_names
 from ferrostep.loading import Loading
 from ferrostep.options import NONFINITE
 
+if TYPE_CHECKING:
+    from ferrostep.checkpoint.needs import Checkpointed
+
 OPTIMIZER = {"name", "class", "nonfinite", "skipped_steps", "groups", "state"}
 STATE = {"param", "key", "step", "arrays"}
 
 
-def held(optimizer: Any) -> Any:
+def held(optimizer: Checkpointed) -> Any:
     """The parameters of a bound optimizer, with their names; None of an unbound one."""
     if not optimizer._bound:
         return None
@@ -68,7 +70,7 @@ def plan(optimizers: Any, content: Content, file: Container, loading: Loading) -
         loading.add(optimizer._plan_load(_state_dict_of(saved, file)))
 
 
-def _optimizers(given: Any) -> Named:
+def _optimizers(given: Any) -> list[tuple[str | None, Checkpointed]]:
     """The optimizers with their names; None for a single one."""
     found = list(given.items()) if isinstance(given, dict) else [(None, given)]
     for name, optimizer in found:
@@ -80,7 +82,7 @@ def _optimizers(given: Any) -> Named:
     return distinct(found, "optimizers")
 
 
-def _save_optimizer(name: str | None, optimizer: Any, arrays: dict[str, Array]) -> Content:
+def _save_optimizer(name: str | None, optimizer: Checkpointed, arrays: dict[str, Array]) -> Content:
     label = type(optimizer).__name__ if name is None else f"optimizer {name!r}"
     optimizer._check_containers()  # what is saved is to be what the model has
     saved = optimizer.state_dict(copy=False)
@@ -89,7 +91,7 @@ def _save_optimizer(name: str | None, optimizer: Any, arrays: dict[str, Array]) 
         zip(optimizer.param_groups, saved["param_groups"], strict=True)
     ):
         # What could not be loaded is not saved.
-        options = _state_dict.read_options(type(optimizer), i, mine, group)
+        options = _state_dict.read_options(optimizer._schema(), i, mine, group)
         rest = {key: group[key] for key in ("params", "param_names") if key in group}
         groups.append(values.encode({**options, **rest}, f"group {i} of {label}"))
     keys = dict(enumerate(optimizer._keys()))
@@ -106,7 +108,7 @@ def _save_optimizer(name: str | None, optimizer: Any, arrays: dict[str, Array]) 
     return {
         "name": name,
         "class": type(optimizer).__name__,
-        "nonfinite": optimizer.nonfinite,
+        "nonfinite": optimizer._settings.nonfinite,
         "skipped_steps": saved.get("skipped_steps", 0),
         "groups": groups,
         "state": state,

@@ -60,7 +60,7 @@ def valley(path: Path) -> Path:
     grid = figure.subplots(5, 2, sharex=True, sharey=True)
     for axes, (name, cls, options), colour in zip(grid.flat, contestants, COLOURS, strict=True):
         point = np.array([-10.0, 2.2])
-        opt = cls(point, **options)  # type: ignore[arg-type]
+        opt = cls(point, **options)
         schedule = fs.schedulers.CosineAnnealingLR(opt, T_max=60) if "schedule" in name else None
         track = [point.copy()]
         for _ in range(60):

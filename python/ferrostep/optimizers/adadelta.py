@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Unpack
+from dataclasses import KW_ONLY
+from typing import Annotated
 
 from ferrostep.optimizer import Optimizer
-from ferrostep.option import Option
-from ferrostep.options import CommonOptions, non_negative, number
+from ferrostep.options import NonNegative, Rate, number
 
 
 class Adadelta(Optimizer):
@@ -22,23 +22,15 @@ class Adadelta(Optimizer):
     Parameters
     ----------
     params
-        float32, float64, float16 or bfloat16 (ml_dtypes) arrays of any shape and layout, updated
-        in place; the last two are computed in float32. An array, an iterable of arrays, a
-        dict of names, or param groups; None for an unbound optimizer (`update`).
+        What to update: see `Optimizer`.
     lr
         Learning rate; default 1.0, finite and >= 0.
     rho
         How much of the averages stays; default 0.9, in [0, 1].
     eps
         Keeps the divisor from 0; default 1e-6, finite and >= 0.
-    **common
-        What every class takes: `weight_decay` (default 0.0; >= 0, added to the gradient as
-        ``g + weight_decay*p``), `decoupled_weight_decay` (False; True: ``p *= 1 -
-        lr*weight_decay`` instead), `maximize` (False), `flush_subnormals` (False; True: subnormal
-        state is stored as 0), `state_dtype` (None: float64 for float64 parameters, else float32;
-        "float16" or "bfloat16": half the memory and traffic), `nonfinite` ("propagate"; "raise" or
-        "skip"), `backend` (None: the Rust core for NumPy arrays; "reference": the formulas in
-        NumPy).
+    weight_decay, maximize, state_dtype, ...
+        The options of every class: see `Optimizer`.
 
     State
     -----
@@ -46,12 +38,6 @@ class Adadelta(Optimizer):
         The average of squared gradients, ``r``.
     acc_delta
         The average of squared updates, ``a``.
-
-    Raises
-    ------
-    ValueError, TypeError
-        If an option is out of its bounds, or a parameter is no writable floating-point array of its
-        own memory.
 
     References
     ----------
@@ -68,24 +54,10 @@ class Adadelta(Optimizer):
     array([ 0.9903, -1.9903])
     """
 
-    RULE = "Adadelta"
-    lr = Option(non_negative)
-    rho = Option(number(0, 1, upper_open=False))
-    eps = Option(non_negative)
-    STATE = ("square_avg", "acc_delta")
+    lr: Rate = 1.0
+    _: KW_ONLY
+    rho: Annotated[float, number(0, 1, upper_open=False)] = 0.9
+    eps: NonNegative = 1e-6
 
-    def __init__(
-        self,
-        params: Any = None,
-        lr: float = 1.0,
-        *,
-        rho: float = 0.9,
-        eps: float = 1e-6,
-        **common: Unpack[CommonOptions],
-    ) -> None:
-        options: dict[str, Any] = {
-            "lr": lr,
-            "rho": rho,
-            "eps": eps,
-        }
-        super().__init__(params, options, common)
+    RULE = "Adadelta"
+    STATE = ("square_avg", "acc_delta")

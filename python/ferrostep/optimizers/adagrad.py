@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, Unpack
+from dataclasses import KW_ONLY
 
 from ferrostep.optimizer import Optimizer
-from ferrostep.option import Option
-from ferrostep.options import CommonOptions, flag, non_negative
+from ferrostep.options import NonNegative, Rate
 
 
 class Adagrad(Optimizer):
@@ -20,9 +19,7 @@ class Adagrad(Optimizer):
     Parameters
     ----------
     params
-        float32, float64, float16 or bfloat16 (ml_dtypes) arrays of any shape and layout, updated
-        in place; the last two are computed in float32. An array, an iterable of arrays, a
-        dict of names, or param groups; None for an unbound optimizer (`update`).
+        What to update: see `Optimizer`.
     lr
         Learning rate; default 1e-2, finite and >= 0.
     lr_decay
@@ -33,25 +30,13 @@ class Adagrad(Optimizer):
         What the accumulator starts with; default 0.0, finite and >= 0.
     eps_inside_sqrt
         Add eps under the root instead of to it (Keras, optax); default False.
-    **common
-        What every class takes: `weight_decay` (default 0.0; >= 0, added to the gradient as
-        ``g + weight_decay*p``), `decoupled_weight_decay` (False; True: ``p *= 1 -
-        lr*weight_decay`` instead), `maximize` (False), `flush_subnormals` (False; True: subnormal
-        state is stored as 0), `state_dtype` (None: float64 for float64 parameters, else float32;
-        "float16" or "bfloat16": half the memory and traffic), `nonfinite` ("propagate"; "raise" or
-        "skip"), `backend` (None: the Rust core for NumPy arrays; "reference": the formulas in
-        NumPy).
+    weight_decay, maximize, state_dtype, ...
+        The options of every class: see `Optimizer`.
 
     State
     -----
     sum
         Starts at `initial_accumulator_value`.
-
-    Raises
-    ------
-    ValueError, TypeError
-        If an option is out of its bounds, or a parameter is no writable floating-point array of its
-        own memory.
 
     References
     ----------
@@ -68,30 +53,12 @@ class Adagrad(Optimizer):
     array([ 0.7805, -1.7758])
     """
 
-    RULE = "Adagrad"
-    lr = Option(non_negative)
-    lr_decay = Option(non_negative)
-    eps = Option(non_negative)
-    initial_accumulator_value = Option(non_negative)
-    eps_inside_sqrt = Option(flag)
-    STATE = ("sum",)
+    lr: Rate = 1e-2
+    _: KW_ONLY
+    lr_decay: NonNegative = 0.0
+    eps: NonNegative = 1e-10
+    initial_accumulator_value: NonNegative = 0.0
+    eps_inside_sqrt: bool = False
 
-    def __init__(
-        self,
-        params: Any = None,
-        lr: float = 1e-2,
-        *,
-        lr_decay: float = 0.0,
-        eps: float = 1e-10,
-        initial_accumulator_value: float = 0.0,
-        eps_inside_sqrt: bool = False,
-        **common: Unpack[CommonOptions],
-    ) -> None:
-        options: dict[str, Any] = {
-            "lr": lr,
-            "lr_decay": lr_decay,
-            "eps": eps,
-            "initial_accumulator_value": initial_accumulator_value,
-            "eps_inside_sqrt": eps_inside_sqrt,
-        }
-        super().__init__(params, options, common)
+    RULE = "Adagrad"
+    STATE = ("sum",)

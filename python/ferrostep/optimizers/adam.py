@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Unpack
+from dataclasses import KW_ONLY
+from typing import Annotated
 
 from ferrostep.optimizer import Optimizer
-from ferrostep.option import Option
-from ferrostep.options import CommonOptions, decay_rates, flag, non_negative
+from ferrostep.options import NonNegative, Rate, decay_rates
 
 
 class Adam(Optimizer):
@@ -21,9 +21,7 @@ class Adam(Optimizer):
     Parameters
     ----------
     params
-        float32, float64, float16 or bfloat16 (ml_dtypes) arrays of any shape and layout, updated
-        in place; the last two are computed in float32. An array, an iterable of arrays, a
-        dict of names, or param groups; None for an unbound optimizer (`update`).
+        What to update: see `Optimizer`.
     lr
         Learning rate; default 1e-3, finite and >= 0.
     betas
@@ -38,15 +36,9 @@ class Adam(Optimizer):
     epsilon_hat
         Correct before eps is added (Keras, scikit-learn): ``lr*sqrt(1 - b2**t)/(1 - b1**t) *
         m/(sqrt(v) + eps)``; default False.
-    **common
-        What every class takes: `weight_decay` (default 0.0; >= 0, added to the gradient as
-        ``g + weight_decay*p``), `decoupled_weight_decay` (False; True: ``p *= 1 -
-        lr*weight_decay`` instead), `maximize` (False), `flush_subnormals` (False; True: subnormal
-        state is stored as 0), `state_dtype` (None: float64 for float64 parameters, else float32;
-        "float16" or "bfloat16": half the memory and traffic; float16 needs an `eps` of about 1e-4,
-        since a ``v`` below 3e-8 is stored as 0 and training diverges at the default),
-        `nonfinite` ("propagate"; "raise" or "skip"), `backend` (None: the Rust core for NumPy
-        arrays; "reference": the formulas in NumPy).
+    weight_decay, maximize, state_dtype, ...
+        The options of every class: see `Optimizer`. ``state_dtype="float16"`` needs an `eps` of
+        about 1e-4: a ``v`` below 3e-8 is stored as 0, and training diverges at the default.
 
     State
     -----
@@ -56,12 +48,6 @@ class Adam(Optimizer):
         The average of squared gradients, ``v``.
     max_exp_avg_sq
         With `amsgrad`, its greatest value.
-
-    Raises
-    ------
-    ValueError, TypeError
-        If an option is out of its bounds, or a parameter is no writable floating-point array of its
-        own memory.
 
     References
     ----------
@@ -78,34 +64,14 @@ class Adam(Optimizer):
     array([ 0.7016, -1.7006])
     """
 
+    lr: Rate = 1e-3
+    _: KW_ONLY
+    betas: Annotated[tuple[float, float], decay_rates] = (0.9, 0.999)
+    eps: NonNegative = 1e-8
+    amsgrad: bool = False
+    bias_correction: bool = True
+    epsilon_hat: bool = False
+
     RULE = "Adam"
-    lr = Option(non_negative)
-    betas = Option(decay_rates)
-    eps = Option(non_negative)
-    amsgrad = Option(flag)
-    bias_correction = Option(flag)
-    epsilon_hat = Option(flag)
     STATE = ("exp_avg", "exp_avg_sq")
     OPTIONAL_STATE = ("max_exp_avg_sq",)
-
-    def __init__(
-        self,
-        params: Any = None,
-        lr: float = 1e-3,
-        *,
-        betas: tuple[float, float] = (0.9, 0.999),
-        eps: float = 1e-8,
-        amsgrad: bool = False,
-        bias_correction: bool = True,
-        epsilon_hat: bool = False,
-        **common: Unpack[CommonOptions],
-    ) -> None:
-        options: dict[str, Any] = {
-            "lr": lr,
-            "betas": betas,
-            "eps": eps,
-            "amsgrad": amsgrad,
-            "bias_correction": bias_correction,
-            "epsilon_hat": epsilon_hat,
-        }
-        super().__init__(params, options, common)

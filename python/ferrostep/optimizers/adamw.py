@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Unpack
+from dataclasses import KW_ONLY
 
 from ferrostep.optimizers.adam import Adam
-from ferrostep.options import CommonOptions
 
 
 class AdamW(Adam):
@@ -18,24 +17,18 @@ class AdamW(Adam):
 
     Parameters
     ----------
-    params, lr, betas, eps, amsgrad, bias_correction, epsilon_hat
+    lr, betas, eps, amsgrad, bias_correction, epsilon_hat
         As for `Adam`, with the same defaults and bounds.
     weight_decay
         Default 1e-2, finite and >= 0.
     decoupled_weight_decay
         Default True.
-    **common
-        What every class takes, as for `Adam`.
+    params, maximize, state_dtype, ...
+        What every class takes: see `Optimizer`.
 
     State
     -----
     As for `Adam`: exp_avg, exp_avg_sq, and max_exp_avg_sq with `amsgrad`.
-
-    Raises
-    ------
-    ValueError, TypeError
-        If an option is out of its bounds, or a parameter is no writable floating-point array of its
-        own memory.
 
     References
     ----------
@@ -52,27 +45,6 @@ class AdamW(Adam):
     array([ 0.6989, -1.6949])
     """
 
-    def __init__(
-        self,
-        params: Any = None,
-        lr: float = 1e-3,
-        *,
-        betas: tuple[float, float] = (0.9, 0.999),
-        eps: float = 1e-8,
-        amsgrad: bool = False,
-        bias_correction: bool = True,
-        epsilon_hat: bool = False,
-        **common: Unpack[CommonOptions],
-    ) -> None:
-        common.setdefault("weight_decay", 1e-2)
-        common.setdefault("decoupled_weight_decay", True)
-        super().__init__(
-            params,
-            lr,
-            betas=betas,
-            eps=eps,
-            amsgrad=amsgrad,
-            bias_correction=bias_correction,
-            epsilon_hat=epsilon_hat,
-            **common,
-        )
+    _: KW_ONLY
+    weight_decay: float = 1e-2
+    decoupled_weight_decay: bool = True

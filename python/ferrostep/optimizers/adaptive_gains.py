@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Unpack
+from dataclasses import KW_ONLY
+from typing import Annotated, Any, Literal
 
 from ferrostep.optimizer import Optimizer
-from ferrostep.option import Option, reads
-from ferrostep.options import CommonOptions, choice, non_negative, number
+from ferrostep.option import reads
+from ferrostep.options import NonNegative, Rate, number
 
 
 class AdaptiveGains(Optimizer):
@@ -25,9 +26,7 @@ class AdaptiveGains(Optimizer):
     Parameters
     ----------
     params
-        float32, float64, float16 or bfloat16 (ml_dtypes) arrays of any shape and layout, updated
-        in place; the last two are computed in float32. An array, an iterable of arrays, a
-        dict of names, or param groups; None for an unbound optimizer (`update`).
+        What to update: see `Optimizer`.
     lr
         Learning rate; default 0.01, finite and >= 0.
     beta
@@ -41,14 +40,8 @@ class AdaptiveGains(Optimizer):
     compare
         What the gradient is compared with: "gradient" (the previous one, default) or
         "velocity", which needs momentum.
-    **common
-        What every class takes: `weight_decay` (default 0.0; >= 0, added to the gradient as
-        ``g + weight_decay*p``), `decoupled_weight_decay` (False; True: ``p *= 1 -
-        lr*weight_decay`` instead), `maximize` (False), `flush_subnormals` (False; True: subnormal
-        state is stored as 0), `state_dtype` (None: float64 for float64 parameters, else float32;
-        "float16" or "bfloat16": half the memory and traffic), `nonfinite` ("propagate"; "raise" or
-        "skip"), `backend` (None: the Rust core for NumPy arrays; "reference": the formulas in
-        NumPy).
+    weight_decay, maximize, state_dtype, ...
+        The options of every class: see `Optimizer`.
 
     State
     -----
@@ -58,12 +51,6 @@ class AdaptiveGains(Optimizer):
         The previous gradient, with ``compare="gradient"``.
     velocity
         When `momentum` is not 0.
-
-    Raises
-    ------
-    ValueError, TypeError
-        If an option is out of its bounds, or a parameter is no writable floating-point array of its
-        own memory.
 
     References
     ----------
@@ -80,37 +67,17 @@ class AdaptiveGains(Optimizer):
     array([ 0.493 , -0.9859])
     """
 
+    lr: Rate = 0.01
+    _: KW_ONLY
+    beta: Annotated[float, number(0, 1)] = 0.05
+    min_gain: NonNegative = 0.01
+    max_gain: Annotated[float, number(0, upper_open=False)] = 100.0
+    momentum: NonNegative = 0.0
+    compare: Literal["gradient", "velocity"] = "gradient"
+
     RULE = "AdaptiveGains"
-    lr = Option(non_negative)
-    beta = Option(number(0, 1))
-    min_gain = Option(non_negative)
-    max_gain = Option(number(0, upper_open=False))
-    momentum = Option(non_negative)
-    compare = Option(choice("gradient", "velocity"))
     STATE = ("gain",)
     OPTIONAL_STATE = ("prev", "velocity")
-
-    def __init__(
-        self,
-        params: Any = None,
-        lr: float = 0.01,
-        *,
-        beta: float = 0.05,
-        min_gain: float = 0.01,
-        max_gain: float = 100.0,
-        momentum: float = 0.0,
-        compare: str = "gradient",
-        **common: Unpack[CommonOptions],
-    ) -> None:
-        options: dict[str, Any] = {
-            "lr": lr,
-            "beta": beta,
-            "min_gain": min_gain,
-            "max_gain": max_gain,
-            "momentum": momentum,
-            "compare": compare,
-        }
-        super().__init__(params, options, common)
 
     @classmethod
     @reads("min_gain", "max_gain", "compare", "momentum")

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, Unpack
+from dataclasses import KW_ONLY
 
 from ferrostep.optimizer import Optimizer
-from ferrostep.option import Option
-from ferrostep.options import CommonOptions, flag, non_negative
+from ferrostep.options import NonNegative, Rate
 
 
 class Momentum(Optimizer):
@@ -23,34 +22,20 @@ class Momentum(Optimizer):
     Parameters
     ----------
     params
-        float32, float64, float16 or bfloat16 (ml_dtypes) arrays of any shape and layout, updated
-        in place; the last two are computed in float32. An array, an iterable of arrays, a
-        dict of names, or param groups; None for an unbound optimizer (`update`).
+        What to update: see `Optimizer`.
     lr
         Learning rate; default 0.01, finite and >= 0.
     momentum
         How much of the velocity stays; default 0.9, finite and >= 0.
     nesterov
         Look ahead; default False.
-    **common
-        What every class takes: `weight_decay` (default 0.0; >= 0, added to the gradient as
-        ``g + weight_decay*p``), `decoupled_weight_decay` (False; True: ``p *= 1 -
-        lr*weight_decay`` instead), `maximize` (False), `flush_subnormals` (False; True: subnormal
-        state is stored as 0), `state_dtype` (None: float64 for float64 parameters, else float32;
-        "float16" or "bfloat16": half the memory and traffic), `nonfinite` ("propagate"; "raise" or
-        "skip"), `backend` (None: the Rust core for NumPy arrays; "reference": the formulas in
-        NumPy).
+    weight_decay, maximize, state_dtype, ...
+        The options of every class: see `Optimizer`.
 
     State
     -----
     velocity
         Starts at 0.
-
-    Raises
-    ------
-    ValueError, TypeError
-        If an option is out of its bounds, or a parameter is no writable floating-point array of its
-        own memory.
 
     References
     ----------
@@ -67,24 +52,10 @@ class Momentum(Optimizer):
     array([ 0.062, -0.124])
     """
 
-    RULE = "Momentum"
-    lr = Option(non_negative)
-    momentum = Option(non_negative)
-    nesterov = Option(flag)
-    STATE = ("velocity",)
+    lr: Rate = 0.01
+    _: KW_ONLY
+    momentum: NonNegative = 0.9
+    nesterov: bool = False
 
-    def __init__(
-        self,
-        params: Any = None,
-        lr: float = 0.01,
-        *,
-        momentum: float = 0.9,
-        nesterov: bool = False,
-        **common: Unpack[CommonOptions],
-    ) -> None:
-        options: dict[str, Any] = {
-            "lr": lr,
-            "momentum": momentum,
-            "nesterov": nesterov,
-        }
-        super().__init__(params, options, common)
+    RULE = "Momentum"
+    STATE = ("velocity",)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Unpack
+from dataclasses import KW_ONLY
+from typing import Annotated
 
 from ferrostep.optimizer import Optimizer
-from ferrostep.option import Option
-from ferrostep.options import CommonOptions, flag, non_negative, number
+from ferrostep.options import NonNegative, Rate, number
 
 
 class RMSprop(Optimizer):
@@ -23,9 +23,7 @@ class RMSprop(Optimizer):
     Parameters
     ----------
     params
-        float32, float64, float16 or bfloat16 (ml_dtypes) arrays of any shape and layout, updated
-        in place; the last two are computed in float32. An array, an iterable of arrays, a
-        dict of names, or param groups; None for an unbound optimizer (`update`).
+        What to update: see `Optimizer`.
     lr
         Learning rate; default 1e-2, finite and >= 0.
     alpha
@@ -40,14 +38,8 @@ class RMSprop(Optimizer):
         Add eps under the root instead of to it (Keras, optax); default False.
     initial_accumulator_value
         What the accumulator starts with; default 0.0, finite and >= 0.
-    **common
-        What every class takes: `weight_decay` (default 0.0; >= 0, added to the gradient as
-        ``g + weight_decay*p``), `decoupled_weight_decay` (False; True: ``p *= 1 -
-        lr*weight_decay`` instead), `maximize` (False), `flush_subnormals` (False; True: subnormal
-        state is stored as 0), `state_dtype` (None: float64 for float64 parameters, else float32;
-        "float16" or "bfloat16": half the memory and traffic), `nonfinite` ("propagate"; "raise" or
-        "skip"), `backend` (None: the Rust core for NumPy arrays; "reference": the formulas in
-        NumPy).
+    weight_decay, maximize, state_dtype, ...
+        The options of every class: see `Optimizer`.
 
     State
     -----
@@ -57,12 +49,6 @@ class RMSprop(Optimizer):
         When centered.
     momentum_buffer
         When `momentum` is not 0.
-
-    Raises
-    ------
-    ValueError, TypeError
-        If an option is out of its bounds, or a parameter is no writable floating-point array of its
-        own memory.
 
     References
     ----------
@@ -80,37 +66,15 @@ class RMSprop(Optimizer):
     array([ 0.    , -0.3097])
     """
 
+    lr: Rate = 1e-2
+    _: KW_ONLY
+    alpha: Annotated[float, number(0, 1, upper_open=False)] = 0.99
+    eps: NonNegative = 1e-8
+    momentum: NonNegative = 0.0
+    centered: bool = False
+    eps_inside_sqrt: bool = False
+    initial_accumulator_value: NonNegative = 0.0
+
     RULE = "RMSprop"
-    lr = Option(non_negative)
-    alpha = Option(number(0, 1, upper_open=False))
-    eps = Option(non_negative)
-    momentum = Option(non_negative)
-    centered = Option(flag)
-    eps_inside_sqrt = Option(flag)
-    initial_accumulator_value = Option(non_negative)
     STATE = ("square_avg",)
     OPTIONAL_STATE = ("grad_avg", "momentum_buffer")
-
-    def __init__(
-        self,
-        params: Any = None,
-        lr: float = 1e-2,
-        *,
-        alpha: float = 0.99,
-        eps: float = 1e-8,
-        momentum: float = 0.0,
-        centered: bool = False,
-        eps_inside_sqrt: bool = False,
-        initial_accumulator_value: float = 0.0,
-        **common: Unpack[CommonOptions],
-    ) -> None:
-        options: dict[str, Any] = {
-            "lr": lr,
-            "alpha": alpha,
-            "eps": eps,
-            "momentum": momentum,
-            "centered": centered,
-            "eps_inside_sqrt": eps_inside_sqrt,
-            "initial_accumulator_value": initial_accumulator_value,
-        }
-        super().__init__(params, options, common)

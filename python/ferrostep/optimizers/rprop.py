@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Unpack
+from dataclasses import KW_ONLY
+from typing import Annotated
 
 from ferrostep.optimizer import Optimizer
-from ferrostep.option import Option
-from ferrostep.options import CommonOptions, non_negative, ordered, shrink_and_grow
+from ferrostep.options import Rate, ordered, shrink_and_grow
 
 
 class Rprop(Optimizer):
@@ -22,23 +22,15 @@ class Rprop(Optimizer):
     Parameters
     ----------
     params
-        float32, float64, float16 or bfloat16 (ml_dtypes) arrays of any shape and layout, updated
-        in place; the last two are computed in float32. An array, an iterable of arrays, a
-        dict of names, or param groups; None for an unbound optimizer (`update`).
+        What to update: see `Optimizer`.
     lr
         The first step size; default 1e-2, finite and >= 0.
     etas
         Factors that shrink and grow a step size; default (0.5, 1.2), 0 < etas[0] < 1 < etas[1].
     step_sizes
         Least and greatest step size; default (1e-6, 50.0), 0 <= least <= greatest.
-    **common
-        What every class takes: `weight_decay` (default 0.0; >= 0, added to the gradient as
-        ``g + weight_decay*p``), `decoupled_weight_decay` (False; True: ``p *= 1 -
-        lr*weight_decay`` instead), `maximize` (False), `flush_subnormals` (False; True: subnormal
-        state is stored as 0), `state_dtype` (None: float64 for float64 parameters, else float32;
-        "float16" or "bfloat16": half the memory and traffic), `nonfinite` ("propagate"; "raise" or
-        "skip"), `backend` (None: the Rust core for NumPy arrays; "reference": the formulas in
-        NumPy).
+    weight_decay, maximize, state_dtype, ...
+        The options of every class: see `Optimizer`.
 
     State
     -----
@@ -46,12 +38,6 @@ class Rprop(Optimizer):
         The previous gradient, 0 where it turned.
     step_size
         Starts at the learning rate in force at the first step.
-
-    Raises
-    ------
-    ValueError, TypeError
-        If an option is out of its bounds, or a parameter is no writable floating-point array of its
-        own memory.
 
     References
     ----------
@@ -68,24 +54,10 @@ class Rprop(Optimizer):
     array([ 0.636, -1.636])
     """
 
-    RULE = "Rprop"
-    lr = Option(non_negative)
-    etas = Option(shrink_and_grow)
-    step_sizes = Option(ordered)
-    STATE = ("prev", "step_size")
+    lr: Rate = 1e-2
+    _: KW_ONLY
+    etas: Annotated[tuple[float, float], shrink_and_grow] = (0.5, 1.2)
+    step_sizes: Annotated[tuple[float, float], ordered] = (1e-6, 50.0)
 
-    def __init__(
-        self,
-        params: Any = None,
-        lr: float = 1e-2,
-        *,
-        etas: tuple[float, float] = (0.5, 1.2),
-        step_sizes: tuple[float, float] = (1e-6, 50.0),
-        **common: Unpack[CommonOptions],
-    ) -> None:
-        options: dict[str, Any] = {
-            "lr": lr,
-            "etas": etas,
-            "step_sizes": step_sizes,
-        }
-        super().__init__(params, options, common)
+    RULE = "Rprop"
+    STATE = ("prev", "step_size")

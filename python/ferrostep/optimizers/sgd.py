@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Unpack
+from dataclasses import KW_ONLY
+from typing import Annotated, Any
 
 from ferrostep.optimizer import Optimizer
-from ferrostep.option import Option, reads
-from ferrostep.options import CommonOptions, finite, flag, non_negative
+from ferrostep.option import reads
+from ferrostep.options import NonNegative, Rate, finite
 
 
 class SGD(Optimizer):
@@ -22,9 +23,7 @@ class SGD(Optimizer):
     Parameters
     ----------
     params
-        float32, float64, float16 or bfloat16 (ml_dtypes) arrays of any shape and layout, updated
-        in place; the last two are computed in float32. An array, an iterable of arrays, a
-        dict of names, or param groups; None for an unbound optimizer (`update`).
+        What to update: see `Optimizer`.
     lr
         Learning rate; default 1e-3, finite and >= 0.
     momentum
@@ -33,25 +32,13 @@ class SGD(Optimizer):
         Takes from the gradient what enters the buffer; default 0.0, finite.
     nesterov
         Look ahead; default False, needs momentum and no dampening.
-    **common
-        What every class takes: `weight_decay` (default 0.0; >= 0, added to the gradient as
-        ``g + weight_decay*p``), `decoupled_weight_decay` (False; True: ``p *= 1 -
-        lr*weight_decay`` instead), `maximize` (False), `flush_subnormals` (False; True: subnormal
-        state is stored as 0), `state_dtype` (None: float64 for float64 parameters, else float32;
-        "float16" or "bfloat16": half the memory and traffic), `nonfinite` ("propagate"; "raise" or
-        "skip"), `backend` (None: the Rust core for NumPy arrays; "reference": the formulas in
-        NumPy).
+    weight_decay, maximize, state_dtype, ...
+        The options of every class: see `Optimizer`.
 
     State
     -----
     momentum_buffer
         When `momentum` is not 0; starts as the first gradient itself.
-
-    Raises
-    ------
-    ValueError, TypeError
-        If an option is out of its bounds, or a parameter is no writable floating-point array of its
-        own memory.
 
     References
     ----------
@@ -68,30 +55,14 @@ class SGD(Optimizer):
     array([ 0.062, -0.124])
     """
 
-    RULE = "SGD"
-    lr = Option(non_negative)
-    momentum = Option(non_negative)
-    dampening = Option(finite)
-    nesterov = Option(flag)
-    OPTIONAL_STATE = ("momentum_buffer",)
+    lr: Rate = 1e-3
+    _: KW_ONLY
+    momentum: NonNegative = 0.0
+    dampening: Annotated[float, finite] = 0.0
+    nesterov: bool = False
 
-    def __init__(
-        self,
-        params: Any = None,
-        lr: float = 1e-3,
-        *,
-        momentum: float = 0.0,
-        dampening: float = 0.0,
-        nesterov: bool = False,
-        **common: Unpack[CommonOptions],
-    ) -> None:
-        options: dict[str, Any] = {
-            "lr": lr,
-            "momentum": momentum,
-            "dampening": dampening,
-            "nesterov": nesterov,
-        }
-        super().__init__(params, options, common)
+    RULE = "SGD"
+    OPTIONAL_STATE = ("momentum_buffer",)
 
     @classmethod
     @reads("momentum", "dampening", "nesterov")

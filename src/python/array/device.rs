@@ -8,7 +8,7 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyString, PyTuple, PyType};
 use pyo3::{ffi, intern};
 
-use super::header::Fields;
+use super::fields::Fields;
 use crate::optimizer::{Axes, Header, Place};
 use crate::python::cuda::backend;
 

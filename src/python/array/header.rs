@@ -12,39 +12,31 @@ use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::ffi;
 use pyo3::prelude::*;
 
-use super::host::{axes, fields};
-use super::{Array, Held, HostArray, device, shape_text};
+use super::device;
+use super::fields::Fields;
+use super::held::{Array, Held};
+use super::host::{HostArray, axes, fields};
+use super::shape::shape_text;
 use crate::number::{Format, Kind};
 use crate::optimizer::{Axes, Header, Place};
 use crate::python::imported::imported;
 
 const IN_PLACE: i32 = NPY_ARRAY_C_CONTIGUOUS | NPY_ARRAY_ALIGNED;
 
-/// What an array says of itself, but for its type.
-#[derive(Debug)]
-pub(super) struct Fields {
-    pub(super) place: Place,
-    pub(super) data: usize,
-    pub(super) flags: i32,
-    pub(super) shape: Axes,
-    pub(super) strides: Axes,
-}
-
-impl Fields {
-    fn of(array: &Array<'_>) -> PyResult<Self> {
-        let array = match array {
-            Array::Host(array) => fields(array),
-            Array::Device(array) => return device::fields(array),
-        };
-        let (shape, strides) = axes(array);
-        Ok(Fields {
-            place: Place::Host,
-            data: array.data as usize,
-            flags: array.flags,
-            shape: Axes::from_slice(shape),
-            strides: Axes::from_slice(strides),
-        })
-    }
+/// What an array of either kind says of itself.
+fn told(array: &Array<'_>) -> PyResult<Fields> {
+    let array = match array {
+        Array::Host(array) => fields(array),
+        Array::Device(array) => return device::fields(array),
+    };
+    let (shape, strides) = axes(array);
+    Ok(Fields {
+        place: Place::Host,
+        data: array.data as usize,
+        flags: array.flags,
+        shape: Axes::from_slice(shape),
+        strides: Axes::from_slice(strides),
+    })
 }
 
 /// What an array was when it was last checked.
@@ -117,7 +109,7 @@ impl Seen {
     fn read(array: &Array<'_>, label: &impl Display) -> PyResult<Option<Self>> {
         let dtype = array.dtype()?;
         let Some(format) = format(&dtype) else { return Ok(None) };
-        let Fields { place, data, flags, shape, strides } = Fields::of(array)?;
+        let Fields { place, data, flags, shape, strides } = told(array)?;
         let odd = format.swapped || !data.is_multiple_of(format.kind.size());
         if place != Place::Host && odd {
             return Err(PyValueError::new_err(format!(
@@ -224,7 +216,7 @@ impl Seen {
 
     /// Whether the array is one and the same memory seen in the same way.
     pub(in crate::python) fn same_memory(&self, array: &Array<'_>) -> PyResult<bool> {
-        let (now, dtype) = (Fields::of(array)?, array.dtype()?);
+        let (now, dtype) = (told(array)?, array.dtype()?);
         let same = self.data == now.data && self.shape == now.shape && self.strides == now.strides;
         Ok(same && format(&dtype) == Some(self.format))
     }

@@ -10,7 +10,7 @@ use pyo3::exceptions::PyImportError;
 use pyo3::prelude::*;
 use pyo3::{PyTypeInfo, ffi};
 
-use super::HostArray;
+pub(in crate::python) type HostArray<'py> = Bound<'py, PyUntypedArray>;
 
 /// The object as an array if it is just that, no subclass; else the object. `ndarray` is the type,
 /// looked up once for many.

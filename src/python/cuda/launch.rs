@@ -20,7 +20,8 @@ use crate::engine::{ARRAYS, ControlGuard, View, is_dense};
 use crate::number::{Kinds, Precision};
 use crate::optimizer::{Gradient, Group, Header, Named, Part, Place, Scales, Step};
 use crate::python::array::{Array, Held, Seen};
-use crate::python::holder::{Caller, PythonArrays};
+use crate::python::caller::Caller;
+use crate::python::python_arrays::PythonArrays;
 use crate::rules::{Clock, MAX_STATES};
 
 /// What an optimizer keeps for its devices.

@@ -11,7 +11,7 @@ use crate::engine::memory::Grow;
 use crate::number::{Kind, Precision};
 use crate::optimizer::{Asked, Gradient, NonFinite, Norm, Place, Scales, Step};
 use crate::python::array::{Array, Seen};
-use crate::python::holder::PythonArrays;
+use crate::python::python_arrays::PythonArrays;
 use crate::rules::{LEAF, Scope};
 
 /// A norm and the scales that follow from it, or from the norm of each gradient, on a device: nobody

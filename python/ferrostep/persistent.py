@@ -1,0 +1,206 @@
+"""What an optimizer keeps from one run to the next: its state, as dict, file, pickle or copy."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from copy import deepcopy
+from functools import partial
+from typing import Any, Self
+
+import numpy as np
+
+from ferrostep import checkpoint
+from ferrostep import state_dict as _state_dict
+from ferrostep.declared import Declared
+from ferrostep.options import read_settings
+from ferrostep.pending import Pending, pending_differences, pending_from
+from ferrostep.state import State
+
+
+class Persistent(Declared):
+    """An optimizer's state, and all ways to take it along."""
+
+    @property
+    def state(self) -> Mapping[int | str, Mapping[str, Any]]:
+        """Each stepped parameter's state, by position or name: "step" and live arrays."""
+        pending: Pending | None = self._pending
+        if pending is not None:
+            return pending.state
+        return State(self, self._keys())
+
+    @property
+    def skipped_steps(self) -> int:
+        """How many steps ``nonfinite="skip"`` has left out, over the whole run.
+
+        It is saved in `state_dict` and checkpoints as "skipped_steps", and 0 after `reset`.
+        """
+        return self._skipped
+
+    def _keys(self) -> list[int | str]:
+        if self._names is not None:
+            return list(self._names)
+        return list(range(len(self._parameters())))
+
+    def state_dict(self, *, copy: bool = True) -> dict[str, Any]:
+        """Return state and options in torch's layout; the parameters are not in it.
+
+        Parameters
+        ----------
+        copy
+            True (the default): a snapshot of this moment, which later steps leave alone. False:
+            the live arrays, which move on with each step while the step counts beside them do not,
+            so that both are of one moment only until then: for state that is larger than memory, or
+            to be written away at once. `save`, pickling and `copy.deepcopy` copy nothing more than
+            they have to.
+
+        Examples
+        --------
+        >>> import numpy as np, ferrostep as fs
+        >>> p = np.zeros(2)
+        >>> opt = fs.Adam([p])
+        >>> info = opt.step([np.ones(2)])
+        >>> best = opt.state_dict()
+        >>> info = opt.step([np.ones(2)])
+        >>> best["state"][0]["step"], float(best["state"][0]["exp_avg"][0].round(2))
+        (1, 0.1)
+        """
+        if (pending := self._pending) is not None:
+            self._group_sizes()
+            saved = pending.state_dict(self._groups)
+            return deepcopy(saved) if copy else saved
+        return _state_dict.make(self, self._groups, self._names, copy=copy)
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Take over state and options from `state_dict`, ours or torch's: all of it or nothing.
+
+        The arrays are copied. An unbound optimizer takes the options at once, and the state with
+        the parameters of its next `update`.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If groups, names, shapes, dtypes, steps or options do not fit; nothing has changed then.
+        """
+        self._plan_load(state_dict)()
+
+    def _plan_load(self, state_dict: Mapping[str, Any]) -> Callable[[], None]:
+        """Check all of `state_dict`, and return what takes it over, without Python code."""
+        if not self._bound:
+            self._group_sizes()  # groups that were edited from outside are refused
+            pending, skipped, options = pending_from(state_dict, self._schema(), self, self._groups)
+            return partial(self._await, pending, skipped, options)
+        groups, steps, arrays, skipped = _state_dict.read(
+            state_dict, self._schema(), self, self._groups, self._names
+        )
+        return partial(self._load, steps, arrays, skipped, groups)
+
+    def _differences(self, state_dict: Mapping[str, Any]) -> Iterator[str]:
+        """Say all that keeps a state dict of the right layout from being loaded."""
+        schema, groups = self._schema(), self._groups
+        if not self._bound:
+            return pending_differences(state_dict, schema, self, groups)
+        sizes, params = self._group_sizes(), self._parameters()
+        return _state_dict.differences(state_dict, schema, groups, sizes, params, self._names)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Save state, options and the parameters that this optimizer holds, all in one file.
+
+        The file at `path` is replaced as a whole, or stays as it was; do not step meanwhile. An
+        unbound optimizer does not hold its parameters: give them to `save_checkpoint`.
+
+        Examples
+        --------
+        >>> import os, tempfile, numpy as np, ferrostep as fs
+        >>> path = os.path.join(tempfile.mkdtemp(), "run.safetensors")
+        >>> fs.Adam({"p": np.array([1.0, -2.0])}, lr=0.1).save(path)
+        >>> q = np.zeros(2)
+        >>> fs.Adam({"p": q}).load(path)
+        >>> q
+        array([ 1., -2.])
+        """
+        checkpoint.save(path, self)
+
+    def load(self, path: str | os.PathLike[str]) -> None:
+        """Take over what `save` has saved: all of it, or nothing.
+
+        Raises
+        ------
+        ValueError, OSError
+            If the file is damaged, no checkpoint, does not fit, or cannot be read.
+        """
+        checkpoint.load(path, self)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the whole optimizer, parameters included."""
+        settings = self._settings
+        saved = {
+            "defaults": self.defaults,
+            "nonfinite": settings.nonfinite,
+            "backend": settings.backend,
+            "state_factory": settings.state_factory,
+            "bound": self._bound,
+            "groups": self._groups,
+            "attributes": {k: v for k, v in vars(self).items() if not self._made_anew(k)},
+        }
+        if not self._bound:
+            # It holds no parameters: its state waits for those that come.
+            return {**saved, "state_dict": self.state_dict(copy=False)}
+        return {
+            **saved,
+            "names": self._names,
+            "sizes": self._group_sizes(),
+            "containers": self._containers(),
+            "twice": (twice := np.empty(0), twice),
+            "states": self._states(False),
+            "skipped_steps": self.skipped_steps,
+        }
+
+    def _made_anew(self, name: str) -> bool:
+        """Whether an attribute is made anew, or wraps a method of this very optimizer.
+
+        The others are a subclass's, or the user's.
+        """
+        own = ("_groups", "_bound", "_defaults")
+        return name in own or callable(getattr(type(self), name, None))
+
+    def __setstate__(self, saved: dict[str, Any]) -> None:
+        self._restore(saved)
+        if self._settings.state_factory is not None and self._bound:
+            # What lies in memory goes where it belongs.
+            self.load_state_dict(self.state_dict(copy=False))
+
+    def _restore(self, saved: dict[str, Any]) -> None:
+        """Become what `__getstate__` has told of, where nothing but memory was allocated."""
+        vars(self).update(saved["attributes"])
+        self._defaults = saved["defaults"]
+        settings = read_settings(saved["nonfinite"], saved["backend"], saved["state_factory"])
+        self._begin(settings, bound=saved["bound"])
+        if not self._bound:
+            self._groups.extend(saved["groups"])
+            self._await(*pending_from(saved["state_dict"], self._schema(), self, self._groups))
+            return
+        names, start = saved["names"], 0
+        for group, size in zip(saved["groups"], saved["sizes"], strict=True):
+            theirs = None if names is None else names[start : start + size]
+            self._add_group(group, group["params"], theirs, restored=True)
+            start += size
+        self._watch(saved["containers"])
+        first, second = saved["twice"]
+        if first is not second:
+            # Some picklers (joblib's) make two arrays of one that is met twice: then the parameters
+            # are not those that the model has, and the next step is to say so.
+            self._watch([(None, [], 0)])
+        states = [dict(state) if state else {} for state in saved["states"]]
+        steps = [state.pop("step", None) for state in states]
+        self._load(steps, [state or None for state in states], saved["skipped_steps"])
+
+    def __copy__(self) -> Self:
+        """Return an optimizer of the same parameters with options and state of its own."""
+        copied = type(self).__new__(type(self))
+        saved = self.__getstate__()
+        groups = [{**group, "params": list(group["params"])} for group in saved["groups"]]
+        own = {"groups": groups, "defaults": dict(saved["defaults"])}
+        copied._restore({**saved, **own})
+        copied.load_state_dict(copied.state_dict(copy=False))
+        return copied

@@ -3,6 +3,7 @@
 
 mod launch;
 mod norm;
+mod scales;
 pub(super) mod source;
 mod tables;
 

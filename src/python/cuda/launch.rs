@@ -11,7 +11,7 @@ use pyo3::types::{PyBytes, PyTuple};
 use smallvec::SmallVec;
 
 use super::backend;
-use super::norm::Clip;
+use super::clip::Clip;
 use super::scales::{Numbers, Scale};
 use super::tables::Tables;
 use crate::cuda::CHUNK;

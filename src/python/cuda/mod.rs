@@ -1,13 +1,15 @@
 //! Steps of arrays on CUDA devices: what to launch is decided here, and launched through CuPy by
 //! `ferrostep.backends.cuda`.
 
+mod kept;
 mod launch;
 mod norm;
 mod scales;
 pub(super) mod source;
 mod tables;
 
-pub(super) use launch::{Cuda, Launch};
+pub(super) use kept::Cuda;
+pub(super) use launch::Launch;
 pub(super) use norm::{Clip, first_nonfinite, leaf_sums, norm};
 
 use pyo3::intern;

@@ -4,12 +4,12 @@ use pyo3::prelude::*;
 use pyo3::types::PyList;
 
 use super::backend;
-use super::launch::Cuda;
+use super::kept::Cuda;
 use super::scales::OnDevice;
 use crate::engine::OutOfMemory;
 use crate::engine::memory::Grow;
 use crate::number::{Kind, Precision};
-use crate::optimizer::{Asked, Gradient, NonFinite, Norm, Place, Scales, Step};
+use crate::optimizer::{Asked, Gradient, Measured, NonFinite, Norm, Place, Scales, Step};
 use crate::python::array::{Array, Seen};
 use crate::python::python_arrays::PythonArrays;
 use crate::rules::{LEAF, Scope};
@@ -113,7 +113,7 @@ pub(in crate::python) fn norm(
     cuda: &mut Cuda,
     step: Step<'_, PythonArrays>,
     asked: &Asked,
-) -> PyResult<Option<(Norm<Clip>, Scales)>> {
+) -> PyResult<Option<Measured<Clip>>> {
     let (Some(max_norm), NonFinite::Propagate, None) =
         (asked.max_norm, asked.nonfinite, asked.norm)
     else {

@@ -1,6 +1,9 @@
 //! The update kernels of a step: one launch for all tensors that share a device, types, options and
 //! step count.
 
+use std::any::TypeId;
+use std::collections::HashMap;
+
 use pyo3::exceptions::PyTypeError;
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -8,9 +11,9 @@ use pyo3::types::{PyBytes, PyTuple};
 use smallvec::SmallVec;
 
 use super::backend;
-use super::kept::Cuda;
-use super::norm::Clip;
+use super::clip::Clip;
 use super::scales::{Numbers, Scale};
+use super::tables::Tables;
 use crate::cuda::CHUNK;
 use crate::engine::memory::{Grow, with_room};
 use crate::engine::{ARRAYS, ControlGuard, View, is_dense};
@@ -20,6 +23,13 @@ use crate::python::array::{Array, Held, Seen};
 use crate::python::caller::Caller;
 use crate::python::python_arrays::PythonArrays;
 use crate::rules::{Clock, MAX_STATES};
+
+/// What an optimizer keeps for its devices.
+#[derive(Default)]
+pub(in crate::python) struct Cuda {
+    pub(super) tables: Tables,
+    kernels: HashMap<(i32, TypeId, Kinds, bool), Py<PyAny>>,
+}
 
 /// A kernel with its arguments, ready to be launched.
 pub(in crate::python) struct Launch {
@@ -53,6 +63,11 @@ struct Growing {
 }
 
 impl Cuda {
+    /// Begins a step.
+    pub(in crate::python) fn begin(&mut self) {
+        self.tables.begin();
+    }
+
     /// The launches of the parts that lie on devices, their kernels compiled and their tables
     /// written. `scales` multiply the gradients; with `clip` they are on the device.
     pub(in crate::python) fn plan(

@@ -4,34 +4,16 @@ use pyo3::prelude::*;
 use pyo3::types::PyList;
 
 use super::backend;
-use super::kept::Cuda;
+use super::clip::Clip;
+use super::launch::Cuda;
 use super::scales::OnDevice;
 use crate::engine::OutOfMemory;
 use crate::engine::memory::Grow;
 use crate::number::{Kind, Precision};
-use crate::optimizer::{Asked, Gradient, Measured, NonFinite, Norm, Place, Scales, Step};
+use crate::optimizer::{Asked, Gradient, NonFinite, Norm, Place, Scales, Step};
 use crate::python::array::{Array, Seen};
 use crate::python::python_arrays::PythonArrays;
 use crate::rules::{LEAF, Scope};
-
-/// A norm and the scales that follow from it, or from the norm of each gradient, on a device: nobody
-/// has waited for them.
-pub(in crate::python) struct Clip {
-    /// What the backend reads the norm from: a record and the stream that it is made on.
-    result: Py<PyAny>,
-    scales: OnDevice,
-}
-
-impl Clip {
-    /// Waits for the norm.
-    pub(in crate::python) fn norm(&self, py: Python<'_>) -> PyResult<f64> {
-        backend(py, "read_norm", (&self.result,))?.extract()
-    }
-
-    pub(super) fn scales(&self) -> OnDevice {
-        self.scales
-    }
-}
 
 /// The gradients on one device, as the kernels take them.
 struct Gradients<'py> {
@@ -113,7 +95,7 @@ pub(in crate::python) fn norm(
     cuda: &mut Cuda,
     step: Step<'_, PythonArrays>,
     asked: &Asked,
-) -> PyResult<Option<Measured<Clip>>> {
+) -> PyResult<Option<(Norm<Clip>, Scales)>> {
     let (Some(max_norm), NonFinite::Propagate, None) =
         (asked.max_norm, asked.nonfinite, asked.norm)
     else {
@@ -130,7 +112,7 @@ pub(in crate::python) fn norm(
     let each = asked.clip == Scope::Tensor;
     let arguments = (device, table, count, leaves, longest, asked.grad_scale, max_norm, each);
     let (result, address) = backend(py, "clip", arguments)?.extract()?;
-    let clip = Clip { result, scales: OnDevice { address, each } };
+    let clip = Clip::new(result, OnDevice { address, each });
     Ok(Some((Norm::Elsewhere(clip), Scales::Same(asked.grad_scale))))
 }
 

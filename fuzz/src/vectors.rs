@@ -6,7 +6,8 @@ use std::rc::Rc;
 
 use ferrostep::number::{Format, Kind};
 use ferrostep::optimizer::{
-    Asked, Axes, Elsewhere, Header, Holder, Named, Norm, Optimizer, Place, Scales, Step, Stop,
+    Asked, Axes, Elsewhere, Header, Holder, Measured, Named, Norm, Optimizer, Place, Scales, Step,
+    Stop,
 };
 
 use super::arrays::Array;
@@ -206,7 +207,7 @@ impl Elsewhere for Vectors {
         _: &Call,
         _: Step<'_, Self>,
         _: &Asked,
-    ) -> Result<Option<(Norm<()>, Scales)>, Said> {
+    ) -> Result<Option<Measured<()>>, Said> {
         Ok(None)
     }
 

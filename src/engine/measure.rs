@@ -131,7 +131,7 @@ pub fn fold_leaves(sums: impl IntoIterator<Item = f64>) -> f64 {
     for (count, mut sum) in sums.into_iter().enumerate() {
         for _ in 0..count.trailing_ones() {
             depth -= 1;
-            sum = waiting[depth] + sum;
+            sum += waiting[depth];
         }
         waiting[depth] = sum;
         depth += 1;

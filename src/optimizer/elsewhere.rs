@@ -5,7 +5,7 @@ use super::header::Place;
 use super::holder::Holder;
 use super::part::Step;
 use super::refusal::Stop;
-use super::scales::Scales;
+use super::scales::{Measured, Scales};
 
 pub trait Elsewhere: Holder {
     /// What is kept for it from step to step.
@@ -32,7 +32,7 @@ pub trait Elsewhere: Holder {
         caller: Self::Caller<'_>,
         step: Step<'_, Self>,
         asked: &Asked,
-    ) -> Result<Option<(Norm<Self::Norm>, Scales)>, Self::Error>;
+    ) -> Result<Option<Measured<Self::Norm>>, Self::Error>;
 
     /// Puts the sums of the leaves of each part that is not in host memory at the part's place.
     fn leaf_sums(

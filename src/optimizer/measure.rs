@@ -8,7 +8,7 @@ use super::holder::Holder;
 use super::kept::Optimizer;
 use super::part::{Part, Step};
 use super::refusal::Stop;
-use super::scales::{Scales, scale_of_leaves, scale_of_norm};
+use super::scales::{Measured, Scales, scale_of_leaves, scale_of_norm};
 use crate::engine::memory::{Grow, try_collect};
 use crate::engine::{self, OutOfMemory, norm_of_leaves, threads};
 use crate::rules::{Finite, GradientNorm, Scope};
@@ -34,7 +34,7 @@ impl<H: Elsewhere> Optimizer<H> {
         caller: H::Caller<'_>,
         parts: &[Part<H>],
         asked: &Asked,
-    ) -> Result<(Norm<H::Norm>, Scales), Stop<H::Error>> {
+    ) -> Result<Measured<H::Norm>, Stop<H::Error>> {
         let Some(max_norm) = asked.max_norm else {
             return Ok((Norm::NotAsked, Scales::Same(asked.grad_scale)));
         };
@@ -53,11 +53,13 @@ impl<H: Elsewhere> Optimizer<H> {
         let run = || unsafe { gradients.measure::<GradientNorm>(threads) };
         let sums = H::detached(caller, bytes, run)?;
         // The leaves of all gradients are numbered through, wherever they were summed.
-        let mut by_part: Vec<Vec<f64>> = try_collect(parts.iter().map(|_| Vec::new()))?;
+        let mut by_part: Vec<Vec<f64>> = Vec::new();
         if places.len() < parts.len() {
+            by_part = try_collect(parts.iter().map(|_| Vec::new()))?;
             H::leaf_sums(&mut self.elsewhere, caller, step, &mut by_part).map_err(Stop::Holder)?;
         }
-        let mut all: Vec<&[f64]> = try_collect(by_part.iter().map(|sums| &sums[..]))?;
+        let elsewhere = |part| by_part.get(part).map_or(&[][..], |sums: &Vec<f64>| sums);
+        let mut all: Vec<&[f64]> = try_collect((0..parts.len()).map(elsewhere))?;
         for (i, part) in places.iter().enumerate() {
             all[*part] = sums.of(i);
         }

@@ -45,5 +45,5 @@ pub use overlap::{Region, check_disjoint, check_heirs, check_new};
 pub use part::{Gradient, Part, Step};
 pub use prepare::{Prepared, Readiness};
 pub use refusal::{Looks, Named, Refusal, Stop, Which};
-pub use scales::Scales;
+pub use scales::{Measured, Scales};
 pub use slot::{Slot, StateArray};

@@ -9,7 +9,7 @@ use super::kept::Optimizer;
 use super::missing::{initials, make_missing, reserve};
 use super::overlap;
 use super::part::{Part, Step, check_unchanged, find_again, parts};
-use super::plan::{Blocks, Common, push};
+use super::plan::{Blocks, push};
 use super::refusal::{Refusal, Stop};
 use super::repeat::Repeatable;
 use super::scales::Scales;
@@ -113,7 +113,7 @@ impl<H: Elsewhere> Optimizer<H> {
         let (plan, blocks) = self.plan(caller, &parts, &scales)?;
         let step = Step { slots: &self.slots, groups: &self.groups, parts: &parts };
         let work = H::prepare(&mut self.elsewhere, caller, step, &scales, &norm)?;
-        let repeatable = match blocks {
+        let repeatable = match blocks.in_common() {
             Some(blocks) if H::is_empty(&work) => {
                 Repeatable::new(epoch, blocks, &self.slots, &parts)
             }
@@ -153,14 +153,13 @@ impl<H: Elsewhere> Optimizer<H> {
         Skipped { cause, in_a_row: *in_a_row, total: *total }
     }
 
-    /// Plans the parts that the engine runs. Also, what the plan's blocks are of, if each is of all
-    /// parts that have it in common.
-    fn plan(
+    /// Plans the parts that the engine runs.
+    fn plan<'a>(
         &mut self,
         caller: H::Caller<'_>,
         parts: &[Part<H>],
-        scales: &Scales,
-    ) -> Result<(Plan, Option<Vec<Common>>), Stop<H::Error>> {
+        scales: &'a Scales,
+    ) -> Result<(Plan, Blocks<'a>), Stop<H::Error>> {
         self.repeatable = None;
         let (mut plan, mut blocks) = (std::mem::take(&mut self.plan), Blocks::new(scales));
         plan.clear();
@@ -174,7 +173,7 @@ impl<H: Elsewhere> Optimizer<H> {
                 unsafe { push(&mut plan, &mut blocks, slot, group, (i, part), self.epoch) }?;
             }
         }
-        Ok((plan, blocks.in_common()))
+        Ok((plan, blocks))
     }
 }
 

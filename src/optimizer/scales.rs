@@ -1,6 +1,6 @@
 //! What the gradients of a step are multiplied by.
 
-use super::asked::Asked;
+use super::asked::{Asked, Norm};
 use crate::engine::{ControlGuard, norm_of_leaves};
 use crate::rules::clip_scale;
 
@@ -21,6 +21,9 @@ impl Scales {
         }
     }
 }
+
+/// A norm, and what follows from it or from the norms of the parts.
+pub type Measured<E> = (Norm<E>, Scales);
 
 /// The scale of gradients that have this norm once they are multiplied by `grad_scale`.
 pub(super) fn scale_of_norm(norm: f64, asked: &Asked, max_norm: f64) -> f64 {

@@ -7,7 +7,7 @@ use super::caller::Caller;
 use super::cuda::{self, Clip, Cuda, Launch, backend};
 use super::python_arrays::PythonArrays;
 use super::reference::{self, Results};
-use crate::optimizer::{Asked, Elsewhere, Norm, Place, Scales, Step, Stop};
+use crate::optimizer::{Asked, Elsewhere, Measured, Norm, Place, Scales, Step, Stop};
 
 /// What is ready to run.
 pub(super) enum Work {
@@ -38,7 +38,7 @@ impl Elsewhere for PythonArrays {
         caller: Caller<'_>,
         step: Step<'_, Self>,
         asked: &Asked,
-    ) -> PyResult<Option<(Norm<Clip>, Scales)>> {
+    ) -> PyResult<Option<Measured<Clip>>> {
         if let Some(module) = &caller.settings.reference {
             let (norm, scales) = reference::measure(module.bind(caller.py), step, asked)?;
             return Ok(Some((Norm::Known(norm), scales)));

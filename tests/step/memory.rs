@@ -4,6 +4,7 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
 use ferrostep::optimizer::{Asked, NonFinite, Refusal, Stop};
+use ferrostep::rules::Scope;
 
 use crate::scenes::{ASKED, Scene};
 
@@ -52,6 +53,7 @@ fn every_allocation_of_a_step_may_fail() {
     let kinds = [
         ASKED,
         Asked { max_norm: Some(0.5), ..ASKED },
+        Asked { max_norm: Some(0.5), clip: Scope::Tensor, ..ASKED },
         Asked { nonfinite: NonFinite::Raise, ..ASKED },
     ];
     for asked in kinds {

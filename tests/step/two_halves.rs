@@ -1,6 +1,7 @@
 //! A step that is prepared, and committed or abandoned.
 
 use ferrostep::optimizer::{Asked, NonFinite, Norm, Readiness, Refusal, Stop, Which};
+use ferrostep::rules::Scope;
 
 use crate::scenes::{ASKED, Scene, adam, compiled, values};
 use crate::vectors::{Said, Vectors};
@@ -94,6 +95,39 @@ fn a_norm_from_outside() {
         let prepared = scene.prepare(0, asked);
         scene.commit(prepared).unwrap();
         scene.assert_like(&models);
+    }
+}
+
+/// The norm of up to 32 elements, whose squares fold by halves.
+fn norm(gradient: &[f64]) -> f64 {
+    let mut sums = [0.0; 32];
+    for (sum, x) in sums.iter_mut().zip(gradient) {
+        *sum = x * x;
+    }
+    for half in [16, 8, 4, 2, 1] {
+        for i in 0..half {
+            sums[i] += sums[i + half];
+        }
+    }
+    sums[0].sqrt()
+}
+
+#[test]
+fn each_by_its_own_norm() {
+    // Whatever others say of the norm of all.
+    for of_all in [None, Some(1e9)] {
+        let mut scene = Scene::new();
+        let mut models = scene.models();
+        let asked = Asked { max_norm: Some(0.1), clip: Scope::Tensor, norm: of_all, ..ASKED };
+        for t in 0..3 {
+            for (model, gradient) in models.iter_mut().zip(scene.gradients(t)) {
+                let gradient = values(&gradient.unwrap());
+                model.step(&gradient, (0.1 / (norm(&gradient) + 1e-6)).min(1.0));
+            }
+            let prepared = scene.prepare(t, asked);
+            scene.commit(prepared).unwrap();
+            scene.assert_like(&models);
+        }
     }
 }
 

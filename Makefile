@@ -11,7 +11,7 @@ CARGO_TEST = LD_LIBRARY_PATH="$(LIBPYTHON):$$LD_LIBRARY_PATH" cargo test --quiet
 PEERS := numba jax optax torch ninja deepspeed
 # The fuzzers' time: of the Python ones each, and of every Rust target.
 MINUTES ?= 1
-FUZZ_TARGETS := plan reductions memory
+FUZZ_TARGETS := step plan reductions memory
 # A nightly compiler's own: the sanitizer needs a target of its own, or build scripts had it too.
 HOST := $(shell rustc -vV | sed -n 's/^host: //p')
 SANITIZED := $(CURDIR)/target/sanitized

@@ -24,9 +24,11 @@ DECAYS: dict[str, dict[str, Any]] = {
     "coupled": {"weight_decay": 0.1, "decoupled_weight_decay": False},
     "decoupled": {"weight_decay": 0.1, "decoupled_weight_decay": True},
 }
-#: Numbers that make another difference here; what is stored in 16 bits is not measured.
+#: The table, and numbers that make another difference here. What is stored in 16 bits is not
+#: measured; that a class has no formula, `test_registry.py` tells.
+MEASURED = [case for case in CASES if case.optimizer in FORMULAS]
 ACCURACY = [
-    *(case for case in CASES if "state_dtype" not in case.options),
+    *(case for case in MEASURED if "state_dtype" not in case.options),
     case_of(fs.SGD, lr=0.01, momentum=0.9, dampening=0.3, maximize=True),
     case_of(fs.SGD, lr=0.01, momentum=0.8, nesterov=True),
     case_of(fs.AdaptiveGains, lr=0.01, beta=0.3, max_gain=1.2, min_gain=0.8),

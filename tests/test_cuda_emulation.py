@@ -14,7 +14,7 @@ from support.arrays import Array, assert_same_bits, gradients, special_values
 from support.emulation.optimizer import (
     Emulated,
     assert_same_run,
-    clip,
+    clipping,
     first_nonfinite,
     shifted,
 )
@@ -119,7 +119,7 @@ def test_scaling_and_clipping(case: Case, dtype: type, scaling: dict[str, float]
 
 def norms(grads: list[Array], params: list[Array]) -> tuple[float, float]:
     """By the kernels, and by the Rust core: a parameter's step asks for it."""
-    return float(clip(grads, params)["norm"][0]), _native_norm(grads, params)
+    return float(clipping(grads, params)["norm"][0]), _native_norm(grads, params)
 
 
 def _native_norm(grads: list[Array], params: list[Array]) -> float:
@@ -148,16 +148,16 @@ def test_the_norm_of_any_number_of_leaves(leaves: int) -> None:
     grads = [gradients(rng, (n,), np.float32) for n in rng.integers(1, 40, leaves)]
     params = [np.zeros(a.shape, np.float32) for a in grads]
     for backwards in (False, True):
-        found = clip(grads, params, backwards=backwards)["norm"][0]
+        found = clipping(grads, params, backwards=backwards)["norm"][0]
         assert found == _native_norm(grads, params)
 
 
 def test_norms_without_a_number() -> None:
     p = [np.zeros(5)]
-    assert clip([], [])["norm"][0] == 0.0
-    assert clip([np.zeros(0)], [np.zeros(0)])["norm"][0] == 0.0
-    assert clip([np.full(5, 1e300)], p)["norm"][0] == np.inf
-    nan = clip([np.full(5, np.nan)], p, 0.5, 1.0)
+    assert clipping([], [])["norm"][0] == 0.0
+    assert clipping([np.zeros(0)], [np.zeros(0)])["norm"][0] == 0.0
+    assert clipping([np.full(5, 1e300)], p)["norm"][0] == np.inf
+    nan = clipping([np.full(5, np.nan)], p, 0.5, 1.0)
     assert np.isnan(nan["norm"][0])
     assert np.isnan(nan["scale"][0])
     assert np.isnan(nan["scale_float"][0])
@@ -166,13 +166,13 @@ def test_norms_without_a_number() -> None:
 @pytest.mark.parametrize("max_norm", [0.0, 1.0, 5.0, 1e300, np.finfo(float).max, np.inf])
 @pytest.mark.parametrize("value", [0.0, 0.5, 1.0, 2.0, 1e300, np.inf, np.nan])
 def test_the_factor_of_every_norm(value: float, max_norm: float) -> None:
-    record = clip([np.array([value])], [np.zeros(1)], 0.5, max_norm)
+    record = clipping([np.array([value])], [np.zeros(1)], 0.5, max_norm)
     wanted = 0.5 * _native.clip_factor(record["norm"][0], max_norm)
     assert_same_bits(record["scale"], np.array([wanted]))
 
 
 def test_the_record_of_a_clipping() -> None:
-    record = clip([np.array([3.0, 4.0])], [np.zeros(2)], -2.0, 5.0)
+    record = clipping([np.array([3.0, 4.0])], [np.zeros(2)], -2.0, 5.0)
     assert record["norm"][0] == 10.0
     assert record["scale"][0] == -2.0 * (5.0 / (10.0 + 1e-6))
     assert record["scale_float"][0] == np.float32(record["scale"][0])

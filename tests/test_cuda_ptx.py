@@ -14,7 +14,7 @@ from support.arrays import gradients, special_values
 from support.emulation.optimizer import (
     Emulated,
     assert_same_run,
-    clip,
+    clipping,
     first_nonfinite,
     shifted,
 )
@@ -68,7 +68,7 @@ def test_norm_clipping_and_search(dtype: type) -> None:
     grads[3][7] = np.nan
     grads[2][4098] = np.inf
     assert first_nonfinite(grads, start, newest) == 2
-    assert np.isnan(clip(grads, start, compile=newest)["norm"][0])
+    assert np.isnan(clipping(grads, start, compile=newest)["norm"][0])
 
 
 @pytest.mark.parametrize(

@@ -136,7 +136,6 @@ def test_rust_rooms_name_lower_ones_only() -> None:
     assert not wrong
 
 
-@pytest.mark.xfail(strict=False, reason="others are at it")
 @pytest.mark.parametrize("room", RUST_ROOMS)
 def test_files_of_a_rust_room_name_each_other_in_no_circle(room: str) -> None:
     """Unit tests may look at anything in their room."""

@@ -23,7 +23,7 @@ def test_every_class_has_its_rule_reference_case_and_place() -> None:
     assert {cls.RULE for cls in CLASSES} == set(_native.RULES)
     assert {cls.__name__ for cls in CLASSES} == set(RULES)
     assert {case.optimizer for case in CASES} == set(CLASSES)
-    assert set(FORMULAS) == set(CLASSES), "tests/cases.py: the table FORMULAS"
+    assert set(FORMULAS) == set(CLASSES), "the table FORMULAS in tests/cases.py"
     for cls in CLASSES:
         assert getattr(fs, cls.__name__) is cls
         assert cls.__name__ in fs.__all__

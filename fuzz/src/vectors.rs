@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use ferrostep::number::{Format, Kind};
 use ferrostep::optimizer::{
-    Asked, Axes, Elsewhere, Header, Holder, Named, Norm, Optimizer, Place, Step, Stop,
+    Asked, Axes, Elsewhere, Header, Holder, Named, Norm, Optimizer, Place, Scales, Step, Stop,
 };
 
 use super::arrays::Array;
@@ -201,7 +201,12 @@ impl Elsewhere for Vectors {
         Ok(())
     }
 
-    fn norm(_: &mut (), _: &Call, _: Step<'_, Self>, _: &Asked) -> Result<Option<Norm<()>>, Said> {
+    fn norm(
+        _: &mut (),
+        _: &Call,
+        _: Step<'_, Self>,
+        _: &Asked,
+    ) -> Result<Option<(Norm<()>, Scales)>, Said> {
         Ok(None)
     }
 
@@ -217,7 +222,7 @@ impl Elsewhere for Vectors {
         _: &mut (),
         _: &Call,
         _: Step<'_, Self>,
-        _: f64,
+        _: &Scales,
         _: &Norm<()>,
     ) -> Result<(), Stop<Said>> {
         Ok(())

@@ -1,5 +1,5 @@
 from collections.abc import Callable, Sequence
-from typing import Any, Never, NoReturn, Self, final
+from typing import Any, Literal, Never, NoReturn, Self, final
 
 from numpy.typing import NDArray
 from typing_extensions import disjoint_base
@@ -118,6 +118,7 @@ class Core:
         *,
         grad_scale: float | None = None,
         max_norm: float | None = None,
+        clip: Literal["global", "parameter"] = "global",
         norm: float | None = None,
     ) -> StepInfo | None: ...
     def _commit(self) -> StepInfo: ...
@@ -142,7 +143,12 @@ class Core:
     def _containers(self) -> list[tuple[Any, list[Any], int]]: ...
     def _watch(self, containers: Sequence[tuple[Any, Sequence[Any], int]]) -> None: ...
     def step(
-        self, grads: Any, *, grad_scale: float | None = None, max_norm: float | None = None
+        self,
+        grads: Any,
+        *,
+        grad_scale: float | None = None,
+        max_norm: float | None = None,
+        clip: Literal["global", "parameter"] = "global",
     ) -> StepInfo: ...
     def update(
         self,
@@ -151,6 +157,7 @@ class Core:
         *,
         grad_scale: float | None = None,
         max_norm: float | None = None,
+        clip: Literal["global", "parameter"] = "global",
     ) -> StepInfo: ...
     def _group_sizes(self) -> list[int]: ...
     def _parameters(self) -> list[Any]: ...

@@ -185,9 +185,15 @@ def read_settings(nonfinite: Any, backend: Any, state_factory: Any) -> Settings:
     return Settings(nonfinite, backend, _BACKENDS[backend], state_factory)
 
 
-def read_scaling(grad_scale: object, max_norm: object) -> tuple[float, float | None]:
-    """Return what a step's gradients are multiplied with, and what their norm may be."""
+_clip = choice("global", "parameter")
+
+
+def read_scaling(
+    grad_scale: object, max_norm: object, clip: object
+) -> tuple[float, float | None, bool]:
+    """Return a step's factor, what a norm may be, and whether it is that of each gradient."""
     scale = 1.0 if grad_scale is None else finite("grad_scale", grad_scale)
     if scale == 0:
         raise invalid("grad_scale", grad_scale, "must not be 0")
-    return scale, None if max_norm is None else upper_bound("max_norm", max_norm)
+    bound = None if max_norm is None else upper_bound("max_norm", max_norm)
+    return scale, bound, _clip("clip", clip) == "parameter"

@@ -27,7 +27,7 @@ fn terms<M: Measure>(name: &str) -> String {
     for (real, precision) in [("float", Precision::F32), ("double", Precision::F64)] {
         let body = statements(&trace, &["term".to_owned()], precision);
         text += &format!(
-            "device double of({real} g) {{\n    typedef {real} real;\n    real term;\n{body}    \
+            "device double of({real} g) {{\n    using real = {real};\n    real term;\n{body}    \
              double wide;\n    convert(term, wide);\n    return {added};\n}}\n"
         );
     }
@@ -45,7 +45,7 @@ fn clipping() -> String {
     format!(
         "// The norm after `grad_scale`, and what gradients are multiplied by.\n\
          device void clipping(double sum, double grad_scale, double max_norm,\n                     \
-         double& norm, double& scale) {{\n    typedef double real;\n{}}}\n",
+         double& norm, double& scale) {{\n    using real = double;\n{}}}\n",
         statements(&trace, &outputs, Precision::F64)
     )
 }

@@ -111,13 +111,7 @@ device void fold_pairs(double* sums, int width) {
 }
 
 // FOLD neighbours to one: as many levels of the tree at once as have FOLD leaves.
-extern "C" __global__ void __launch_bounds__(THREADS)
-ferrostep_norm_fold(const double* sums, int64 n, double* folded) {
-    const int64 thread = thread_number();
-    const int64 begin = thread * FOLD;
-    if (begin >= n) {
-        return;
-    }
+device double fold_neighbours(const double* sums, int64 begin, int64 n) {
     const int width = n - begin < FOLD ? (int)(n - begin) : FOLD;
     double x[FOLD];
 #pragma unroll
@@ -125,7 +119,32 @@ ferrostep_norm_fold(const double* sums, int64 n, double* folded) {
         x[j] = j < width ? sums[begin + j] : 0.0;  // what is beyond the width is not used
     }
     fold_pairs<FOLD / 2>(x, width);
-    folded[thread] = x[0];
+    return x[0];
+}
+
+extern "C" __global__ void __launch_bounds__(THREADS)
+ferrostep_norm_fold(const double* sums, int64 n, double* folded) {
+    const int64 thread = thread_number();
+    if (thread * FOLD < n) {
+        folded[thread] = fold_neighbours(sums, thread * FOLD, n);
+    }
+}
+
+// The same for each gradient by itself. Its sums are where its leaves begin, and each is of `done`
+// leaves: those that come out are of FOLD times as many.
+extern "C" __global__ void __launch_bounds__(THREADS)
+ferrostep_norm_fold_each(const Gradient* table, int count, int64 leaves, int64 done,
+                         const double* sums, double* folded) {
+    const int64 leaf = thread_number();
+    if (leaf >= leaves) {
+        return;
+    }
+    const Gradient t = table[row_of(table, count, leaf)];
+    const int64 n = (t.length - 1) / (LEAF * done) + 1;
+    const int64 begin = (leaf - t.first) * FOLD;
+    if (begin < n) {
+        folded[leaf] = fold_neighbours(sums + t.first, begin, n);
+    }
 }
 
 struct Clip {
@@ -146,6 +165,17 @@ device void finish(double sum, double grad_scale, double max_norm, Clip* clip) {
 extern "C" __global__ void
 ferrostep_norm_finish(const double* sum, double grad_scale, double max_norm, Clip* clip) {
     finish(sum ? *sum : 0.0, grad_scale, max_norm, clip);
+}
+
+// The same for each gradient by itself.
+extern "C" __global__ void __launch_bounds__(THREADS)
+ferrostep_norm_finish_each(const Gradient* table, int count, const double* sums,
+                           double grad_scale, double max_norm, Clip* clips) {
+    const int64 row = thread_number();
+    if (row < count) {
+        const Gradient t = table[row];
+        finish(t.length ? sums[t.first] : 0.0, grad_scale, max_norm, clips + row);
+    }
 }
 
 // The lowest row with an element that is infinite or NaN once it is converted.

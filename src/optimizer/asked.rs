@@ -1,7 +1,6 @@
 //! What is asked of a step, and what it did.
 
-use crate::engine::ControlGuard;
-use crate::rules::clip_scale;
+use crate::rules::Scope;
 
 /// What becomes of a step with a gradient that is not finite.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,9 +14,11 @@ pub enum NonFinite {
 pub struct Asked {
     /// What gradients are multiplied by.
     pub grad_scale: f64,
-    /// The bound of their joint norm.
+    /// The bound of their norm.
     pub max_norm: Option<f64>,
-    /// That norm, where somebody else has taken it; it may be anything.
+    /// Whether it bounds their joint norm or that of each.
+    pub clip: Scope,
+    /// The joint norm, where somebody else has taken it; it may be anything.
     pub norm: Option<f64>,
     pub nonfinite: NonFinite,
 }
@@ -35,18 +36,6 @@ impl<E> Norm<E> {
     /// Whether it tells, now, that every gradient is finite.
     pub(super) fn is_finite(&self) -> bool {
         matches!(self, Norm::Known(norm) if norm.is_finite())
-    }
-
-    /// What gradients are multiplied by: `scale`, and the clipping factor if it is known here.
-    pub(super) fn scale(&self, asked: &Asked) -> f64 {
-        match (self, asked.max_norm) {
-            (Norm::Known(norm), Some(max_norm)) => {
-                // A foreign rounding mode or flush-to-zero touches no scalar.
-                let _control = ControlGuard::new();
-                clip_scale(*norm, asked.grad_scale, max_norm)
-            }
-            _ => asked.grad_scale,
-        }
     }
 }
 

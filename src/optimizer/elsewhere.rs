@@ -5,6 +5,7 @@ use super::header::Place;
 use super::holder::Holder;
 use super::part::Step;
 use super::refusal::Stop;
+use super::scales::Scales;
 
 pub trait Elsewhere: Holder {
     /// What is kept for it from step to step.
@@ -23,14 +24,15 @@ pub trait Elsewhere: Holder {
     /// Writes the first value of a new state that is not in host memory.
     fn fill(caller: Self::Caller<'_>, array: &Self::Held, initial: f64) -> Result<(), Self::Error>;
 
-    /// The norm of all gradients, where it is taken as a whole; None if it is to be folded from the
-    /// sums of leaves.
+    /// The norm of all gradients and their scales, where they are taken as a whole; None if they are
+    /// to be folded from the sums of leaves. A norm that is asked for as known stands for its own: it
+    /// is no `Elsewhere` then.
     fn norm(
         kept: &mut Self::Kept,
         caller: Self::Caller<'_>,
         step: Step<'_, Self>,
         asked: &Asked,
-    ) -> Result<Option<Norm<Self::Norm>>, Self::Error>;
+    ) -> Result<Option<(Norm<Self::Norm>, Scales)>, Self::Error>;
 
     /// Puts the sums of the leaves of each part that is not in host memory at the part's place.
     fn leaf_sums(
@@ -47,13 +49,13 @@ pub trait Elsewhere: Holder {
         step: Step<'_, Self>,
     ) -> Result<Option<usize>, Self::Error>;
 
-    /// Does all that can fail before its parts are run. `scale` multiplies the gradients; a norm that
-    /// lies elsewhere has the rest of the factor. New state in host memory has its first values.
+    /// Does all that can fail before its parts are run. `scales` multiply the gradients; a norm that
+    /// lies elsewhere has the whole of them with it. New state in host memory has its first values.
     fn prepare(
         kept: &mut Self::Kept,
         caller: Self::Caller<'_>,
         step: Step<'_, Self>,
-        scale: f64,
+        scales: &Scales,
         norm: &Norm<Self::Norm>,
     ) -> Result<Self::Work, Stop<Self::Error>>;
 

@@ -5,7 +5,7 @@ use std::ops::Range;
 use crate::cuda::{self, TraceKernel};
 use crate::engine::{CompileKernel, Kernel};
 use crate::number::Kind;
-use crate::rules::{self, Method, OptionError, Options, PreludeOptions, State};
+use crate::rules::{self, Declared, Method, OptionError, Options, PreludeOptions, State};
 
 /// What follows from options: the method and its formula, compiled and traced.
 pub struct Compiled {
@@ -23,8 +23,12 @@ impl Compiled {
     pub fn new(rule: &str, options: &Options) -> Result<Self, OptionError> {
         let visitors = (CompileKernel, TraceKernel);
         let (method, (kernel, traced)) = rules::method(rule, options, visitors)?;
+        let states = method.states();
+        if states.len() != kernel.states() {
+            return Err(OptionError::Together);
+        }
         Ok(Compiled {
-            states: method.states(),
+            states,
             method,
             kernel,
             prelude: PreludeOptions::read(options)?,
@@ -47,13 +51,13 @@ impl Compiled {
     /// is no option of the rule; nothing has changed then.
     pub fn set(&mut self, name: &str, value: f64) -> bool {
         if name == "weight_decay" {
-            return self.prelude.set_weight_decay(value);
+            return self.prelude.set(name, value);
         }
         if !self.method.set(name, value) {
             return false;
         }
         if name == "lr" {
-            self.prelude.set_lr(value);
+            self.prelude.set(name, value);
         }
         self.states = self.method.states();
         true

@@ -8,9 +8,10 @@ use super::holder::Holder;
 use super::kept::Optimizer;
 use super::part::{Part, Step};
 use super::refusal::Stop;
+use super::scales::{Scales, scale_of_leaves, scale_of_norm};
 use crate::engine::memory::{Grow, try_collect};
 use crate::engine::{self, OutOfMemory, norm_of_leaves, threads};
-use crate::rules::{Finite, GradientNorm};
+use crate::rules::{Finite, GradientNorm, Scope};
 
 /// The gradients in host memory as the engine's reductions take them, and the parts that they are
 /// of.
@@ -27,23 +28,23 @@ fn on_host<H: Holder>(step: Step<'_, H>) -> Result<(Vec<usize>, engine::Arrays),
 }
 
 impl<H: Elsewhere> Optimizer<H> {
-    /// The norm, times `|grad_scale|`, if it is asked for.
+    /// The norm, times `|grad_scale|`, if it is asked for, and what gradients are multiplied by.
     pub(super) fn norm(
         &mut self,
         caller: H::Caller<'_>,
         parts: &[Part<H>],
         asked: &Asked,
-    ) -> Result<Norm<H::Norm>, Stop<H::Error>> {
-        if asked.max_norm.is_none() {
-            return Ok(Norm::NotAsked);
-        }
-        if let Some(norm) = asked.norm {
-            return Ok(Norm::Known(norm));
+    ) -> Result<(Norm<H::Norm>, Scales), Stop<H::Error>> {
+        let Some(max_norm) = asked.max_norm else {
+            return Ok((Norm::NotAsked, Scales::Same(asked.grad_scale)));
+        };
+        if let (Some(norm), Scope::All) = (asked.norm, asked.clip) {
+            return Ok((Norm::Known(norm), Scales::Same(scale_of_norm(norm, asked, max_norm))));
         }
         let step = Step { slots: &self.slots, groups: &self.groups, parts };
         let whole = H::norm(&mut self.elsewhere, caller, step, asked).map_err(Stop::Holder)?;
-        if let Some(norm) = whole {
-            return Ok(norm);
+        if let Some(whole) = whole {
+            return Ok(whole);
         }
         let (places, gradients) = on_host(step)?;
         let (bytes, threads) = (gradients.bytes(), threads::count());
@@ -51,17 +52,27 @@ impl<H: Elsewhere> Optimizer<H> {
         // resizes or writes them meanwhile is as unsafe as it is with NumPy itself.
         let run = || unsafe { gradients.measure::<GradientNorm>(threads) };
         let sums = H::detached(caller, bytes, run)?;
-        if places.len() == parts.len() {
-            return Ok(Norm::Known(norm_of_leaves(sums.all().iter().copied(), asked.grad_scale)));
-        }
         // The leaves of all gradients are numbered through, wherever they were summed.
         let mut by_part: Vec<Vec<f64>> = try_collect(parts.iter().map(|_| Vec::new()))?;
-        H::leaf_sums(&mut self.elsewhere, caller, step, &mut by_part).map_err(Stop::Holder)?;
+        if places.len() < parts.len() {
+            H::leaf_sums(&mut self.elsewhere, caller, step, &mut by_part).map_err(Stop::Holder)?;
+        }
         let mut all: Vec<&[f64]> = try_collect(by_part.iter().map(|sums| &sums[..]))?;
         for (i, part) in places.iter().enumerate() {
             all[*part] = sums.of(i);
         }
-        Ok(Norm::Known(norm_of_leaves(all.into_iter().flatten().copied(), asked.grad_scale)))
+        let norm = match asked.norm {
+            Some(norm) => norm,
+            None => norm_of_leaves(all.iter().copied().flatten().copied(), asked.grad_scale),
+        };
+        let scales = match asked.clip {
+            Scope::All => Scales::Same(scale_of_norm(norm, asked, max_norm)),
+            Scope::Tensor => {
+                let each = all.iter().map(|sums| scale_of_leaves(sums, asked, max_norm));
+                Scales::Each(try_collect(each)?)
+            }
+        };
+        Ok((Norm::Known(norm), scales))
     }
 
     /// The first parameter whose gradient is not finite once it is converted.

@@ -38,6 +38,7 @@ mod plan;
 mod prepare;
 mod refusal;
 mod repeat;
+mod scales;
 mod slot;
 
 pub use asked::{Asked, NonFinite, Norm, Outcome, Skipped};
@@ -51,4 +52,5 @@ pub use overlap::{Region, check_disjoint, check_heirs, check_new};
 pub use part::{Gradient, Part, Step};
 pub use prepare::{Prepared, Readiness};
 pub use refusal::{Looks, Named, Refusal, Stop, Which};
+pub use scales::Scales;
 pub use slot::{Slot, StateArray};

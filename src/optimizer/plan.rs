@@ -6,6 +6,7 @@ use smallvec::SmallVec;
 use super::group::{Compiled, Group};
 use super::holder::Holder;
 use super::part::{Gradient, Part};
+use super::scales::Scales;
 use super::slot::{Slot, StateArray, order};
 use crate::engine::memory::Grow;
 use crate::engine::{Block, OutOfMemory, Plan, Unplanned, View};
@@ -28,53 +29,74 @@ impl Common {
 }
 
 /// The blocks of a plan, in its order.
-pub(super) struct Blocks {
-    scale: f64,
-    pub(super) known: Vec<Common>,
+pub(super) struct Blocks<'a> {
+    scales: &'a Scales,
+    known: Vec<Common>,
     last: usize,
+    /// Of what is known, where each part multiplies them by its own scale.
+    unscaled: Vec<Block>,
 }
 
-impl Blocks {
-    pub(super) fn new(scale: f64) -> Self {
-        Blocks { scale, known: Vec::new(), last: 0 }
+impl<'a> Blocks<'a> {
+    pub(super) fn new(scales: &'a Scales) -> Self {
+        Blocks { scales, known: Vec::new(), last: 0, unscaled: Vec::new() }
     }
 
-    /// The number of a block in the plan.
+    /// The number of a part's block in the plan.
     fn of(
         &mut self,
         plan: &mut Plan,
         common: Common,
         compiled: &Compiled,
+        part: usize,
     ) -> Result<usize, OutOfMemory> {
+        let mut new = false;
         if self.known.get(self.last) != Some(&common) {
-            self.last = match self.known.iter().position(|known| *known == common) {
-                Some(known) => known,
-                None => {
-                    self.known.try_push(common)?;
-                    plan.block(common.block(compiled, self.scale))?
-                }
-            };
+            let place = self.known.iter().position(|known| *known == common);
+            (self.last, new) = (place.unwrap_or(self.known.len()), place.is_none());
         }
-        Ok(self.last)
+        if new {
+            self.known.try_push(common)?;
+        }
+        match self.scales {
+            Scales::Same(scale) => {
+                if new {
+                    plan.block(common.block(compiled, *scale))?;
+                }
+                Ok(self.last)
+            }
+            Scales::Each(scales) => {
+                if new {
+                    self.unscaled.try_push(common.block(compiled, 1.0))?;
+                }
+                plan.block(self.unscaled[self.last].scaled(scales[part]))
+            }
+        }
+    }
+
+    /// What the blocks are of, if no part has one of its own.
+    pub(super) fn in_common(self) -> Option<Vec<Common>> {
+        matches!(self.scales, Scales::Same(_)).then_some(self.known)
     }
 }
 
-/// Adds a part to the plan.
+/// Adds a part, the one with this number, to the plan.
 ///
 /// # Safety
 /// Until the plan has run: the headers are those of live arrays, what is written (parameter and states)
 /// is writable and shares no memory with anything else.
 pub(super) unsafe fn push<H: Holder>(
     plan: &mut Plan,
-    blocks: &mut Blocks,
+    blocks: &mut Blocks<'_>,
     slot: &mut Slot<H>,
     group: &Group,
-    part: &Part<H>,
+    (number, part): (usize, &Part<H>),
     epoch: u64,
 ) -> Result<(), Unplanned> {
     let compiled = &group.compiled;
     let (clock, precision) = (slot.clock(!part.made.is_empty()), slot.header.precision());
-    let block = blocks.of(plan, Common { group: slot.group, clock, precision }, compiled)?;
+    let common = Common { group: slot.group, clock, precision };
+    let block = blocks.of(plan, common, compiled, number)?;
     if let Gradient::InPlace(data, kind) = part.place
         && let Some(prepared) = slot.prepared(compiled, epoch, kind)
     {

@@ -9,9 +9,10 @@ use super::kept::Optimizer;
 use super::missing::{initials, make_missing, reserve};
 use super::overlap;
 use super::part::{Part, Step, check_unchanged, find_again, parts};
-use super::plan::{Blocks, push};
+use super::plan::{Blocks, Common, push};
 use super::refusal::{Refusal, Stop};
 use super::repeat::Repeatable;
+use super::scales::Scales;
 use super::slot::Slot;
 use crate::engine::{ControlGuard, Plan, fill};
 
@@ -91,7 +92,7 @@ impl<H: Elsewhere> Optimizer<H> {
             }
         }
         H::begin(&mut self.elsewhere);
-        let norm = self.norm(caller, &parts, asked)?;
+        let (norm, scales) = self.norm(caller, &parts, asked)?;
         // A norm that is finite tells that every gradient is.
         if asked.nonfinite != NonFinite::Propagate && !norm.is_finite() {
             let cause = self.first_nonfinite(caller, &parts)?;
@@ -102,7 +103,6 @@ impl<H: Elsewhere> Optimizer<H> {
                 return Ok(Readiness::Skipped(norm, self.skip(cause)));
             }
         }
-        let scale = norm.scale(asked);
         if H::runs(caller, Place::Host) {
             // What runs instead of the engine reads new state.
             check_unchanged(caller, &self.slots, &parts)?;
@@ -110,12 +110,14 @@ impl<H: Elsewhere> Optimizer<H> {
             // was then.
             unsafe { fill_on_host(&self.slots, &self.groups, &parts) };
         }
-        let (plan, blocks) = self.plan(caller, &parts, scale)?;
+        let (plan, blocks) = self.plan(caller, &parts, &scales)?;
         let step = Step { slots: &self.slots, groups: &self.groups, parts: &parts };
-        let work = H::prepare(&mut self.elsewhere, caller, step, scale, &norm)?;
-        let repeatable = match H::is_empty(&work) {
-            true => Repeatable::new(epoch, blocks.known, &self.slots, &parts),
-            false => None,
+        let work = H::prepare(&mut self.elsewhere, caller, step, &scales, &norm)?;
+        let repeatable = match blocks {
+            Some(blocks) if H::is_empty(&work) => {
+                Repeatable::new(epoch, blocks, &self.slots, &parts)
+            }
+            _ => None,
         };
         // Otherwise no foreign code has run since all was looked at.
         let alone = asked.max_norm.is_none() && asked.nonfinite == NonFinite::Propagate;
@@ -151,27 +153,28 @@ impl<H: Elsewhere> Optimizer<H> {
         Skipped { cause, in_a_row: *in_a_row, total: *total }
     }
 
-    /// Plans the parts that the engine runs.
+    /// Plans the parts that the engine runs. Also, what the plan's blocks are of, if each is of all
+    /// parts that have it in common.
     fn plan(
         &mut self,
         caller: H::Caller<'_>,
         parts: &[Part<H>],
-        scale: f64,
-    ) -> Result<(Plan, Blocks), Stop<H::Error>> {
+        scales: &Scales,
+    ) -> Result<(Plan, Option<Vec<Common>>), Stop<H::Error>> {
         self.repeatable = None;
-        let (mut plan, mut blocks) = (std::mem::take(&mut self.plan), Blocks::new(scale));
+        let (mut plan, mut blocks) = (std::mem::take(&mut self.plan), Blocks::new(scales));
         plan.clear();
-        for part in parts {
+        for (i, part) in parts.iter().enumerate() {
             let slot = &mut self.slots[part.slot];
             if !H::runs(caller, slot.header.place) {
                 let group = &self.groups[slot.group];
                 // SAFETY: all headers were read or compared in this call; parameters and states are
                 // writable and disjoint, gradients overlap none of them (`check_overlap`), and slots
                 // and parts hold every array until the step is over.
-                unsafe { push(&mut plan, &mut blocks, slot, group, part, self.epoch) }?;
+                unsafe { push(&mut plan, &mut blocks, slot, group, (i, part), self.epoch) }?;
             }
         }
-        Ok((plan, blocks))
+        Ok((plan, blocks.in_common()))
     }
 }
 

@@ -15,7 +15,7 @@ use super::guard::guarded;
 use super::inner::Inner;
 use super::lock::{Lock, Locked};
 use super::memory;
-use super::scaling::Scaling;
+use super::scaling::{Clip, Scaling};
 use super::settings::Settings;
 use super::state;
 use super::step::Done;
@@ -115,12 +115,18 @@ impl Core {
     ///     has a gradient NaN (see `nonfinite` for other ways), an infinite one gives the factor 0.
     ///     At least 0; ``inf`` only measures, whatever the norm. The norm costs one more pass that
     ///     reads the gradients. None (the default) for no clipping.
+    /// clip
+    ///     What `max_norm` bounds: "global" (the default), the joint norm, so that all gradients are
+    ///     scaled by one factor and keep their direction; or "parameter", each gradient's own norm, so
+    ///     that each has the factor ``max_norm/(norm + 1e-6)`` of its own where that is below 1, and a
+    ///     NaN reaches no other parameter. That is Keras' `clipnorm` and thinc's `grad_clip`, which add
+    ///     no 1e-6.
     ///
     /// Returns
     /// -------
     /// StepInfo
     ///     `applied` is False if ``nonfinite="skip"`` left the step out, for the gradient of
-    ///     `nonfinite`; `grad_norm` is the norm before clipping, None without `max_norm`.
+    ///     `nonfinite`; `grad_norm` is the joint norm before clipping, None without `max_norm`.
     ///
     /// Raises
     /// ------
@@ -138,16 +144,20 @@ impl Core {
     /// StepInfo(applied=True, grad_norm=None)
     /// >>> p
     /// array([ 0.5, -1. ])
-    #[pyo3(signature = (grads, *, grad_scale=None, max_norm=None))]
+    #[pyo3(
+        signature = (grads, *, grad_scale=None, max_norm=None, clip=Clip::LeftOut),
+        text_signature = "($self, grads, *, grad_scale=None, max_norm=None, clip='global')"
+    )]
     fn step(
         slf: &Bound<'_, Self>,
         grads: &Bound<'_, PyAny>,
         grad_scale: Option<&Bound<'_, PyAny>>,
         max_norm: Option<&Bound<'_, PyAny>>,
+        clip: Clip<'_>,
     ) -> PyResult<Py<StepInfo>> {
         guarded(|| {
             let py = slf.py();
-            let scaling = Scaling::read(slf, grad_scale, max_norm)?;
+            let scaling = Scaling::read(slf, grad_scale, max_norm, &clip)?;
             let (grads, mut locked) = slf.get().read(py, grads, false)?;
             let inner = started(&mut locked)?;
             let outcome = inner.step(py, grads, scaling)?;
@@ -166,7 +176,7 @@ impl Core {
     ///     Arrays to update in place: an array, a list or tuple of arrays, or a dict of names.
     /// grads
     ///     The gradients in the same structure.
-    /// grad_scale, max_norm
+    /// grad_scale, max_norm, clip
     ///     As in `step`.
     ///
     /// Returns
@@ -190,18 +200,22 @@ impl Core {
     /// StepInfo(applied=True, grad_norm=None)
     /// >>> weights["w"]
     /// array([ 0.5, -1. ])
-    #[pyo3(signature = (params, grads, *, grad_scale=None, max_norm=None))]
+    #[pyo3(
+        signature = (params, grads, *, grad_scale=None, max_norm=None, clip=Clip::LeftOut),
+        text_signature = "($self, params, grads, *, grad_scale=None, max_norm=None, clip='global')"
+    )]
     fn update(
         slf: &Bound<'_, Self>,
         params: &Bound<'_, PyAny>,
         grads: &Bound<'_, PyAny>,
         grad_scale: Option<&Bound<'_, PyAny>>,
         max_norm: Option<&Bound<'_, PyAny>>,
+        clip: Clip<'_>,
     ) -> PyResult<Py<StepInfo>> {
         guarded(|| {
             let py = slf.py();
             let core = slf.get();
-            let scaling = Scaling::read(slf, grad_scale, max_norm)?;
+            let scaling = Scaling::read(slf, grad_scale, max_norm, &clip)?;
             let mut locked = core.inner.lock(py)?;
             let inner = started(&mut locked)?;
             if !inner.unbound {
@@ -229,17 +243,21 @@ impl Core {
 
     /// The first half of a step: all of it that can fail. `norm` is that of the gradients, where others
     /// have taken it (infinite or NaN, if they say so). What the step did if it is left out, else None.
-    #[pyo3(signature = (grads, *, grad_scale=None, max_norm=None, norm=None))]
+    #[pyo3(
+        signature = (grads, *, grad_scale=None, max_norm=None, clip=Clip::LeftOut, norm=None),
+        text_signature = "($self, grads, *, grad_scale=None, max_norm=None, clip='global', norm=None)"
+    )]
     fn _prepare(
         slf: &Bound<'_, Self>,
         grads: &Bound<'_, PyAny>,
         grad_scale: Option<&Bound<'_, PyAny>>,
         max_norm: Option<&Bound<'_, PyAny>>,
+        clip: Clip<'_>,
         norm: Option<f64>,
     ) -> PyResult<Option<Py<StepInfo>>> {
         guarded(|| {
             let py = slf.py();
-            let scaling = Scaling::read(slf, grad_scale, max_norm)?;
+            let scaling = Scaling::read(slf, grad_scale, max_norm, &clip)?;
             let (grads, mut locked) = slf.get().read(py, grads, false)?;
             let skipped = started(&mut locked)?.prepare(py, grads, scaling, norm)?;
             drop(locked);

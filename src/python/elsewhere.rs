@@ -7,7 +7,7 @@ use super::caller::Caller;
 use super::cuda::{self, Clip, Cuda, Launch, backend};
 use super::python_arrays::PythonArrays;
 use super::reference::{self, Results};
-use crate::optimizer::{Asked, Elsewhere, Norm, Place, Step, Stop};
+use crate::optimizer::{Asked, Elsewhere, Norm, Place, Scales, Step, Stop};
 
 /// What is ready to run.
 pub(super) enum Work {
@@ -38,10 +38,10 @@ impl Elsewhere for PythonArrays {
         caller: Caller<'_>,
         step: Step<'_, Self>,
         asked: &Asked,
-    ) -> PyResult<Option<Norm<Clip>>> {
+    ) -> PyResult<Option<(Norm<Clip>, Scales)>> {
         if let Some(module) = &caller.settings.reference {
-            let norm = reference::global_norm(module.bind(caller.py), step)?;
-            return Ok(Some(Norm::Known(norm * asked.grad_scale.abs())));
+            let (norm, scales) = reference::measure(module.bind(caller.py), step, asked)?;
+            return Ok(Some((Norm::Known(norm), scales)));
         }
         cuda::norm(caller.py, cuda, step, asked)
     }
@@ -67,17 +67,17 @@ impl Elsewhere for PythonArrays {
         cuda: &mut Cuda,
         caller: Caller<'_>,
         step: Step<'_, Self>,
-        scale: f64,
+        scales: &Scales,
         norm: &Norm<Clip>,
     ) -> Result<Work, Stop<PyErr>> {
         if caller.settings.reference.is_some() {
-            return Ok(Work::Results(reference::run(caller, step, scale)?));
+            return Ok(Work::Results(reference::run(caller, step, scales)?));
         }
         let clip = match norm {
             Norm::Elsewhere(clip) => Some(clip),
             _ => None,
         };
-        Ok(Work::Launches(cuda.plan(caller, step, scale, clip)?))
+        Ok(Work::Launches(cuda.plan(caller, step, scales, clip)?))
     }
 
     #[inline]

@@ -11,24 +11,44 @@ use super::python_arrays::PythonArrays;
 use crate::engine::memory::{Grow, with_room};
 use crate::engine::{self, View};
 use crate::number::Precision;
-use crate::optimizer::{Part, Step};
+use crate::optimizer::{Asked, Part, Scales, Step};
+use crate::rules::Scope;
 
-/// The norm of all gradients together, before scaling.
-pub(super) fn global_norm(
+/// The norm of all gradients together, and what follows from it or from the norm of each.
+pub(super) fn measure(
     reference: &Bound<'_, PyAny>,
     step: Step<'_, PythonArrays>,
-) -> PyResult<f64> {
+    asked: &Asked,
+) -> PyResult<(f64, Scales)> {
     let py = reference.py();
-    let dtype = |part: &Part<PythonArrays>| match step.slot(part).header.precision() {
-        Precision::F32 => "f4",
-        Precision::F64 => "f8",
+    let norm = |parts: &[Part<PythonArrays>]| -> PyResult<f64> {
+        let (gradients, dtypes) = (PyList::empty(py), PyList::empty(py));
+        for part in parts {
+            gradients.append(part.gradient.bind(py).object())?;
+            dtypes.append(match step.slot(part).header.precision() {
+                Precision::F32 => "f4",
+                Precision::F64 => "f8",
+            })?;
+        }
+        let norm = calling::method(reference, "global_norm", (gradients, dtypes))?;
+        Ok(norm.extract::<f64>()? * asked.grad_scale.abs())
     };
-    let (gradients, dtypes) = (PyList::empty(py), PyList::empty(py));
-    for part in step.parts {
-        gradients.append(part.gradient.bind(py).object())?;
-        dtypes.append(dtype(part))?;
-    }
-    calling::method(reference, "global_norm", (gradients, dtypes))?.extract()
+    let scale = |norm: f64| -> PyResult<f64> {
+        let factor = calling::method(reference, "clip_factor", (norm, asked.max_norm))?;
+        Ok(asked.grad_scale * factor.extract::<f64>()?)
+    };
+    let all = asked.norm.map_or_else(|| norm(step.parts), Ok)?;
+    let scales = match asked.clip {
+        Scope::All => Scales::Same(scale(all)?),
+        Scope::Tensor => {
+            let mut scales = with_room(step.parts.len())?;
+            for part in step.parts {
+                scales.push(scale(norm(std::slice::from_ref(part))?)?);
+            }
+            Scales::Each(scales)
+        }
+    };
+    Ok((all, scales))
 }
 
 /// Arrays that are to be written, and arrays of their new values.
@@ -61,7 +81,7 @@ impl Results {
 pub(super) fn run(
     caller: Caller<'_>,
     step: Step<'_, PythonArrays>,
-    scale: f64,
+    scales: &Scales,
 ) -> PyResult<Results> {
     let (py, settings) = (caller.py, caller.settings);
     let Some(reference) = &settings.reference else {
@@ -70,7 +90,7 @@ pub(super) fn run(
     let reference = reference.bind(py);
     let mut headers = Vec::new();
     let (old, computed) = (PyList::empty(py), PyList::empty(py));
-    for part in step.parts {
+    for (i, part) in step.parts.iter().enumerate() {
         let slot = step.slot(part);
         let Some(array) = &slot.array else { continue };
         let state = PyDict::new(py);
@@ -87,7 +107,8 @@ pub(super) fn run(
         let options = caller.groups[slot.group].options();
         let (array, gradient) = (array.bind(py), part.gradient.bind(py));
         let (array, gradient) = (array.object(), gradient.object());
-        let arguments = (&settings.rule, array, gradient, &state, options, t, fresh, scale);
+        let (rule, scale) = (&settings.rule, scales.of(i));
+        let arguments = (rule, array, gradient, &state, options, t, fresh, scale);
         let (p, new): (Bound<'_, PyAny>, Bound<'_, PyDict>) =
             calling::method(reference, "update", arguments)?.extract()?;
         headers.try_push(&slot.header)?;

@@ -36,8 +36,8 @@ impl Inner {
     }
 
     pub(super) fn asked(&self, scaling: Scaling, norm: Option<f64>) -> Asked {
-        let Scaling { grad_scale, max_norm } = scaling;
-        Asked { grad_scale, max_norm, norm, nonfinite: self.settings.nonfinite }
+        let Scaling { grad_scale, max_norm, clip } = scaling;
+        Asked { grad_scale, max_norm, clip, norm, nonfinite: self.settings.nonfinite }
     }
 
     pub(super) fn done(&mut self, py: Python<'_>, outcome: Outcome<Clip>) -> Done {

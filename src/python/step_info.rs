@@ -37,7 +37,7 @@ pub(super) enum Key {
 /// applied : bool
 ///     Whether the parameters were updated: False if ``nonfinite="skip"`` left the step out.
 /// grad_norm : float or None
-///     The global norm of the gradients before clipping, None without `max_norm`. Where the
+///     The joint norm of all gradients before clipping, None without `max_norm`. Where the
 ///     gradients lie on one device, to ask is to wait for it.
 /// nonfinite : str, int or None
 ///     In a step that was left out, the name or position of the first parameter whose gradient is

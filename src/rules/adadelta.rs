@@ -2,8 +2,8 @@
 //!
 //! `r = rho*r + c*(g*g);  d = (sqrt(a+eps)/sqrt(r+eps))*g;  a = rho*a + c*(d*d);  p = p - lr*d`
 
-use super::method::{Clock, Method, State, settable};
-use super::options::{OptionError, Options};
+use super::method::{Clock, Method, State};
+use super::options::options;
 use super::rule::{Rule, Visitor};
 use super::scalars::{ScalarBlock, scalars};
 use crate::number::Real;
@@ -25,26 +25,16 @@ impl Rule<2> for Delta {
     }
 }
 
-pub(super) struct Adadelta {
+options!(pub(super) Adadelta {
     lr: f64,
     rho: f64,
     eps: f64,
-}
+});
 
 impl Method for Adadelta {
-    fn read(options: &Options) -> Result<Self, OptionError> {
-        Ok(Adadelta {
-            lr: options.number("lr")?,
-            rho: options.number("rho")?,
-            eps: options.number("eps")?,
-        })
-    }
-
     fn states(&self) -> Vec<State> {
         ["square_avg", "acc_delta"].map(|name| State { name, initial: 0.0 }).to_vec()
     }
-
-    settable!("lr" => lr, "rho" => rho, "eps" => eps);
 
     fn scalars(&self, _clock: Clock) -> ScalarBlock {
         AdadeltaScalars { lr: self.lr, rho: self.rho, one_minus_rho: 1.0 - self.rho, eps: self.eps }

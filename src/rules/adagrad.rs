@@ -2,8 +2,8 @@
 //!
 //! `s = s + g*g;  p = p - (lr_t*g)/(sqrt(s) + eps)` with `lr_t = lr/(1 + (t-1)*lr_decay)`
 
-use super::method::{Clock, Method, State, settable};
-use super::options::{OptionError, Options};
+use super::method::{Clock, Method, State};
+use super::options::options;
 use super::rule::{Rule, Visitor};
 use super::scalars::{ScalarBlock, scalars};
 use crate::number::Real;
@@ -24,30 +24,18 @@ impl<const EPS_INSIDE: bool> Rule<1> for Sum<EPS_INSIDE> {
     }
 }
 
-pub(super) struct Adagrad {
+options!(pub(super) Adagrad {
     lr: f64,
     lr_decay: f64,
     eps: f64,
-    eps_inside: bool,
-    initial: f64,
-}
+    eps_inside_sqrt: bool,
+    initial_accumulator_value: f64,
+});
 
 impl Method for Adagrad {
-    fn read(options: &Options) -> Result<Self, OptionError> {
-        Ok(Adagrad {
-            lr: options.number("lr")?,
-            lr_decay: options.number("lr_decay")?,
-            eps: options.number("eps")?,
-            eps_inside: options.flag("eps_inside_sqrt")?,
-            initial: options.number("initial_accumulator_value")?,
-        })
-    }
-
     fn states(&self) -> Vec<State> {
-        vec![State { name: "sum", initial: self.initial }]
+        vec![State { name: "sum", initial: self.initial_accumulator_value }]
     }
-
-    settable!("lr" => lr, "lr_decay" => lr_decay, "eps" => eps, "initial_accumulator_value" => initial);
 
     fn scalars(&self, clock: Clock) -> ScalarBlock {
         let lr = self.lr / (1.0 + (clock.t - 1) as f64 * self.lr_decay);
@@ -55,7 +43,7 @@ impl Method for Adagrad {
     }
 
     fn formula<V: Visitor>(&self, visitor: V) -> V::Output {
-        if self.eps_inside {
+        if self.eps_inside_sqrt {
             visitor.visit::<1, Sum<true>>()
         } else {
             visitor.visit::<1, Sum<false>>()

@@ -3,11 +3,11 @@
 //!
 //! `m = b1*m + c1*g;  v = b2*v + c2*(g*g);  p = p - (step*m)/(sqrt(v)*scale + eps)`
 
-use super::method::{Clock, Method, State, settable};
-use super::options::{OptionError, Options};
+use super::method::{Clock, Method, State};
+use super::options::{DecayRates, options};
 use super::rule::{Rule, Visitor};
 use super::scalars::{ScalarBlock, scalars};
-use crate::number::{Powers, Real};
+use crate::number::Real;
 
 scalars!(AdamScalars { beta1, one_minus_beta1, beta2, one_minus_beta2, step_size, scale, eps });
 
@@ -52,30 +52,16 @@ impl Rule<3> for AmsGrad {
     }
 }
 
-pub(super) struct Adam {
+options!(pub(super) Adam {
     lr: f64,
-    betas: (f64, f64),
-    powers: (Powers, Powers),
+    betas: DecayRates,
     eps: f64,
     amsgrad: bool,
     bias_correction: bool,
     epsilon_hat: bool,
-}
+});
 
 impl Method for Adam {
-    fn read(options: &Options) -> Result<Self, OptionError> {
-        let betas = options.pair("betas")?;
-        Ok(Adam {
-            lr: options.number("lr")?,
-            betas,
-            powers: (Powers::new(betas.0), Powers::new(betas.1)),
-            eps: options.number("eps")?,
-            amsgrad: options.flag("amsgrad")?,
-            bias_correction: options.flag("bias_correction")?,
-            epsilon_hat: options.flag("epsilon_hat")?,
-        })
-    }
-
     fn states(&self) -> Vec<State> {
         let mut names = vec!["exp_avg", "exp_avg_sq"];
         if self.amsgrad {
@@ -84,13 +70,12 @@ impl Method for Adam {
         names.into_iter().map(|name| State { name, initial: 0.0 }).collect()
     }
 
-    settable!("lr" => lr, "eps" => eps);
-
     fn scalars(&self, clock: Clock) -> ScalarBlock {
-        let (beta1, beta2) = self.betas;
+        let DecayRates((beta1, beta2), powers) = &self.betas;
+        let (beta1, beta2) = (*beta1, *beta2);
         let (step_size, scale) = if self.bias_correction {
-            let correction1 = self.powers.0.correction(clock.t);
-            let root2 = self.powers.1.correction(clock.t).sqrt();
+            let correction1 = powers.0.correction(clock.t);
+            let root2 = powers.1.correction(clock.t).sqrt();
             if self.epsilon_hat {
                 (self.lr * root2 / correction1, 1.0)
             } else {

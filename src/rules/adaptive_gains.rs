@@ -5,8 +5,8 @@
 //! `gain = clamp(gain + beta or gain*(1-beta));  p = p - lr*(gain*g)`, or with momentum
 //! `v = mu*v - lr*(gain*g);  p = p + v`
 
-use super::method::{Clock, Method, State, settable};
-use super::options::{OptionError, Options};
+use super::method::{Clock, Method, State};
+use super::options::{Factor, options};
 use super::rule::{Rule, Visitor};
 use super::scalars::{ScalarBlock, scalars};
 use crate::number::Real;
@@ -77,39 +77,33 @@ impl Rule<2> for Velocity {
     }
 }
 
-pub(super) struct AdaptiveGains {
+options!(pub(super) AdaptiveGains {
     lr: f64,
     beta: f64,
     min_gain: f64,
     max_gain: f64,
-    momentum: f64,
-    compare_velocity: bool,
+    momentum: Factor,
+    compare: String,
+});
+
+impl AdaptiveGains {
+    /// Whether the gradient is compared with the velocity, or else with the previous gradient.
+    fn compares_velocity(&self) -> bool {
+        self.compare == "velocity"
+    }
 }
 
 impl Method for AdaptiveGains {
-    fn read(options: &Options) -> Result<Self, OptionError> {
-        Ok(AdaptiveGains {
-            lr: options.number("lr")?,
-            beta: options.number("beta")?,
-            min_gain: options.number("min_gain")?,
-            max_gain: options.number("max_gain")?,
-            momentum: options.number("momentum")?,
-            compare_velocity: options.word("compare")? == "velocity",
-        })
-    }
-
     fn states(&self) -> Vec<State> {
         let mut states = vec![State { name: "gain", initial: 1.0 }];
-        if !self.compare_velocity {
+        if !self.compares_velocity() {
             states.push(State { name: "prev", initial: 0.0 });
         }
-        if self.momentum != 0.0 {
+        if self.momentum.0 != 0.0 {
             states.push(State { name: "velocity", initial: 0.0 });
         }
         states
     }
-
-    settable!("lr" => lr, "beta" => beta, "min_gain" => min_gain, "max_gain" => max_gain; "momentum" => momentum);
 
     fn scalars(&self, _clock: Clock) -> ScalarBlock {
         GainScalars {
@@ -118,13 +112,13 @@ impl Method for AdaptiveGains {
             one_minus_beta: 1.0 - self.beta,
             min_gain: self.min_gain,
             max_gain: self.max_gain,
-            momentum: self.momentum,
+            momentum: self.momentum.0,
         }
         .block()
     }
 
     fn formula<V: Visitor>(&self, visitor: V) -> V::Output {
-        match (self.compare_velocity, self.momentum != 0.0) {
+        match (self.compares_velocity(), self.momentum.0 != 0.0) {
             (true, _) => visitor.visit::<2, Velocity>(),
             (false, false) => visitor.visit::<2, Gradient>(),
             (false, true) => visitor.visit::<3, GradientWithMomentum>(),

@@ -26,7 +26,7 @@ mod testing;
 pub use clip::{clip_factor, clip_scale, norm};
 pub use measure::{Added, Finite, GradientNorm, LANES, LEAF, Measure, Scope};
 pub use method::{Clock, Method, State};
-pub use options::{OptionError, Options, Value};
+pub use options::{Declared, Factor, OptionError, Options, Value};
 pub use prelude::{Prelude, PreludeOptions};
 pub use rule::{MAX_STATES, Rule, Visitor};
 pub use scalars::{MAX_SCALARS, ScalarBlock, Scalars};

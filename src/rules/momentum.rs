@@ -3,8 +3,8 @@
 //!
 //! `v = mu*v - lr*g;  p = p + v, or p + (mu*v - lr*g) with Nesterov and the new v`
 
-use super::method::{Clock, Method, State, settable};
-use super::options::{OptionError, Options};
+use super::method::{Clock, Method, State};
+use super::options::options;
 use super::rule::{Rule, Visitor};
 use super::scalars::{ScalarBlock, scalars};
 use crate::number::Real;
@@ -25,26 +25,16 @@ impl<const NESTEROV: bool> Rule<1> for Velocity<NESTEROV> {
     }
 }
 
-pub(super) struct Momentum {
+options!(pub(super) Momentum {
     lr: f64,
     momentum: f64,
     nesterov: bool,
-}
+});
 
 impl Method for Momentum {
-    fn read(options: &Options) -> Result<Self, OptionError> {
-        Ok(Momentum {
-            lr: options.number("lr")?,
-            momentum: options.number("momentum")?,
-            nesterov: options.flag("nesterov")?,
-        })
-    }
-
     fn states(&self) -> Vec<State> {
         vec![State { name: "velocity", initial: 0.0 }]
     }
-
-    settable!("lr" => lr, "momentum" => momentum);
 
     fn scalars(&self, _clock: Clock) -> ScalarBlock {
         MomentumScalars { lr: self.lr, momentum: self.momentum }.block()

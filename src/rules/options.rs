@@ -4,6 +4,8 @@ use std::collections::HashMap;
 
 use thiserror::Error;
 
+use crate::number::Powers;
+
 #[derive(Clone, Debug, PartialEq)]
 pub enum Value {
     Number(f64),
@@ -21,6 +23,8 @@ pub struct Options(HashMap<String, Value>);
 pub enum OptionError {
     #[error("the rule has no option {0:?} of the type it needs")]
     Missing(&'static str),
+    #[error("these options go together in no formula")]
+    Together,
     #[error("no rule is called {0:?}")]
     UnknownRule(String),
 }
@@ -54,6 +58,111 @@ impl Options {
         }
     }
 }
+
+/// What an option is to a rule: how it is read, and whether another number is taken between steps.
+pub(super) trait Readable: Sized {
+    fn read(options: &Options, name: &'static str) -> Result<Self, OptionError>;
+
+    /// As `Declared::set`.
+    fn set(&mut self, _value: f64) -> bool {
+        false
+    }
+}
+
+impl Readable for f64 {
+    fn read(options: &Options, name: &'static str) -> Result<Self, OptionError> {
+        options.number(name)
+    }
+
+    fn set(&mut self, value: f64) -> bool {
+        *self = value;
+        true
+    }
+}
+
+/// A number whose being zero or not chooses the formula.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Factor(pub f64);
+
+impl Readable for Factor {
+    fn read(options: &Options, name: &'static str) -> Result<Self, OptionError> {
+        options.number(name).map(Factor)
+    }
+
+    fn set(&mut self, value: f64) -> bool {
+        let same = (self.0 == 0.0) == (value == 0.0);
+        if same {
+            self.0 = value;
+        }
+        same
+    }
+}
+
+impl Readable for bool {
+    fn read(options: &Options, name: &'static str) -> Result<Self, OptionError> {
+        options.flag(name)
+    }
+}
+
+impl Readable for String {
+    fn read(options: &Options, name: &'static str) -> Result<Self, OptionError> {
+        options.word(name).map(str::to_owned)
+    }
+}
+
+impl Readable for (f64, f64) {
+    fn read(options: &Options, name: &'static str) -> Result<Self, OptionError> {
+        options.pair(name)
+    }
+}
+
+/// Two decay rates with their powers.
+pub(super) struct DecayRates(pub(super) (f64, f64), pub(super) (Powers, Powers));
+
+impl Readable for DecayRates {
+    fn read(options: &Options, name: &'static str) -> Result<Self, OptionError> {
+        let rates = options.pair(name)?;
+        Ok(DecayRates(rates, (Powers::new(rates.0), Powers::new(rates.1))))
+    }
+}
+
+/// What `options!` makes of a declaration such as `Adam { lr: f64, betas: DecayRates, .. }`.
+pub trait Declared {
+    fn read(options: &Options) -> Result<Self, OptionError>
+    where
+        Self: Sized;
+    /// Takes another number for one option. False, with nothing changed, where more follows from
+    /// it than scalars and the states' initial values: then all options are read anew.
+    fn set(&mut self, name: &str, value: f64) -> bool;
+}
+
+/// A struct of options by the names that they have in Python, each read by its type.
+macro_rules! options {
+    ($(#[$about:meta])* $visible:vis $name:ident { $($option:ident: $kind:ty),+ $(,)? }) => {
+        $(#[$about])*
+        $visible struct $name {
+            $($option: $kind),+
+        }
+
+        impl $crate::rules::options::Declared for $name {
+            fn read(
+                options: &$crate::rules::Options,
+            ) -> Result<Self, $crate::rules::OptionError> {
+                use $crate::rules::options::Readable;
+                Ok($name { $($option: Readable::read(options, stringify!($option))?),+ })
+            }
+
+            fn set(&mut self, name: &str, value: f64) -> bool {
+                use $crate::rules::options::Readable;
+                $(if name == stringify!($option) {
+                    return Readable::set(&mut self.$option, value);
+                })+
+                false
+            }
+        }
+    };
+}
+pub(super) use options;
 
 impl FromIterator<(String, Value)> for Options {
     fn from_iter<I: IntoIterator<Item = (String, Value)>>(items: I) -> Self {

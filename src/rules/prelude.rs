@@ -1,18 +1,19 @@
 //! What comes before and after every rule: scaling, maximize, weight decay, flushing.
 
-use super::method::set_factor;
-use super::options::{OptionError, Options};
+use super::options::{Declared, Factor, OptionError, Options, options};
 use crate::number::Real;
 
-/// The options that every rule shares.
-#[derive(Clone, Copy, Debug)]
-pub struct PreludeOptions {
-    lr: f64,
-    weight_decay: f64,
-    decoupled: bool,
-    maximize: bool,
-    flush_subnormals: bool,
-}
+options!(
+    /// The options that every rule shares.
+    #[derive(Clone, Copy, Debug)]
+    pub PreludeOptions {
+        lr: f64,
+        weight_decay: Factor,
+        decoupled_weight_decay: bool,
+        maximize: bool,
+        flush_subnormals: bool,
+    }
+);
 
 /// The prelude's scalars.
 ///
@@ -30,36 +31,24 @@ pub struct Prelude<R> {
 
 impl PreludeOptions {
     pub fn read(options: &Options) -> Result<Self, OptionError> {
-        Ok(PreludeOptions {
-            lr: options.number("lr")?,
-            weight_decay: options.number("weight_decay")?,
-            decoupled: options.flag("decoupled_weight_decay")?,
-            maximize: options.flag("maximize")?,
-            flush_subnormals: options.flag("flush_subnormals")?,
-        })
+        Declared::read(options)
     }
 
     /// Whether weight decay is added to the gradient.
     pub fn coupled_decay(&self) -> bool {
-        self.weight_decay != 0.0 && !self.decoupled
-    }
-
-    /// As `Method::set`.
-    pub fn set_lr(&mut self, value: f64) {
-        self.lr = value;
-    }
-
-    /// As `Method::set`.
-    pub fn set_weight_decay(&mut self, value: f64) -> bool {
-        set_factor(&mut self.weight_decay, value)
+        self.weight_decay.0 != 0.0 && !self.decoupled_weight_decay
     }
 
     /// The scalars, given the compute type's smallest normal number.
     pub fn scalars(&self, smallest_normal: f64) -> Prelude<f64> {
         Prelude {
             grad_scale: if self.maximize { -1.0 } else { 1.0 },
-            weight_decay: self.weight_decay,
-            keep: if self.decoupled { 1.0 - self.lr * self.weight_decay } else { 1.0 },
+            weight_decay: self.weight_decay.0,
+            keep: if self.decoupled_weight_decay {
+                1.0 - self.lr * self.weight_decay.0
+            } else {
+                1.0
+            },
             flush_below: if self.flush_subnormals { smallest_normal } else { 0.0 },
         }
     }

@@ -4,8 +4,8 @@
 //! `r = alpha*r + c*(g*g);  p = p - (lr*g)/(sqrt(r) + eps)`; centered, the root is of
 //! `r - a*a` with `a = alpha*a + c*g`; with momentum `b = mu*b + g/(..);  p = p - lr*b`
 
-use super::method::{Clock, Method, State, settable};
-use super::options::{OptionError, Options};
+use super::method::{Clock, Method, State};
+use super::options::{Factor, options};
 use super::rule::{Rule, Visitor};
 use super::scalars::{ScalarBlock, scalars};
 use crate::number::Real;
@@ -85,19 +85,19 @@ impl<const EPS_INSIDE: bool> Rule<3> for CenteredWithMomentum<EPS_INSIDE> {
     }
 }
 
-pub(super) struct RmsProp {
+options!(pub(super) RmsProp {
     lr: f64,
     alpha: f64,
     eps: f64,
-    momentum: f64,
+    momentum: Factor,
     centered: bool,
-    eps_inside: bool,
-    initial: f64,
-}
+    eps_inside_sqrt: bool,
+    initial_accumulator_value: f64,
+});
 
 impl RmsProp {
     fn variant<const EPS_INSIDE: bool, V: Visitor>(&self, visitor: V) -> V::Output {
-        match (self.centered, self.momentum != 0.0) {
+        match (self.centered, self.momentum.0 != 0.0) {
             (false, false) => visitor.visit::<1, Plain<EPS_INSIDE>>(),
             (true, false) => visitor.visit::<2, Centered<EPS_INSIDE>>(),
             (false, true) => visitor.visit::<2, WithMomentum<EPS_INSIDE>>(),
@@ -107,30 +107,17 @@ impl RmsProp {
 }
 
 impl Method for RmsProp {
-    fn read(options: &Options) -> Result<Self, OptionError> {
-        Ok(RmsProp {
-            lr: options.number("lr")?,
-            alpha: options.number("alpha")?,
-            eps: options.number("eps")?,
-            momentum: options.number("momentum")?,
-            centered: options.flag("centered")?,
-            eps_inside: options.flag("eps_inside_sqrt")?,
-            initial: options.number("initial_accumulator_value")?,
-        })
-    }
-
     fn states(&self) -> Vec<State> {
-        let mut states = vec![State { name: "square_avg", initial: self.initial }];
+        let mut states =
+            vec![State { name: "square_avg", initial: self.initial_accumulator_value }];
         if self.centered {
             states.push(State { name: "grad_avg", initial: 0.0 });
         }
-        if self.momentum != 0.0 {
+        if self.momentum.0 != 0.0 {
             states.push(State { name: "momentum_buffer", initial: 0.0 });
         }
         states
     }
-
-    settable!("lr" => lr, "alpha" => alpha, "eps" => eps, "initial_accumulator_value" => initial; "momentum" => momentum);
 
     fn scalars(&self, _clock: Clock) -> ScalarBlock {
         RmsScalars {
@@ -138,13 +125,13 @@ impl Method for RmsProp {
             alpha: self.alpha,
             one_minus_alpha: 1.0 - self.alpha,
             eps: self.eps,
-            momentum: self.momentum,
+            momentum: self.momentum.0,
         }
         .block()
     }
 
     fn formula<V: Visitor>(&self, visitor: V) -> V::Output {
-        if self.eps_inside {
+        if self.eps_inside_sqrt {
             self.variant::<true, V>(visitor)
         } else {
             self.variant::<false, V>(visitor)

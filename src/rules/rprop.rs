@@ -3,8 +3,8 @@
 //!
 //! `g*prev > 0: step*eta_plus;  < 0: step*eta_minus and g = 0;  clamp;  p = p - sign(g)*step`
 
-use super::method::{Clock, Method, State, settable};
-use super::options::{OptionError, Options};
+use super::method::{Clock, Method, State};
+use super::options::options;
 use super::rule::{Rule, Visitor};
 use super::scalars::{ScalarBlock, scalars};
 use crate::number::Real;
@@ -28,26 +28,16 @@ impl Rule<2> for Minus {
     }
 }
 
-pub(super) struct Rprop {
+options!(pub(super) Rprop {
     lr: f64,
     etas: (f64, f64),
     step_sizes: (f64, f64),
-}
+});
 
 impl Method for Rprop {
-    fn read(options: &Options) -> Result<Self, OptionError> {
-        Ok(Rprop {
-            lr: options.number("lr")?,
-            etas: options.pair("etas")?,
-            step_sizes: options.pair("step_sizes")?,
-        })
-    }
-
     fn states(&self) -> Vec<State> {
         vec![State { name: "prev", initial: 0.0 }, State { name: "step_size", initial: self.lr }]
     }
-
-    settable!("lr" => lr);
 
     fn scalars(&self, _clock: Clock) -> ScalarBlock {
         let ((eta_minus, eta_plus), (min_step, max_step)) = (self.etas, self.step_sizes);

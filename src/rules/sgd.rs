@@ -3,8 +3,8 @@
 //!
 //! `buf = mu*buf + (1-damp)*g;  d = buf, or g + mu*buf with Nesterov;  p = p - lr*d`
 
-use super::method::{Clock, Method, State, settable};
-use super::options::{OptionError, Options};
+use super::method::{Clock, Method, State};
+use super::options::{Factor, options};
 use super::rule::{Rule, Visitor};
 use super::scalars::{ScalarBlock, scalars};
 use crate::number::Real;
@@ -37,42 +37,31 @@ impl<const NESTEROV: bool> Rule<1> for WithMomentum<NESTEROV> {
     }
 }
 
-pub(super) struct Sgd {
+options!(pub(super) Sgd {
     lr: f64,
-    momentum: f64,
+    momentum: Factor,
     dampening: f64,
     nesterov: bool,
-}
+});
 
 impl Method for Sgd {
-    fn read(options: &Options) -> Result<Self, OptionError> {
-        Ok(Sgd {
-            lr: options.number("lr")?,
-            momentum: options.number("momentum")?,
-            dampening: options.number("dampening")?,
-            nesterov: options.flag("nesterov")?,
-        })
-    }
-
     /// A buffer's first value is the gradient itself. It starts at -0.0, of which nothing is kept,
     /// and its first step is not dampened: `0.0 * -0.0 + 1.0 * g` is `g` to the bit, `-0.0`
     /// included. (`mu * -0.0` would be NaN where `mu` is beyond float32.)
     fn states(&self) -> Vec<State> {
         let buffer = State { name: "momentum_buffer", initial: -0.0 };
-        if self.momentum == 0.0 { vec![] } else { vec![buffer] }
+        if self.momentum.0 == 0.0 { vec![] } else { vec![buffer] }
     }
 
-    settable!("lr" => lr, "dampening" => dampening; "momentum" => momentum);
-
     fn scalars(&self, clock: Clock) -> ScalarBlock {
-        let Sgd { lr, momentum, dampening, .. } = *self;
+        let Sgd { lr, momentum: Factor(momentum), dampening, .. } = *self;
         let (carry, one_minus_dampening) =
             if clock.fresh { (0.0, 1.0) } else { (momentum, 1.0 - dampening) };
         SgdScalars { lr, momentum, carry, one_minus_dampening }.block()
     }
 
     fn formula<V: Visitor>(&self, visitor: V) -> V::Output {
-        match (self.momentum == 0.0, self.nesterov) {
+        match (self.momentum.0 == 0.0, self.nesterov) {
             (true, _) => visitor.visit::<0, Plain>(),
             (false, false) => visitor.visit::<1, WithMomentum<false>>(),
             (false, true) => visitor.visit::<1, WithMomentum<true>>(),

@@ -1,7 +1,7 @@
 //! The one table that names all rules.
 
 use super::method::Method;
-use super::options::{OptionError, Options};
+use super::options::{Declared, OptionError, Options};
 use super::rule::Visitor;
 use super::{adadelta, adagrad, adam, adaptive_gains, momentum, rmsprop, rprop, sgd};
 

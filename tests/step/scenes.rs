@@ -3,13 +3,18 @@
 use ferrostep::number::{Format, Kind};
 use ferrostep::optimizer::Holder;
 use ferrostep::optimizer::{Asked, Compiled, Header, NonFinite, Outcome, Place, Slot, Stop};
-use ferrostep::rules::{Options, Value};
+use ferrostep::rules::{Options, Scope, Value};
 
 use crate::arrays::Array;
 use crate::vectors::{Call, Held, Said, Trained, Vectors};
 
-pub(crate) const ASKED: Asked =
-    Asked { grad_scale: 1.0, max_norm: None, norm: None, nonfinite: NonFinite::Propagate };
+pub(crate) const ASKED: Asked = Asked {
+    grad_scale: 1.0,
+    max_norm: None,
+    clip: Scope::All,
+    norm: None,
+    nonfinite: NonFinite::Propagate,
+};
 
 pub(crate) type Result<T> = std::result::Result<T, Stop<Said>>;
 

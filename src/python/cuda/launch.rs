@@ -11,13 +11,14 @@ use pyo3::types::{PyBytes, PyTuple};
 use smallvec::SmallVec;
 
 use super::backend;
-use super::norm::Clip;
+use super::clip::Clip;
+use super::scales::{Numbers, Scale};
 use super::tables::Tables;
 use crate::cuda::CHUNK;
 use crate::engine::memory::{Grow, with_room};
 use crate::engine::{ARRAYS, ControlGuard, View, is_dense};
 use crate::number::{Kinds, Precision};
-use crate::optimizer::{Gradient, Group, Header, Named, Part, Place, Step};
+use crate::optimizer::{Gradient, Group, Header, Named, Part, Place, Scales, Step};
 use crate::python::array::{Array, Held, Seen};
 use crate::python::caller::Caller;
 use crate::python::python_arrays::PythonArrays;
@@ -38,6 +39,8 @@ pub(in crate::python) struct Launch {
     /// Grid, block and arguments.
     arguments: Py<PyTuple>,
     copies: Vec<Copied>,
+    /// What the arguments point to.
+    _scales: Option<Py<PyAny>>,
 }
 
 /// The contiguous copy that a kernel runs on, of an array without a kernel for its layout.
@@ -66,25 +69,32 @@ impl Cuda {
     }
 
     /// The launches of the parts that lie on devices, their kernels compiled and their tables
-    /// written. `scale` multiplies every gradient; with `clip` it is on the device.
+    /// written. `scales` multiply the gradients; with `clip` they are on the device.
     pub(in crate::python) fn plan(
         &mut self,
         caller: Caller<'_>,
         step: Step<'_, PythonArrays>,
-        scale: f64,
+        scales: &Scales,
         clip: Option<&Clip>,
     ) -> PyResult<Vec<Launch>> {
         let mut growing: Vec<Growing> = Vec::new();
-        for part in step.parts {
+        let mut numbers = Numbers::default();
+        for (i, part) in step.parts.iter().enumerate() {
             let header = &step.slot(part).header;
             let Place::Device(device) = header.place else { continue };
             if header.len() > 0 {
-                add(caller, &mut growing, device, step, part)?;
+                let number = numbers.add(device, scales.of(i))?;
+                add(caller, &mut growing, device, step, part, number)?;
             }
         }
         let mut launches = with_room(growing.len())?;
         for launch in growing {
-            launches.push(self.finish(caller.py, step.groups, launch, scale, clip)?);
+            let scale = match (clip, scales) {
+                (Some(clip), _) => Scale::OnDevice(clip.scales(), None),
+                (None, Scales::Same(scale)) => Scale::Known(*scale),
+                (None, Scales::Each(_)) => numbers.upload(caller.py, launch.key.0)?,
+            };
+            launches.push(self.finish(caller.py, step.groups, launch, scale)?);
         }
         Ok(launches)
     }
@@ -94,8 +104,7 @@ impl Cuda {
         py: Python<'_>,
         groups: &[Group],
         growing: Growing,
-        scale: f64,
-        clip: Option<&Clip>,
+        scale: Scale,
     ) -> PyResult<Launch> {
         let Growing { key: (device, group, clock, kinds), rows, count, chunks, copies } = growing;
         let compiled = &groups[group].compiled;
@@ -116,17 +125,20 @@ impl Cuda {
             // A foreign rounding mode or flush-to-zero touches no scalar.
             let _control = ControlGuard::new();
             let mut prelude = compiled.prelude.scalars(precision.smallest_normal());
-            if clip.is_none() {
+            if let Scale::Known(scale) = &scale {
                 prelude.grad_scale *= scale;
             }
             kernel.scalars(&compiled.method.scalars(clock), &prelude, precision)
         };
         let table = self.tables.get(py, device, rows)?;
         let scalars = PyBytes::new(py, &scalars);
-        let clip = clip.map_or(0, |clip| clip.scale(precision));
-        let arguments = (device, chunks, table, count, scalars, clip);
+        let ((clip, apart), scales) = match scale {
+            Scale::Known(_) => ((0, 0), None),
+            Scale::OnDevice(scales, held) => (scales.arguments(precision), held),
+        };
+        let arguments = (device, chunks, table, count, scalars, clip, apart);
         let (device, arguments) = backend(py, "arguments", arguments)?.extract()?;
-        Ok(Launch { device, kernel: function, arguments, copies })
+        Ok(Launch { device, kernel: function, arguments, copies, _scales: scales })
     }
 }
 
@@ -137,6 +149,7 @@ fn add(
     device: i32,
     step: Step<'_, PythonArrays>,
     part: &Part<PythonArrays>,
+    number: usize,
 ) -> PyResult<()> {
     let (py, slot) = (caller.py, step.slot(part));
     let Gradient::Elsewhere(gradient) = &part.place else { return Ok(()) };
@@ -179,7 +192,7 @@ fn add(
         launch.copies.try_push(Copied { copy: copy.unbind(), back })?;
         Ok(address)
     };
-    let mut row = [0; 4 + MAX_STATES];
+    let mut row = [0; 5 + MAX_STATES];
     if let Some(array) = &slot.array {
         row[0] = address(&slot.header, array, true)?;
     }
@@ -189,6 +202,7 @@ fn add(
     }
     row[2 + MAX_STATES] = slot.header.len() as i64;
     row[3 + MAX_STATES] = launch.chunks as i64;
+    row[4 + MAX_STATES] = number as i64;
     launch.rows.try_extend(row)?;
     launch.count += 1;
     launch.chunks += slot.header.len().div_ceil(CHUNK);

@@ -1,13 +1,16 @@
 //! Steps of arrays on CUDA devices: what to launch is decided here, and launched through CuPy by
 //! `ferrostep.backends.cuda`.
 
+mod clip;
 mod launch;
 mod norm;
+mod scales;
 pub(super) mod source;
 mod tables;
 
+pub(super) use clip::Clip;
 pub(super) use launch::{Cuda, Launch};
-pub(super) use norm::{Clip, first_nonfinite, leaf_sums, norm};
+pub(super) use norm::{first_nonfinite, leaf_sums, norm};
 
 use pyo3::intern;
 use pyo3::prelude::*;

@@ -4,37 +4,16 @@ use pyo3::prelude::*;
 use pyo3::types::PyList;
 
 use super::backend;
+use super::clip::Clip;
 use super::launch::Cuda;
+use super::scales::OnDevice;
 use crate::engine::OutOfMemory;
 use crate::engine::memory::Grow;
 use crate::number::{Kind, Precision};
-use crate::optimizer::{Asked, Gradient, NonFinite, Norm, Place, Step};
+use crate::optimizer::{Asked, Gradient, NonFinite, Norm, Place, Scales, Step};
 use crate::python::array::{Array, Seen};
 use crate::python::python_arrays::PythonArrays;
-use crate::rules::LEAF;
-
-/// A norm and the factor that follows from it, on a device: nobody has waited for them.
-pub(in crate::python) struct Clip {
-    /// What the backend reads the norm from: three float64 (the norm, the scale, and the scale in
-    /// float32), and the stream that they are made on.
-    result: Py<PyAny>,
-    address: usize,
-}
-
-impl Clip {
-    /// Waits for the norm.
-    pub(in crate::python) fn norm(&self, py: Python<'_>) -> PyResult<f64> {
-        backend(py, "read_norm", (&self.result,))?.extract()
-    }
-
-    /// The address of the scale in the compute type.
-    pub(super) fn scale(&self, precision: Precision) -> usize {
-        match precision {
-            Precision::F64 => self.address + 8,
-            Precision::F32 => self.address + 16,
-        }
-    }
-}
+use crate::rules::{LEAF, Scope};
 
 /// The gradients on one device, as the kernels take them.
 struct Gradients<'py> {
@@ -116,8 +95,10 @@ pub(in crate::python) fn norm(
     cuda: &mut Cuda,
     step: Step<'_, PythonArrays>,
     asked: &Asked,
-) -> PyResult<Option<Norm<Clip>>> {
-    let (Some(max_norm), NonFinite::Propagate) = (asked.max_norm, asked.nonfinite) else {
+) -> PyResult<Option<(Norm<Clip>, Scales)>> {
+    let (Some(max_norm), NonFinite::Propagate, None) =
+        (asked.max_norm, asked.nonfinite, asked.norm)
+    else {
         return Ok(None);
     };
     let on_host = |part| step.slot(part).header.place == Place::Host;
@@ -127,9 +108,12 @@ pub(in crate::python) fn norm(
     }
     let gradients = Gradients::new(py, cuda, device, step)?;
     let (device, table, count, leaves) = gradients.arguments();
-    let arguments = (device, table, count, leaves, asked.grad_scale, max_norm);
+    let longest = gradients.rows.iter().map(|(_, leaves)| *leaves).max().unwrap_or(0);
+    let each = asked.clip == Scope::Tensor;
+    let arguments = (device, table, count, leaves, longest, asked.grad_scale, max_norm, each);
     let (result, address) = backend(py, "clip", arguments)?.extract()?;
-    Ok(Some(Norm::Elsewhere(Clip { result, address })))
+    let clip = Clip::new(result, OnDevice { address, each });
+    Ok(Some((Norm::Elsewhere(clip), Scales::Same(asked.grad_scale))))
 }
 
 /// Each part's sums of squares, leaf by leaf, of the gradients on devices. Waits for them.

@@ -47,20 +47,22 @@ def gradient_table(grads: Sequence[Array], params: Sequence[Array]) -> tuple[Arr
     return np.array(rows, np.int64).reshape(-1, 4), leaves
 
 
-def clip(
+def clipping(
     grads: Sequence[Array],
     params: Sequence[Array],
     grad_scale: float = 1.0,
     max_norm: float = np.inf,
     *,
+    each: bool = False,
     compile: Callable[[str], Any] = emulation.compile,
     backwards: bool = False,
 ) -> Array:
-    """The record that the norm's last kernel writes."""
+    """The records that the norm's last kernels write: of all gradients, and `each` of its own."""
     kernels = compile(_native.cuda_norm_source())
     threads, fold = _native.CUDA_THREADS, _native.CUDA_FOLD
     table, leaves = gradient_table(grads, params)
-    result = np.zeros(1, [("norm", "f8"), ("scale", "f8"), ("scale_float", "f4"), ("", "f4")])
+    kind = [("norm", "f8"), ("scale", "f8"), ("scale_float", "f4"), ("", "f4")]
+    result = np.zeros(1 + each * len(table), kind)
     sums = np.full(leaves, np.nan)
     if leaves:
         partials = np.full(leaves * _native.CUDA_LANES, np.nan)
@@ -69,6 +71,19 @@ def clip(
         kernels.launch(name, grid, threads, arguments, backwards=backwards)
         arguments = [pointer(partials), np.int64(leaves), pointer(sums)]
         name, grid = "ferrostep_norm_leaves", blocks(leaves)
+        kernels.launch(name, grid, threads, arguments, backwards=backwards)
+    by_leaf, done = sums, 1
+    while each and done < leaves:
+        folded = np.full(leaves, np.nan)
+        arguments = [pointer(table), np.int32(len(table)), np.int64(leaves), np.int64(done)]
+        arguments += [pointer(by_leaf), pointer(folded)]
+        name, grid = "ferrostep_norm_fold_each", blocks(leaves)
+        kernels.launch(name, grid, threads, arguments, backwards=backwards)
+        by_leaf, done = folded, done * fold
+    if each and len(table):
+        arguments = [pointer(table), np.int32(len(table)), pointer(by_leaf)]
+        arguments += [np.float64(grad_scale), np.float64(max_norm), pointer(result[1:])]
+        name, grid = "ferrostep_norm_finish_each", blocks(len(table))
         kernels.launch(name, grid, threads, arguments, backwards=backwards)
     while sums.size > 1:
         folded = np.full(-(-sums.size // fold), np.nan)
@@ -128,6 +143,7 @@ class Emulated:
         grads: Sequence[Array | None],
         grad_scale: float = 1.0,
         max_norm: float | None = None,
+        clip: str = "global",
     ) -> float | None:
         """One step; returns the norm where it was asked for."""
         stepped = [(i, g) for i, g in enumerate(grads) if g is not None]
@@ -136,15 +152,16 @@ class Emulated:
             arrays = [g for _, g in stepped]
             params = [self.params[i] for i, _ in stepped]
             how = {"compile": self.compile, "backwards": self.backwards}
-            record = clip(arrays, params, grad_scale, max_norm, **how)
-        launches: dict[Any, list[tuple[int, Array]]] = defaultdict(list)
-        for i, g in stepped:
+            each = clip == "parameter"
+            record = clipping(arrays, params, grad_scale, max_norm, each=each, **how)
+        launches: dict[Any, list[tuple[int, int, Array]]] = defaultdict(list)
+        for number, (i, g) in enumerate(stepped):
             self.steps[i] += 1
             if self.steps[i] == 1:
                 self._make_states(i)
             state = next((s.dtype.name for s in self.state[i].values()), None)
             kinds = (self.params[i].dtype.name, g.dtype.name, state)
-            launches[kinds, self.steps[i]].append((i, g))
+            launches[kinds, self.steps[i]].append((number, i, g))
         for (kinds, t), tensors in launches.items():
             self._launch(kinds, t, tensors, grad_scale, record)
         return None if record is None else float(record["norm"][0])
@@ -153,30 +170,33 @@ class Emulated:
         self,
         kinds: tuple[str, str, str | None],
         t: int,
-        tensors: list[tuple[int, Array]],
+        tensors: list[tuple[int, int, Array]],
         grad_scale: float,
         record: Array | None,
     ) -> None:
         kernel = self.compile(_native.cuda_source(self.rule, self.options, *kinds))
-        first, chunks = pieces([g for _, g in tensors], _native.CUDA_CHUNK)
+        first, chunks = pieces([g for *_, g in tensors], _native.CUDA_CHUNK)
         if not chunks:
             return
         rows = []
-        for (i, g), chunk in zip(tensors, first, strict=True):
+        for (number, i, g), chunk in zip(tensors, first, strict=True):
             states = [pointer(state) for state in self.state[i].values()]
             states += [np.uint64(0)] * (3 - len(states))
-            rows.append([pointer(self.params[i]), pointer(g), *states, g.size, chunk])
+            rows.append([pointer(self.params[i]), pointer(g), *states, g.size, chunk, number])
         table = np.array(rows, np.int64)
-        place = np.uint64(0)
+        place, apart = np.uint64(0), 0
         if record is not None:
             grad_scale = 1.0  # it is in the record
-            place = pointer(record) + np.uint64(8 if kinds[0] == "float64" else 16)
+            wide = kinds[0] == "float64"
+            each = len(record) > 1  # behind that of all
+            place = pointer(record[each:]) + np.uint64(8 if wide else 16)
+            apart = each * record.itemsize // (8 if wide else 4)
         scalars = _native.cuda_scalars(self.rule, self.options, kinds[0], t, t == 1, grad_scale)
         kernel.launch(
             "ferrostep_update",
             chunks,
             _native.CUDA_THREADS,
-            [pointer(table), np.int32(len(table)), scalars, place],
+            [pointer(table), np.int32(len(table)), scalars, place, np.int64(apart)],
             backwards=self.backwards,
         )
 

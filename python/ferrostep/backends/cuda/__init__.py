@@ -6,6 +6,7 @@ another library's arrays on a device, is seen.
 """
 
 from ferrostep.backends.cuda.arrays import (
+    address,
     adopt,
     assign,
     contiguous,
@@ -22,6 +23,7 @@ from ferrostep.backends.cuda.norm import clip, first_nonfinite, leaf_sums, read_
 from ferrostep.backends.cuda.update import arguments, update_kernel
 
 __all__ = [
+    "address",
     "adopt",
     "arguments",
     "assign",

@@ -95,6 +95,11 @@ def upload(device: int, data: bytes) -> Any:
         return cupy().asarray(np.frombuffer(data, np.int64))
 
 
+def address(array: Any) -> int:
+    """Return where an array begins."""
+    return int(array.data.ptr)
+
+
 def to_host(array: Any) -> np.ndarray[Any, Any]:
     """Return an array as NumPy's: itself, or a copy of what is on a device."""
     on_device = adopt(array)

@@ -43,21 +43,45 @@ def leaf_sums(device: int, table: Any, count: int, leaves: int) -> list[float]:
 
 
 def clip(
-    device: int, table: Any, count: int, leaves: int, grad_scale: float, max_norm: float
+    device: int,
+    table: Any,
+    count: int,
+    leaves: int,
+    longest: int,
+    grad_scale: float,
+    max_norm: float,
+    each: bool,
 ) -> tuple[Any, int]:
-    """Return what `read_norm` reads, and the address of norm, scale and the scale in float32."""
+    """Return what `read_norm` reads, and the address of a record of norm, scale and float32 scale.
+
+    With `each` it is the first of as many records as rows, of their own norms; the norm of all
+    stands before them.  No gradient has more than `longest` leaves.
+    """
     xp = cupy()
     with xp.cuda.Device(device):
+        result = xp.empty(3 * (1 + count if each else 1), np.float64)
+        first = result.data.ptr + (24 if each else 0)
+        scales = (np.float64(grad_scale), np.float64(max_norm))
         sums: Any = _leaf_sums(device, table, count, leaves) if leaves else None
+        if each and leaves:
+            own, done = sums, 1
+            while done < longest:
+                row, folded = (
+                    (table, np.int32(count), np.int64(leaves)),
+                    xp.empty(leaves, np.float64),
+                )
+                arguments: tuple[Any, ...] = (*row, np.int64(done), own, folded)
+                _launch(device, "ferrostep_norm_fold_each", leaves, arguments)
+                own, done = folded, done * CUDA_FOLD
+            arguments = (table, np.int32(count), own, *scales, np.uint64(first))
+            _launch(device, "ferrostep_norm_finish_each", count, arguments)
         while leaves and sums.size > 1:
             n, folded = sums.size, xp.empty(-(-sums.size // CUDA_FOLD), np.float64)
             _launch(device, "ferrostep_norm_fold", folded.size, (sums, np.int64(n), folded))
             sums = folded
-        result = xp.empty(3, np.float64)
         total = np.uint64(0) if sums is None else sums
-        arguments = (total, np.float64(grad_scale), np.float64(max_norm), result)
-        _launch(device, "ferrostep_norm_finish", 1, arguments)
-        return (result, xp.cuda.get_current_stream()), result.data.ptr
+        _launch(device, "ferrostep_norm_finish", 1, (total, *scales, result))
+        return (result, xp.cuda.get_current_stream()), first
 
 
 def read_norm(made: tuple[Any, Any]) -> float:

@@ -38,12 +38,13 @@ def _by_value(size: int) -> np.dtype[Any]:
 
 
 def arguments(
-    device: int, chunks: int, table: Any, count: int, scalars: bytes, clip: int
+    device: int, chunks: int, table: Any, count: int, scalars: bytes, clip: int, apart: int
 ) -> tuple[Any, tuple[Any, ...]]:
     """Return the device as a context, and what an update kernel is called with.
 
-    `clip` is the address of the gradients' scale, 0 if it is among the scalars.
+    `clip` is the address of the gradients' scale, 0 if it is among the scalars; where each has its
+    own, they are `apart` numbers of the compute type from each other.
     """
     struct = np.frombuffer(scalars, _by_value(len(scalars)))
-    values = (table, np.int32(count), struct, np.uint64(clip))
+    values = (table, np.int32(count), struct, np.uint64(clip), np.int64(apart))
     return cupy().cuda.Device(device), ((chunks,), (CUDA_THREADS,), values)

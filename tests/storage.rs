@@ -9,7 +9,7 @@ mod model;
 #[path = "support/table.rs"]
 mod table;
 
-use ferrostep::engine::{Block, Plan, Prepared, View, is_dense, tier};
+use ferrostep::engine::{Block, DenseTask, Plan, View, is_dense, tier};
 use ferrostep::number::{Kind, Kinds, Precision};
 use ferrostep::rules::Value;
 use model::{Case, Layout, values};
@@ -140,7 +140,7 @@ fn states_that_cannot_hold_the_results_are_refused() {
             plan.push(sgd.kernel, false, block, p, g, std::slice::from_ref(m)).unwrap_err();
         }
         let state = std::iter::once(m.data);
-        assert!(Prepared::new(sgd.kernel, false, kinds, p.data, state, 1).is_none());
+        assert!(DenseTask::new(sgd.kernel, false, kinds, p.data, state, 1).is_none());
         assert_eq!(plan.bytes(), 0);
     }
 }

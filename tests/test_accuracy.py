@@ -64,7 +64,7 @@ def worst(case: Case, decay: dict[str, Any], dtype: str, seed: int) -> tuple[flo
     rng = np.random.default_rng(seed)
     rule, model = case.optimizer.__name__, FORMULAS[case.optimizer].model
     o = case.make(None).defaults | decay
-    first = dict(_native.cuda_states(case.optimizer.RULE, o))
+    first = dict(_native.rule_states(case.optimizer.RULE, o))
     # Of all sizes, so that in some the rounding of p dominates and in some that of the update.
     p: Array = (rng.normal(size=7) * 10.0 ** np.array([-9, -6, -4, -2, -1, 0, 1])).astype(dtype)
     state: dict[str, Array] = {name: np.full(7, x, dtype) for name, x in first.items()}

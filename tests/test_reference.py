@@ -22,7 +22,7 @@ OPTIONS: dict[str, dict[str, Any]] = {"AdaptiveGains": {"beta": 0.25}}
 
 
 def first_state(case: Case) -> dict[str, float]:
-    return dict(_native.cuda_states(case.optimizer.RULE, case.make(None).defaults))
+    return dict(_native.rule_states(case.optimizer.RULE, case.make(None).defaults))
 
 
 def one_step_of(

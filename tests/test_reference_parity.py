@@ -44,7 +44,7 @@ class Reference:
         return {"step": self.steps[i], **self.states[i]}
 
     def first_state(self, p: Array) -> dict[str, Array]:
-        first = _native.cuda_states(self.optimizer.RULE, self.options)
+        first = _native.rule_states(self.optimizer.RULE, self.options)
         return {name: np.full_like(p, value) for name, value in first}
 
 

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use super::arrays::{self, Array, KINDS};
 use super::table::{self, Given};
 use arbitrary::Unstructured;
-use ferrostep::engine::{Block, Kernel, Plan, View, compile, tier};
+use ferrostep::engine::{Block, Plan, RuleLoops, View, compile, tier};
 use ferrostep::number::{Kind, Precision};
 use ferrostep::rules::{Clock, PreludeOptions, Value};
 
@@ -51,7 +51,7 @@ fn tensor(u: &mut Unstructured<'_>, states: usize) -> arbitrary::Result<Vec<Arra
 }
 
 /// One element after the other.
-pub(super) fn slowly(kernel: Kernel, coupled: bool, block: Block, arrays: &mut [Array]) {
+pub(super) fn slowly(kernel: RuleLoops, coupled: bool, block: Block, arrays: &mut [Array]) {
     let single = Precision::of(arrays[0].format.kind) == Precision::F32;
     let kind = if single { Kind::F32 } else { Kind::F64 };
     for i in 0..arrays[0].len() {

@@ -2,7 +2,7 @@
 
 use super::arrays::{self, Array, KINDS};
 use arbitrary::Unstructured;
-use ferrostep::engine::{Arrays, tier};
+use ferrostep::engine::{Measured, tier};
 use ferrostep::number::Precision;
 use ferrostep::rules::{Finite, GradientNorm, LANES, LEAF};
 
@@ -36,7 +36,7 @@ pub fn run(u: &mut Unstructured<'_>) -> arbitrary::Result<()> {
         })
         .collect();
     let mut views = || {
-        let mut views = Arrays::default();
+        let mut views = Measured::default();
         for (array, precision) in &mut tensors {
             views.push(&array.view(), *precision).unwrap();
         }

@@ -40,7 +40,7 @@ impl Model {
         self.t += 1;
         let scalars = compiled.method.scalars(Clock { t: self.t, fresh });
         let block = Block::new(scalars, &compiled.prelude, precision).scaled(scale);
-        slowly(compiled.kernel, compiled.prelude.coupled_decay(), block, &mut arrays);
+        slowly(compiled.loops, compiled.prelude.coupled_decay(), block, &mut arrays);
         let states = arrays.drain(2..).collect::<Vec<_>>();
         self.param = arrays.swap_remove(0);
         for (State { name, .. }, state) in compiled.states.iter().zip(states) {

@@ -9,8 +9,8 @@ from ferrostep.settings import Settings
 __all__ = [
     "CUDA_CHUNK",
     "CUDA_FOLD",
-    "CUDA_LANES",
-    "CUDA_LEAF",
+    "LANES",
+    "LEAF",
     "CUDA_THREADS",
     "RULES",
     "Core",
@@ -18,9 +18,9 @@ __all__ = [
     "__version__",
     "clip_factor",
     "cuda_norm_source",
-    "cuda_scalars",
+    "rule_scalars",
     "cuda_source",
-    "cuda_states",
+    "rule_states",
     "default_num_threads",
     "first_shared",
     "global_norm",
@@ -41,18 +41,18 @@ __version__: str
 
 CUDA_CHUNK: int
 CUDA_THREADS: int
-CUDA_LEAF: int
-CUDA_LANES: int
+LEAF: int
+LANES: int
 CUDA_FOLD: int
 
 def cuda_source(
     rule: str, options: dict[str, Any], param: str, grad: str, state: str | None = None
 ) -> str: ...
 def cuda_norm_source() -> str: ...
-def cuda_scalars(
+def rule_scalars(
     rule: str, options: dict[str, Any], param: str, t: int, fresh: bool, grad_scale: float
 ) -> bytes: ...
-def cuda_states(rule: str, options: dict[str, Any]) -> list[tuple[str, float]]: ...
+def rule_states(rule: str, options: dict[str, Any]) -> list[tuple[str, float]]: ...
 def first_shared(
     arrays: Sequence[tuple[int, int, Sequence[int], Sequence[int]]],
 ) -> tuple[int, int] | None: ...

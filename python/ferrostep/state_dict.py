@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ferrostep._native import Core, cuda_scalars
+from ferrostep._native import Core, rule_scalars
 from ferrostep.backends import cuda
 from ferrostep.differences import of_names, refuse
 from ferrostep.groups import EXTRA, SCHEDULED, private
@@ -146,7 +146,7 @@ def differences(
 
 def _counts(schema: Schema, options: dict[str, Any]) -> bool:
     """Whether a step's scalars depend on its number."""
-    first, second = (cuda_scalars(schema.rule, options, "float64", t, False, 1.0) for t in (1, 2))
+    first, second = (rule_scalars(schema.rule, options, "float64", t, False, 1.0) for t in (1, 2))
     return first != second
 
 

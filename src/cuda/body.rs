@@ -12,17 +12,17 @@ pub(super) fn statements(trace: &Trace, outputs: &[String], precision: Precision
     let mut body = Body { text: String::new(), values: Vec::new(), temporaries: 0 };
     for (place, node) in trace.nodes.iter().enumerate() {
         let value = match node {
-            Node::Input(name) => Value::Named(name.clone()),
-            Node::Constant(bits) => Value::Named(constant(f64::from_bits(*bits), precision)),
+            Node::Input(name) => Printed::Named(name.clone()),
+            Node::Constant(bits) => Printed::Named(constant(f64::from_bits(*bits), precision)),
             Node::Apply(operation, operands) => {
-                Value::Unnamed(*operation, body.expression(*operation, operands))
+                Printed::Unnamed(*operation, body.expression(*operation, operands))
             }
         };
         body.values.push(value);
-        if let Value::Unnamed(_, expression) = &body.values[place] {
+        if let Printed::Unnamed(_, expression) = &body.values[place] {
             if let Some(output) = trace.outputs.iter().position(|&output| output == place) {
                 body.text += &format!("    {} = {expression};\n", outputs[output]);
-                body.values[place] = Value::Named(outputs[output].clone());
+                body.values[place] = Printed::Named(outputs[output].clone());
             } else if uses[place] > 1 {
                 body.name(place);
             }
@@ -38,21 +38,21 @@ pub(super) fn statements(trace: &Trace, outputs: &[String], precision: Precision
     body.text
 }
 
-enum Value {
+enum Printed {
     Named(String),
     Unnamed(Operation, String),
 }
 
-impl Value {
+impl Printed {
     fn text(&self) -> &str {
-        let (Value::Named(text) | Value::Unnamed(_, text)) = self;
+        let (Printed::Named(text) | Printed::Unnamed(_, text)) = self;
         text
     }
 
     /// As an operand of an infix operator.
     fn operand(&self) -> String {
         match self {
-            Value::Unnamed(Operation::And | Operation::Or, text) => format!("({text})"),
+            Printed::Unnamed(Operation::And | Operation::Or, text) => format!("({text})"),
             value => value.text().to_owned(),
         }
     }
@@ -60,25 +60,25 @@ impl Value {
 
 struct Body {
     text: String,
-    values: Vec<Value>,
+    values: Vec<Printed>,
     temporaries: usize,
 }
 
 impl Body {
     /// Gives an expression a name.
     fn name(&mut self, place: usize) {
-        let Value::Unnamed(operation, expression) = &self.values[place] else { return };
+        let Printed::Unnamed(operation, expression) = &self.values[place] else { return };
         self.temporaries += 1;
         let name = format!("t{}", self.temporaries);
         let kind = if operation.is_mask() { "bool" } else { "real" };
         self.text += &format!("    const {kind} {name} = {expression};\n");
-        self.values[place] = Value::Named(name);
+        self.values[place] = Printed::Named(name);
     }
 
     fn expression(&mut self, operation: Operation, operands: &[usize]) -> String {
         loop {
             let expression = self.plain(operation, operands);
-            let unnamed = |place: &&usize| matches!(self.values[**place], Value::Unnamed(..));
+            let unnamed = |place: &&usize| matches!(self.values[**place], Printed::Unnamed(..));
             let longest = operands.iter().filter(unnamed);
             let longest = longest.max_by_key(|&&place| self.values[place].text().len());
             match longest {

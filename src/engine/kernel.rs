@@ -7,12 +7,12 @@ use crate::number::{BF16, F16, Kinds, Precision, Stored};
 use crate::rules::{self, Method, OptionError, Options, Rule, Visitor};
 
 #[derive(Clone, Copy, Debug)]
-pub struct Kernel {
+pub struct RuleLoops {
     states: usize,
     find: fn(Kinds, bool) -> Option<Loops>,
 }
 
-impl Kernel {
+impl RuleLoops {
     pub fn states(&self) -> usize {
         self.states
     }
@@ -27,21 +27,21 @@ impl Kernel {
 }
 
 /// Takes a rule's loops.
-pub struct CompileKernel;
+pub struct CompileLoops;
 
-impl Visitor for CompileKernel {
-    type Output = Kernel;
+impl Visitor for CompileLoops {
+    type Output = RuleLoops;
 
-    fn visit<const N: usize, U: Rule<N>>(self) -> Kernel {
-        Kernel { states: N, find: find::<N, U> }
+    fn visit<const N: usize, U: Rule<N>>(self) -> RuleLoops {
+        RuleLoops { states: N, find: find::<N, U> }
     }
 }
 
 /// The method called `name` and its loops. It is not generic: what calls it from outside, a test
 /// for instance, takes this library's loops instead of compiling all of them again.
 #[inline(never)]
-pub fn compile(name: &str, options: &Options) -> Result<(Box<dyn Method>, Kernel), OptionError> {
-    rules::method(name, options, CompileKernel)
+pub fn compile(name: &str, options: &Options) -> Result<(Box<dyn Method>, RuleLoops), OptionError> {
+    rules::method(name, options, CompileLoops)
 }
 
 /// The loops of a rule for arrays of these kinds.

@@ -12,7 +12,7 @@ use crate::rules::{LEAF, Measure, norm};
 
 /// Arrays in any layout, each with the type that its elements are converted to.
 #[derive(Debug, Default)]
-pub struct Arrays {
+pub struct Measured {
     /// Each with the end of its axes among those of all.
     arrays: Vec<(Array, usize)>,
     /// In C order of the index.
@@ -22,11 +22,11 @@ pub struct Arrays {
 
 // SAFETY: the pointers are the only members that are not Send or Sync, and they are only read
 // through, by `measure`, whose caller vouches for the memory.
-unsafe impl Send for Arrays {}
+unsafe impl Send for Measured {}
 // SAFETY: as above.
-unsafe impl Sync for Arrays {}
+unsafe impl Sync for Measured {}
 
-impl Arrays {
+impl Measured {
     pub fn push(&mut self, view: &View, precision: Precision) -> Result<(), OutOfMemory> {
         let array = Array::new(view, precision);
         self.axes.try_extend(in_c_order(view))?;

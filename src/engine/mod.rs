@@ -1,6 +1,6 @@
 //! HOW a rule is run over arrays: SIMD tiers, threads, plans and tiles.
 //!
-//! Knows no rule by name and nothing of Python: a rule comes as a [`Kernel`], an array as a
+//! Knows no rule by name and nothing of Python: a rule comes as a [`RuleLoops`], an array as a
 //! [`View`].
 
 mod block;
@@ -30,10 +30,10 @@ pub use block::{ARRAYS, Block};
 pub use control::ControlGuard;
 pub use copy::copy;
 pub use fill::fill;
-pub use kernel::{CompileKernel, Kernel, compile};
-pub use measure::{Arrays, Leaves, fold_leaves, norm_of_leaves};
+pub use kernel::{CompileLoops, RuleLoops, compile};
+pub use measure::{Leaves, Measured, fold_leaves, norm_of_leaves};
 pub use memory::OutOfMemory;
 pub use overlap::{Written, first_shared};
-pub use plan::{Plan, Prepared, Unplanned, is_dense};
+pub use plan::{DenseTask, Plan, Unplanned, is_dense};
 pub use shared::{Region, share_bytes, share_memory};
 pub use view::View;

@@ -7,7 +7,7 @@ use smallvec::SmallVec;
 use super::block::{ARRAYS, Block, Dense, Loop};
 use super::control::ControlGuard;
 use super::gather::Tile;
-use super::kernel::Kernel;
+use super::kernel::RuleLoops;
 use super::memory::{Grow, OutOfMemory};
 use super::tile::Tiled;
 use super::view::View;
@@ -19,7 +19,7 @@ use crate::rules::MAX_STATES;
 const GRAIN: usize = 64;
 
 #[derive(Debug)]
-enum Arrays {
+enum Layout {
     Dense(Loop, Kinds, Dense),
     /// By the place among the plan's tiles.
     TiledF32(usize),
@@ -32,7 +32,7 @@ struct Task {
     /// The place of its first element among the elements of all tasks.
     start: usize,
     len: usize,
-    arrays: Arrays,
+    layout: Layout,
 }
 
 /// Why a parameter is not planned.
@@ -49,7 +49,7 @@ pub enum Unplanned {
 /// A parameter and its states, dense, aligned, native, with equal strides in elements, and the
 /// loops beside one type of gradient: found once, run at each step.
 #[derive(Debug)]
-pub struct Prepared {
+pub struct DenseTask {
     run: Loop,
     /// The tier that the loop is of.
     tier: usize,
@@ -60,15 +60,15 @@ pub struct Prepared {
 }
 
 // SAFETY: the pointers are the only members that are not Send or Sync, and they are not read
-// through before `push_prepared`, whose caller vouches for the memory.
-unsafe impl Send for Prepared {}
+// through before `push_dense`, whose caller vouches for the memory.
+unsafe impl Send for DenseTask {}
 // SAFETY: as above.
-unsafe impl Sync for Prepared {}
+unsafe impl Sync for DenseTask {}
 
-impl Prepared {
+impl DenseTask {
     /// None if these kinds have no loop of their own.
     pub fn new(
-        kernel: Kernel,
+        kernel: RuleLoops,
         coupled_decay: bool,
         kinds: Kinds,
         p: *mut u8,
@@ -82,7 +82,7 @@ impl Prepared {
         }
         let bytes = traffic(kinds.p.size(), kinds.g.size(), kernel.states() * kinds.state.size());
         let dense = Dense { p, g: std::ptr::null(), states: pointers, len };
-        Some(Prepared { run, tier, kinds, dense, bytes })
+        Some(DenseTask { run, tier, kinds, dense, bytes })
     }
 
     /// Whether it still is what runs beside a gradient of this type.
@@ -161,7 +161,7 @@ impl Plan {
     /// kernel's.
     pub unsafe fn push(
         &mut self,
-        kernel: Kernel,
+        kernel: RuleLoops,
         coupled_decay: bool,
         block: usize,
         p: &View,
@@ -171,7 +171,7 @@ impl Plan {
         let views: SmallVec<[&View; ARRAYS]> = [p, g].into_iter().chain(states).collect();
         let len = p.len();
         let dense = kinds(&views).filter(|_| is_dense(&views));
-        let arrays =
+        let layout =
             match dense.and_then(|kinds| Some((kinds, kernel.select(kinds, coupled_decay)?))) {
                 Some((kinds, run)) => {
                     let mut pointers = [std::ptr::null_mut(); MAX_STATES];
@@ -179,42 +179,42 @@ impl Plan {
                         *pointer = state.lowest();
                     }
                     let dense = Dense { p: p.lowest(), g: g.lowest(), states: pointers, len };
-                    Arrays::Dense(run, kinds, dense)
+                    Layout::Dense(run, kinds, dense)
                 }
                 None => self.tiled(kernel, coupled_decay, &views)?,
             };
         let sizes = states.iter().map(|state| state.format.kind.size());
         let bytes = traffic(p.format.kind.size(), g.format.kind.size(), sizes.sum());
-        Ok(self.task(block, arrays, len, bytes)?)
+        Ok(self.task(block, layout, len, bytes)?)
     }
 
     /// Adds a parameter that was prepared, with this step's gradient.
     ///
     /// # Safety
     /// As for `push`; the pointers are the lowest addresses of that many elements each.
-    pub unsafe fn push_prepared(
+    pub unsafe fn push_dense(
         &mut self,
-        prepared: &Prepared,
+        prepared: &DenseTask,
         block: usize,
         g: *const u8,
     ) -> Result<(), OutOfMemory> {
-        let Prepared { run, kinds, dense, bytes, .. } = prepared;
-        self.task(block, Arrays::Dense(*run, *kinds, Dense { g, ..*dense }), dense.len, *bytes)
+        let DenseTask { run, kinds, dense, bytes, .. } = prepared;
+        self.task(block, Layout::Dense(*run, *kinds, Dense { g, ..*dense }), dense.len, *bytes)
     }
 
     /// Arrays that cannot be run in place.
     fn tiled(
         &mut self,
-        kernel: Kernel,
+        kernel: RuleLoops,
         coupled_decay: bool,
         views: &[&View],
-    ) -> Result<Arrays, Unplanned> {
+    ) -> Result<Layout, Unplanned> {
         Ok(match Precision::of(views[0].format.kind) {
             Precision::F32 => {
-                Arrays::TiledF32(place(&mut self.tiled_f32, kernel, coupled_decay, views)?)
+                Layout::TiledF32(place(&mut self.tiled_f32, kernel, coupled_decay, views)?)
             }
             Precision::F64 => {
-                Arrays::TiledF64(place(&mut self.tiled_f64, kernel, coupled_decay, views)?)
+                Layout::TiledF64(place(&mut self.tiled_f64, kernel, coupled_decay, views)?)
             }
         })
     }
@@ -223,12 +223,12 @@ impl Plan {
     fn task(
         &mut self,
         block: usize,
-        arrays: Arrays,
+        layout: Layout,
         len: usize,
         bytes: usize,
     ) -> Result<(), OutOfMemory> {
         if len > 0 {
-            self.tasks.try_push(Task { block, start: self.elements, len, arrays })?;
+            self.tasks.try_push(Task { block, start: self.elements, len, layout })?;
             self.elements += len;
             self.bytes += len * bytes;
         }
@@ -262,10 +262,10 @@ impl Plan {
             // SAFETY: parts lie inside the arrays, whose length is `len`; loops and tiles read and
             // write elements of this range only.
             unsafe {
-                match &task.arrays {
-                    Arrays::Dense(run, kinds, dense) => run(block, &dense.part(*kinds, begin..end)),
-                    Arrays::TiledF32(place) => self.tiled_f32[*place].run(block, begin..end),
-                    Arrays::TiledF64(place) => self.tiled_f64[*place].run(block, begin..end),
+                match &task.layout {
+                    Layout::Dense(run, kinds, dense) => run(block, &dense.part(*kinds, begin..end)),
+                    Layout::TiledF32(place) => self.tiled_f32[*place].run(block, begin..end),
+                    Layout::TiledF64(place) => self.tiled_f64[*place].run(block, begin..end),
                 }
             }
         }
@@ -275,7 +275,7 @@ impl Plan {
 /// Adds a tile over the views, and returns its place.
 fn place<R: Tile>(
     tiles: &mut Vec<Tiled<R>>,
-    kernel: Kernel,
+    kernel: RuleLoops,
     coupled_decay: bool,
     views: &[&View],
 ) -> Result<usize, Unplanned> {
@@ -294,7 +294,7 @@ fn traffic(p: usize, g: usize, states: usize) -> usize {
 mod tests {
     use std::sync::PoisonError;
 
-    use super::{Arrays, Plan, Prepared};
+    use super::{DenseTask, Layout, Plan};
     use crate::engine::block::Block;
     use crate::engine::kernel::compile;
     use crate::engine::tier;
@@ -329,12 +329,12 @@ mod tests {
             let kinds = Kinds { p: kind, g: kind, state: kind };
             let (p, state) = (at(3) as *mut u8, at(4) as *mut u8);
             let states = std::iter::once(state);
-            let prepared = Prepared::new(kernel, false, kinds, p, states, len).unwrap();
+            let prepared = DenseTask::new(kernel, false, kinds, p, states, len).unwrap();
             // SAFETY: as above.
-            unsafe { plan.push_prepared(&prepared, block, at(5) as *const u8) }.unwrap();
+            unsafe { plan.push_dense(&prepared, block, at(5) as *const u8) }.unwrap();
             assert_eq!((plan.elements, plan.bytes), (2 * len, 2 * len * 10));
             for (task, first) in plan.tasks.iter().zip([0, 3]) {
-                let Arrays::Dense(_, kinds, dense) = &task.arrays else { panic!("not in place") };
+                let Layout::Dense(_, kinds, dense) = &task.layout else { panic!("not in place") };
                 // SAFETY: nothing is read there.
                 let part = unsafe { dense.part(*kinds, len - 3..len) };
                 let last = |i: usize| at(i) + (len - 3) * kind.size();

@@ -6,7 +6,7 @@ use smallvec::SmallVec;
 
 use super::block::{ARRAYS, Block, Dense, Loop};
 use super::gather::{Gather, Scatter, Tile};
-use super::kernel::Kernel;
+use super::kernel::RuleLoops;
 use super::memory::{OutOfMemory, try_collect};
 use super::view::{MOST_AXES, View};
 use crate::number::Kinds;
@@ -37,7 +37,7 @@ type Axis = (usize, [isize; ARRAYS]);
 impl<R: Tile> Tiled<R> {
     /// None if parameter or states are of a kind that does not hold results of `R`.
     pub(super) fn new(
-        kernel: Kernel,
+        kernel: RuleLoops,
         coupled_decay: bool,
         views: &[&View],
     ) -> Result<Option<Self>, OutOfMemory> {

@@ -3,14 +3,14 @@
 use std::ops::Range;
 
 use crate::cuda::{self, TraceKernel};
-use crate::engine::{CompileKernel, Kernel};
+use crate::engine::{CompileLoops, RuleLoops};
 use crate::number::Kind;
 use crate::rules::{self, Declared, Method, OptionError, Options, PreludeOptions, State};
 
 /// What follows from options: the method and its formula, compiled and traced.
 pub struct Compiled {
     pub method: Box<dyn Method>,
-    pub kernel: Kernel,
+    pub loops: RuleLoops,
     pub prelude: PreludeOptions,
     pub states: Vec<State>,
     /// What state that is made is stored in; None for the compute type.
@@ -21,16 +21,16 @@ pub struct Compiled {
 
 impl Compiled {
     pub fn new(rule: &str, options: &Options) -> Result<Self, OptionError> {
-        let visitors = (CompileKernel, TraceKernel);
-        let (method, (kernel, traced)) = rules::method(rule, options, visitors)?;
+        let visitors = (CompileLoops, TraceKernel);
+        let (method, (loops, traced)) = rules::method(rule, options, visitors)?;
         let states = method.states();
-        if states.len() != kernel.states() {
+        if states.len() != loops.states() {
             return Err(OptionError::Together);
         }
         Ok(Compiled {
             states,
             method,
-            kernel,
+            loops,
             prelude: PreludeOptions::read(options)?,
             state_kind: options.word("state_dtype").ok().and_then(Kind::named),
             traced,

@@ -81,12 +81,12 @@ impl<H: Elsewhere> Optimizer<H> {
 
     /// Adds parameters, which share no memory with each other or with what is there; they go again
     /// unless they are kept.
-    pub fn add(&mut self, slots: Vec<Slot<H>>) -> Result<Added<'_, H>, Refusal> {
+    pub fn add(&mut self, slots: Vec<Slot<H>>) -> Result<AddedSlots<'_, H>, Refusal> {
         let known = self.slots.len();
         self.slots.try_reserve(slots.len()).map_err(OutOfMemory::from)?;
         self.groups.try_reserve(1).map_err(OutOfMemory::from)?;
         self.slots.extend(slots);
-        let added = Added { optimizer: self, known };
+        let added = AddedSlots { optimizer: self, known };
         overlap::check_added(&added.optimizer.slots, known)?;
         Ok(added)
     }
@@ -202,12 +202,12 @@ impl<H: Elsewhere> Optimizer<H> {
 }
 
 /// Parameters that were added to an optimizer and go again, unless they are kept.
-pub struct Added<'a, H: Elsewhere> {
+pub struct AddedSlots<'a, H: Elsewhere> {
     optimizer: &'a mut Optimizer<H>,
     known: usize,
 }
 
-impl<H: Elsewhere> Added<'_, H> {
+impl<H: Elsewhere> AddedSlots<'_, H> {
     pub fn optimizer(&self) -> &Optimizer<H> {
         self.optimizer
     }
@@ -224,7 +224,7 @@ impl<H: Elsewhere> Added<'_, H> {
     }
 }
 
-impl<H: Elsewhere> Drop for Added<'_, H> {
+impl<H: Elsewhere> Drop for AddedSlots<'_, H> {
     fn drop(&mut self) {
         self.optimizer.slots.truncate(self.known);
         self.optimizer.begin_epoch();

@@ -15,8 +15,8 @@ use crate::rules::{Finite, GradientNorm, Scope};
 
 /// The gradients in host memory as the engine's reductions take them, and the parts that they are
 /// of.
-fn on_host<H: Holder>(step: Step<'_, H>) -> Result<(Vec<usize>, engine::Arrays), OutOfMemory> {
-    let (mut places, mut arrays) = (Vec::new(), engine::Arrays::default());
+fn on_host<H: Holder>(step: Step<'_, H>) -> Result<(Vec<usize>, engine::Measured), OutOfMemory> {
+    let (mut places, mut arrays) = (Vec::new(), engine::Measured::default());
     for (i, part) in step.parts.iter().enumerate() {
         let header = &step.slot(part).header;
         if header.place == Place::Host {

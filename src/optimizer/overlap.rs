@@ -10,31 +10,34 @@ use crate::engine::memory::{Grow, with_room};
 use crate::engine::{OutOfMemory, Written, first_shared};
 
 /// An array that is written.
-pub struct Region<'a> {
+pub struct WrittenArray<'a> {
     pub header: &'a Header,
     /// Of the object, to tell one array that came twice from two that overlap.
     pub identity: usize,
     pub which: Named<'a>,
 }
 
-fn parameter<H: Holder>(i: usize, slot: &Slot<H>) -> Region<'_> {
+fn parameter<H: Holder>(i: usize, slot: &Slot<H>) -> WrittenArray<'_> {
     let identity = slot.array.as_ref().map_or(0, H::identity);
-    Region { header: &slot.header, identity, which: Named::Parameter(i) }
+    WrittenArray { header: &slot.header, identity, which: Named::Parameter(i) }
 }
 
-fn state<H: Holder>(i: usize, state: &StateArray<H>) -> Region<'_> {
+fn state<H: Holder>(i: usize, state: &StateArray<H>) -> WrittenArray<'_> {
     let which = Named::State(i, &state.name);
-    Region { header: &state.header, identity: H::identity(&state.array), which }
+    WrittenArray { header: &state.header, identity: H::identity(&state.array), which }
 }
 
 /// The states of these slots.
-fn states<H: Holder>(slots: &[Slot<H>]) -> impl Iterator<Item = Region<'_>> {
+fn states<H: Holder>(slots: &[Slot<H>]) -> impl Iterator<Item = WrittenArray<'_>> {
     let all = slots.iter().enumerate();
     all.flat_map(|(i, slot)| slot.states.iter().map(move |of| state(i, of)))
 }
 
 /// The parameters of these slots and their states, with room for more.
-fn regions<H: Holder>(slots: &[Slot<H>], more: usize) -> Result<Vec<Region<'_>>, OutOfMemory> {
+fn regions<H: Holder>(
+    slots: &[Slot<H>],
+    more: usize,
+) -> Result<Vec<WrittenArray<'_>>, OutOfMemory> {
     let count: usize = slots.iter().map(|slot| 1 + slot.states.len()).sum();
     let mut regions = with_room(count + more)?;
     for (i, slot) in slots.iter().enumerate() {
@@ -45,7 +48,7 @@ fn regions<H: Holder>(slots: &[Slot<H>], more: usize) -> Result<Vec<Region<'_>>,
 }
 
 /// Refuses regions that share memory. The first `known` are known to be disjoint.
-pub fn check_disjoint(regions: &[Region<'_>], known: usize) -> Result<(), Refusal> {
+pub fn check_disjoint(regions: &[WrittenArray<'_>], known: usize) -> Result<(), Refusal> {
     let mut extents = with_room(regions.len())?;
     let numbered = regions.iter().enumerate();
     extents.extend(numbered.filter_map(|(i, region)| Some((region.header.extent()?, i))));
@@ -85,7 +88,7 @@ pub fn check_heirs<'a, H: Holder>(
     regions.try_extend(states(slots))?;
     let known = regions.len();
     for (i, (header, identity)) in heirs.enumerate() {
-        regions.try_push(Region { header, identity, which: Named::Parameter(i) })?;
+        regions.try_push(WrittenArray { header, identity, which: Named::Parameter(i) })?;
     }
     check_disjoint(&regions, known)
 }

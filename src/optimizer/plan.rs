@@ -98,16 +98,16 @@ pub(super) unsafe fn push<H: Holder>(
     let common = Common { group: slot.group, clock, precision };
     let block = blocks.of(plan, common, compiled, number)?;
     if let Gradient::InPlace(data, kind) = part.place
-        && let Some(prepared) = slot.prepared(compiled, epoch, kind)
+        && let Some(task) = slot.dense_task(compiled, epoch, kind)
     {
         // SAFETY: passed on from the caller.
-        return Ok(unsafe { plan.push_prepared(prepared, block, data as *const u8) }?);
+        return Ok(unsafe { plan.push_dense(task, block, data as *const u8) }?);
     }
     let (p, g) = (slot.header.view(), part.place.view(&slot.header));
     let all = slot.states.iter().chain(&part.made);
     let states: SmallVec<[View; MAX_STATES]> = in_order(compiled, all).collect();
     // SAFETY: passed on from the caller.
-    unsafe { plan.push(compiled.kernel, compiled.prelude.coupled_decay(), block, &p, &g, &states) }
+    unsafe { plan.push(compiled.loops, compiled.prelude.coupled_decay(), block, &p, &g, &states) }
 }
 
 fn in_order<'a, H: Holder>(

@@ -6,7 +6,7 @@ use super::group::Compiled;
 use super::header::{Header, Place};
 use super::holder::Holder;
 use super::refusal::{Looks, Named, Refusal, Stop, Which};
-use crate::engine::Prepared;
+use crate::engine::DenseTask;
 use crate::number::{Kind, Kinds, Precision};
 use crate::rules::{Clock, MAX_STATES};
 
@@ -37,7 +37,7 @@ pub(super) struct Ready {
     pub(super) order: Order,
     /// The type of the states, if they and the parameter can be run in place in C order.
     in_place: Option<Kind>,
-    prepared: Option<Prepared>,
+    task: Option<DenseTask>,
 }
 
 impl Looks {
@@ -129,30 +129,30 @@ impl<H: Holder> Slot<H> {
                 && self.header.runs_in_place()
                 && headers().all(|state| state.runs_in_place() && state.format.kind == first);
             let in_place = in_place.then_some(first);
-            self.ready = Some(Ready { epoch, order, in_place, prepared: None });
+            self.ready = Some(Ready { epoch, order, in_place, task: None });
         }
         self.ready.as_mut()
     }
 
     /// What runs in place beside a gradient of this type, if all state is there.
     #[inline]
-    pub(super) fn prepared(
+    pub(super) fn dense_task(
         &mut self,
         compiled: &Compiled,
         epoch: u64,
         gradient: Kind,
-    ) -> Option<&Prepared> {
+    ) -> Option<&DenseTask> {
         let ready = self.ready(compiled, epoch)?;
-        if ready.prepared.as_ref().is_none_or(|known| !known.fits(gradient)) {
+        if ready.task.as_ref().is_none_or(|known| !known.fits(gradient)) {
             let (state, order) = (ready.in_place?, ready.order);
-            let Compiled { kernel, prelude, .. } = compiled;
+            let Compiled { loops, prelude, .. } = compiled;
             let kinds = Kinds { p: self.header.format.kind, g: gradient, state };
-            let states = (0..kernel.states()).map(|i| self.states[order[i]].header.pointer());
+            let states = (0..loops.states()).map(|i| self.states[order[i]].header.pointer());
             let (p, len) = (self.header.pointer(), self.header.len());
-            let made = Prepared::new(*kernel, prelude.coupled_decay(), kinds, p, states, len);
-            self.ready.as_mut()?.prepared = made;
+            let made = DenseTask::new(*loops, prelude.coupled_decay(), kinds, p, states, len);
+            self.ready.as_mut()?.task = made;
         }
-        self.ready.as_ref()?.prepared.as_ref()
+        self.ready.as_ref()?.task.as_ref()
     }
 
     /// The state arrays that the rule needs and the slot lacks.

@@ -11,7 +11,7 @@ use super::holder::detached;
 use super::words::overlap_error;
 use crate::engine::memory::{Grow, try_collect, with_room};
 use crate::engine::{self, ControlGuard, Leaves, OutOfMemory, norm_of_leaves, threads};
-use crate::optimizer::{Header, Named, Place, Refusal, Region, Which, check_disjoint};
+use crate::optimizer::{Header, Named, Place, Refusal, Which, WrittenArray, check_disjoint};
 use crate::rules::{GradientNorm, clip_factor};
 
 /// What errors call an array; they come as a step's gradients do.
@@ -81,7 +81,7 @@ fn measured(
     labels: &Bound<'_, PyList>,
 ) -> PyResult<(Vec<bool>, Leaves)> {
     let arrays = collect(arrays, |i| label(labels, i), |_| false)?;
-    let mut reduction = engine::Arrays::default();
+    let mut reduction = engine::Measured::default();
     for (i, array) in arrays.iter().enumerate() {
         if let Some(array) = array {
             let header =
@@ -135,7 +135,7 @@ fn checked<'py>(
         found.try_push((header, array, i))?;
     }
     let mut regions = with_room(found.len())?;
-    regions.extend(found.iter().map(|(header, array, i)| Region {
+    regions.extend(found.iter().map(|(header, array, i)| WrittenArray {
         header,
         identity: array.object().as_ptr() as usize,
         which: Named::Gradient(*i),

@@ -28,12 +28,12 @@ enum Object {
 }
 
 /// The object, what it held, and the number of its first parameter.
-pub(super) type Parts<'py> = (Bound<'py, PyAny>, Vec<Py<PyAny>>, usize);
+pub(super) type Handed<'py> = (Bound<'py, PyAny>, Vec<Py<PyAny>>, usize);
 
 impl Container {
     /// None of an object that is no list or dict: nothing in it can change. `names` are the
     /// parameters'; no object at all stands for arrays that were doubled.
-    pub(super) fn new(parts: Parts<'_>, names: Option<&[Py<PyString>]>) -> PyResult<Option<Self>> {
+    pub(super) fn new(parts: Handed<'_>, names: Option<&[Py<PyString>]>) -> PyResult<Option<Self>> {
         let (object, entries, first) = parts;
         let object = if object.is_none() {
             Object::Doubled
@@ -49,7 +49,7 @@ impl Container {
     }
 
     /// What makes one of a copy.
-    pub(super) fn parts<'py>(&self, py: Python<'py>) -> PyResult<Parts<'py>> {
+    pub(super) fn parts<'py>(&self, py: Python<'py>) -> PyResult<Handed<'py>> {
         let object = match &self.object {
             Object::List(list) => list.bind(py).clone().into_any(),
             Object::Dict(dict, _) => dict.bind(py).clone().into_any(),

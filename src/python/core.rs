@@ -9,8 +9,8 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyString, PyTuple};
 
 use super::array::Held;
-use super::container::Parts;
-use super::gradients::{self, Arrays};
+use super::container::Handed;
+use super::gradients::{self, GivenArrays};
 use super::guard::guarded;
 use super::inner::Inner;
 use super::lock::{Lock, Locked};
@@ -78,13 +78,13 @@ impl Core {
     }
 
     /// Puts other arrays in the place of the parameters: all of them or none.
-    fn _rebind(&self, arrays: &Bound<'_, PyList>, containers: Vec<Parts<'_>>) -> PyResult<()> {
+    fn _rebind(&self, arrays: &Bound<'_, PyList>, containers: Vec<Handed<'_>>) -> PyResult<()> {
         let py = arrays.py();
         self.exchange(py, |inner| inner.rebind(py, arrays, containers))
     }
 
     /// What parameters were handed in by, what it held, and the number of its first parameter.
-    fn _containers<'py>(&self, py: Python<'py>) -> PyResult<Vec<Parts<'py>>> {
+    fn _containers<'py>(&self, py: Python<'py>) -> PyResult<Vec<Handed<'py>>> {
         started(&mut self.inner.lock(py)?)?.containers(py)
     }
 
@@ -94,7 +94,7 @@ impl Core {
     }
 
     /// Watches these instead.
-    fn _watch(&self, py: Python<'_>, containers: Vec<Parts<'_>>) -> PyResult<()> {
+    fn _watch(&self, py: Python<'_>, containers: Vec<Handed<'_>>) -> PyResult<()> {
         self.exchange(py, |inner| inner.watch(containers))
     }
 
@@ -467,7 +467,7 @@ impl Core {
         py: Python<'py>,
         grads: &Bound<'py, PyAny>,
         unbound: bool,
-    ) -> PyResult<(Arrays<'py>, Locked<'_, Option<Inner>>)> {
+    ) -> PyResult<(GivenArrays<'py>, Locked<'_, Option<Inner>>)> {
         let mut locked = self.inner.lock(py)?;
         let inner = started(&mut locked)?;
         if inner.unbound != unbound {

@@ -4,7 +4,7 @@ use pyo3::prelude::*;
 
 use super::array::Held;
 use super::caller::Caller;
-use super::cuda::{self, Clip, Cuda, Launch, backend};
+use super::cuda::{self, Cuda, DeviceNorm, Launch, backend};
 use super::python_arrays::PythonArrays;
 use super::reference::{self, Results};
 use crate::optimizer::{Asked, Elsewhere, Measured, Norm, Place, Scales, Step, Stop};
@@ -17,7 +17,7 @@ pub(super) enum Work {
 
 impl Elsewhere for PythonArrays {
     type Kept = Cuda;
-    type Norm = Clip;
+    type Norm = DeviceNorm;
     type Work = Work;
 
     #[inline]
@@ -38,7 +38,7 @@ impl Elsewhere for PythonArrays {
         caller: Caller<'_>,
         step: Step<'_, Self>,
         asked: &Asked,
-    ) -> PyResult<Option<Measured<Clip>>> {
+    ) -> PyResult<Option<Measured<DeviceNorm>>> {
         if let Some(module) = &caller.settings.reference {
             let (norm, scales) = reference::measure(module.bind(caller.py), step, asked)?;
             return Ok(Some((Norm::Known(norm), scales)));
@@ -68,7 +68,7 @@ impl Elsewhere for PythonArrays {
         caller: Caller<'_>,
         step: Step<'_, Self>,
         scales: &Scales,
-        norm: &Norm<Clip>,
+        norm: &Norm<DeviceNorm>,
     ) -> Result<Work, Stop<PyErr>> {
         if caller.settings.reference.is_some() {
             return Ok(Work::Results(reference::run(caller, step, scales)?));

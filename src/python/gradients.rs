@@ -14,14 +14,14 @@ use super::plain;
 use crate::engine::memory::{Grow, with_room};
 
 /// An array for each parameter, None for one that is skipped.
-pub(super) type Arrays<'py> = Vec<Option<Array<'py>>>;
+pub(super) type GivenArrays<'py> = Vec<Option<Array<'py>>>;
 
 /// Reads what needs no Python code: plain arrays or None in a list or tuple, or in a dict of just
 /// the parameters' names. None if it is something else.
 pub(super) fn plain<'py>(
     given: &Bound<'py, PyAny>,
     names: Option<&[Py<PyString>]>,
-) -> PyResult<Option<Arrays<'py>>> {
+) -> PyResult<Option<GivenArrays<'py>>> {
     if let Some(names) = names {
         let Ok(dict) = given.cast_exact::<PyDict>() else { return Ok(None) };
         if dict.len() != names.len() {
@@ -44,7 +44,7 @@ fn listed<'py>(
     py: Python<'py>,
     count: usize,
     items: impl Iterator<Item = Option<Bound<'py, PyAny>>>,
-) -> PyResult<Option<Arrays<'py>>> {
+) -> PyResult<Option<GivenArrays<'py>>> {
     let ndarray = ndarray(py);
     let mut arrays = with_room(count)?;
     for item in items.take(count) {
@@ -80,7 +80,7 @@ pub(super) fn collect<'py>(
     flat: &Bound<'py, PyAny>,
     label: impl Fn(usize) -> String,
     single: impl Fn(usize) -> bool,
-) -> PyResult<Arrays<'py>> {
+) -> PyResult<GivenArrays<'py>> {
     if flat.cast::<PyList>().is_err() && flat.cast::<PyTuple>().is_err() {
         return Err(PyTypeError::new_err(format!(
             "gradients must come as the parameters did; found {}, wanted a list or tuple of arrays",

@@ -6,8 +6,8 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyString};
 
 use super::caller::Caller;
-use super::container::{Container, Parts};
-use super::gradients::Arrays;
+use super::container::{Container, Handed};
+use super::gradients::GivenArrays;
 use super::group::Group;
 use super::memory;
 use super::owner::Owner;
@@ -184,7 +184,7 @@ impl Inner {
     }
 
     /// Takes the arrays that came with a call of an unbound optimizer.
-    pub(super) fn take(&mut self, py: Python<'_>, arrays: Arrays<'_>) -> PyResult<()> {
+    pub(super) fn take(&mut self, py: Python<'_>, arrays: GivenArrays<'_>) -> PyResult<()> {
         if arrays.len() != self.slots().len() {
             return Err(count_error("parameters", arrays.len(), self.slots().len()));
         }
@@ -259,7 +259,7 @@ impl Inner {
     }
 
     /// The containers and what they held, for a copy.
-    pub(super) fn containers<'py>(&self, py: Python<'py>) -> PyResult<Vec<Parts<'py>>> {
+    pub(super) fn containers<'py>(&self, py: Python<'py>) -> PyResult<Vec<Handed<'py>>> {
         memory::all(self.containers.len(), self.containers.iter().map(|known| known.parts(py)))
     }
 }

@@ -107,13 +107,13 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(clip::factor, module)?)?;
     module.add("CUDA_CHUNK", crate::cuda::CHUNK)?;
     module.add("CUDA_THREADS", crate::cuda::THREADS)?;
-    module.add("CUDA_LEAF", rules::LEAF)?;
-    module.add("CUDA_LANES", rules::LANES)?;
+    module.add("LEAF", rules::LEAF)?;
+    module.add("LANES", rules::LANES)?;
     module.add("CUDA_FOLD", crate::cuda::FOLD)?;
     module.add_function(wrap_pyfunction!(cuda::source::cuda_source, module)?)?;
     module.add_function(wrap_pyfunction!(cuda::source::cuda_norm_source, module)?)?;
-    module.add_function(wrap_pyfunction!(cuda::source::cuda_scalars, module)?)?;
-    module.add_function(wrap_pyfunction!(cuda::source::cuda_states, module)?)?;
+    module.add_function(wrap_pyfunction!(cuda::source::rule_scalars, module)?)?;
+    module.add_function(wrap_pyfunction!(cuda::source::rule_states, module)?)?;
     module.add_function(wrap_pyfunction!(simd_tiers, module)?)?;
     module.add_function(wrap_pyfunction!(simd_tier, module)?)?;
     module.add_function(wrap_pyfunction!(set_simd_tier, module)?)?;

@@ -4,7 +4,7 @@
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 
-use super::gradients::Arrays;
+use super::gradients::GivenArrays;
 use super::inner::Inner;
 use super::scaling::Scaling;
 use super::step::Done;
@@ -26,7 +26,7 @@ impl Inner {
     pub(super) fn prepare(
         &mut self,
         py: Python<'_>,
-        gradients: Arrays<'_>,
+        gradients: GivenArrays<'_>,
         scaling: Scaling,
         norm: Option<f64>,
     ) -> PyResult<Option<Done>> {

@@ -4,7 +4,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyList;
 
-use super::container::{Container, Parts};
+use super::container::{Container, Handed};
 use super::inner::Inner;
 use super::memory;
 use super::parameters::{Origin, Parameter};
@@ -14,12 +14,12 @@ use crate::optimizer::{Named, check_heirs};
 
 impl Inner {
     /// Watches what parameters were handed in by, in place of what is returned.
-    pub(super) fn watch(&mut self, containers: Vec<Parts<'_>>) -> PyResult<Vec<Container>> {
+    pub(super) fn watch(&mut self, containers: Vec<Handed<'_>>) -> PyResult<Vec<Container>> {
         let watched = self.watched(containers)?;
         Ok(std::mem::replace(&mut self.containers, watched))
     }
 
-    fn watched(&self, containers: Vec<Parts<'_>>) -> PyResult<Vec<Container>> {
+    fn watched(&self, containers: Vec<Handed<'_>>) -> PyResult<Vec<Container>> {
         let mut watched = with_room(containers.len())?;
         for parts in containers {
             let names = self.names.as_ref();
@@ -34,7 +34,7 @@ impl Inner {
         &mut self,
         py: Python<'_>,
         arrays: &Bound<'_, PyList>,
-        containers: Vec<Parts<'_>>,
+        containers: Vec<Handed<'_>>,
     ) -> PyResult<impl Sized + use<>> {
         let wanted = self.slots().len();
         if arrays.len() != wanted {

@@ -59,7 +59,7 @@ impl Settings {
         chosen: &Bound<'_, PyTuple>,
     ) -> PyResult<Self> {
         let bounds = bounds.into_iter().map(|(name, (low, high))| (name, Bounds(low, high)));
-        let (nonfinite, _, reference, state_factory) = parts(chosen)?;
+        let (nonfinite, _, reference, state_factory) = chosen_parts(chosen)?;
         Ok(Settings {
             rule,
             read,
@@ -102,10 +102,10 @@ impl Settings {
     }
 }
 
-type Parts = (NonFinite, Option<String>, Option<Py<PyAny>>, Option<Py<PyAny>>);
+type Chosen = (NonFinite, Option<String>, Option<Py<PyAny>>, Option<Py<PyAny>>);
 
 /// The parts of Python's `Settings`.
-pub(super) fn parts(chosen: &Bound<'_, PyTuple>) -> PyResult<Parts> {
+pub(super) fn chosen_parts(chosen: &Bound<'_, PyTuple>) -> PyResult<Chosen> {
     let (named, backend, reference, factory): (String, _, _, _) = chosen.extract()?;
     Ok((nonfinite(&named)?, backend, reference, factory))
 }

@@ -3,7 +3,7 @@
 use pyo3::prelude::*;
 
 use super::calling;
-use super::step_info::Key;
+use super::step_info::ParameterKey;
 
 /// `logging.INFO` and `logging.WARNING`.
 const INFO: u32 = 20;
@@ -13,15 +13,15 @@ const WARNING: u32 = 30;
 /// until its scale fits.
 const TOO_MANY: u64 = 8;
 
-pub(super) struct Skipped {
+pub(super) struct SkippedStep {
     /// The parameter whose gradient is not finite, None if the norm of all overflowed.
-    pub(super) key: Option<Key>,
+    pub(super) key: Option<ParameterKey>,
     pub(super) cause: String,
     pub(super) in_a_row: u64,
     pub(super) total: u64,
 }
 
-impl Skipped {
+impl SkippedStep {
     /// Tells of the first, second, fourth, eighth, ... of a row. Handlers are Python code, so no lock
     /// may be held.
     pub(super) fn tell(&self, py: Python<'_>) -> PyResult<()> {

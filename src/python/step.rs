@@ -3,18 +3,18 @@
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 
-use super::cuda::Clip;
-use super::gradients::Arrays;
+use super::cuda::DeviceNorm;
+use super::gradients::GivenArrays;
 use super::inner::Inner;
 use super::scaling::Scaling;
-use super::skipped::Skipped;
-use super::step_info::Key;
+use super::skipped::SkippedStep;
+use super::step_info::ParameterKey;
 use crate::optimizer::{Asked, Norm, Outcome};
 
 /// What a step did, in Python's words.
 pub(super) struct Done {
-    pub(super) grad_norm: Norm<Clip>,
-    pub(super) skipped: Option<Skipped>,
+    pub(super) grad_norm: Norm<DeviceNorm>,
+    pub(super) skipped: Option<SkippedStep>,
 }
 
 impl Inner {
@@ -22,7 +22,7 @@ impl Inner {
     pub(super) fn step(
         &mut self,
         py: Python<'_>,
-        gradients: Arrays<'_>,
+        gradients: GivenArrays<'_>,
         scaling: Scaling,
     ) -> PyResult<Done> {
         self.check_prepared()?;
@@ -40,15 +40,15 @@ impl Inner {
         Asked { grad_scale, max_norm, clip, norm, nonfinite: self.settings.nonfinite }
     }
 
-    pub(super) fn done(&mut self, py: Python<'_>, outcome: Outcome<Clip>) -> Done {
+    pub(super) fn done(&mut self, py: Python<'_>, outcome: Outcome<DeviceNorm>) -> Done {
         let skipped = outcome.skipped.map(|skipped| {
             let name = |i| self.names.as_ref().and_then(|names: &Vec<Py<PyString>>| names.get(i));
             let key = skipped.cause.map(|i| match name(i) {
-                Some(name) => Key::Name(name.clone_ref(py)),
-                None => Key::Position(i),
+                Some(name) => ParameterKey::Name(name.clone_ref(py)),
+                None => ParameterKey::Position(i),
             });
             let cause = self.called(py).0.not_finite(skipped.cause);
-            Skipped { key, cause, in_a_row: skipped.in_a_row, total: skipped.total }
+            SkippedStep { key, cause, in_a_row: skipped.in_a_row, total: skipped.total }
         });
         Done { grad_norm: outcome.grad_norm, skipped }
     }

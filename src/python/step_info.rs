@@ -6,10 +6,10 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyString, PyTuple, PyType};
 
-use super::cuda::Clip;
+use super::cuda::DeviceNorm;
 use crate::optimizer;
 
-type Norm = optimizer::Norm<Clip>;
+type Norm = optimizer::Norm<DeviceNorm>;
 
 /// The norm, None if it was not asked for. Waits for it if it is on a device.
 fn value(norm: &Norm, py: Python<'_>) -> PyResult<Option<f64>> {
@@ -22,7 +22,7 @@ fn value(norm: &Norm, py: Python<'_>) -> PyResult<Option<f64>> {
 
 /// A parameter as `opt.state` knows it.
 #[derive(FromPyObject, IntoPyObjectRef)]
-pub(super) enum Key {
+pub(super) enum ParameterKey {
     Position(usize),
     Name(Py<PyString>),
 }
@@ -57,7 +57,7 @@ pub(super) struct StepInfo {
     #[pyo3(get)]
     applied: bool,
     grad_norm: Norm,
-    nonfinite: Option<Key>,
+    nonfinite: Option<ParameterKey>,
 }
 
 #[pymethods]
@@ -65,7 +65,7 @@ impl StepInfo {
     /// For unpickling, and for tests that stand in for an optimizer.
     #[new]
     #[pyo3(signature = (applied, grad_norm=None, nonfinite=None))]
-    fn new(applied: bool, grad_norm: Option<f64>, nonfinite: Option<Key>) -> Self {
+    fn new(applied: bool, grad_norm: Option<f64>, nonfinite: Option<ParameterKey>) -> Self {
         let grad_norm = grad_norm.map_or(Norm::NotAsked, Norm::Known);
         StepInfo { applied, grad_norm, nonfinite }
     }
@@ -76,7 +76,7 @@ impl StepInfo {
     }
 
     #[getter]
-    fn nonfinite(&self) -> Option<&Key> {
+    fn nonfinite(&self) -> Option<&ParameterKey> {
         self.nonfinite.as_ref()
     }
 
@@ -137,7 +137,7 @@ impl StepInfo {
     pub(super) fn skipped(
         py: Python<'_>,
         grad_norm: Norm,
-        nonfinite: Option<Key>,
+        nonfinite: Option<ParameterKey>,
     ) -> PyResult<Py<Self>> {
         Py::new(py, StepInfo { applied: false, grad_norm, nonfinite })
     }

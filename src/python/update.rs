@@ -5,7 +5,7 @@ use pyo3::prelude::*;
 use super::array::Array;
 use super::calling;
 use super::core::{Core, started, unmade};
-use super::gradients::{self, Arrays};
+use super::gradients::{self, GivenArrays};
 use super::scaling::Scaling;
 use super::step::Done;
 use crate::engine::memory::{Grow, with_room};
@@ -16,7 +16,7 @@ impl Core {
         &self,
         py: Python<'py>,
         params: &Bound<'py, PyAny>,
-    ) -> PyResult<Arrays<'py>> {
+    ) -> PyResult<GivenArrays<'py>> {
         let mut locked = self.inner.lock(py)?;
         let inner = started(&mut locked)?;
         if let Some(plain) = gradients::plain(params, inner.names.as_deref())? {

@@ -3,7 +3,7 @@
 
 #![allow(unreachable_pub)] // a part of the test `storage`
 
-use ferrostep::engine::{Block, Kernel, Plan, Prepared, View, compile};
+use ferrostep::engine::{Block, DenseTask, Plan, RuleLoops, View, compile};
 use ferrostep::number::{Compute, Kind, Kinds, Precision};
 use ferrostep::rules::{self, Clock, Prelude, PreludeOptions, Rule, ScalarBlock, Scalars, Visitor};
 use half::{bf16, f16};
@@ -134,7 +134,7 @@ impl Visitor for ByElement {
 }
 
 pub struct Case {
-    pub kernel: Kernel,
+    pub kernel: RuleLoops,
     model: Model,
     pub prelude: PreludeOptions,
     pub scalars: ScalarBlock,
@@ -202,10 +202,10 @@ impl Case {
             let state = kinds.get(2).copied().unwrap_or(precision.kind());
             let kinds = Kinds { p: kinds[0], g: kinds[1], state };
             let pointers = states.iter().map(|state| state.data);
-            let prepared = Prepared::new(self.kernel, decay, kinds, p.data, pointers, p.len());
+            let prepared = DenseTask::new(self.kernel, decay, kinds, p.data, pointers, p.len());
             match prepared {
                 Some(prepared) if layout == Layout::Prepared => {
-                    plan.push_prepared(&prepared, block, g.data).unwrap();
+                    plan.push_dense(&prepared, block, g.data).unwrap();
                 }
                 _ => plan
                     .push(self.kernel, decay, block, p, g, states)

@@ -1,7 +1,7 @@
 //! A rule that reads and writes what an optimizer's rule would, and computes next to nothing: the
 //! one place of this crate that knows how the engine is driven.
 
-use ferrostep::engine::{Block, CompileKernel, Plan, View};
+use ferrostep::engine::{Block, CompileLoops, Plan, View};
 use ferrostep::number::{Precision, Real};
 use ferrostep::rules::{Options, PreludeOptions, Rule, ScalarBlock, Scalars, Value, Visitor};
 use pyo3::PyResult;
@@ -55,10 +55,10 @@ pub(crate) unsafe fn push(plan: &mut Plan, views: &[View]) -> PyResult<()> {
         return Err(PyValueError::new_err("a tensor has a parameter and a gradient"));
     };
     let kernel = match states.len() {
-        0 => CompileKernel.visit::<0, Touch>(),
-        1 => CompileKernel.visit::<1, Touch>(),
-        2 => CompileKernel.visit::<2, Touch>(),
-        3 => CompileKernel.visit::<3, Touch>(),
+        0 => CompileLoops.visit::<0, Touch>(),
+        1 => CompileLoops.visit::<1, Touch>(),
+        2 => CompileLoops.visit::<2, Touch>(),
+        3 => CompileLoops.visit::<3, Touch>(),
         n => return Err(PyValueError::new_err(format!("no optimizer has {n} states"))),
     };
     let precision = Precision::of(p.format.kind);

@@ -30,21 +30,21 @@ from numpy.typing import DTypeLike, NDArray
 from ferrostep._native import power  # beta**t, correctly rounded; the platform's pow is not
 
 Array = NDArray[Any]
-Arrays = dict[str, Array]
+States = dict[str, Array]
 Options = Mapping[str, Any]
-Rule = Callable[[Array, Array, Arrays, Options, int, Set[str]], tuple[Array, Arrays]]
+Rule = Callable[[Array, Array, States, Options, int, Set[str]], tuple[Array, States]]
 
 
 def update(
     rule: str,
     p: Array,
     g: Array,
-    state: Arrays,
+    state: States,
     options: Options,
     t: int,
     fresh: Set[str],
     grad_scale: float = 1.0,
-) -> tuple[Array, Arrays]:
+) -> tuple[Array, States]:
     """One step of one parameter: returns the new parameter and new state, writes nothing.
 
     ``rule`` is the optimizer's class name.  ``state`` holds the arrays that the class keeps, made
@@ -157,8 +157,8 @@ def _agree(a: Array, b: Array) -> Array:
 
 
 def sgd(
-    p: Array, g: Array, state: Arrays, o: Options, t: int, fresh: Set[str]
-) -> tuple[Array, Arrays]:
+    p: Array, g: Array, state: States, o: Options, t: int, fresh: Set[str]
+) -> tuple[Array, States]:
     """Stochastic gradient descent, with torch's form of momentum.
 
     ``buf`` sums up past gradients, each weighted by another factor of ``mu`` per step; the
@@ -174,8 +174,8 @@ def sgd(
 
 
 def momentum(
-    p: Array, g: Array, state: Arrays, o: Options, t: int, fresh: Set[str]
-) -> tuple[Array, Arrays]:
+    p: Array, g: Array, state: States, o: Options, t: int, fresh: Set[str]
+) -> tuple[Array, States]:
     """Momentum as the lecture, Keras and scikit-learn write it.
 
     The velocity ``v`` is the step itself: the learning rate is inside, so a change of ``lr``
@@ -188,8 +188,8 @@ def momentum(
 
 
 def adaptive_gains(
-    p: Array, g: Array, state: Arrays, o: Options, t: int, fresh: Set[str]
-) -> tuple[Array, Arrays]:
+    p: Array, g: Array, state: States, o: Options, t: int, fresh: Set[str]
+) -> tuple[Array, States]:
     """A gain of its own for every weight (the lecture; Jacobs 1988, delta-bar-delta).
 
     The gain grows by ``beta`` while the weight keeps its direction and shrinks by the factor
@@ -217,8 +217,8 @@ def adaptive_gains(
 
 
 def rprop(
-    p: Array, g: Array, state: Arrays, o: Options, t: int, fresh: Set[str]
-) -> tuple[Array, Arrays]:
+    p: Array, g: Array, state: States, o: Options, t: int, fresh: Set[str]
+) -> tuple[Array, States]:
     """Resilient backpropagation (Riedmiller & Braun 1993), in the form called iRprop-.
 
     Only the sign of the gradient counts.  Each weight has its step size, which grows by
@@ -236,8 +236,8 @@ def rprop(
 
 
 def rmsprop(
-    p: Array, g: Array, state: Arrays, o: Options, t: int, fresh: Set[str]
-) -> tuple[Array, Arrays]:
+    p: Array, g: Array, state: States, o: Options, t: int, fresh: Set[str]
+) -> tuple[Array, States]:
     """RMSProp (Hinton, lecture 6e of his course, 2012; centered: Graves 2013, arXiv:1308.0850).
 
     ``r`` is a moving average of squared gradients, its root the size that gradients have had
@@ -260,8 +260,8 @@ def rmsprop(
 
 
 def adagrad(
-    p: Array, g: Array, state: Arrays, o: Options, t: int, fresh: Set[str]
-) -> tuple[Array, Arrays]:
+    p: Array, g: Array, state: States, o: Options, t: int, fresh: Set[str]
+) -> tuple[Array, States]:
     """AdaGrad (Duchi, Hazan & Singer 2011).
 
     ``s`` is the sum of all squared gradients so far: weights that were seldom moved keep large
@@ -275,8 +275,8 @@ def adagrad(
 
 
 def adadelta(
-    p: Array, g: Array, state: Arrays, o: Options, t: int, fresh: Set[str]
-) -> tuple[Array, Arrays]:
+    p: Array, g: Array, state: States, o: Options, t: int, fresh: Set[str]
+) -> tuple[Array, States]:
     """AdaDelta (Zeiler 2012, arXiv:1212.5701, algorithm 1).
 
     ``r`` is a moving average of squared gradients, ``a`` one of squared steps ``d``.  The ratio
@@ -292,8 +292,8 @@ def adadelta(
 
 
 def adam(
-    p: Array, g: Array, state: Arrays, o: Options, t: int, fresh: Set[str]
-) -> tuple[Array, Arrays]:
+    p: Array, g: Array, state: States, o: Options, t: int, fresh: Set[str]
+) -> tuple[Array, States]:
     """Adam (Kingma & Ba 2014, arXiv:1412.6980, algorithm 1): momentum times RMSProp.
 
     ``m`` and ``v`` are moving averages of the gradient and of its square.  Both start at 0 and
@@ -324,8 +324,8 @@ def adam(
 
 
 def lion(
-    p: Array, g: Array, state: Arrays, o: Options, t: int, fresh: Set[str]
-) -> tuple[Array, Arrays]:
+    p: Array, g: Array, state: States, o: Options, t: int, fresh: Set[str]
+) -> tuple[Array, States]:
     """Lion (Chen et al. 2023, arXiv:2302.06675, algorithm 2).
 
     ``m`` is a moving average of gradients.  The step is the sign of a faster average, which weighs

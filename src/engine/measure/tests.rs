@@ -4,7 +4,7 @@
 
 use half::f16;
 
-use super::{Arrays, Leaves, fold_leaves, norm_of_leaves};
+use super::{Leaves, Measured, fold_leaves, norm_of_leaves};
 use crate::engine::tier;
 use crate::engine::view::View;
 use crate::number::{Format, Kind, Precision};
@@ -50,8 +50,8 @@ fn flat<T>(data: &[T], kind: Kind) -> View {
     view(data, Format::native(kind), &[data.len()], &[size_of::<T>() as isize])
 }
 
-fn collected(arrays: &[(View, Precision)]) -> Arrays {
-    let mut collected = Arrays::default();
+fn collected(arrays: &[(View, Precision)]) -> Measured {
+    let mut collected = Measured::default();
     arrays.iter().for_each(|(view, precision)| collected.push(view, *precision).unwrap());
     collected
 }

@@ -7,15 +7,15 @@ use super::scales::OnDevice;
 
 /// A norm and the scales that follow from it, or from the norm of each gradient, on a device: nobody
 /// has waited for them.
-pub(in crate::python) struct Clip {
+pub(in crate::python) struct DeviceNorm {
     /// What the backend reads the norm from: a record and the stream that it is made on.
     result: Py<PyAny>,
     scales: OnDevice,
 }
 
-impl Clip {
+impl DeviceNorm {
     pub(super) fn new(result: Py<PyAny>, scales: OnDevice) -> Self {
-        Clip { result, scales }
+        DeviceNorm { result, scales }
     }
 
     /// Waits for the norm.

@@ -11,7 +11,7 @@ use pyo3::types::{PyBytes, PyTuple};
 use smallvec::SmallVec;
 
 use super::backend;
-use super::clip::Clip;
+use super::clip::DeviceNorm;
 use super::scales::{Numbers, Scale};
 use super::tables::Tables;
 use crate::cuda::CHUNK;
@@ -51,11 +51,11 @@ struct Copied {
 }
 
 /// What tensors have in common that share a launch.
-type Key = (i32, usize, Clock, Kinds);
+type LaunchKey = (i32, usize, Clock, Kinds);
 
 /// A launch while its table grows.
 struct Growing {
-    key: Key,
+    key: LaunchKey,
     rows: Vec<i64>,
     count: usize,
     chunks: usize,
@@ -75,7 +75,7 @@ impl Cuda {
         caller: Caller<'_>,
         step: Step<'_, PythonArrays>,
         scales: &Scales,
-        clip: Option<&Clip>,
+        clip: Option<&DeviceNorm>,
     ) -> PyResult<Vec<Launch>> {
         let mut growing: Vec<Growing> = Vec::new();
         let mut numbers = Numbers::default();

@@ -8,7 +8,7 @@ mod scales;
 pub(super) mod source;
 mod tables;
 
-pub(super) use clip::Clip;
+pub(super) use clip::DeviceNorm;
 pub(super) use launch::{Cuda, Launch};
 pub(super) use norm::{first_nonfinite, leaf_sums, norm};
 

@@ -4,7 +4,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyList;
 
 use super::backend;
-use super::clip::Clip;
+use super::clip::DeviceNorm;
 use super::launch::Cuda;
 use super::scales::OnDevice;
 use crate::engine::OutOfMemory;
@@ -95,7 +95,7 @@ pub(in crate::python) fn norm(
     cuda: &mut Cuda,
     step: Step<'_, PythonArrays>,
     asked: &Asked,
-) -> PyResult<Option<(Norm<Clip>, Scales)>> {
+) -> PyResult<Option<(Norm<DeviceNorm>, Scales)>> {
     let (Some(max_norm), NonFinite::Propagate, None) =
         (asked.max_norm, asked.nonfinite, asked.norm)
     else {
@@ -112,7 +112,7 @@ pub(in crate::python) fn norm(
     let each = asked.clip == Scope::Tensor;
     let arguments = (device, table, count, leaves, longest, asked.grad_scale, max_norm, each);
     let (result, address) = backend(py, "clip", arguments)?.extract()?;
-    let clip = Clip::new(result, OnDevice { address, each });
+    let clip = DeviceNorm::new(result, OnDevice { address, each });
     Ok(Some((Norm::Elsewhere(clip), Scales::Same(asked.grad_scale))))
 }
 

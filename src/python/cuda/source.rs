@@ -55,7 +55,7 @@ pub(in crate::python) fn cuda_source(
 
 /// The state arrays of a rule with these options: names, and the values they start with.
 #[pyfunction]
-pub(in crate::python) fn cuda_states(
+pub(in crate::python) fn rule_states(
     rule: &str,
     options: &Bound<'_, PyDict>,
 ) -> PyResult<Vec<(&'static str, f64)>> {
@@ -71,7 +71,7 @@ pub(in crate::python) fn cuda_norm_source() -> String {
 
 /// The bytes of an update kernel's `Scalars` at step `t`; `fresh` as in `rules::Clock`.
 #[pyfunction]
-pub(in crate::python) fn cuda_scalars<'py>(
+pub(in crate::python) fn rule_scalars<'py>(
     rule: &str,
     options: &Bound<'py, PyDict>,
     param: &str,

@@ -39,7 +39,7 @@ def blocks(threads: int) -> int:
 
 def gradient_table(grads: Sequence[Array], params: Sequence[Array]) -> tuple[Array, int]:
     """The rows of the norm's kernels, and the number of leaves."""
-    first, leaves = pieces(grads, _native.CUDA_LEAF)
+    first, leaves = pieces(grads, _native.LEAF)
     rows = []
     for g, p, leaf in zip(grads, params, first, strict=True):
         wide = g.dtype == np.float64 and p.dtype == np.float64
@@ -65,7 +65,7 @@ def clipping(
     result = np.zeros(1 + each * len(table), kind)
     sums = np.full(leaves, np.nan)
     if leaves:
-        partials = np.full(leaves * _native.CUDA_LANES, np.nan)
+        partials = np.full(leaves * _native.LANES, np.nan)
         arguments = [pointer(table), np.int32(len(table)), np.int64(leaves), pointer(partials)]
         name, grid = "ferrostep_norm_partials", blocks(partials.size)
         kernels.launch(name, grid, threads, arguments, backwards=backwards)
@@ -107,7 +107,7 @@ def first_nonfinite(
     if leaves:
         kernels = compile(_native.cuda_norm_source())
         arguments = [pointer(table), np.int32(len(table)), np.int64(leaves), pointer(first)]
-        grid = blocks(leaves * _native.CUDA_LANES)
+        grid = blocks(leaves * _native.LANES)
         kernels.launch("ferrostep_find_nonfinite", grid, _native.CUDA_THREADS, arguments)
     return None if first[0] == len(table) else int(first[0])
 
@@ -135,7 +135,7 @@ class Emulated:
         p = self.params[i]
         compute = "float64" if p.dtype == np.float64 else "float32"
         dtype = np.dtype(self.options["state_dtype"] or compute)
-        for name, initial in _native.cuda_states(self.rule, self.options):
+        for name, initial in _native.rule_states(self.rule, self.options):
             self.state[i][name] = np.full(p.shape, initial, dtype)
 
     def step(
@@ -191,7 +191,7 @@ class Emulated:
             each = len(record) > 1  # behind that of all
             place = pointer(record[each:]) + np.uint64(8 if wide else 16)
             apart = each * record.itemsize // (8 if wide else 4)
-        scalars = _native.cuda_scalars(self.rule, self.options, kinds[0], t, t == 1, grad_scale)
+        scalars = _native.rule_scalars(self.rule, self.options, kinds[0], t, t == 1, grad_scale)
         kernel.launch(
             "ferrostep_update",
             chunks,

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ferrostep._native import CUDA_FOLD, CUDA_LANES, CUDA_THREADS, cuda_norm_source
+from ferrostep._native import CUDA_FOLD, LANES, CUDA_THREADS, cuda_norm_source
 from ferrostep.backends.cuda.library import cupy
 from ferrostep.backends.cuda.update import compiled
 
@@ -26,9 +26,9 @@ def _launch(device: int, name: str, threads: int, arguments: tuple[Any, ...]) ->
 
 def _leaf_sums(device: int, table: Any, count: int, leaves: int) -> Any:
     xp = cupy()
-    partials, sums = xp.empty(leaves * CUDA_LANES, np.float64), xp.empty(leaves, np.float64)
+    partials, sums = xp.empty(leaves * LANES, np.float64), xp.empty(leaves, np.float64)
     arguments = (table, np.int32(count), np.int64(leaves), partials)
-    _launch(device, "ferrostep_norm_partials", leaves * CUDA_LANES, arguments)
+    _launch(device, "ferrostep_norm_partials", leaves * LANES, arguments)
     _launch(device, "ferrostep_norm_leaves", leaves, (partials, np.int64(leaves), sums))
     return sums
 
@@ -99,5 +99,5 @@ def first_nonfinite(device: int, table: Any, count: int, leaves: int) -> int:
     with xp.cuda.Device(device):
         first = xp.asarray(np.array([count], np.int32))
         arguments = (table, np.int32(count), np.int64(leaves), first)
-        _launch(device, "ferrostep_find_nonfinite", leaves * CUDA_LANES, arguments)
+        _launch(device, "ferrostep_find_nonfinite", leaves * LANES, arguments)
         return int(xp.asnumpy(first)[0])

@@ -11,7 +11,7 @@ CARGO_TEST = LD_LIBRARY_PATH="$(LIBPYTHON):$$LD_LIBRARY_PATH" cargo test --quiet
 PEERS := numba jax optax torch ninja deepspeed
 # The fuzzers' time: of the Python ones each, and of every Rust target.
 MINUTES ?= 1
-FUZZ_TARGETS := plan reductions memory
+FUZZ_TARGETS := step plan reductions memory
 # A nightly compiler's own: the sanitizer needs a target of its own, or build scripts had it too.
 HOST := $(shell rustc -vV | sed -n 's/^host: //p')
 SANITIZED := $(CURDIR)/target/sanitized
@@ -20,7 +20,7 @@ SANITIZED_TESTS := $(addprefix tests/test_,bits.py random.py bad_input.py bad_mo
 	state_dict.py state_dict_copies.py fuzz.py checkpoint.py checkpoint_schedulers.py)
 RUST := $(shell find src -name '*.rs' -o -name '*.cu') Cargo.toml Cargo.lock
 
-.PHONY: help demo storage test test-long test-gpu test-pythons fuzz sanitize lint format wheel bench \
+.PHONY: help demo storage test test-long test-gpu test-pythons fuzz miri sanitize lint format wheel bench \
 	bench-peers bench-gpu
 
 help: ## this list
@@ -31,6 +31,13 @@ demo: $(VENV)/built ## train on real data with every optimizer, and draw two pic
 
 storage: $(VENV)/built ## train in every storage kind; write docs/storage.md
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m ferrostep demo --storage docs/storage.md
+
+# Data races and reads of foreign memory in the step, on plain vectors: what crosses into Python it
+# cannot run. Addresses are numbers in headers, hence the permission.
+miri: export MIRIFLAGS := -Zmiri-permissive-provenance -Zmiri-disable-isolation
+miri: $(VENV)/installed ## the step's Rust tests under Miri (a nightly compiler with the component miri)
+	LD_LIBRARY_PATH="$(LIBPYTHON):$$LD_LIBRARY_PATH" cargo +nightly miri test --quiet \
+		--target-dir $(CURDIR)/target/miri --test step
 
 lint: $(VENV)/built ## formats, lints and types
 	cargo fmt --all --check

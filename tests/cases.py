@@ -83,6 +83,9 @@ CASES = [
     case_of(fs.Rprop, lr=0.1, state_dtype="bfloat16"),
     case_of(fs.Adam, state_dtype="bfloat16", weight_decay=0.1),
     case_of(fs.AdamW, state_dtype="float16", amsgrad=True, flush_subnormals=True),
+    case_of(fs.Lion),
+    case_of(fs.Lion, lr=0.01, betas=(0.8, 0.95), weight_decay=0.1, maximize=True),
+    case_of(fs.Lion, state_dtype="bfloat16", weight_decay=0.1),
 ]
 
 #: By name: what else is in the table, or will be, changes nothing for who asks for one.
@@ -221,6 +224,14 @@ def adam(p: Decimal, g: Decimal, s: Numbers, o: Any, t: int) -> tuple[Decimal, D
     return p - lr * m_hat / root, lr * large / root, new
 
 
+def lion(p: Decimal, g: Decimal, s: Numbers, o: Any, t: int) -> tuple[Decimal, Decimal, Numbers]:
+    lr, (b1, b2) = exact(o["lr"]), map(exact, o["betas"])
+    p, g, _ = decayed(p, g, o)
+    u = b1 * s["exp_avg"] + (1 - b1) * g
+    sign = (u > 0) - (u < 0)
+    return p - lr * sign, lr, {"exp_avg": b2 * s["exp_avg"] + (1 - b2) * g}
+
+
 #: ``k`` counts the roundings that reach p in the longest form of the rule (momentum, Nesterov,
 #: centered; a root halves what came before it).
 FORMULAS = {
@@ -240,4 +251,6 @@ FORMULAS = {
     # k = 13: step*m 5, root of v 3, times s 2, eps, quotient, subtraction
     fs.Adam: Formula(adam, p=3.5, state=2.0),
     fs.AdamW: Formula(adam, p=3.5, state=2.0),  # as Adam
+    # k = 2: lr, the subtraction; the sign is exact
+    fs.Lion: Formula(lion, p=1.5, state=2.5),
 }

@@ -1,6 +1,6 @@
 //! A short run of what the fuzz targets check, on random bytes instead of a fuzzer's.
 
-#[allow(unreachable_pub)] // a library of its own, for cargo-fuzz
+#[allow(dead_code, unreachable_pub)] // a library of its own, for cargo-fuzz
 #[path = "../fuzz/src/lib.rs"]
 mod targets;
 
@@ -24,6 +24,11 @@ fn checked(run: fn(&mut Unstructured<'_>) -> arbitrary::Result<()>, inputs: usiz
         whole += usize::from(run(&mut Unstructured::new(&bytes)).is_ok());
     }
     whole
+}
+
+#[test]
+fn steps() {
+    assert!(checked(targets::step::run, 1500) > 500);
 }
 
 #[test]

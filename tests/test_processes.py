@@ -16,7 +16,7 @@ import ferrostep as fs
 from support.arrays import assert_same_bits
 from support.programs import output
 
-BIG = 400_001  # large enough for several threads and for letting go of the interpreter
+BIG = 400_001  # large enough for several threads and for releasing the GIL
 
 
 def run(steps: int, n: int = BIG) -> np.ndarray[Any, Any]:

@@ -6,5 +6,7 @@ pub mod arrays;
 pub mod memory;
 pub mod plan;
 pub mod reductions;
+pub mod step;
 #[path = "../../tests/support/table.rs"]
 pub mod table;
+pub mod vectors;

@@ -11,7 +11,7 @@ use ferrostep::number::{Kind, Precision};
 use ferrostep::rules::{Clock, PreludeOptions, Value};
 
 /// A case of the table, perhaps with other values for its options.
-fn given(u: &mut Unstructured<'_>) -> arbitrary::Result<Given> {
+pub(super) fn given(u: &mut Unstructured<'_>) -> arbitrary::Result<Given> {
     static CASES: LazyLock<Vec<Given>> = LazyLock::new(table::cases);
     let mut given = u.choose(&CASES)?.clone();
     for (name, value) in &mut given.values {
@@ -51,7 +51,7 @@ fn tensor(u: &mut Unstructured<'_>, states: usize) -> arbitrary::Result<Vec<Arra
 }
 
 /// One element after the other.
-fn slowly(kernel: Kernel, coupled: bool, block: Block, arrays: &mut [Array]) {
+pub(super) fn slowly(kernel: Kernel, coupled: bool, block: Block, arrays: &mut [Array]) {
     let single = Precision::of(arrays[0].format.kind) == Precision::F32;
     let kind = if single { Kind::F32 } else { Kind::F64 };
     for i in 0..arrays[0].len() {

@@ -1,4 +1,4 @@
-"""What this installation is and has."""
+"""This installation: versions, SIMD tiers, threads, backends."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a param group may hold: options, and what is its user's."""
+"""What a param group may hold: options, and entries of the user's own."""
 
 from __future__ import annotations
 

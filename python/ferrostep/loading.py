@@ -1,4 +1,4 @@
-"""Taking over what has been checked: all of it or nothing, whatever comes in between."""
+"""Taking over what has been checked: all of it or nothing, also where Ctrl-C comes in between."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an optimizer keeps from one run to the next: its state, as dict, file, pickle or copy."""
+"""The state of an optimizer, saved and loaded: as a dict, a file, a pickle or a copy."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ferrostep.state import State
 
 
 class Persistent(Declared):
-    """An optimizer's state, and all ways to take it along."""
+    """An optimizer's state, and all ways to save and load it."""
 
     @property
     def state(self) -> Mapping[int | str, Mapping[str, Any]]:

@@ -1,4 +1,4 @@
-"""What a class of optimizers is, as data: for those who read options and state of one."""
+"""A class of optimizers as data: for code that reads its options and state."""
 
 from __future__ import annotations
 

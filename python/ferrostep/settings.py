@@ -1,4 +1,4 @@
-"""What an optimizer goes by as a whole; the core keeps it."""
+"""Settings: chosen for an optimizer as a whole, and not group by group; the core keeps them."""
 
 from __future__ import annotations
 

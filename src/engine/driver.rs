@@ -1,6 +1,5 @@
 //! The loop over the elements, written once: generic over the rule, the compute type, the storage
-//! of each stream and the SIMD tier. With `leaf`, the only place that enters a
-//! tier.
+//! of each stream and the SIMD tier. With `leaf`, the only place that enters a tier.
 
 use super::block::{Block, Dense, Loops};
 use crate::number::{Compute, Real, Store, Stored};

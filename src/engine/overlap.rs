@@ -1,4 +1,4 @@
-//! The memory that a step writes, to find who else lies in it.
+//! The memory that a step writes, to find what else overlaps it.
 
 use std::ops::Range;
 

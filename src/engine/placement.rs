@@ -1,4 +1,4 @@
-//! Where the workers run: where their caller may, on any processor but the one it is on.
+//! Where the workers run: on the processors that their caller may use, but not on the one it is on.
 //!
 //! Linux wakes a thread on the processor where it last ran unless it sees another one idle, and on
 //! a machine of few it often does not look. A worker that is queued behind its caller begins

@@ -1,4 +1,4 @@
-//! Which process this is, without the system call that the answer costs: a fork changes a number.
+//! Which process this is, without a system call at each step: a fork changes a number that we keep.
 //!
 //! A fork takes no threads along and leaves locks as they were, so a pool and a lock must know.
 

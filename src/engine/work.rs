@@ -1,9 +1,9 @@
 //! One piece of work, cut up for the threads.
 //!
 //! Every thread has a share, the same one at each step, so that a core meets the memory that is in
-//! its cache. A share is taken in pieces, and who is through with its own takes what others have
-//! not begun, from the far end: a thread that still sleeps, or whose core is busy elsewhere, is not
-//! waited for. Nothing that is computed depends on who computes it.
+//! its cache. A share is taken in pieces. An idle thread takes pieces that nobody began, from the far
+//! end, so that nobody waits for a thread that still sleeps or whose core is busy. Nothing that is
+//! computed depends on who computes it.
 
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -23,8 +23,12 @@ impl Compiled {
     pub fn new(rule: &str, options: &Options) -> Result<Self, OptionError> {
         let visitors = (CompileKernel, TraceKernel);
         let (method, (kernel, traced)) = rules::method(rule, options, visitors)?;
+        let states = method.states();
+        if states.len() != kernel.states() {
+            return Err(OptionError::Together);
+        }
         Ok(Compiled {
-            states: method.states(),
+            states,
             method,
             kernel,
             prelude: PreludeOptions::read(options)?,

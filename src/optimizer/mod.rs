@@ -2,19 +2,26 @@
 //! and run.
 //!
 //! Knows nothing of Python: how arrays are held is a [`Holder`]'s business, and a refusal is a
-//! [`Refusal`]. One step:
+//! [`Refusal`]. Foreign code is whatever a holder calls that is not ours: a factory of state, say.
+//! One step:
 //!
-//! 1. As many gradients as parameters; the state is this process's (`kept`).
-//! 2. Every parameter and state array is compared with what it was; what changed is checked (`slot`).
-//! 3. If all gradients lie where they lay in the last step, its plan is run again (`repeat`). Else:
-//! 4. Each gradient is looked at: its type, shape and place (`part`).
-//! 5. Missing state is made and kept aside (`missing`); what was made by foreign code voids 2. and 4.
-//! 6. Nothing that is written shares memory with anything else (`overlap`).
-//! 7. The gradients' norm is taken, and what is not finite is found, if that is asked for (`measure`).
-//! 8. Parts are planned: by the engine (`plan`), or by whatever runs elsewhere (`elsewhere`).
-//! 9. Up to here a refusal has changed nothing (`prepare`). Headers are compared once more if foreign
-//!    code may have run.
-//! 10. New state gets its first values, the plan runs, steps are counted (`commit`).
+//! 1. There must be as many gradients as parameters, and state of this process, not of one before a
+//!    fork (`kept`).
+//! 2. Every parameter and state array is compared with what it was; what changed is checked again
+//!    (`slot`).
+//! 3. If every gradient lies where it lay in the last step, that step's plan runs again (`repeat`).
+//!    Otherwise:
+//! 4. Each gradient is checked: its type, shape and place (`part`).
+//! 5. Missing state is allocated and kept aside (`missing`). Foreign code may have run, so 2 and 4 are
+//!    repeated.
+//! 6. Nothing that is written may share memory with anything else (`overlap`).
+//! 7. If asked for, the norm of the gradients is taken and the first one that is not finite is found
+//!    (`measure`).
+//! 8. What the engine runs is planned (`plan`); the rest is prepared by whatever runs it
+//!    (`elsewhere`).
+//! 9. Up to here an error has changed nothing (`prepare`). If foreign code may have run, headers are
+//!    compared again.
+//! 10. New state gets its first values, the plan runs, and steps are counted (`commit`).
 
 mod asked;
 mod commit;

@@ -1,4 +1,5 @@
-//! Who lies in the memory that a step writes. It is found in the headers alone: no foreign code runs.
+//! What overlaps the memory that a step writes. It is found in the headers alone: no foreign code
+//! runs.
 
 use super::header::Header;
 use super::holder::Holder;

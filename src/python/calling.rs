@@ -1,10 +1,10 @@
 //! Calls of code that is not ours: whatever may run Python.
 //!
-//! Before 3.14 CPython ends a daemon thread that meets the end of the interpreter by `pthread_exit`,
-//! wherever it waits for the interpreter: in the midst of Python code that we have called. That
-//! unwinds our frames, drops what they own without the interpreter, and ends the process where it
-//! meets a `catch_unwind`. So the frame next to the call, which owns nothing, keeps the thread for
-//! ever instead, as CPython does from 3.14 on and pyo3 does where it takes the interpreter itself.
+//! Before 3.14, when the interpreter ends, CPython calls `pthread_exit` in a daemon thread that waits
+//! for the GIL: that may be in the midst of Python code that we have called. It unwinds our frames,
+//! drops what they own without the GIL, and ends the process if it meets a `catch_unwind`. So the
+//! frame next to the call, which owns nothing, keeps the thread for ever instead. CPython does so
+//! from 3.14 on, and pyo3 where it takes the GIL itself.
 
 use pyo3::exceptions::PyAttributeError;
 use pyo3::ffi;

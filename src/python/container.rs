@@ -1,6 +1,6 @@
-//! The list or dict that parameters were handed in by. Who writes `d["w"] = d["w"] - step` puts
-//! another array in it, and would go on with one that nobody updates: so what it holds is compared
-//! with what it held, a pointer for each parameter.
+//! The list or dict that parameters were handed in by. `d["w"] = d["w"] - step` puts another array in
+//! it, which no optimizer would update. So what it holds is compared with what it held: a pointer for
+//! each parameter.
 
 use pyo3::exceptions::PyValueError;
 use pyo3::gc::{PyTraverseError, PyVisit};

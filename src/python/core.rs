@@ -400,7 +400,7 @@ impl Core {
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         // What is in use is alive: the collector may take it for held from outside.
-        // SAFETY: the collector holds the interpreter, and visiting runs no Python code.
+        // SAFETY: the collector holds the GIL, and visiting runs no Python code.
         match unsafe { self.inner.idle() } {
             Some(inner) => inner.iter().try_for_each(|inner| inner.traverse(&visit)),
             None => Ok(()),

@@ -10,7 +10,7 @@ use super::python_arrays::PythonArrays;
 use crate::number::Kind;
 use crate::optimizer::{Holder, Named};
 
-/// Below this the step is shorter than giving the interpreter away and taking it back.
+/// Below this the step is shorter than releasing the GIL and taking it back.
 const DETACH_BYTES: usize = 128 * 1024;
 
 impl Holder for PythonArrays {
@@ -90,7 +90,7 @@ impl Holder for PythonArrays {
     }
 }
 
-/// Runs what moves this many bytes, without the interpreter if they are many.
+/// Runs what moves this many bytes, and releases the GIL meanwhile if they are many.
 pub(super) fn detached<T: Send>(py: Python<'_>, bytes: usize, run: impl FnOnce() -> T + Send) -> T {
     if bytes > DETACH_BYTES { py.detach(run) } else { run() }
 }

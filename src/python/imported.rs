@@ -1,5 +1,5 @@
-//! What other modules have, where somebody has imported them. An object of a class exists only where
-//! the class's module was imported, so nothing need be imported to learn that it is of none.
+//! Classes of other modules, taken only if those have been imported already. As long as a module has
+//! not been, no object is of its class, so we never have to import it to find out.
 
 use pyo3::ffi;
 use pyo3::prelude::*;
@@ -11,7 +11,7 @@ pub(super) fn imported<'py>(
     module: &str,
     name: &str,
 ) -> PyResult<Option<Bound<'py, PyAny>>> {
-    // SAFETY: the interpreter is held, and has its modules as long as it lives.
+    // SAFETY: the GIL is held, and the interpreter has its modules as long as it lives.
     let modules = unsafe { Bound::from_borrowed_ptr_or_opt(py, ffi::PyImport_GetModuleDict()) };
     let modules = modules.and_then(|modules| modules.cast_into::<PyDict>().ok());
     match modules.map_or(Ok(None), |modules| modules.get_item(module))? {

@@ -1,4 +1,4 @@
-//! One optimizer's lock: waits without the interpreter, and says who can never get it.
+//! One optimizer's lock. Waiting for it releases the GIL; a wait that could never end is an error.
 
 use std::cell::UnsafeCell;
 use std::ops::{Deref, DerefMut};
@@ -15,7 +15,7 @@ pub(super) struct Lock<T> {
     mutex: Mutex<()>,
     value: UnsafeCell<T>,
     /// The thread and the process that use the value; 0 for none. They change only while their
-    /// thread has the interpreter, unlike the mutex, which is waited for without.
+    /// thread holds the GIL, unlike the mutex, which is waited for without it.
     owner: AtomicUsize,
     process: AtomicU32,
 }
@@ -71,12 +71,12 @@ impl<T> Lock<T> {
     }
 
     /// The value if no thread uses it. For the garbage collector, which must get one answer in all of
-    /// its passes: it keeps the interpreter, so nobody begins or ends to use it meanwhile.
+    /// its passes: it holds the GIL, so nobody begins or ends to use it meanwhile.
     ///
     /// # Safety
-    /// The interpreter is held as long as the reference lives, and no Python code runs.
+    /// The GIL is held as long as the reference lives, and no Python code runs.
     pub(super) unsafe fn idle(&self) -> Option<&T> {
-        // SAFETY: no thread uses it, and to begin takes the interpreter.
+        // SAFETY: no thread uses it, and to begin takes the GIL.
         (self.owner.load(Ordering::Relaxed) == 0).then(|| unsafe { &*self.value.get() })
     }
 

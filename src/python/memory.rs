@@ -1,4 +1,4 @@
-//! Memory that there is not, as Python's error.
+//! Running out of memory, as Python's MemoryError.
 
 use pyo3::exceptions::{PyMemoryError, PyTypeError};
 use pyo3::{PyErr, PyResult};

@@ -19,7 +19,7 @@ pub(super) fn number(value: &Bound<'_, PyAny>) -> Option<f64> {
 fn is_scalar(value: &Bound<'_, PyAny>) -> bool {
     let kind = value.get_type_ptr();
     [NpyTypes::PyDoubleArrType_Type, NpyTypes::PyFloatArrType_Type].into_iter().any(|wanted| {
-        // SAFETY: the interpreter is held; NumPy's types live as long as it does.
+        // SAFETY: the GIL is held; NumPy's types live as long as the interpreter does.
         let wanted = unsafe { get_type_object(value.py(), wanted) };
         std::ptr::eq(kind, wanted)
     })

@@ -1,7 +1,8 @@
-//! Lists and dicts read without owning what they hold: half of the cost of looking at a group.
+//! Lists and dicts read without owning what they hold: to own it would double the cost of looking at
+//! a group.
 //!
-//! The pointers are borrowed: they are good for comparison, while the interpreter is held and no
-//! Python code runs.
+//! The pointers are borrowed: they are good for comparison, while the GIL is held and no Python code
+//! runs.
 
 use pyo3::ffi;
 use pyo3::prelude::*;
@@ -30,7 +31,7 @@ pub(super) fn first_entries(
     let (mut key, mut value) = (std::ptr::null_mut(), std::ptr::null_mut());
     let mut position = 0;
     (0..count).all(|_| {
-        // SAFETY: the dict is alive and the interpreter is held; a dict that changes meanwhile,
+        // SAFETY: the dict is alive and the GIL is held; a dict that changes meanwhile,
         // which `same` cannot bring about, would end or disturb the walk and not invalidate it.
         let found =
             unsafe { ffi::PyDict_Next(dict.as_ptr(), &mut position, &mut key, &mut value) != 0 };

@@ -1,4 +1,4 @@
-//! What parameters were handed in by, and other arrays in their place.
+//! Other arrays in the place of the parameters, and the lists and dicts that are watched.
 
 use pyo3::intern;
 use pyo3::prelude::*;

@@ -1,4 +1,4 @@
-//! Shared memory, for Python code that asks.
+//! Whether arrays share memory, for Python code.
 
 use pyo3::prelude::*;
 

@@ -9,6 +9,7 @@ mod adagrad;
 mod adam;
 mod adaptive_gains;
 mod clip;
+mod lion;
 mod measure;
 mod method;
 mod momentum;

@@ -23,6 +23,8 @@ pub struct Options(HashMap<String, Value>);
 pub enum OptionError {
     #[error("the rule has no option {0:?} of the type it needs")]
     Missing(&'static str),
+    #[error("these options go together in no formula")]
+    Together,
     #[error("no rule is called {0:?}")]
     UnknownRule(String),
 }

@@ -3,7 +3,7 @@
 use super::method::Method;
 use super::options::{Declared, OptionError, Options};
 use super::rule::Visitor;
-use super::{adadelta, adagrad, adam, adaptive_gains, momentum, rmsprop, rprop, sgd};
+use super::{adadelta, adagrad, adam, adaptive_gains, lion, momentum, rmsprop, rprop, sgd};
 
 macro_rules! table {
     ($($name:literal => $method:ty,)+) => {
@@ -37,4 +37,5 @@ table! {
     "Adagrad" => adagrad::Adagrad,
     "Adadelta" => adadelta::Adadelta,
     "Adam" => adam::Adam,
+    "Lion" => lion::Lion,
 }

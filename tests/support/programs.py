@@ -18,7 +18,7 @@ import numpy as np
 
 import ferrostep as fs
 
-#: Several threads and no interpreter in the large one, the opposite in the small ones.
+#: Several threads and no GIL in the large one, the opposite in the small ones.
 SHAPES = [(300_007,), (3,), (7, 11)]
 
 

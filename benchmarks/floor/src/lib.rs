@@ -67,7 +67,7 @@ impl Floor {
     fn step(&self, grads: &Bound<'_, PyAny>, grad_scale: Option<f64>, max_norm: Option<f64>) {
         let _ = (grads, grad_scale, max_norm);
         let threads = threads::count();
-        // SAFETY: the arrays are alive, and nobody else uses them: the interpreter is not let go.
+        // SAFETY: the arrays are alive, and nobody else uses them: the GIL is not released.
         unsafe {
             read::all(&self.gradients, threads);
             self.plan.run(threads);

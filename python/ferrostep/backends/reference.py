@@ -323,6 +323,20 @@ def adam(
     return p - (step * m) / (np.sqrt(v) * s + eps), new
 
 
+def lion(
+    p: Array, g: Array, state: Arrays, o: Options, t: int, fresh: Set[str]
+) -> tuple[Array, Arrays]:
+    """Lion (Chen et al. 2023, arXiv:2302.06675, algorithm 2).
+
+    ``m`` is a moving average of gradients.  The step is the sign of a faster average, which weighs
+    the newest gradient more than ``m`` will: every weight moves by ``lr``, or rests at a sign of 0.
+    """
+    lr, (beta1, beta2) = o["lr"], o["betas"]
+    m = state["exp_avg"]
+    u = beta1 * m + (1 - beta1) * g
+    return p - lr * np.sign(u), {"exp_avg": beta2 * m + (1 - beta2) * g}
+
+
 RULES: dict[str, Rule] = {
     "SGD": sgd,
     "Momentum": momentum,
@@ -333,4 +347,5 @@ RULES: dict[str, Rule] = {
     "Adadelta": adadelta,
     "Adam": adam,
     "AdamW": adam,  # the same rule; its weight decay is decoupled, see update()
+    "Lion": lion,
 }

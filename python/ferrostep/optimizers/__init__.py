@@ -5,6 +5,7 @@ from ferrostep.optimizers.adagrad import Adagrad
 from ferrostep.optimizers.adam import Adam
 from ferrostep.optimizers.adamw import AdamW
 from ferrostep.optimizers.adaptive_gains import AdaptiveGains
+from ferrostep.optimizers.lion import Lion
 from ferrostep.optimizers.momentum import Momentum
 from ferrostep.optimizers.rmsprop import RMSprop
 from ferrostep.optimizers.rprop import Rprop
@@ -23,6 +24,7 @@ __all__ = [
     "Adam",
     "AdamW",
     "AdaptiveGains",
+    "Lion",
     "Momentum",
     "RMSProp",
     "RMSprop",

@@ -19,8 +19,8 @@ impl<'py> Array<'py> {
         let made = host::empty_like(array, array.dtype())?;
         let to = Seen::of_copy(&Array::Host(made.cast()?.clone()))?;
         let from = Seen::of_copy(self)?;
-        // SAFETY: both are arrays of one shape and type, and the new one is ours alone. By NumPy's
-        // function other threads would have the interpreter, and might end it.
+        // SAFETY: both are arrays of one shape and type, and the new one is ours alone. NumPy's
+        // function would release the GIL, and another thread might end the interpreter.
         unsafe { engine::copy(&from.view(), &to.view()) };
         Ok(made)
     }

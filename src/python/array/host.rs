@@ -43,7 +43,7 @@ pub(in crate::python) fn take_c_api(py: Python<'_>) -> PyResult<()> {
 
 #[inline]
 pub(super) fn fields<'a>(array: &'a HostArray<'_>) -> &'a PyArrayObject_fields {
-    // SAFETY: the reference keeps the array alive, and the interpreter is held: nobody changes it.
+    // SAFETY: the reference keeps the array alive, and the GIL is held: nobody changes it.
     unsafe { &(*array.as_array_ptr()).fields }
 }
 

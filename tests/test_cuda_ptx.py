@@ -62,8 +62,10 @@ def test_norm_clipping_and_search(dtype: type) -> None:
     wanted = CASE["SGD(lr=0.1)"].make([a.copy() for a in start])
     found = Emulated(CASE["SGD(lr=0.1)"], [a.copy() for a in start], compile=newest)
     scaling = {"grad_scale": -0.5, "max_norm": 0.25}
-    assert found.step(grads, **scaling) == wanted.step(grads, **scaling).grad_norm
-    assert_same_run(found, wanted, "")
+    for clip in ("global", "parameter"):
+        norm = wanted.step(grads, **scaling, clip=clip).grad_norm
+        assert found.step(grads, **scaling, clip=clip) == norm
+        assert_same_run(found, wanted, clip)
     assert first_nonfinite(grads, start, newest) is None
     grads[3][7] = np.nan
     grads[2][4098] = np.inf

@@ -130,17 +130,17 @@ ferrostep_norm_fold(const double* sums, int64 n, double* folded) {
     }
 }
 
-// The same for each gradient by itself. Its sums are where its leaves begin, and each is of `done`
+// The same for each gradient by itself. Its sums are where its leaves begin, and each is of 2^levels
 // leaves: those that come out are of FOLD times as many.
 extern "C" __global__ void __launch_bounds__(THREADS)
-ferrostep_norm_fold_each(const Gradient* table, int count, int64 leaves, int64 done,
+ferrostep_norm_fold_each(const Gradient* table, int count, int64 leaves, int levels,
                          const double* sums, double* folded) {
     const int64 leaf = thread_number();
     if (leaf >= leaves) {
         return;
     }
     const Gradient t = table[row_of(table, count, leaf)];
-    const int64 n = (t.length - 1) / (LEAF * done) + 1;
+    const int64 n = ((t.length - 1) / LEAF >> levels) + 1;
     const int64 begin = (leaf - t.first) * FOLD;
     if (begin < n) {
         folded[leaf] = fold_neighbours(sums + t.first, begin, n);

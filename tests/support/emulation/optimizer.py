@@ -72,14 +72,14 @@ def clipping(
         arguments = [pointer(partials), np.int64(leaves), pointer(sums)]
         name, grid = "ferrostep_norm_leaves", blocks(leaves)
         kernels.launch(name, grid, threads, arguments, backwards=backwards)
-    by_leaf, done = sums, 1
-    while each and done < leaves:
+    by_leaf, levels = sums, 0
+    while each and 1 << levels < leaves:
         folded = np.full(leaves, np.nan)
-        arguments = [pointer(table), np.int32(len(table)), np.int64(leaves), np.int64(done)]
+        arguments = [pointer(table), np.int32(len(table)), np.int64(leaves), np.int32(levels)]
         arguments += [pointer(by_leaf), pointer(folded)]
         name, grid = "ferrostep_norm_fold_each", blocks(leaves)
         kernels.launch(name, grid, threads, arguments, backwards=backwards)
-        by_leaf, done = folded, done * fold
+        by_leaf, levels = folded, levels + fold.bit_length() - 1
     if each and len(table):
         arguments = [pointer(table), np.int32(len(table)), pointer(by_leaf)]
         arguments += [np.float64(grad_scale), np.float64(max_norm), pointer(result[1:])]

@@ -64,15 +64,15 @@ def clip(
         scales = (np.float64(grad_scale), np.float64(max_norm))
         sums: Any = _leaf_sums(device, table, count, leaves) if leaves else None
         if each and leaves:
-            own, done = sums, 1
-            while done < longest:
+            own, levels = sums, 0
+            while 1 << levels < longest:
                 row, folded = (
                     (table, np.int32(count), np.int64(leaves)),
                     xp.empty(leaves, np.float64),
                 )
-                arguments: tuple[Any, ...] = (*row, np.int64(done), own, folded)
+                arguments: tuple[Any, ...] = (*row, np.int32(levels), own, folded)
                 _launch(device, "ferrostep_norm_fold_each", leaves, arguments)
-                own, done = folded, done * CUDA_FOLD
+                own, levels = folded, levels + CUDA_FOLD.bit_length() - 1
             arguments = (table, np.int32(count), own, *scales, np.uint64(first))
             _launch(device, "ferrostep_norm_finish_each", count, arguments)
         while leaves and sums.size > 1:

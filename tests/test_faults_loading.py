@@ -244,7 +244,7 @@ def test_a_lambda_s_state_that_is_none_changes_nothing(bad: Any) -> None:
     old = contents(target)
     with pytest.raises(ValueError, match="lr_lambdas in state_dict must have a dict"):
         target.load_state_dict({**target.state_dict(), "lr_lambdas": [bad, None]})
-    with pytest.raises(TypeError, match="must be a dict, got int"):
+    with pytest.raises(TypeError, match="must be a dict, found int"):
         target.load_state_dict(5)
     assert contents(target) == old
 

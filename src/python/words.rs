@@ -49,10 +49,11 @@ pub(super) fn dtype(format: Format) -> String {
 /// `found ..., wanted ...` of arrays.
 pub(super) fn looks(found: &Looks, wanted: &Looks) -> String {
     format!(
-        "shape {} and dtype {} now, wanted shape {}",
+        "shape {} and dtype {} now, wanted shape {} and dtype {}",
         shape_text(&found.shape),
         dtype(found.format),
-        shape_text(&wanted.shape)
+        shape_text(&wanted.shape),
+        dtype(wanted.format)
     )
 }
 

@@ -31,24 +31,24 @@ def real(name: str, value: Any, bound: Bound = NOT_NEGATIVE) -> float:
         number = float(value)  # a NumPy scalar must not spread through the rates
         if math.isfinite(number) and test(number):
             return number
-    raise ValueError(f"{name} must be {wanted}, got {value!r}")
+    raise ValueError(f"{name} must be {wanted}, found {value!r}")
 
 
 def integer(name: str, value: Any, low: int) -> int:
     if isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= low:
         return int(value)
-    raise ValueError(f"{name} must be an integer >= {low}, got {value!r}")
+    raise ValueError(f"{name} must be an integer >= {low}, found {value!r}")
 
 
 def one_of(name: str, value: Any, *wanted: str) -> str:
     if isinstance(value, str) and value in wanted:
         return value
-    raise ValueError(f"{name} must be {' or '.join(map(repr, wanted))}, got {value!r}")
+    raise ValueError(f"{name} must be {' or '.join(map(repr, wanted))}, found {value!r}")
 
 
 def mapping(state_dict: Any) -> dict[str, Any]:
     if not isinstance(state_dict, Mapping):
-        raise TypeError(f"state_dict must be a dict, got {type(state_dict).__name__}")
+        raise TypeError(f"state_dict must be a dict, found {type(state_dict).__name__}")
     return dict(state_dict)
 
 
@@ -58,7 +58,7 @@ def param_groups(optimizer: Any) -> list[dict[str, Any]]:
         return groups
     raise TypeError(
         "optimizer must have param_groups, a list of dicts with an 'lr' each, "
-        f"got {type(optimizer).__name__}"
+        f"found {type(optimizer).__name__}"
     )
 
 
@@ -67,7 +67,7 @@ def per_group(name: str, value: Any, optimizer: Any, bound: Bound = NOT_NEGATIVE
     if not isinstance(value, (list, tuple)):
         return [real(name, value, bound)] * count
     if len(value) != count:
-        raise ValueError(f"{name} must have one value for each of {count} groups, got {len(value)}")
+        raise ValueError(f"{name} must have one value for each of {count} groups, found {len(value)}")
     return [real(f"{name}[{i}]", x, bound) for i, x in enumerate(value)]
 
 

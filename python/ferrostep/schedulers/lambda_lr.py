@@ -56,11 +56,11 @@ class LambdaLR(LRScheduler):
         if len(self.lr_lambdas) != count:
             raise ValueError(
                 f"lr_lambda must have one function for each of {count} groups, "
-                f"got {len(self.lr_lambdas)}"
+                f"found {len(self.lr_lambdas)}"
             )
         for function in self.lr_lambdas:
             if not callable(function):
-                raise TypeError(f"lr_lambda must be callable, got {function!r}")
+                raise TypeError(f"lr_lambda must be callable, found {function!r}")
         super().__init__(optimizer, last_epoch)
 
     def get_lr(self) -> list[float]:
@@ -96,7 +96,7 @@ class LambdaLR(LRScheduler):
         ):
             raise ValueError(
                 "lr_lambdas in state_dict must have a dict for each callable object and None for "
-                f"each function of this scheduler, got {saved!r:.200}"
+                f"each function of this scheduler, found {saved!r:.200}"
             )
         super()._plan_load(state, loading)
         for live, loaded in zip(objects, saved, strict=True):

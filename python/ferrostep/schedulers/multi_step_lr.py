@@ -50,13 +50,13 @@ class MultiStepLR(LRScheduler):
         last_epoch: int = -1,
     ) -> None:
         if not isinstance(milestones, Iterable):
-            raise TypeError(f"milestones must be an iterable of integers, got {milestones!r}")
+            raise TypeError(f"milestones must be an iterable of integers, found {milestones!r}")
         self.milestones, self.gamma = Counter(list(milestones)), gamma
         super().__init__(optimizer, last_epoch)
 
     def _check(self) -> None:
         if not isinstance(self.milestones, Counter):
-            raise ValueError(f"milestones must be a Counter, got {self.milestones!r}")
+            raise ValueError(f"milestones must be a Counter, found {self.milestones!r}")
         for epoch, times in self.milestones.items():
             integer("milestones", epoch, 0)
             integer(f"milestones[{epoch}]", times, 0)

@@ -182,7 +182,7 @@ class OneCycleLR(LRScheduler):
             if self._uses_betas:
                 betas = group["betas"]
                 if not isinstance(betas, (tuple, list)):
-                    raise ValueError(f"a group's betas must be two numbers, got {betas!r}")
+                    raise ValueError(f"a group's betas must be two numbers, found {betas!r}")
                 group["betas"] = (momentum, *betas[1:])
             else:
                 group["momentum"] = momentum

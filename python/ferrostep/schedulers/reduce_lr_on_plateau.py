@@ -101,7 +101,7 @@ class ReduceLROnPlateau(LRScheduler):
         if self.default_min_lr is not None:
             self.default_min_lr = real("min_lr", self.default_min_lr)
         if not isinstance(self.best, float):
-            raise ValueError(f"best must be a float, got {self.best!r}")
+            raise ValueError(f"best must be a float, found {self.best!r}")
         for name in ("patience", "cooldown", "cooldown_counter", "num_bad_epochs"):
             setattr(self, name, integer(name, getattr(self, name), 0))
 
@@ -131,7 +131,7 @@ class ReduceLROnPlateau(LRScheduler):
         try:
             metric = float(metrics)
         except (TypeError, ValueError):
-            raise TypeError(f"metrics must be a single number, got {metrics!r}") from None
+            raise TypeError(f"metrics must be a single number, found {metrics!r}") from None
         param_groups(self.optimizer)
         self.last_epoch = self.last_epoch + 1 if epoch is None else integer("epoch", epoch, 0)
         if self._is_better(metric):

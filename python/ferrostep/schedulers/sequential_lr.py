@@ -69,28 +69,28 @@ class SequentialLR(LRScheduler):
         param_groups(optimizer)
         self._schedulers, self._milestones = list(schedulers), list(milestones)
         if not self._schedulers:
-            raise ValueError("schedulers must have at least one scheduler, got none")
+            raise ValueError("schedulers must have at least one scheduler, found none")
         for i, scheduler in enumerate(self._schedulers):
             if not isinstance(scheduler, LRScheduler):
-                raise TypeError(f"schedulers[{i}] must be a scheduler, got {scheduler!r}")
+                raise TypeError(f"schedulers[{i}] must be a scheduler, found {scheduler!r}")
             if isinstance(scheduler, ReduceLROnPlateau):
                 raise ValueError(
                     f"schedulers[{i}] is a ReduceLROnPlateau, whose step needs a metric: "
                     "call it beside the SequentialLR"
                 )
             if scheduler.optimizer is not optimizer:
-                raise ValueError(f"schedulers[{i}] must be on the same optimizer, got another's")
+                raise ValueError(f"schedulers[{i}] must be on the same optimizer, found another's")
         super().__init__(optimizer, last_epoch)
 
     def _check(self) -> None:
         if len(self._milestones) != len(self._schedulers) - 1:
             raise ValueError(
                 f"milestones must have one value fewer than schedulers ({len(self._schedulers)}), "
-                f"got {len(self._milestones)}"
+                f"found {len(self._milestones)}"
             )
         self._milestones = [integer("milestones", m, 0) for m in self._milestones]
         if self._milestones != sorted(self._milestones):
-            raise ValueError(f"milestones must be in increasing order, got {self._milestones}")
+            raise ValueError(f"milestones must be in increasing order, found {self._milestones}")
 
     def _begin(self) -> None:
         for group in self.optimizer.param_groups:
@@ -124,7 +124,7 @@ class SequentialLR(LRScheduler):
         if not isinstance(loaded, list) or len(loaded) != len(self._schedulers):
             raise ValueError(
                 f"_schedulers in state_dict must be a list of {len(self._schedulers)} states, "
-                f"got {loaded!r:.200}"
+                f"found {loaded!r:.200}"
             )
         for scheduler, new in zip(self._schedulers, loaded, strict=True):
             plan_load(scheduler, new, loading)

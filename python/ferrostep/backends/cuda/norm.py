@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ferrostep._native import CUDA_FOLD, LANES, CUDA_THREADS, cuda_norm_source
+from ferrostep._native import CUDA_FOLD, CUDA_THREADS, LANES, cuda_norm_source
 from ferrostep.backends.cuda.library import cupy
 from ferrostep.backends.cuda.update import compiled
 

@@ -231,6 +231,6 @@ def test_a_schedule_refuses_betas_that_are_none(betas: object) -> None:
     opt = fs.Adam([np.ones(3)])
     opt.param_groups[0]["betas"] = betas
     before = dict(opt.param_groups[0])
-    with pytest.raises(ValueError, match="betas must be two numbers, got"):
+    with pytest.raises(ValueError, match="betas must be two numbers, found"):
         fs.schedulers.OneCycleLR(opt, max_lr=0.5, total_steps=9)
     assert opt.param_groups[0] == before

@@ -49,6 +49,7 @@ fn unlimited(run: &mut dyn FnMut()) {
 }
 
 #[test]
+#[cfg_attr(miri, ignore)] // hundreds of steps
 fn every_allocation_of_a_step_may_fail() {
     let kinds = [
         ASKED,

@@ -30,7 +30,8 @@ pub fn make<H: Holder>(
     let which = Which::State(i, name);
     let format = Format::native(kind);
     let wanted = Looks { format, ..Looks::of(&slot.header) };
-    Err(Refusal::Made { which, found: Looks::of(&header), wanted }.into())
+    let (found, wanted) = (Box::new(Looks::of(&header)), Box::new(wanted));
+    Err(Refusal::Made { which, found, wanted }.into())
 }
 
 /// Makes what state is missing. True if there was any.

@@ -131,7 +131,7 @@ fn elsewhere<H: Holder>(
     }
     if header.shape != slot.header.shape {
         let (found, wanted) = (Looks::of(&header), Looks::of(&slot.header));
-        return Err(Refusal::Looks { which: Which::Gradient(i), found, wanted }.into());
+        return Err(Refusal::looks(Which::Gradient(i), found, wanted).into());
     }
     Ok(Gradient::Elsewhere(header))
 }

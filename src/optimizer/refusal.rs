@@ -69,14 +69,14 @@ pub enum Refusal {
     /// An array has another shape or type than it must have.
     Looks {
         which: Which,
-        found: Looks,
-        wanted: Looks,
+        found: Box<Looks>,
+        wanted: Box<Looks>,
     },
     /// A state was made with other looks than were wanted.
     Made {
         which: Which,
-        found: Looks,
-        wanted: Looks,
+        found: Box<Looks>,
+        wanted: Box<Looks>,
     },
     /// Two arrays that are written share memory.
     Overlap {
@@ -105,6 +105,12 @@ pub enum Refusal {
     ChangedMeanwhile(Which),
     /// Something else has happened to the optimizer since the step was prepared.
     Outdated,
+}
+
+impl Refusal {
+    pub(super) fn looks(which: Which, found: Looks, wanted: Looks) -> Self {
+        Refusal::Looks { which, found: Box::new(found), wanted: Box::new(wanted) }
+    }
 }
 
 /// Why there is no step.

@@ -100,7 +100,7 @@ impl<H: Holder> Slot<H> {
                 return Err(Refusal::Place { which, found, wanted }.into());
             }
             if found.shape != wanted.shape || found.format.kind != wanted.format.kind {
-                return Err(Refusal::Looks { which, found, wanted }.into());
+                return Err(Refusal::looks(which, found, wanted).into());
             }
             self.header = now;
         }
@@ -111,7 +111,7 @@ impl<H: Holder> Slot<H> {
             if now.shape != self.header.shape || now.format.kind != kind {
                 let wanted = Looks { shape: self.header.shape.clone(), ..Looks::of(&state.header) };
                 let (which, found) = (named.into(), Looks::of(&now));
-                return Err(Refusal::Looks { which, found, wanted }.into());
+                return Err(Refusal::looks(which, found, wanted).into());
             }
             state.header = now;
         }

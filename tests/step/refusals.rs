@@ -15,8 +15,8 @@ fn refusal<T>(result: Result<T, Stop<Said>>) -> Refusal {
     }
 }
 
-fn looks(shape: &[isize], kind: Kind) -> Looks {
-    Looks { shape: shape.into(), format: Format::native(kind), place: Place::Host }
+fn looks(shape: &[isize], kind: Kind) -> Box<Looks> {
+    Box::new(Looks { shape: shape.into(), format: Format::native(kind), place: Place::Host })
 }
 
 /// Refused at the first step and at a later one, and as if it had never been asked for.

@@ -53,6 +53,9 @@ pub(crate) fn values(held: &Held) -> Vec<f64> {
     (0..array.len()).map(|i| array.value(i, false)).collect()
 }
 
+/// A parameter's steps, values and states by name.
+type Seen = (u64, Vec<f64>, Vec<(String, Vec<f64>)>);
+
 /// Three parameters in two groups, of odd lengths and two types, and the optimizer that has them.
 pub(crate) struct Scene {
     pub(crate) optimizer: Trained,
@@ -109,7 +112,7 @@ impl Scene {
     }
 
     /// All that a step may change.
-    pub(crate) fn seen(&self) -> Vec<(u64, Vec<f64>, Vec<(String, Vec<f64>)>)> {
+    pub(crate) fn seen(&self) -> Vec<Seen> {
         let slots = self.optimizer.slots().iter().zip(&self.params);
         slots
             .map(|(slot, param)| {

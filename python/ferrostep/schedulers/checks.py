@@ -67,7 +67,9 @@ def per_group(name: str, value: Any, optimizer: Any, bound: Bound = NOT_NEGATIVE
     if not isinstance(value, (list, tuple)):
         return [real(name, value, bound)] * count
     if len(value) != count:
-        raise ValueError(f"{name} must have one value for each of {count} groups, found {len(value)}")
+        raise ValueError(
+            f"{name} must have one value for each of {count} groups, found {len(value)}"
+        )
     return [real(f"{name}[{i}]", x, bound) for i, x in enumerate(value)]
 
 

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import ferrostep as fs
 from benchmarks.cases import MemoryCase
@@ -70,7 +71,7 @@ def _peak_of(step: object) -> int:
 
 def peak(problem: Problem) -> int:
     """Return the worst of the first step, less the state that it makes, and two later ones."""
-    clip = {} if problem.max_norm is None else {"max_norm": problem.max_norm}
+    clip: dict[str, Any] = {} if problem.max_norm is None else {"max_norm": problem.max_norm}
     # Threads, interpreter and allocator have what they need before anything is counted.
     warm = Setting(Problem(problem.optimizer, 1, 1_000_000, problem.options, problem.dtype))
     warm.optimizer.step(warm.grads, **clip)

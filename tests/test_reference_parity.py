@@ -50,8 +50,11 @@ class Reference:
 
 def test_every_recorded_case_is_run() -> None:
     found = Counter(case["optimizer"] for case in KNOWN)
-    for name, bounds in BOUNDS.items():
-        assert found[name] == bounds["cases"], name
+    known = {name: bounds["cases"] for name, bounds in BOUNDS.items()}
+    # A class that torch has too may come without bounds of its own; no other row may be missing.
+    assert {name: found[name] for name in known} == known
+    assert sum(known.values()) >= 48
+    assert {"SGD", "Adam", "Rprop", "Adadelta"} <= set(known)
 
 
 @pytest.mark.parametrize("case", KNOWN, ids=title)

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use arbitrary::Unstructured;
 use ferrostep::engine::{Block, tier};
 use ferrostep::number::{Format, Kind, Precision};
-use ferrostep::optimizer::{Asked, Compiled, Holder, NonFinite, Readiness, Slot};
+use ferrostep::optimizer::{Asked, Compiled, Holder, NonFinite, Slot};
 use ferrostep::rules::{Clock, Scope, State};
 
 use super::arrays::{self, Array, KINDS};
@@ -205,11 +205,11 @@ impl Session {
             5..=6 => {
                 let gradients = self.gradients(u)?;
                 let ready = self.optimizer.prepare(&self.call, gradients.clone(), &ASKED);
-                let Ok(Readiness::Ready(prepared)) = ready else { panic!("it is not ready") };
+                let mut prepared = ready.unwrap();
                 if u.arbitrary()? {
-                    drop(self.optimizer.abandon(prepared));
+                    self.optimizer.abandon(&mut prepared);
                 } else {
-                    self.optimizer.commit(&self.call, prepared.set_aside()).unwrap();
+                    self.optimizer.commit(&self.call, &mut prepared).unwrap();
                     self.expect(&gradients);
                 }
             }

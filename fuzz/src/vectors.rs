@@ -128,7 +128,9 @@ fn fresh(shape: &[usize], kind: Kind) -> Array {
     array
 }
 
-impl Holder for Vectors {
+// SAFETY: headers are those of vectors that live as long as who holds them, unless they are replaced,
+// which their address tells.
+unsafe impl Holder for Vectors {
     type Held = Held;
     type Given<'a> = Held;
     type Header = Seen;
@@ -186,8 +188,8 @@ impl Holder for Vectors {
     }
 }
 
-/// Nothing lies elsewhere.
-impl Elsewhere for Vectors {
+// SAFETY: nothing lies elsewhere, and nothing is run.
+unsafe impl Elsewhere for Vectors {
     type Kept = ();
     type Norm = ();
     type Work = ();
@@ -233,7 +235,7 @@ impl Elsewhere for Vectors {
         true
     }
 
-    unsafe fn run(_: &Call, (): ()) -> Result<bool, Said> {
+    unsafe fn run(_: &Call, (): &()) -> Result<bool, Said> {
         Ok(false)
     }
 }

@@ -73,7 +73,8 @@ class Option(Generic[T]):
         """Return what the body says, and for the rest what the class inherits."""
         known = inherited or Field(Any, REQUIRED, None)
         if self._check is not None:
-            return known._replace(check=self._check)
+            default = known.default if self._default is REQUIRED else self._default
+            return known._replace(check=self._check, default=default)
         annotation = self._annotation()
         plain = get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
         check = self._check_in(annotation) or known.check
@@ -90,7 +91,13 @@ class Option(Generic[T]):
         if not isinstance(found, str):
             return found
         module = sys.modules.get(self._owner.__module__)
-        return eval(found, vars(module) if module else {})
+        try:
+            return eval(found, vars(module) if module else {})
+        except NameError as error:
+            raise TypeError(
+                f"the annotation {found!r} of {self._owner.__name__}.{self.name} cannot be read "
+                f"in its module ({error}); give the option a check: Option(check)"
+            ) from error
 
     @staticmethod
     def _check_in(annotation: Any) -> Check | None:

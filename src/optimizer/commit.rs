@@ -1,12 +1,12 @@
 //! A step that was prepared, done: parameters and state are written, steps counted.
 
-use super::asked::{Asked, Norm, Outcome};
+use super::asked::{Asked, Norm, Outcome, Skipped};
 use super::elsewhere::Elsewhere;
 use super::kept::Optimizer;
 use super::part::check_unchanged;
-use super::prepare::{Prepared, Readiness, fill_on_host};
+use super::prepare::{Prepared, fill_on_host};
 use super::refusal::{Refusal, Stop};
-use crate::engine::{ControlGuard, Plan, threads};
+use crate::engine::{ControlGuard, Plan, process, threads};
 
 impl<H: Elsewhere> Optimizer<H> {
     /// One step, wholly or not at all.
@@ -20,60 +20,73 @@ impl<H: Elsewhere> Optimizer<H> {
         // A foreign rounding mode or flush-to-zero touches nothing.
         let _control = ControlGuard::new();
         self.check_call(gradients.len())?;
-        self.look(caller)?;
+        let moved = self.look(caller)?;
         if self.repeat(caller, &gradients, asked) {
             return Ok(Outcome { grad_norm: Norm::NotAsked, skipped: None });
         }
-        match self.prepare_looked(caller, gradients, asked)? {
-            Readiness::Ready(prepared) => self.commit(caller, prepared),
-            Readiness::Skipped(grad_norm, skipped) => {
-                Ok(Outcome { grad_norm, skipped: Some(skipped) })
-            }
-        }
+        let mut prepared = self.prepare_looked(caller, gradients, asked, moved)?;
+        self.commit(caller, &mut prepared)
     }
 
-    /// Does the step. What can fail is over: an error is an array that foreign code has changed since,
-    /// before anything is written, or a device's fault.
+    /// Does the step, or leaves it out if that is what was prepared. What can fail is over: an error is
+    /// an array that foreign code has changed since, before anything is written, or a device's fault.
+    ///
+    /// What it held is still in `prepared`: to drop it may run foreign code.
     pub fn commit(
         &mut self,
         caller: H::Caller<'_>,
-        prepared: Prepared<H>,
+        prepared: &mut Prepared<H>,
     ) -> Result<Outcome<H::Norm>, Stop<H::Error>> {
-        let Prepared { mut parts, plan, repeatable, work, norm, doubted, epoch, number } = prepared;
-        if std::mem::replace(&mut self.ready, 0) != number {
+        if std::mem::replace(&mut self.ready, 0) != prepared.number {
             return Err(Refusal::Outdated.into());
         }
-        if doubted {
-            check_unchanged(caller, &self.slots, &parts)?;
+        if prepared.process != process::id() {
+            return Err(Refusal::Forked.into());
+        }
+        let grad_norm = std::mem::replace(&mut prepared.norm, Norm::NotAsked);
+        if let Some(cause) = prepared.left_out {
+            let skipped = Some(self.skip(cause));
+            return Ok(Outcome { grad_norm, skipped });
+        }
+        if prepared.doubted {
+            check_unchanged(caller, &self.slots, &prepared.parts)?;
         }
         // SAFETY: what was made was checked to be writable and to share no memory, and is as it was
         // then.
-        unsafe { fill_on_host(&self.slots, &self.groups, &parts) };
+        unsafe { fill_on_host(&self.slots, &self.groups, &prepared.parts) };
         // Elsewhere first: devices work while this processor does.
-        if !H::is_empty(&work) {
+        if let Some(work) = prepared.work.as_ref().filter(|work| !H::is_empty(work)) {
             // SAFETY: nothing has happened to the arrays since they were compared.
             let foreign = unsafe { H::run(caller, work) }.map_err(Stop::Holder)?;
-            if foreign {
-                check_unchanged(caller, &self.slots, &parts)?;
+            if foreign && let Err(refusal) = check_unchanged(caller, &self.slots, &prepared.parts) {
+                return Err(refusal.after_devices().into());
             }
         }
         // SAFETY: slots and parts hold the arrays, and no foreign code has run since they were compared
         // with what the plan was made of.
-        unsafe { run::<H>(caller, &plan) };
+        unsafe { run::<H>(caller, &prepared.plan) };
         // What was written is a step: no foreign code runs between the two.
-        let made = parts.iter().any(|part| !part.made.is_empty());
-        if made {
+        if prepared.parts.iter().any(|part| !part.made.is_empty()) {
             self.settle(caller);
         }
-        for part in &mut parts {
+        for part in &mut prepared.parts {
             let slot = &mut self.slots[part.slot];
             slot.step += 1;
             slot.states.append(&mut part.made); // there is room for it
         }
-        (self.epoch, self.plan, self.repeatable) = (epoch, plan, repeatable);
+        self.epoch = prepared.epoch;
+        self.plan = std::mem::take(&mut prepared.plan);
+        self.repeatable = prepared.repeatable.take();
         self.skips.1 = 0;
-        drop(parts); // the last thing, since it may run foreign code
-        Ok(Outcome { grad_norm: norm, skipped: None })
+        Ok(Outcome { grad_norm, skipped: None })
+    }
+
+    /// Counts a step that is left out.
+    fn skip(&mut self, cause: Option<usize>) -> Skipped {
+        let (total, in_a_row) = &mut self.skips;
+        *total += 1;
+        *in_a_row += 1;
+        Skipped { cause, in_a_row: *in_a_row, total: *total }
     }
 
     /// The step as a repetition of the last one, after all was looked at. False, and nothing done, if

@@ -7,7 +7,10 @@ use super::part::Step;
 use super::refusal::Stop;
 use super::scales::{Measured, Scales};
 
-pub trait Elsewhere: Holder {
+/// # Safety
+/// As for `Holder`; and `run` writes nothing but the arrays of the step that it was prepared for, and
+/// says if foreign code has run.
+pub unsafe trait Elsewhere: Holder {
     /// What is kept for it from step to step.
     type Kept: Default;
     /// A norm that lies where it was taken: to ask for it is to wait.
@@ -66,5 +69,5 @@ pub trait Elsewhere: Holder {
     ///
     /// # Safety
     /// All arrays of the step are what they were when it was prepared.
-    unsafe fn run(caller: Self::Caller<'_>, work: Self::Work) -> Result<bool, Self::Error>;
+    unsafe fn run(caller: Self::Caller<'_>, work: &Self::Work) -> Result<bool, Self::Error>;
 }

@@ -7,7 +7,12 @@ use super::header::Header;
 use super::refusal::Named;
 use crate::number::Kind;
 
-pub trait Holder: Sized + 'static {
+/// # Safety
+/// Steps write through what headers say. So: as long as a `Held` lives and `is_unchanged` says so, its
+/// header describes live memory; what `written` gives a header of is writable, and no two of its
+/// elements share bytes; `is_unchanged`, `beside` and `held_beside` tell what is so now, and run no
+/// foreign code for arrays in host memory.
+pub unsafe trait Holder: Sized + 'static {
     /// An array that is kept.
     type Held;
     /// An array as it came with a call.

@@ -1,5 +1,7 @@
 //! What an optimizer keeps from step to step, and the one number that says what of it still holds.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use super::elsewhere::Elsewhere;
 use super::group::{Compiled, Group};
 use super::overlap;
@@ -19,8 +21,6 @@ pub struct Optimizer<H: Elsewhere> {
     /// It changes when an array may have moved, came or went, and when options choose another
     /// layout. What was found out is marked with the epoch it was found in, and holds no longer.
     pub(super) epoch: u64,
-    /// The last number that was given to an epoch or a prepared step: none comes again.
-    latest: u64,
     /// The step that was prepared last, while nothing has happened since; or 0.
     pub(super) ready: u64,
     /// The memory that a step writes.
@@ -31,6 +31,12 @@ pub struct Optimizer<H: Elsewhere> {
     pub(super) elsewhere: H::Kept,
 }
 
+/// The number of an epoch or of a prepared step: one that there has not been, in any optimizer.
+pub(super) fn next_number() -> u64 {
+    static LATEST: AtomicU64 = AtomicU64::new(0);
+    LATEST.fetch_add(1, Ordering::Relaxed) + 1
+}
+
 impl<H: Elsewhere> Default for Optimizer<H> {
     fn default() -> Self {
         Optimizer {
@@ -39,7 +45,6 @@ impl<H: Elsewhere> Default for Optimizer<H> {
             skips: (0, 0),
             home: None,
             epoch: 0,
-            latest: 0,
             ready: 0,
             written: None,
             plan: Plan::new(),
@@ -67,15 +72,9 @@ impl<H: Elsewhere> Optimizer<H> {
         self.skips = (skipped, 0);
     }
 
-    /// A number that there has not been.
-    pub(super) fn next_number(&mut self) -> u64 {
-        self.latest += 1;
-        self.latest
-    }
-
     /// Voids all that was found out of memory and layout.
     pub fn begin_epoch(&mut self) {
-        self.epoch = self.next_number();
+        self.epoch = next_number();
         self.ready = 0;
     }
 
@@ -124,21 +123,20 @@ impl<H: Elsewhere> Optimizer<H> {
         std::mem::swap(&mut self.groups, &mut other.groups);
         std::mem::swap(&mut self.slots, &mut other.slots);
         std::mem::swap(&mut self.home, &mut other.home);
-        // What came over is marked with epochs of the other's.
-        let latest = self.latest.max(other.latest);
-        (self.latest, other.latest) = (latest, latest);
         self.begin_epoch();
         other.begin_epoch();
     }
 
-    /// Puts an array in the place of a parameter's, and returns that; `begin_epoch` comes after, unless
-    /// it is the same memory.
+    /// Puts an array in the place of a parameter's, and returns that. The next step holds it against the
+    /// header.
     pub fn set_array(&mut self, i: usize, array: Option<H::Held>) -> Option<H::Held> {
         std::mem::replace(&mut self.slots[i].array, array)
     }
 
-    pub fn set_header(&mut self, i: usize, header: H::Header) {
-        self.slots[i].header = header;
+    /// Takes another header for a parameter: of the array that is in its place now.
+    pub fn set_header(&mut self, i: usize, header: H::Header) -> H::Header {
+        self.begin_epoch();
+        std::mem::replace(&mut self.slots[i].header, header)
     }
 
     /// Replaces every parameter's state and step count, and the count of skipped steps. `before` has
@@ -181,8 +179,8 @@ impl<H: Elsewhere> Optimizer<H> {
         }
     }
 
-    /// Looks at every parameter and its state: what changed is checked again.
-    pub fn look(&mut self, caller: H::Caller<'_>) -> Result<(), Stop<H::Error>> {
+    /// Looks at every parameter and its state: what changed is checked again. True if anything has.
+    pub fn look(&mut self, caller: H::Caller<'_>) -> Result<bool, Stop<H::Error>> {
         let mut moved = false;
         let mut looked = Ok(());
         for (i, slot) in self.slots.iter_mut().enumerate() {
@@ -197,7 +195,7 @@ impl<H: Elsewhere> Optimizer<H> {
         if moved {
             self.begin_epoch();
         }
-        looked
+        looked.map(|()| moved)
     }
 }
 

@@ -36,7 +36,8 @@ impl<H: Elsewhere> Optimizer<H> {
         asked: &Asked,
     ) -> Result<Measured<H::Norm>, Stop<H::Error>> {
         let Some(max_norm) = asked.max_norm else {
-            return Ok((Norm::NotAsked, Scales::Same(asked.grad_scale)));
+            let norm = asked.norm.map_or(Norm::NotAsked, Norm::Known);
+            return Ok((norm, Scales::Same(asked.grad_scale)));
         };
         if let (Some(norm), Scope::All) = (asked.norm, asked.clip) {
             return Ok((Norm::Known(norm), Scales::Same(scale_of_norm(norm, asked, max_norm))));

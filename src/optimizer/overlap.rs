@@ -119,7 +119,7 @@ pub(super) fn check_gradients<H: Holder>(
     for part in parts {
         let place = match &part.place {
             Gradient::InPlace(data, kind) => Some((epoch, (*data, *kind))),
-            Gradient::Elsewhere(_) => None,
+            Gradient::AnyLayout(_) => None,
         };
         if place.is_none() || slots[part.slot].clear_of != place {
             check_gradient(slots, parts, written, part)?;
@@ -140,7 +140,7 @@ fn check_gradient<H: Holder>(
     let beside = &slots[part.slot].header;
     let extent = match &part.place {
         Gradient::InPlace(data, kind) => Some(beside.range_from(*data, *kind)),
-        Gradient::Elsewhere(header) => header.extent(),
+        Gradient::AnyLayout(header) => header.extent(),
     };
     let Some(extent) = extent.filter(|extent| !extent.is_empty()) else { return Ok(()) };
     for other in written.hits(extent) {

@@ -17,14 +17,14 @@ use crate::rules::{Clock, MAX_STATES};
 pub enum Gradient<H: Holder> {
     /// It can run in place beside its parameter, from this address on.
     InPlace(usize, Kind),
-    Elsewhere(H::Header),
+    AnyLayout(H::Header),
 }
 
 impl<H: Holder> Gradient<H> {
     pub fn view(&self, parameter: &Header) -> View {
         match self {
             Gradient::InPlace(data, kind) => parameter.view_at(*data, *kind),
-            Gradient::Elsewhere(header) => header.view(),
+            Gradient::AnyLayout(header) => header.view(),
         }
     }
 }
@@ -92,7 +92,7 @@ pub(super) fn parts<H: Holder>(
         let gradient = H::hold(gradient);
         let place = match beside {
             Some((data, kind)) => Gradient::InPlace(data, kind),
-            None => elsewhere(caller, &slots[i], i, &gradient)?,
+            None => any_layout(caller, &slots[i], i, &gradient)?,
         };
         parts.push(Part { slot: i, gradient, place, made: Vec::new() });
     }
@@ -109,14 +109,14 @@ pub(super) fn find_again<H: Holder>(
         let slot = &slots[part.slot];
         part.place = match H::held_beside(caller, &slot.header, &part.gradient) {
             Some((data, kind)) => Gradient::InPlace(data, kind),
-            None => elsewhere(caller, slot, part.slot, &part.gradient)?,
+            None => any_layout(caller, slot, part.slot, &part.gradient)?,
         };
     }
     Ok(())
 }
 
 /// Where a gradient lies that does not run in place in C order.
-fn elsewhere<H: Holder>(
+fn any_layout<H: Holder>(
     caller: H::Caller<'_>,
     slot: &Slot<H>,
     i: usize,
@@ -133,35 +133,48 @@ fn elsewhere<H: Holder>(
         let (found, wanted) = (Looks::of(&header), Looks::of(&slot.header));
         return Err(Refusal::looks(Which::Gradient(i), found, wanted).into());
     }
-    Ok(Gradient::Elsewhere(header))
+    Ok(Gradient::AnyLayout(header))
 }
 
 /// Refuses what is no longer as it was checked. Whatever may run foreign code comes before this, and
 /// nothing between this and the writing: a signal's handler, a callback or another thread may have
-/// resized or replaced what the plan points to.
+/// resized or replaced what the plan points to. To look at a device's array may run some too, so host
+/// memory comes last.
 pub(super) fn check_unchanged<H: Holder>(
     caller: H::Caller<'_>,
     slots: &[Slot<H>],
     parts: &[Part<H>],
 ) -> Result<(), Refusal> {
-    if let Some(i) = slots.iter().position(|slot| !slot.is_unchanged(caller)) {
-        return Err(Refusal::ChangedMeanwhile(Which::Parameter(i)));
-    }
-    for part in parts {
-        let slot = &slots[part.slot];
-        let still = match &part.place {
-            Gradient::InPlace(data, kind) => {
-                H::held_beside(caller, &slot.header, &part.gradient) == Some((*data, *kind))
-            }
-            Gradient::Elsewhere(header) => H::is_unchanged(caller, &part.gradient, header),
-        };
-        if !still {
-            return Err(Refusal::ChangedMeanwhile(Which::Gradient(part.slot)));
+    for host in [false, true] {
+        let here = |slot: &Slot<H>| (slot.header.place == Place::Host) == host;
+        let changed = |slot: &Slot<H>| here(slot) && !slot.is_unchanged(caller);
+        if let Some(i) = slots.iter().position(changed) {
+            return Err(Refusal::ChangedMeanwhile(Which::Parameter(i)));
         }
-        let same = |state: &StateArray<H>| H::is_unchanged(caller, &state.array, &state.header);
-        if !part.made.iter().all(same) {
-            return Err(Refusal::ChangedMeanwhile(Which::Parameter(part.slot)));
+        for part in parts.iter().filter(|part| here(&slots[part.slot])) {
+            check_part(caller, &slots[part.slot], part)?;
         }
     }
     Ok(())
+}
+
+fn check_part<H: Holder>(
+    caller: H::Caller<'_>,
+    slot: &Slot<H>,
+    part: &Part<H>,
+) -> Result<(), Refusal> {
+    let still = match &part.place {
+        Gradient::InPlace(data, kind) => {
+            H::held_beside(caller, &slot.header, &part.gradient) == Some((*data, *kind))
+        }
+        Gradient::AnyLayout(header) => H::is_unchanged(caller, &part.gradient, header),
+    };
+    if !still {
+        return Err(Refusal::ChangedMeanwhile(Which::Gradient(part.slot)));
+    }
+    let same = |state: &StateArray<H>| H::is_unchanged(caller, &state.array, &state.header);
+    match part.made.iter().all(same) {
+        true => Ok(()),
+        false => Err(Refusal::ChangedMeanwhile(Which::Parameter(part.slot))),
+    }
 }

@@ -1,11 +1,11 @@
 //! All of a step that can fail, before anything is written.
 
-use super::asked::{Asked, NonFinite, Norm, Skipped};
+use super::asked::{Asked, NonFinite, Norm};
 use super::elsewhere::Elsewhere;
 use super::group::Group;
 use super::header::Place;
 use super::holder::Holder;
-use super::kept::Optimizer;
+use super::kept::{Optimizer, next_number};
 use super::missing::{initials, make_missing, reserve};
 use super::overlap;
 use super::part::{Part, Step, check_unchanged, find_again, parts};
@@ -14,21 +14,26 @@ use super::refusal::{Refusal, Stop};
 use super::repeat::Repeatable;
 use super::scales::Scales;
 use super::slot::Slot;
-use crate::engine::{ControlGuard, Plan, fill};
+use crate::engine::{ControlGuard, Plan, fill, process};
 
-/// A step that is ready: nothing is left that can fail.
+/// A step of which all that can fail is over. As long as it lives it holds the arrays that it is of.
 pub struct Prepared<H: Elsewhere> {
     pub(super) parts: Vec<Part<H>>,
     pub(super) plan: Plan,
     pub(super) repeatable: Option<Repeatable>,
-    pub(super) work: H::Work,
+    /// None of a step that is to be left out.
+    pub(super) work: Option<H::Work>,
     pub(super) norm: Norm<H::Norm>,
+    /// The first parameter whose gradient is not finite, or none but the norm of all: of a step that is
+    /// to be left out.
+    pub(super) left_out: Option<Option<usize>>,
     /// Whether foreign code may have run since all headers were compared.
     pub(super) doubted: bool,
     /// The epoch that begins with it: another where it adds state.
     pub(super) epoch: u64,
-    /// Its own.
+    /// Its own, and the process that it was prepared in.
     pub(super) number: u64,
+    pub(super) process: u32,
 }
 
 impl<H: Elsewhere> Prepared<H> {
@@ -39,43 +44,40 @@ impl<H: Elsewhere> Prepared<H> {
         })
     }
 
-    /// To be committed later: whatever happens until then, nothing is taken for granted.
-    #[must_use]
-    pub fn set_aside(self) -> Self {
-        Prepared { doubted: true, ..self }
+    /// Whether to commit it is to leave the step out, since a gradient is not finite.
+    pub fn is_left_out(&self) -> bool {
+        self.left_out.is_some()
     }
 }
 
-/// What comes of preparing.
-#[allow(clippy::large_enum_variant)] // moved once
-pub enum Readiness<H: Elsewhere> {
-    Ready(Prepared<H>),
-    /// A gradient is not finite, and the step is to be left out then.
-    Skipped(Norm<H::Norm>, Skipped),
-}
-
 impl<H: Elsewhere> Optimizer<H> {
-    /// Prepares a step; `abandon` or nothing at all leaves all as it was.
+    /// Prepares a step to be committed later: `abandon` or nothing at all leaves all as it was.
+    /// Whatever happens until then is found out, but for what is written into the arrays.
     pub fn prepare(
         &mut self,
         caller: H::Caller<'_>,
         gradients: Vec<Option<H::Given<'_>>>,
         asked: &Asked,
-    ) -> Result<Readiness<H>, Stop<H::Error>> {
+    ) -> Result<Prepared<H>, Stop<H::Error>> {
         // A foreign rounding mode or flush-to-zero touches nothing.
         let _control = ControlGuard::new();
         self.check_call(gradients.len())?;
-        self.look(caller)?;
-        self.prepare_looked(caller, gradients, asked)
+        let moved = self.look(caller)?;
+        let prepared = self.prepare_looked(caller, gradients, asked, moved)?;
+        Ok(Prepared { doubted: true, ..prepared })
     }
 
-    /// The same, where the parameters were just looked at.
+    /// The same for a step that is committed at once, where the parameters were just looked at:
+    /// whether one of them had `moved`, so that the end of an old header may have run foreign code.
     pub(super) fn prepare_looked(
         &mut self,
         caller: H::Caller<'_>,
         gradients: Vec<Option<H::Given<'_>>>,
         asked: &Asked,
-    ) -> Result<Readiness<H>, Stop<H::Error>> {
+        moved: bool,
+    ) -> Result<Prepared<H>, Stop<H::Error>> {
+        // From here on `clear_of` is no longer of the last plan, whether there is a step or not.
+        self.repeatable = None;
         let mut parts = parts(caller, &self.slots, gradients)?;
         let made = make_missing(caller, &mut self.slots, &self.groups, &mut parts, self.epoch)?;
         if made {
@@ -84,7 +86,7 @@ impl<H: Elsewhere> Optimizer<H> {
             self.look(caller)?;
             find_again(caller, &self.slots, &mut parts)?;
         }
-        let epoch = if made { self.next_number() } else { self.epoch };
+        let epoch = if made { next_number() } else { self.epoch };
         self.check_overlap(&parts, epoch)?;
         for (state, initial) in initials(&self.slots, &self.groups, &parts) {
             if state.header.place != Place::Host {
@@ -100,7 +102,7 @@ impl<H: Elsewhere> Optimizer<H> {
                 if asked.nonfinite == NonFinite::Raise {
                     return Err(Refusal::NotFinite(cause).into());
                 }
-                return Ok(Readiness::Skipped(norm, self.skip(cause)));
+                return Ok(self.prepared(parts, norm, Some(cause)));
             }
         }
         if H::runs(caller, Place::Host) {
@@ -121,18 +123,39 @@ impl<H: Elsewhere> Optimizer<H> {
         };
         // Otherwise no foreign code has run since all was looked at.
         let alone = asked.max_norm.is_none() && asked.nonfinite == NonFinite::Propagate;
-        let doubted = !(alone && !made && H::is_empty(&work));
-        let number = self.next_number();
-        self.ready = number;
-        let prepared = Prepared { parts, plan, repeatable, work, norm, doubted, epoch, number };
-        Ok(Readiness::Ready(prepared))
+        let doubted = !alone || made || moved || !H::is_empty(&work);
+        let prepared = self.prepared(parts, norm, None);
+        Ok(Prepared { plan, repeatable, work: Some(work), doubted, epoch, ..prepared })
     }
 
-    /// Forgets a step that was prepared. What it held is returned: to drop it may run foreign code.
-    pub fn abandon(&mut self, prepared: Prepared<H>) -> impl Sized + use<H> {
-        let Prepared { parts, plan, work, norm, .. } = prepared;
-        self.plan = plan;
-        (parts, work, norm)
+    /// The step that is ready now, and no other.
+    fn prepared(
+        &mut self,
+        parts: Vec<Part<H>>,
+        norm: Norm<H::Norm>,
+        left_out: Option<Option<usize>>,
+    ) -> Prepared<H> {
+        self.ready = next_number();
+        Prepared {
+            parts,
+            plan: Plan::new(),
+            repeatable: None,
+            work: None,
+            norm,
+            left_out,
+            doubted: true,
+            epoch: self.epoch,
+            number: self.ready,
+            process: process::id(),
+        }
+    }
+
+    /// Forgets a step that was prepared.
+    pub fn abandon(&mut self, prepared: &mut Prepared<H>) {
+        if self.ready == prepared.number {
+            self.ready = 0;
+            self.plan = std::mem::take(&mut prepared.plan); // for its memory
+        }
     }
 
     /// Refuses arrays to be written, new state among them, that share memory with each other or with
@@ -146,13 +169,6 @@ impl<H: Elsewhere> Optimizer<H> {
         overlap::check_gradients(&mut self.slots, parts, written, epoch)
     }
 
-    fn skip(&mut self, cause: Option<usize>) -> Skipped {
-        let (total, in_a_row) = &mut self.skips;
-        *total += 1;
-        *in_a_row += 1;
-        Skipped { cause, in_a_row: *in_a_row, total: *total }
-    }
-
     /// Plans the parts that the engine runs.
     fn plan<'a>(
         &mut self,
@@ -160,7 +176,6 @@ impl<H: Elsewhere> Optimizer<H> {
         parts: &[Part<H>],
         scales: &'a Scales,
     ) -> Result<(Plan, Blocks<'a>), Stop<H::Error>> {
-        self.repeatable = None;
         let (mut plan, mut blocks) = (std::mem::take(&mut self.plan), Blocks::new(scales));
         plan.clear();
         for (i, part) in parts.iter().enumerate() {

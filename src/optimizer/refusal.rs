@@ -101,13 +101,23 @@ pub enum Refusal {
     Unsupported(Kind),
     /// The first parameter with a gradient that is not finite, or none but the sum of squares.
     NotFinite(Option<usize>),
-    /// It was changed while the step was being prepared.
+    /// It was changed while the step was being prepared; nothing was written.
     ChangedMeanwhile(Which),
+    /// It was changed while devices were at work; nothing was written in host memory.
+    ChangedLate(Which),
     /// Something else has happened to the optimizer since the step was prepared.
     Outdated,
 }
 
 impl Refusal {
+    /// The same, found out when devices had been at work.
+    pub(super) fn after_devices(self) -> Self {
+        match self {
+            Refusal::ChangedMeanwhile(which) => Refusal::ChangedLate(which),
+            other => other,
+        }
+    }
+
     pub(super) fn looks(which: Which, found: Looks, wanted: Looks) -> Self {
         Refusal::Looks { which, found: Box::new(found), wanted: Box::new(wanted) }
     }

@@ -155,6 +155,11 @@ impl Caller<'_> {
                  or another thread; nothing was written",
                 label(&which)
             )),
+            Refusal::ChangedLate(which) => PyRuntimeError::new_err(format!(
+                "{} was changed by Python code that ran while devices were at work: what lies on \
+                 devices has made the step, what is in host memory has not",
+                label(&which)
+            )),
             Refusal::Outdated => PyRuntimeError::new_err(
                 "parameters, state or options have changed since this step was prepared; nothing was \
                  written",

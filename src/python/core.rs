@@ -242,7 +242,9 @@ impl Core {
     }
 
     /// The first half of a step: all of it that can fail. `norm` is that of the gradients, where others
-    /// have taken it (infinite or NaN, if they say so). What the step did if it is left out, else None.
+    /// have taken it (infinite or NaN, if they say so). False if the step is to be left out, since a
+    /// gradient is not finite: to commit is to count that then. What is in the arrays may not be
+    /// written until the step is committed or abandoned; all else that happens to them is found out.
     #[pyo3(
         signature = (grads, *, grad_scale=None, max_norm=None, clip=Clip::LeftOut, norm=None),
         text_signature = "($self, grads, *, grad_scale=None, max_norm=None, clip='global', norm=None)"
@@ -254,14 +256,12 @@ impl Core {
         max_norm: Option<&Bound<'_, PyAny>>,
         clip: Clip<'_>,
         norm: Option<f64>,
-    ) -> PyResult<Option<Py<StepInfo>>> {
+    ) -> PyResult<bool> {
         guarded(|| {
             let py = slf.py();
             let scaling = Scaling::read(slf, grad_scale, max_norm, &clip)?;
             let (grads, mut locked) = slf.get().read(py, grads, false)?;
-            let skipped = started(&mut locked)?.prepare(py, grads, scaling, norm)?;
-            drop(locked);
-            skipped.map(|done| info(py, done)).transpose()
+            started(&mut locked)?.prepare(py, grads, scaling, norm)
         })
     }
 
@@ -269,9 +269,10 @@ impl Core {
     fn _commit(&self, py: Python<'_>) -> PyResult<Py<StepInfo>> {
         guarded(|| {
             let mut locked = self.inner.lock(py)?;
-            let done = started(&mut locked)?.commit(py)?;
+            let (done, held) = started(&mut locked)?.commit(py);
             drop(locked);
-            info(py, done)
+            drop(held); // may run Python code, so after the lock is free
+            info(py, done?)
         })
     }
 

@@ -15,7 +15,9 @@ pub(super) enum Work {
     Results(Results),
 }
 
-impl Elsewhere for PythonArrays {
+// SAFETY: a kernel writes the tensors of its table, made of the step's headers; results are written into
+// the arrays that they were computed for; copies are told of.
+unsafe impl Elsewhere for PythonArrays {
     type Kept = Cuda;
     type Norm = DeviceNorm;
     type Work = Work;
@@ -85,7 +87,7 @@ impl Elsewhere for PythonArrays {
         matches!(work, Work::Launches(launches) if launches.is_empty())
     }
 
-    unsafe fn run(caller: Caller<'_>, work: Work) -> PyResult<bool> {
+    unsafe fn run(caller: Caller<'_>, work: &Work) -> PyResult<bool> {
         match work {
             Work::Launches(launches) => {
                 launches.iter().try_for_each(|launch| launch.run(caller.py))?;

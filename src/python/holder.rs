@@ -13,7 +13,10 @@ use crate::optimizer::{Holder, Named};
 /// Below this the step is shorter than releasing the GIL and taking it back.
 const DETACH_BYTES: usize = 128 * 1024;
 
-impl Holder for PythonArrays {
+// SAFETY: headers are read from the objects of NumPy and CuPy, which keep their memory; `Seen` compares
+// pointer, type, flags and shape with what the object says now, for NumPy's arrays by reading its
+// fields; `Seen::of_written` refuses what is read-only or overlaps itself.
+unsafe impl Holder for PythonArrays {
     type Held = Held;
     type Given<'a> = Array<'a>;
     type Header = Seen;

@@ -6,9 +6,10 @@ use pyo3::prelude::*;
 
 use super::gradients::GivenArrays;
 use super::inner::Inner;
+use super::python_arrays::PythonArrays;
 use super::scaling::Scaling;
 use super::step::Done;
-use crate::optimizer::{Outcome, Readiness};
+use crate::optimizer::Prepared;
 
 impl Inner {
     /// Refuses to go on while a step waits.
@@ -21,35 +22,39 @@ impl Inner {
         }
     }
 
-    /// Does all of a step that can fail, with a norm that was taken elsewhere if there is one. What
-    /// it did, if it is left out; None if it waits to be committed.
+    /// Does all of a step that can fail, with a norm that was taken elsewhere if there is one. False
+    /// if it is to be left out, since a gradient is not finite; that too waits to be committed.
     pub(super) fn prepare(
         &mut self,
         py: Python<'_>,
         gradients: GivenArrays<'_>,
         scaling: Scaling,
         norm: Option<f64>,
-    ) -> PyResult<Option<Done>> {
+    ) -> PyResult<bool> {
         self.check_prepared()?;
         self.check_groups(py)?;
         self.check_containers(py)?;
         let asked = self.asked(scaling, norm);
         let (caller, optimizer) = self.called(py);
-        let ready = optimizer.prepare(caller, gradients, &asked);
-        match ready.map_err(|stop| caller.error(stop))? {
-            Readiness::Ready(prepared) => {
-                self.prepared = Some(prepared.set_aside());
-                Ok(None)
-            }
-            Readiness::Skipped(grad_norm, skipped) => {
-                Ok(Some(self.done(py, Outcome { grad_norm, skipped: Some(skipped) })))
-            }
-        }
+        let prepared = optimizer.prepare(caller, gradients, &asked);
+        let prepared = prepared.map_err(|stop| caller.error(stop))?;
+        let whole = !prepared.is_left_out();
+        self.prepared = Some(prepared);
+        Ok(whole)
     }
 
-    /// Does the step that waits.
-    pub(super) fn commit(&mut self, py: Python<'_>) -> PyResult<Done> {
-        let prepared = self.prepared.take();
+    /// Does the step that waits. With what it held, which may run Python code when it is dropped.
+    pub(super) fn commit(&mut self, py: Python<'_>) -> (PyResult<Done>, impl Sized + use<>) {
+        let mut prepared = self.prepared.take();
+        let done = self.commit_it(py, prepared.as_mut());
+        (done, prepared)
+    }
+
+    fn commit_it(
+        &mut self,
+        py: Python<'_>,
+        prepared: Option<&mut Prepared<PythonArrays>>,
+    ) -> PyResult<Done> {
         let prepared = prepared.ok_or_else(|| PyRuntimeError::new_err("no step was prepared"))?;
         let (caller, optimizer) = self.called(py);
         let outcome = optimizer.commit(caller, prepared);
@@ -60,6 +65,8 @@ impl Inner {
     /// Forgets the step that waits, if one does. What is returned may run Python code when it is
     /// dropped.
     pub(super) fn abandon(&mut self) -> impl Sized + use<> {
-        self.prepared.take().map(|prepared| self.optimizer.abandon(prepared))
+        let mut prepared = self.prepared.take();
+        prepared.iter_mut().for_each(|prepared| self.optimizer.abandon(prepared));
+        prepared
     }
 }

@@ -71,13 +71,12 @@ impl Inner {
         }
         for (i, heir) in heirs.into_iter().enumerate() {
             let Parameter { array, header, owner } = heir;
-            self.optimizer.set_header(i, header);
+            let header = self.optimizer.set_header(i, header);
             let owner = std::mem::replace(&mut self.owners[i], owner);
             let held = if self.unbound { None } else { Some(array) };
-            gone.push((self.optimizer.set_array(i, held), owner));
+            gone.push((self.optimizer.set_array(i, held), header, owner));
         }
         let before = std::mem::replace(&mut self.containers, containers);
-        self.optimizer.begin_epoch();
         Ok((gone, before))
     }
 }

@@ -63,7 +63,10 @@ pub(super) fn overlap_error(first: &str, second: &str, same: bool) -> PyErr {
 }
 
 pub(super) fn count_error(what: &str, found: usize, wanted: usize) -> PyErr {
-    let more = if found > wanted { "; add_param_group takes new parameters" } else { "" };
+    let more = match found > wanted && what == "gradients" {
+        true => "; add_param_group takes new parameters",
+        false => "",
+    };
     PyValueError::new_err(format!(
         "found {found} {what}, wanted {wanted}: one for each parameter{more}"
     ))

@@ -34,6 +34,29 @@ fn the_same_memory_again_gives_the_same_numbers() {
 }
 
 #[test]
+fn a_refused_step_voids_the_plan_too() {
+    let (mut scene, mut other) = (Scene::new(), Scene::new());
+    for t in 0..3 {
+        let kept = scene.gradients(t);
+        for _ in 0..2 {
+            scene.step(kept.clone()).unwrap();
+            other.step(other.gradients(t)).unwrap();
+        }
+        // The first gradient is fine and lies elsewhere; the second one is refused.
+        let new = scene.gradients(t + 3);
+        let mut bad = new.clone();
+        bad[1] = Some(scene.params[1].clone());
+        assert!(scene.step(bad).is_err());
+        // The plan is of the old first gradient.
+        scene.step(vec![new[0].clone(), kept[1].clone(), kept[2].clone()]).unwrap();
+        let mut mixed = other.gradients(t);
+        mixed[0] = other.gradients(t + 3).swap_remove(0);
+        other.step(mixed).unwrap();
+        assert_eq!(scene.seen(), other.seen());
+    }
+}
+
+#[test]
 fn numbers_change_between_repetitions() {
     let (same, new) = stepped_in_place(|scene, t| {
         assert!(scene.optimizer.set_number(0, "lr", 0.1 / (t + 1) as f64));

@@ -1,6 +1,6 @@
 //! A step that is prepared, and committed or abandoned.
 
-use ferrostep::optimizer::{Asked, NonFinite, Norm, Readiness, Refusal, Stop, Which};
+use ferrostep::optimizer::{Asked, NonFinite, Refusal, Stop, Which};
 use ferrostep::rules::Scope;
 
 use crate::scenes::{ASKED, Scene, adam, compiled, values};
@@ -10,15 +10,11 @@ type Prepared = ferrostep::optimizer::Prepared<Vectors>;
 
 impl Scene {
     fn prepare(&mut self, t: usize, asked: Asked) -> Prepared {
-        let ready = self.optimizer.prepare(&self.call, self.gradients(t), &asked);
-        match ready {
-            Ok(Readiness::Ready(prepared)) => prepared.set_aside(),
-            _ => panic!("it is not ready"),
-        }
+        self.optimizer.prepare(&self.call, self.gradients(t), &asked).unwrap()
     }
 
-    fn commit(&mut self, prepared: Prepared) -> Result<(), Stop<Said>> {
-        self.optimizer.commit(&self.call, prepared).map(|_| ())
+    fn commit(&mut self, mut prepared: Prepared) -> Result<(), Stop<Said>> {
+        self.optimizer.commit(&self.call, &mut prepared).map(|_| ())
     }
 }
 
@@ -40,8 +36,8 @@ fn abandoned_it_never_was() {
     let (mut scene, mut other) = (Scene::new(), Scene::new());
     for t in 0..4 {
         let before = scene.seen();
-        let prepared = scene.prepare(t, ASKED);
-        drop(scene.optimizer.abandon(prepared));
+        let mut prepared = scene.prepare(t, ASKED);
+        scene.optimizer.abandon(&mut prepared);
         drop(scene.prepare(t + 1, ASKED)); // or just forgotten
         assert_eq!(scene.seen(), before);
         scene.step(scene.gradients(t)).unwrap();
@@ -139,10 +135,44 @@ fn a_norm_from_outside_that_is_not_finite() {
         let asked =
             Asked { max_norm: Some(1.0), norm: Some(norm), nonfinite: NonFinite::Skip, ..ASKED };
         // Its own gradients are finite: somebody else's are not.
-        match scene.optimizer.prepare(&scene.call, scene.gradients(0), &asked) {
-            Ok(Readiness::Skipped(Norm::Known(_), skipped)) => assert_eq!(skipped.cause, None),
-            _ => panic!("it was not left out"),
-        }
+        let mut prepared = scene.prepare(0, asked);
+        assert!(prepared.is_left_out());
+        scene.optimizer.abandon(&mut prepared);
+        assert_eq!(scene.optimizer.skipped(), 0);
+        let mut prepared = scene.prepare(0, Asked { max_norm: None, ..asked });
+        assert!(prepared.is_left_out());
+        let outcome = scene.optimizer.commit(&scene.call, &mut prepared).unwrap();
+        assert_eq!((outcome.skipped.unwrap().cause, scene.optimizer.skipped()), (None, 1));
         assert_eq!(scene.seen(), before);
     }
+}
+
+#[test]
+fn abandoned_late_it_does_not_take_the_plan_along() {
+    let (mut scene, mut other) = (Scene::new(), Scene::new());
+    let kept = scene.gradients(0);
+    scene.step(kept.clone()).unwrap();
+    other.step(other.gradients(0)).unwrap();
+    let mut old = scene.prepare(7, ASKED);
+    for _ in 0..3 {
+        scene.step(kept.clone()).unwrap();
+        other.step(other.gradients(0)).unwrap();
+    }
+    scene.optimizer.abandon(&mut old);
+    drop(old);
+    for _ in 0..2 {
+        scene.step(kept.clone()).unwrap();
+        other.step(other.gradients(0)).unwrap();
+    }
+    assert_eq!(scene.seen(), other.seen());
+}
+
+#[test]
+fn what_another_optimizer_prepared_is_void() {
+    let (mut scene, mut other) = (Scene::new(), Scene::new());
+    let mine = scene.prepare(0, ASKED);
+    let theirs = other.prepare(0, ASKED);
+    assert!(matches!(scene.commit(theirs), Err(Stop::Refused(Refusal::Outdated))));
+    drop(mine);
+    scene.step(scene.gradients(0)).unwrap();
 }

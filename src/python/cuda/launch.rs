@@ -152,7 +152,7 @@ fn add(
     number: usize,
 ) -> PyResult<()> {
     let (py, slot) = (caller.py, step.slot(part));
-    let Gradient::Elsewhere(gradient) = &part.place else { return Ok(()) };
+    let Gradient::AnyLayout(gradient) = &part.place else { return Ok(()) };
     let states = step.states(part);
     let state = states.first().map_or(slot.header.precision().kind(), |s| s.header.format.kind);
     if states.iter().any(|other| other.header.format.kind != state) {

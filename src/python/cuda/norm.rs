@@ -36,7 +36,7 @@ impl<'py> Gradients<'py> {
         let (mut table, mut rows, mut copies) = (Vec::new(), Vec::new(), Vec::new());
         let mut leaves = 0;
         for (i, part) in step.parts.iter().enumerate() {
-            let Gradient::Elsewhere(header) = &part.place else { continue };
+            let Gradient::AnyLayout(header) = &part.place else { continue };
             if header.place != Place::Device(device) || header.len() == 0 {
                 continue;
             }

@@ -24,7 +24,9 @@ pub fn make<H: Holder>(
     let Some(parameter) = &slot.array else { return Err(Refusal::NotThere(i).into()) };
     let array = H::make(caller, i, parameter, &name, kind).map_err(Stop::Holder)?;
     let header = H::written(caller, &array, Named::State(i, &name)).map_err(Stop::Holder)?;
-    if slot.may_have(&header) && header.format == Format::native(kind) {
+    // NumPy's own may be in another byte order: its bfloat16 type can be changed by unpickling.
+    let as_asked = header.format == Format::native(kind) || !H::makes_shared(caller);
+    if slot.may_have(&header) && header.format.kind == kind && as_asked {
         return Ok(StateArray { name, array, header });
     }
     let which = Which::State(i, name);

@@ -44,6 +44,11 @@ impl<H: Elsewhere> Prepared<H> {
         })
     }
 
+    /// What it holds for what runs elsewhere.
+    pub fn elsewhere(&self) -> (Option<&H::Work>, &Norm<H::Norm>) {
+        (self.work.as_ref(), &self.norm)
+    }
+
     /// Whether to commit it is to leave the step out, since a gradient is not finite.
     pub fn is_left_out(&self) -> bool {
         self.left_out.is_some()

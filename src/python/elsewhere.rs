@@ -1,5 +1,6 @@
 //! What runs in the engine's place: CuPy's devices, and the NumPy reference.
 
+use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 
 use super::array::Held;
@@ -13,6 +14,15 @@ use crate::optimizer::{Asked, Elsewhere, Measured, Norm, Place, Scales, Step, St
 pub(super) enum Work {
     Launches(Vec<Launch>),
     Results(Results),
+}
+
+impl Work {
+    pub(super) fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+        match self {
+            Work::Launches(launches) => launches.iter().try_for_each(|one| one.traverse(visit)),
+            Work::Results(results) => results.traverse(visit),
+        }
+    }
 }
 
 // SAFETY: a kernel writes the tensors of its table, made of the step's headers; results are written into

@@ -19,7 +19,7 @@ use super::words::{Label, count_error};
 use crate::engine::OutOfMemory;
 use crate::engine::memory::with_room;
 use crate::number::Kind;
-use crate::optimizer::{Named, Optimizer, Prepared, Slot};
+use crate::optimizer::{Named, Norm, Optimizer, Prepared, Slot};
 
 pub(super) struct Inner {
     pub(super) settings: Settings,
@@ -178,8 +178,14 @@ impl Inner {
         }
         self.owners.iter().flatten().try_for_each(|owner| owner.traverse(visit))?;
         self.containers.iter().try_for_each(|container| container.traverse(visit))?;
-        let prepared = self.prepared.iter().flat_map(Prepared::arrays);
-        prepared.into_iter().try_for_each(|array| array.traverse(visit))?;
+        if let Some(prepared) = &self.prepared {
+            prepared.arrays().try_for_each(|array| array.traverse(visit))?;
+            let (work, norm) = prepared.elsewhere();
+            work.iter().try_for_each(|work| work.traverse(visit))?;
+            if let Norm::Elsewhere(norm) = norm {
+                norm.traverse(visit)?;
+            }
+        }
         self.pending.iter().try_for_each(|pending| visit.call(pending))
     }
 

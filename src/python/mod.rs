@@ -17,6 +17,7 @@ mod imported;
 mod inner;
 mod lock;
 mod memory;
+mod methods;
 mod options;
 mod owner;
 mod parameters;

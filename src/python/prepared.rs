@@ -56,6 +56,8 @@ impl Inner {
         prepared: Option<&mut Prepared<PythonArrays>>,
     ) -> PyResult<Done> {
         let prepared = prepared.ok_or_else(|| PyRuntimeError::new_err("no step was prepared"))?;
+        self.check_list(py)?;
+        self.check_containers(py)?;
         let (caller, optimizer) = self.called(py);
         let outcome = optimizer.commit(caller, prepared);
         let outcome = outcome.map_err(|stop| caller.error(stop))?;

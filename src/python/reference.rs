@@ -1,6 +1,7 @@
 //! A step by the NumPy reference in place of the engine.
 
 use pyo3::exceptions::PyRuntimeError;
+use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PySet};
 
@@ -55,8 +56,8 @@ pub(super) fn measure(
 pub(super) struct Results {
     views: Vec<(View, View)>,
     /// What the views are of.
-    _old: Py<PyList>,
-    _new: Vec<Held>,
+    old_arrays: Py<PyList>,
+    new_arrays: Vec<Held>,
 }
 
 // SAFETY: the pointers are the only members that are not Send; they are not read through before
@@ -64,6 +65,11 @@ pub(super) struct Results {
 unsafe impl Send for Results {}
 
 impl Results {
+    pub(super) fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.old_arrays)?;
+        self.new_arrays.iter().try_for_each(|array| array.traverse(visit))
+    }
+
     /// Writes them: it cannot fail, and no Python code runs in between.
     ///
     /// # Safety
@@ -133,5 +139,5 @@ pub(super) fn run(
         views.push((old.view(), header.view()));
         arrays.push(new.hold());
     }
-    Ok(Results { views, _old: old.unbind(), _new: arrays })
+    Ok(Results { views, old_arrays: old.unbind(), new_arrays: arrays })
 }

@@ -1,5 +1,6 @@
 //! What a norm on a device leaves there.
 
+use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 
 use super::backend;
@@ -16,6 +17,10 @@ pub(in crate::python) struct DeviceNorm {
 impl DeviceNorm {
     pub(super) fn new(result: Py<PyAny>, scales: OnDevice) -> Self {
         DeviceNorm { result, scales }
+    }
+
+    pub(in crate::python) fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.result)
     }
 
     /// Waits for the norm.

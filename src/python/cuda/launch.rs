@@ -5,6 +5,7 @@ use std::any::TypeId;
 use std::collections::HashMap;
 
 use pyo3::exceptions::PyTypeError;
+use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyTuple};
@@ -40,7 +41,7 @@ pub(in crate::python) struct Launch {
     arguments: Py<PyTuple>,
     copies: Vec<Copied>,
     /// What the arguments point to.
-    _scales: Option<Py<PyAny>>,
+    scales: Option<Py<PyAny>>,
 }
 
 /// The contiguous copy that a kernel runs on, of an array without a kernel for its layout.
@@ -138,7 +139,7 @@ impl Cuda {
         };
         let arguments = (device, chunks, table, count, scalars, clip, apart);
         let (device, arguments) = backend(py, "arguments", arguments)?.extract()?;
-        Ok(Launch { device, kernel: function, arguments, copies, _scales: scales })
+        Ok(Launch { device, kernel: function, arguments, copies, scales })
     }
 }
 
@@ -210,6 +211,17 @@ fn add(
 }
 
 impl Launch {
+    pub(in crate::python) fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.device)?;
+        visit.call(&self.kernel)?;
+        visit.call(&self.arguments)?;
+        for Copied { copy, back } in &self.copies {
+            visit.call(copy)?;
+            back.iter().try_for_each(|array| visit.call(array))?;
+        }
+        self.scales.iter().try_for_each(|scales| visit.call(scales))
+    }
+
     /// Whether it runs on copies, which takes Python code.
     pub(in crate::python) fn copies(&self) -> bool {
         !self.copies.is_empty()

@@ -30,7 +30,9 @@ def sources() -> Iterator[tuple[str, str]]:
         yield f"{case.name} {p} {g}", text
 
 
-UPDATES = {text: name for name, text in sources()}
+UPDATES: dict[str, str] = {}
+for name, text in sources():
+    UPDATES.setdefault(text, name)  # the first case that has it
 IDS = [f"{i}-{name}" for i, name in enumerate(UPDATES.values())]
 #: What would round otherwise: fused, flushing to zero, approximate.
 FORBIDDEN = re.compile(r"\b(fma|mad\.r\w\.f\d+|\S*\.ftz|\S*\.approx|\S*\.full)\b")

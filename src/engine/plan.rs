@@ -249,6 +249,9 @@ impl Plan {
         });
     }
 
+    /// One piece, which fits the cache. What a task does before and after its loop, while its elements
+    /// are there (a copy to a new array, a difference added up, a rounded copy), attaches here.
+    ///
     /// SAFETY: as for `run`, and no other thread has elements of this range.
     unsafe fn run_range(&self, range: Range<usize>) {
         let first = self.tasks.partition_point(|task| task.start + task.len <= range.start);

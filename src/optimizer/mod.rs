@@ -9,7 +9,7 @@
 //!    fork (`kept`).
 //! 2. Every parameter and state array is compared with what it was; what changed is checked again
 //!    (`slot`).
-//! 3. If every gradient lies where it lay in the last step, that step's plan runs again (`repeat`).
+//! 3. If nothing but numbers can have changed since the last step, its plan runs again (`repeat`).
 //!    Otherwise:
 //! 4. Each gradient is checked: its type, shape and place (`part`).
 //! 5. Missing state is allocated and kept aside (`missing`). Foreign code may have run, so 2 and 4 are
@@ -21,7 +21,7 @@
 //!    (`elsewhere`).
 //! 9. Up to here an error has changed nothing (`prepare`). If foreign code may have run, headers are
 //!    compared again.
-//! 10. New state gets its first values, the plan runs, and steps are counted (`commit`).
+//! 10. New state in host memory gets its first values, the plan runs, and steps are counted (`commit`).
 
 mod asked;
 mod commit;

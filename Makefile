@@ -33,8 +33,8 @@ storage: $(VENV)/built ## train in every storage kind; write docs/storage.md
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m ferrostep demo --storage docs/storage.md
 
 # Data races and reads of foreign memory in the step, on plain vectors: what crosses into Python it
-# cannot run. Addresses are numbers in headers, hence the permission.
-miri: export MIRIFLAGS := -Zmiri-permissive-provenance -Zmiri-disable-isolation
+# cannot run. Addresses are numbers in headers, hence the permission; the tests compare sines.
+miri: export MIRIFLAGS := -Zmiri-permissive-provenance -Zmiri-disable-isolation -Zmiri-deterministic-floats
 miri: $(VENV)/installed ## the step's Rust tests under Miri (a nightly compiler with the component miri)
 	LD_LIBRARY_PATH="$(LIBPYTHON):$$LD_LIBRARY_PATH" cargo +nightly miri test --quiet \
 		--target-dir $(CURDIR)/target/miri --test step

@@ -6,7 +6,7 @@ use super::group::Group;
 use super::header::{Header, Place};
 use super::holder::Holder;
 use super::refusal::{Looks, Refusal, Stop, Which};
-use super::slot::{Slot, StateArray, order};
+use super::slot::{Slot, StateArray, in_order};
 use crate::engine::View;
 use crate::engine::memory::with_room;
 use crate::number::Kind;
@@ -72,10 +72,7 @@ impl<'a, H: Holder> Step<'a, H> {
 
     /// Those of the rule, in its order.
     pub fn states(&self, part: &'a Part<H>) -> SmallVec<[&'a StateArray<H>; MAX_STATES]> {
-        let compiled = &self.group(part).compiled;
-        let all = self.all_states(part);
-        let order = order(compiled, all.clone()).unwrap_or_default();
-        order[..compiled.states.len()].iter().filter_map(|i| all.clone().nth(*i)).collect()
+        in_order(&self.group(part).compiled, self.all_states(part)).collect()
     }
 }
 

@@ -7,7 +7,7 @@ use super::group::{Compiled, Group};
 use super::holder::Holder;
 use super::part::{Gradient, Part};
 use super::scales::Scales;
-use super::slot::{Slot, StateArray, order};
+use super::slot::{Slot, in_order};
 use crate::engine::memory::Grow;
 use crate::engine::{Block, OutOfMemory, Plan, Unplanned, View};
 use crate::number::Precision;
@@ -105,15 +105,8 @@ pub(super) unsafe fn push<H: Holder>(
     }
     let (p, g) = (slot.header.view(), part.place.view(&slot.header));
     let all = slot.states.iter().chain(&part.made);
-    let states: SmallVec<[View; MAX_STATES]> = in_order(compiled, all).collect();
+    let states: SmallVec<[View; MAX_STATES]> =
+        in_order(compiled, all).map(|state| state.header.view()).collect();
     // SAFETY: passed on from the caller.
     unsafe { plan.push(compiled.loops, compiled.prelude.coupled_decay(), block, &p, &g, &states) }
-}
-
-fn in_order<'a, H: Holder>(
-    compiled: &Compiled,
-    all: impl Iterator<Item = &'a StateArray<H>> + Clone,
-) -> impl Iterator<Item = View> {
-    let order = order(compiled, all.clone()).unwrap_or_default();
-    (0..compiled.states.len()).filter_map(move |i| Some(all.clone().nth(order[i])?.header.view()))
 }

@@ -43,8 +43,8 @@ impl Repeatable {
         gradients: &[Option<H::Given<'_>>],
         asked: &Asked,
     ) -> bool {
-        // In this epoch every slot's place was found by the step that made the plan, or since. A
-        // gradient that lies there overlaps nothing that is written, now as then.
+        // Every slot's place is that of the step that made the plan: one that looks at gradients anew
+        // forgets the plan first. A gradient that lies there overlaps nothing that is written, now as then.
         let lies_there = |slot: &Slot<H>, gradient: &H::Given<'_>| match slot.clear_of {
             Some((_, place)) => H::beside(caller, &slot.header, gradient) == Some(place),
             None => false,

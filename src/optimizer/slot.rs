@@ -47,7 +47,7 @@ impl Looks {
 }
 
 /// The places of the rule's states among these. None if one is missing.
-pub(super) fn order<'a, H: Holder>(
+fn order<'a, H: Holder>(
     compiled: &Compiled,
     states: impl Iterator<Item = &'a StateArray<H>> + Clone,
 ) -> Option<Order> {
@@ -56,6 +56,15 @@ pub(super) fn order<'a, H: Holder>(
         *place = states.clone().position(|have| have.name == wanted.name)?;
     }
     Some(order)
+}
+
+/// The rule's states among these, in its order.
+pub(super) fn in_order<'a, H: Holder>(
+    compiled: &Compiled,
+    states: impl Iterator<Item = &'a StateArray<H>> + Clone,
+) -> impl Iterator<Item = &'a StateArray<H>> {
+    let order = order(compiled, states.clone()).unwrap_or_default();
+    (0..compiled.states.len()).filter_map(move |i| states.clone().nth(order[i]))
 }
 
 impl<H: Holder> Slot<H> {

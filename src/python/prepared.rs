@@ -31,9 +31,7 @@ impl Inner {
         scaling: Scaling,
         norm: Option<f64>,
     ) -> PyResult<bool> {
-        self.check_prepared()?;
-        self.check_groups(py)?;
-        self.check_containers(py)?;
+        self.check_surroundings(py)?;
         let asked = self.asked(scaling, norm);
         let (caller, optimizer) = self.called(py);
         let prepared = optimizer.prepare(caller, gradients, &asked);

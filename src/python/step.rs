@@ -25,14 +25,19 @@ impl Inner {
         gradients: GivenArrays<'_>,
         scaling: Scaling,
     ) -> PyResult<Done> {
-        self.check_prepared()?;
-        self.check_groups(py)?;
-        self.check_containers(py)?;
+        self.check_surroundings(py)?;
         let asked = self.asked(scaling, None);
         let (caller, optimizer) = self.called(py);
         let outcome = optimizer.step(caller, gradients, &asked);
         let outcome = outcome.map_err(|stop| caller.error(stop))?;
         Ok(self.done(py, outcome))
+    }
+
+    /// What Python knows of the optimizer is looked at before its arrays are.
+    pub(super) fn check_surroundings(&mut self, py: Python<'_>) -> PyResult<()> {
+        self.check_prepared()?;
+        self.check_groups(py)?;
+        self.check_containers(py)
     }
 
     pub(super) fn asked(&self, scaling: Scaling, norm: Option<f64>) -> Asked {

@@ -51,9 +51,11 @@ impl<H: Elsewhere> Optimizer<H> {
         if prepared.doubted {
             check_unchanged(caller, &self.slots, &prepared.parts)?;
         }
-        // SAFETY: what was made was checked to be writable and to share no memory, and is as it was
-        // then.
-        unsafe { fill_on_host(&self.slots, &self.groups, &prepared.parts) };
+        if prepared.grows {
+            // SAFETY: what was made was checked to be writable and to share no memory, and is as it was
+            // then.
+            unsafe { fill_on_host(&self.slots, &self.groups, &prepared.parts) };
+        }
         // Elsewhere first: devices work while this processor does.
         if let Some(work) = prepared.work.as_ref().filter(|work| !H::is_empty(work)) {
             // SAFETY: nothing has happened to the arrays since they were compared.
@@ -66,13 +68,14 @@ impl<H: Elsewhere> Optimizer<H> {
         // with what the plan was made of.
         unsafe { run::<H>(caller, &prepared.plan) };
         // What was written is a step: no foreign code runs between the two.
-        if prepared.parts.iter().any(|part| !part.made.is_empty()) {
-            self.settle(caller);
+        for part in &prepared.parts {
+            self.slots[part.slot].step += 1;
         }
-        for part in &mut prepared.parts {
-            let slot = &mut self.slots[part.slot];
-            slot.step += 1;
-            slot.states.append(&mut part.made); // there is room for it
+        if prepared.grows {
+            self.settle(caller);
+            for part in &mut prepared.parts {
+                self.slots[part.slot].states.append(&mut part.made); // there is room for it
+            }
         }
         self.epoch = prepared.epoch;
         self.plan = std::mem::take(&mut prepared.plan);

@@ -43,6 +43,7 @@ impl<'a> Blocks<'a> {
     }
 
     /// The number of a part's block in the plan.
+    #[inline]
     fn of(
         &mut self,
         plan: &mut Plan,

@@ -29,6 +29,8 @@ pub struct Prepared<H: Elsewhere> {
     pub(super) left_out: Option<Option<usize>>,
     /// Whether foreign code may have run since all headers were compared.
     pub(super) doubted: bool,
+    /// Whether it adds state.
+    pub(super) grows: bool,
     /// The epoch that begins with it: another where it adds state.
     pub(super) epoch: u64,
     /// Its own, and the process that it was prepared in.
@@ -68,8 +70,9 @@ impl<H: Elsewhere> Optimizer<H> {
         let _control = ControlGuard::new();
         self.check_call(gradients.len())?;
         let moved = self.look(caller)?;
-        let prepared = self.prepare_looked(caller, gradients, asked, moved)?;
-        Ok(Prepared { doubted: true, ..prepared })
+        let mut prepared = self.prepare_looked(caller, gradients, asked, moved)?;
+        prepared.doubted = true;
+        Ok(prepared)
     }
 
     /// The same for a step that is committed at once, where the parameters were just looked at:
@@ -84,18 +87,20 @@ impl<H: Elsewhere> Optimizer<H> {
         // From here on `clear_of` is no longer of the last plan, whether there is a step or not.
         self.repeatable = None;
         let mut parts = parts(caller, &self.slots, gradients)?;
-        let made = make_missing(caller, &mut self.slots, &self.groups, &mut parts, self.epoch)?;
-        if made {
+        let grows = make_missing(caller, &mut self.slots, &self.groups, &mut parts, self.epoch)?;
+        if grows {
             reserve(&mut self.slots, &parts)?;
             // Foreign code may have made it: what was known of any array is no longer sure.
             self.look(caller)?;
             find_again(caller, &self.slots, &mut parts)?;
         }
-        let epoch = if made { next_number() } else { self.epoch };
+        let epoch = if grows { next_number() } else { self.epoch };
         self.check_overlap(&parts, epoch)?;
-        for (state, initial) in initials(&self.slots, &self.groups, &parts) {
-            if state.header.place != Place::Host {
-                H::fill(caller, &state.array, initial).map_err(Stop::Holder)?;
+        if grows {
+            for (state, initial) in initials(&self.slots, &self.groups, &parts) {
+                if state.header.place != Place::Host {
+                    H::fill(caller, &state.array, initial).map_err(Stop::Holder)?;
+                }
             }
         }
         H::begin(&mut self.elsewhere);
@@ -107,10 +112,12 @@ impl<H: Elsewhere> Optimizer<H> {
                 if asked.nonfinite == NonFinite::Raise {
                     return Err(Refusal::NotFinite(cause).into());
                 }
-                return Ok(self.prepared(parts, norm, Some(cause)));
+                let mut left_out = self.prepared(parts, norm);
+                left_out.left_out = Some(cause);
+                return Ok(left_out);
             }
         }
-        if H::runs(caller, Place::Host) {
+        if grows && H::runs(caller, Place::Host) {
             // What runs instead of the engine reads new state.
             check_unchanged(caller, &self.slots, &parts)?;
             // SAFETY: what was made was checked to be writable and to share no memory, and is as it
@@ -120,26 +127,24 @@ impl<H: Elsewhere> Optimizer<H> {
         let (plan, blocks) = self.plan(caller, &parts, &scales)?;
         let step = Step { slots: &self.slots, groups: &self.groups, parts: &parts };
         let work = H::prepare(&mut self.elsewhere, caller, step, &scales, &norm)?;
-        let repeatable = match blocks.in_common() {
-            Some(blocks) if H::is_empty(&work) => {
-                Repeatable::new(epoch, blocks, &self.slots, &parts)
-            }
-            _ => None,
-        };
+        let engine_alone = H::is_empty(&work);
         // Otherwise no foreign code has run since all was looked at.
         let alone = asked.max_norm.is_none() && asked.nonfinite == NonFinite::Propagate;
-        let doubted = !alone || made || moved || !H::is_empty(&work);
-        let prepared = self.prepared(parts, norm, None);
-        Ok(Prepared { plan, repeatable, work: Some(work), doubted, epoch, ..prepared })
+        let mut prepared = self.prepared(parts, norm);
+        if let Some(blocks) = blocks.in_common().filter(|_| engine_alone) {
+            prepared.repeatable = Repeatable::new(epoch, blocks, &self.slots, &prepared.parts);
+        }
+        prepared.plan = plan;
+        prepared.work = Some(work);
+        prepared.doubted = !alone || grows || moved || !engine_alone;
+        prepared.grows = grows;
+        prepared.epoch = epoch;
+        Ok(prepared)
     }
 
-    /// The step that is ready now, and no other.
-    fn prepared(
-        &mut self,
-        parts: Vec<Part<H>>,
-        norm: Norm<H::Norm>,
-        left_out: Option<Option<usize>>,
-    ) -> Prepared<H> {
+    /// The step that is ready now, and no other, with nothing to do yet.
+    #[inline]
+    fn prepared(&mut self, parts: Vec<Part<H>>, norm: Norm<H::Norm>) -> Prepared<H> {
         self.ready = next_number();
         Prepared {
             parts,
@@ -147,8 +152,9 @@ impl<H: Elsewhere> Optimizer<H> {
             repeatable: None,
             work: None,
             norm,
-            left_out,
+            left_out: None,
             doubted: true,
+            grows: false,
             epoch: self.epoch,
             number: self.ready,
             process: process::id(),

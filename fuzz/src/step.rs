@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use arbitrary::Unstructured;
 use ferrostep::engine::{Block, tier};
 use ferrostep::number::{Format, Kind, Precision};
-use ferrostep::optimizer::{Asked, Compiled, Holder, NonFinite, Slot};
+use ferrostep::optimizer::{Asked, Compiled, Holder, Named, NonFinite, Slot};
 use ferrostep::rules::{Clock, Scope, State};
 
 use super::arrays::{self, Array, KINDS};
@@ -90,7 +90,7 @@ impl Session {
                 let shape = arrays::shape(u)?;
                 let param = Array::arbitrary(u, &shape, kind)?;
                 let held = Held::new(param.clone());
-                let header = Vectors::gradient(&session.call, &held, 0).unwrap();
+                let header = Vectors::read(&session.call, &held, Named::Parameter(0)).unwrap();
                 slots.push(Slot::new(group, held.clone(), header));
                 session.gradients.push(gradient(u, &param.shape)?);
                 session.params.push(held);

@@ -159,7 +159,7 @@ unsafe impl Holder for Vectors {
         Ok(Seen(header))
     }
 
-    fn gradient(_: &Call, array: &Held, _: usize) -> Result<Seen, Said> {
+    fn read(_: &Call, array: &Held, _: Named<'_>) -> Result<Seen, Said> {
         Ok(Seen(array.header()))
     }
 

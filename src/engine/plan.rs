@@ -4,36 +4,21 @@ use std::ops::Range;
 
 use smallvec::SmallVec;
 
-use super::block::{ARRAYS, Block, Dense, Loop};
+use super::block::{ARRAYS, Block, Dense};
 use super::control::ControlGuard;
+use super::copy::copy;
 use super::gather::Tile;
 use super::kernel::RuleLoops;
 use super::memory::{Grow, OutOfMemory};
+use super::task::{DenseTask, Layout, Task, run_dense, traffic};
 use super::tile::Tiled;
 use super::view::View;
-use super::{tier, work};
+use super::work;
 use crate::number::{Format, Kind, Kinds, Precision};
 use crate::rules::MAX_STATES;
 
 /// Pieces begin at multiples of this many elements, so that vectors and cache lines are rarely cut.
 const GRAIN: usize = 64;
-
-#[derive(Debug)]
-enum Layout {
-    Dense(Loop, Kinds, Dense),
-    /// By the place among the plan's tiles.
-    TiledF32(usize),
-    TiledF64(usize),
-}
-
-#[derive(Debug)]
-struct Task {
-    block: usize,
-    /// The place of its first element among the elements of all tasks.
-    start: usize,
-    len: usize,
-    layout: Layout,
-}
 
 /// Why a parameter is not planned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -46,57 +31,14 @@ pub enum Unplanned {
     OutOfMemory(#[from] OutOfMemory),
 }
 
-/// A parameter and its states, dense, aligned, native, with equal strides in elements, and the
-/// loops beside one type of gradient: found once, run at each step.
-#[derive(Debug)]
-pub struct DenseTask {
-    run: Loop,
-    /// The tier that the loop is of.
-    tier: usize,
-    kinds: Kinds,
-    /// Without a gradient.
-    dense: Dense,
-    bytes: usize,
-}
-
-// SAFETY: the pointers are the only members that are not Send or Sync, and they are not read
-// through before `push_dense`, whose caller vouches for the memory.
-unsafe impl Send for DenseTask {}
-// SAFETY: as above.
-unsafe impl Sync for DenseTask {}
-
-impl DenseTask {
-    /// None if these kinds have no loop of their own.
-    pub fn new(
-        kernel: RuleLoops,
-        coupled_decay: bool,
-        kinds: Kinds,
-        p: *mut u8,
-        states: impl Iterator<Item = *mut u8>,
-        len: usize,
-    ) -> Option<Self> {
-        let (run, tier) = (kernel.select(kinds, coupled_decay)?, tier::index());
-        let mut pointers = [std::ptr::null_mut(); MAX_STATES];
-        for (pointer, state) in pointers.iter_mut().zip(states) {
-            *pointer = state;
-        }
-        let bytes = traffic(kinds.p.size(), kinds.g.size(), kernel.states() * kinds.state.size());
-        let dense = Dense { p, g: std::ptr::null(), states: pointers, len };
-        Some(DenseTask { run, tier, kinds, dense, bytes })
-    }
-
-    /// Whether it still is what runs beside a gradient of this type.
-    pub fn fits(&self, gradient: Kind) -> bool {
-        self.kinds.g == gradient && self.tier == tier::index()
-    }
-}
-
 #[derive(Debug, Default)]
 pub struct Plan {
     tasks: Vec<Task>,
     tiled_f32: Vec<Tiled<f32>>,
     tiled_f64: Vec<Tiled<f64>>,
     blocks: Vec<Block>,
+    /// Arrays whose values are taken from others before anything is run.
+    copies: Vec<(View, View)>,
     elements: usize,
     bytes: usize,
 }
@@ -133,6 +75,7 @@ impl Plan {
         self.tiled_f32.clear();
         self.tiled_f64.clear();
         self.blocks.clear();
+        self.copies.clear();
         self.elements = 0;
         self.bytes = 0;
     }
@@ -202,6 +145,24 @@ impl Plan {
         self.task(block, Layout::Dense(*run, *kinds, Dense { g, ..*dense }), dense.len, *bytes)
     }
 
+    /// Lets the parameter that was added last begin with the values of another array, of its shape and
+    /// format: in the same pass where both lie alike, else in one before it.
+    ///
+    /// # Safety
+    /// Until `run` has returned, both describe live memory, and the source is not written.
+    pub unsafe fn copy_first(&mut self, source: &View, p: &View) -> Result<(), OutOfMemory> {
+        self.bytes += p.len() * p.format.kind.size();
+        match self.tasks.last_mut() {
+            Some(Task { layout: Layout::Dense(_, _, dense), source: from, .. })
+                if dense.p == p.lowest() && source.is_aligned() && source.same_strides(p) =>
+            {
+                *from = Some(source.lowest());
+                Ok(())
+            }
+            _ => self.copies.try_push((source.clone(), p.clone())),
+        }
+    }
+
     /// Arrays that cannot be run in place.
     fn tiled(
         &mut self,
@@ -228,7 +189,8 @@ impl Plan {
         bytes: usize,
     ) -> Result<(), OutOfMemory> {
         if len > 0 {
-            self.tasks.try_push(Task { block, start: self.elements, len, layout })?;
+            let start = self.elements;
+            self.tasks.try_push(Task { block, start, len, layout, source: None })?;
             self.elements += len;
             self.bytes += len * bytes;
         }
@@ -240,6 +202,10 @@ impl Plan {
     /// # Safety
     /// What was promised at each `push` still holds.
     pub unsafe fn run(&self, threads: usize) {
+        for (from, to) in &self.copies {
+            // SAFETY: passed on from the caller.
+            unsafe { copy(from, to) };
+        }
         let units = self.elements.div_ceil(GRAIN);
         work::run(units, self.bytes, threads, |units| {
             let _control = ControlGuard::new();
@@ -249,8 +215,7 @@ impl Plan {
         });
     }
 
-    /// One piece, which fits the cache. What a task does before and after its loop, while its elements
-    /// are there (a copy to a new array, a difference added up, a rounded copy), attaches here.
+    /// One piece.
     ///
     /// SAFETY: as for `run`, and no other thread has elements of this range.
     unsafe fn run_range(&self, range: Range<usize>) {
@@ -266,7 +231,9 @@ impl Plan {
             // write elements of this range only.
             unsafe {
                 match &task.layout {
-                    Layout::Dense(run, kinds, dense) => run(block, &dense.part(*kinds, begin..end)),
+                    Layout::Dense(run, kinds, dense) => {
+                        run_dense((*run, *kinds, dense), block, task.source, begin..end);
+                    }
                     Layout::TiledF32(place) => self.tiled_f32[*place].run(block, begin..end),
                     Layout::TiledF64(place) => self.tiled_f64[*place].run(block, begin..end),
                 }
@@ -285,11 +252,6 @@ fn place<R: Tile>(
     let tiled = Tiled::new(kernel, coupled_decay, views)?;
     tiles.try_push(tiled.ok_or(Unplanned::Unsupported(views[0].format.kind))?)?;
     Ok(tiles.len() - 1)
-}
-
-/// Bytes per element: all are read, and all but the gradient written.
-fn traffic(p: usize, g: usize, states: usize) -> usize {
-    2 * p + g + 2 * states
 }
 
 #[cfg(test)]

@@ -45,6 +45,11 @@ impl<H: Elsewhere> Optimizer<H> {
         }
         let grad_norm = std::mem::replace(&mut prepared.norm, Norm::NotAsked);
         if let Some(cause) = prepared.left_out {
+            if prepared.plan.bytes() > 0 {
+                check_unchanged(caller, &self.slots, &prepared.parts)?;
+                // SAFETY: as below; the plan is of sources alone.
+                unsafe { run::<H>(caller, &prepared.plan) };
+            }
             let skipped = Some(self.skip(cause));
             return Ok(Outcome { grad_norm, skipped });
         }

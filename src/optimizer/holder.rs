@@ -38,11 +38,11 @@ pub unsafe trait Holder: Sized + 'static {
         named: Named<'_>,
     ) -> Result<Self::Header, Self::Error>;
 
-    /// The header of the gradient of parameter number `of`.
-    fn gradient(
+    /// The header of an array that is only read.
+    fn read(
         caller: Self::Caller<'_>,
         array: &Self::Held,
-        of: usize,
+        named: Named<'_>,
     ) -> Result<Self::Header, Self::Error>;
 
     /// Address and type of a gradient that can run in place beside the parameter of this header: of

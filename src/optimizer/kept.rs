@@ -133,6 +133,11 @@ impl<H: Elsewhere> Optimizer<H> {
         std::mem::replace(&mut self.slots[i].array, array)
     }
 
+    /// Lets steps take a parameter's values from another array, or no longer; returns what was there.
+    pub fn set_source(&mut self, i: usize, array: Option<H::Held>) -> Option<H::Held> {
+        self.slots[i].set_source(array)
+    }
+
     /// Takes another header for a parameter: of the array that is in its place now.
     pub fn set_header(&mut self, i: usize, header: H::Header) -> H::Header {
         self.begin_epoch();

@@ -121,6 +121,7 @@ pub(super) fn check_gradients<H: Holder>(
             Gradient::InPlace(data, kind) => Some((epoch, (*data, *kind))),
             Gradient::AnyLayout(_) => None,
         };
+        check_source(slots, written, part.slot)?;
         if place.is_none() || slots[part.slot].clear_of != place {
             check_gradient(slots, parts, written, part)?;
             if place.is_some() {
@@ -129,6 +130,19 @@ pub(super) fn check_gradients<H: Holder>(
         }
     }
     Ok(())
+}
+
+/// Refuses what the values of parameter number `i` come from, if it shares memory with what is written.
+fn check_source<H: Holder>(slots: &[Slot<H>], written: &Written, i: usize) -> Result<(), Refusal> {
+    let Some(source) = slots[i].source() else { return Ok(()) };
+    let extent = source.extent().filter(|extent| !extent.is_empty());
+    match extent.and_then(|extent| written.hits(extent).next()) {
+        None => Ok(()),
+        Some(j) => {
+            let (first, second) = (Named::Parameter(i).into(), Named::Parameter(j).into());
+            Err(Refusal::Overlap { first, second, same: false })
+        }
+    }
 }
 
 fn check_gradient<H: Holder>(

@@ -5,7 +5,7 @@ use smallvec::SmallVec;
 use super::group::Group;
 use super::header::{Header, Place};
 use super::holder::Holder;
-use super::refusal::{Looks, Refusal, Stop, Which};
+use super::refusal::{Looks, Named, Refusal, Stop, Which};
 use super::slot::{Slot, StateArray, in_order};
 use crate::engine::View;
 use crate::engine::memory::with_room;
@@ -119,7 +119,7 @@ fn any_layout<H: Holder>(
     i: usize,
     gradient: &H::Held,
 ) -> Result<Gradient<H>, Stop<H::Error>> {
-    let header = H::gradient(caller, gradient, i).map_err(Stop::Holder)?;
+    let header = H::read(caller, gradient, Named::Gradient(i)).map_err(Stop::Holder)?;
     let (found, wanted) = (header.place, slot.header.place);
     // Nobody knows which device an empty array of another library is on.
     let nowhere = found != Place::Host && wanted != Place::Host && header.len() == 0;

@@ -102,12 +102,19 @@ pub(super) unsafe fn push<H: Holder>(
         && let Some(task) = slot.dense_task(compiled, epoch, kind)
     {
         // SAFETY: passed on from the caller.
-        return Ok(unsafe { plan.push_dense(task, block, data as *const u8) }?);
+        unsafe { plan.push_dense(task, block, data as *const u8) }?;
+    } else {
+        let (p, g) = (slot.header.view(), part.place.view(&slot.header));
+        let all = slot.states.iter().chain(&part.made);
+        let states: SmallVec<[View; MAX_STATES]> =
+            in_order(compiled, all).map(|state| state.header.view()).collect();
+        let decay = compiled.prelude.coupled_decay();
+        // SAFETY: passed on from the caller.
+        unsafe { plan.push(compiled.loops, decay, block, &p, &g, &states) }?;
     }
-    let (p, g) = (slot.header.view(), part.place.view(&slot.header));
-    let all = slot.states.iter().chain(&part.made);
-    let states: SmallVec<[View; MAX_STATES]> =
-        in_order(compiled, all).map(|state| state.header.view()).collect();
-    // SAFETY: passed on from the caller.
-    unsafe { plan.push(compiled.loops, compiled.prelude.coupled_decay(), block, &p, &g, &states) }
+    if let Some(source) = slot.source() {
+        // SAFETY: passed on from the caller, whose slot holds the source too.
+        unsafe { plan.copy_first(&source.view(), &slot.header.view()) }?;
+    }
+    Ok(())
 }

@@ -14,7 +14,7 @@ use super::refusal::{Refusal, Stop};
 use super::repeat::Repeatable;
 use super::scales::Scales;
 use super::slot::Slot;
-use crate::engine::{ControlGuard, Plan, fill, process};
+use crate::engine::{ControlGuard, OutOfMemory, Plan, fill, process};
 
 /// A step of which all that can fail is over. As long as it lives it holds the arrays that it is of.
 pub struct Prepared<H: Elsewhere> {
@@ -114,6 +114,7 @@ impl<H: Elsewhere> Optimizer<H> {
                 }
                 let mut left_out = self.prepared(parts, norm);
                 left_out.left_out = Some(cause);
+                self.plan_sources(&mut left_out.plan, &[])?;
                 return Ok(left_out);
             }
         }
@@ -199,7 +200,21 @@ impl<H: Elsewhere> Optimizer<H> {
                 unsafe { push(&mut plan, &mut blocks, slot, group, (i, part), self.epoch) }?;
             }
         }
+        self.plan_sources(&mut plan, parts)?;
         Ok((plan, blocks))
+    }
+
+    /// Plans the new arrays of parameters that are in no part: they take over the values as they are.
+    fn plan_sources(&self, plan: &mut Plan, parts: &[Part<H>]) -> Result<(), OutOfMemory> {
+        let mut parts = parts.iter().map(|part| part.slot).peekable();
+        for (i, slot) in self.slots.iter().enumerate() {
+            let alone = parts.next_if_eq(&i).is_none();
+            if alone && let Some(source) = slot.source() {
+                // SAFETY: as in `plan`; the slot holds the source too.
+                unsafe { plan.copy_first(&source.view(), &slot.header.view()) }?;
+            }
+        }
+        Ok(())
     }
 }
 

@@ -29,7 +29,9 @@ impl Repeatable {
         parts: &[Part<H>],
     ) -> Option<Self> {
         let in_place = |part: &Part<H>| matches!(part.place, Gradient::InPlace(..));
-        let all = parts.len() == slots.len() && parts.iter().all(in_place);
+        let all = parts.len() == slots.len()
+            && parts.iter().all(in_place)
+            && slots.iter().all(|slot| slot.source().is_none());
         all.then(|| Repeatable { epoch, tier: tier::index(), blocks })
     }
 

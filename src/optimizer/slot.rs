@@ -16,11 +16,19 @@ pub struct StateArray<H: Holder> {
     pub header: H::Header,
 }
 
+/// Where a parameter's values are, if the step is to write new ones into another array.
+pub(super) struct Source<H: Holder> {
+    array: H::Held,
+    /// None before it was looked at.
+    pub(super) header: Option<H::Header>,
+}
+
 pub struct Slot<H: Holder> {
     pub group: usize,
     /// None between the calls of an optimizer whose arrays come with each call.
     pub array: Option<H::Held>,
     pub header: H::Header,
+    pub(super) source: Option<Source<H>>,
     pub step: u64,
     pub states: Vec<StateArray<H>>,
     pub(super) ready: Option<Ready>,
@@ -73,11 +81,24 @@ impl<H: Holder> Slot<H> {
             group,
             array: Some(array),
             header,
+            source: None,
             step: 0,
             states: Vec::new(),
             ready: None,
             clear_of: None,
         }
+    }
+
+    /// Lets the next step take the parameter's values from another array, until this is lifted.
+    /// Returns what was there.
+    pub fn set_source(&mut self, array: Option<H::Held>) -> Option<H::Held> {
+        let source = array.map(|array| Source { array, header: None });
+        std::mem::replace(&mut self.source, source).map(|source| source.array)
+    }
+
+    /// What the parameter's values are to be copied from.
+    pub(super) fn source(&self) -> Option<&H::Header> {
+        self.source.as_ref().and_then(|source| source.header.as_ref())
     }
 
     /// Where the parameter stands in its next step.
@@ -89,7 +110,12 @@ impl<H: Holder> Slot<H> {
     #[inline]
     pub(super) fn is_unchanged(&self, caller: H::Caller<'_>) -> bool {
         let same = |array: &H::Held, header: &H::Header| H::is_unchanged(caller, array, header);
+        let source_same = |source: &Source<H>| match &source.header {
+            Some(header) => same(&source.array, header),
+            None => false,
+        };
         self.array.as_ref().is_some_and(|array| same(array, &self.header))
+            && self.source.as_ref().is_none_or(source_same)
             && self.states.iter().all(|state| same(&state.array, &state.header))
     }
 
@@ -112,6 +138,15 @@ impl<H: Holder> Slot<H> {
                 return Err(Refusal::looks(which, found, wanted).into());
             }
             self.header = now;
+        }
+        if let Some(source) = &mut self.source {
+            let which = Which::Parameter(i);
+            let now = H::read(caller, &source.array, Named::Parameter(i)).map_err(Stop::Holder)?;
+            let (found, wanted) = (Looks::of(&now), Looks::of(&self.header));
+            if found != wanted {
+                return Err(Refusal::looks(which, found, wanted).into());
+            }
+            source.header = Some(now);
         }
         for state in &mut self.states {
             let named = Named::State(i, &state.name);

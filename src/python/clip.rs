@@ -84,8 +84,7 @@ fn measured(
     let mut reduction = engine::Measured::default();
     for (i, array) in arrays.iter().enumerate() {
         if let Some(array) = array {
-            let header =
-                Seen::of_gradient(array, &format!("the gradient of {}", label(labels, i)))?;
+            let header = Seen::of_read(array, &format!("the gradient of {}", label(labels, i)))?;
             check_host(&header, &label(labels, i))?;
             reduction.push(&header.view(), header.precision())?;
         }
@@ -129,7 +128,7 @@ fn checked<'py>(
             &name,
             "wanted a NumPy array (numpy.ndarray or numpy.memmap) to write to",
         )?;
-        let header = Seen::of_gradient(&array, &name)?;
+        let header = Seen::of_read(&array, &name)?;
         check_host(&header, &label(labels, i))?;
         header.check_writable(&name)?;
         found.try_push((header, array, i))?;

@@ -1,6 +1,8 @@
 //! The native half of an optimizer, which the Python classes inherit from: what its lock protects, and
 //! how a call gets at it.
 
+use std::sync::Mutex;
+
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 
@@ -17,6 +19,8 @@ use crate::optimizer::Named;
 #[pyclass(frozen, subclass, module = "ferrostep._native")]
 pub(super) struct Core {
     pub(super) inner: Lock<Option<Inner>>,
+    /// What the last call of `updated` did.
+    pub(super) last: Mutex<Option<Py<StepInfo>>>,
 }
 
 pub(super) fn unmade() -> PyErr {

@@ -40,8 +40,8 @@ unsafe impl Holder for PythonArrays {
         Seen::of_written(&array.bind(caller.py), &caller.label(named))
     }
 
-    fn gradient(caller: Caller<'_>, array: &Held, of: usize) -> PyResult<Seen> {
-        Seen::of_gradient(&array.bind(caller.py), &caller.label(Named::Gradient(of)))
+    fn read(caller: Caller<'_>, array: &Held, named: Named<'_>) -> PyResult<Seen> {
+        Seen::of_read(&array.bind(caller.py), &caller.label(named))
     }
 
     #[inline]

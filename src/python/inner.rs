@@ -5,9 +5,9 @@ use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyString};
 
+use super::array::Array;
 use super::caller::Caller;
 use super::container::{Container, Handed};
-use super::gradients::GivenArrays;
 use super::group::Group;
 use super::memory;
 use super::owner::Owner;
@@ -21,6 +21,13 @@ use crate::engine::memory::with_room;
 use crate::number::Kind;
 use crate::optimizer::{Named, Norm, Optimizer, Prepared, Slot};
 
+/// How an unbound optimizer is used.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum Way {
+    InPlace,
+    Anew,
+}
+
 pub(super) struct Inner {
     pub(super) settings: Settings,
     pub(super) optimizer: Optimizer<PythonArrays>,
@@ -28,6 +35,8 @@ pub(super) struct Inner {
     pub(super) names: Option<Vec<Py<PyString>>>,
     /// Whether parameters come with each call instead of being held.
     pub(super) unbound: bool,
+    /// How they come; None before the first call.
+    pub(super) way: Option<Way>,
     /// Whose memory it is that comes with each call.
     pub(super) owners: Vec<Option<Owner>>,
     /// State that was loaded before the parameters came.
@@ -46,6 +55,7 @@ impl Inner {
             groups: Vec::new(),
             names: None,
             unbound,
+            way: None,
             owners: Vec::new(),
             pending: None,
             containers: Vec::new(),
@@ -166,6 +176,7 @@ impl Inner {
         self.optimizer.exchange(&mut other.optimizer);
         std::mem::swap(&mut self.owners, &mut other.owners);
         std::mem::swap(&mut self.names, &mut other.names);
+        std::mem::swap(&mut self.way, &mut other.way);
         std::mem::swap(&mut self.pending, &mut other.pending);
     }
 
@@ -190,20 +201,59 @@ impl Inner {
     }
 
     /// Takes the arrays that came with a call of an unbound optimizer.
-    pub(super) fn take(&mut self, py: Python<'_>, arrays: GivenArrays<'_>) -> PyResult<()> {
+    pub(super) fn take(&mut self, py: Python<'_>, arrays: Vec<Array<'_>>) -> PyResult<()> {
         if arrays.len() != self.slots().len() {
             return Err(count_error("parameters", arrays.len(), self.slots().len()));
         }
         let Inner { optimizer, owners, names, .. } = self;
         for (i, array) in arrays.into_iter().enumerate() {
             let label = Label { py, names: names.as_deref(), named: Named::Parameter(i) };
-            let Some(array) = array else {
-                return Err(PyValueError::new_err(format!("{label} is None")));
-            };
             check_memory(&array, &optimizer.slots()[i], owners[i].as_ref(), &label)?;
             optimizer.set_array(i, Some(array.hold()));
         }
         Ok(())
+    }
+
+    /// Takes new arrays for the parameters, and those that have their values; None where the new ones
+    /// have them.
+    pub(super) fn take_new(
+        &mut self,
+        arrays: Vec<Array<'_>>,
+        sources: Option<Vec<Array<'_>>>,
+    ) -> PyResult<()> {
+        for given in std::iter::once(&arrays).chain(&sources) {
+            if given.len() != self.slots().len() {
+                return Err(count_error("parameters", given.len(), self.slots().len()));
+            }
+        }
+        for (i, array) in arrays.into_iter().enumerate() {
+            self.optimizer.set_array(i, Some(array.hold()));
+        }
+        self.set_sources(sources);
+        Ok(())
+    }
+
+    /// Lets parameters in host memory take their values from these; a new one on a device has them.
+    pub(super) fn set_sources(&mut self, sources: Option<Vec<Array<'_>>>) {
+        for (i, source) in sources.into_iter().flatten().enumerate() {
+            let on_host = matches!(source, Array::Host(_));
+            self.optimizer.set_source(i, on_host.then(|| source.hold()));
+        }
+    }
+
+    /// Refuses to use the optimizer now in one way and now in another.
+    pub(super) fn check_way(&self, way: Way) -> PyResult<()> {
+        if self.way.is_none_or(|known| known == way) {
+            return Ok(());
+        }
+        let (now, before) = match way {
+            Way::Anew => ("updated", "update"),
+            Way::InPlace => ("update", "updated"),
+        };
+        Err(PyValueError::new_err(format!(
+            "{now}() must not follow {before}() on one optimizer: one writes into its parameters, the \
+             other returns new ones; go on with {before}(), or call reset() for a new run"
+        )))
     }
 
     /// Lets go of the arrays that came with a call.
@@ -211,6 +261,7 @@ impl Inner {
         for i in 0..self.owners.len() {
             if self.owners[i].is_some() {
                 self.optimizer.set_array(i, None);
+                self.optimizer.set_source(i, None);
             }
         }
     }

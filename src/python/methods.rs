@@ -1,6 +1,7 @@
 //! The calls of an optimizer: `step` enters here, without a Python frame.
 
 use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
 
 use pyo3::exceptions::PyValueError;
 use pyo3::gc::{PyTraverseError, PyVisit};
@@ -11,7 +12,7 @@ use super::array::Held;
 use super::container::Handed;
 use super::core::{Core, info, started};
 use super::guard::guarded;
-use super::inner::Inner;
+use super::inner::{Inner, Way};
 use super::lock::Lock;
 use super::memory;
 use super::scaling::{Clip, Scaling};
@@ -26,7 +27,7 @@ impl Core {
     #[new]
     #[pyo3(signature = (*_args, **_options))]
     fn new(_args: &Bound<'_, PyTuple>, _options: Option<&Bound<'_, PyDict>>) -> Self {
-        Core { inner: Lock::new(None) }
+        Core { inner: Lock::new(None), last: Mutex::new(None) }
     }
 
     /// Begins anew, without parameters and state.
@@ -216,19 +217,89 @@ impl Core {
             if params.is_instance_of::<StepInfo>() {
                 return Err(step_info::taken_for_an_array());
             }
+            inner.check_way(Way::InPlace)?;
             let begun = !inner.slots().is_empty();
             drop(locked);
-            if !begun && let Some(outcome) = core.begin(slf, params, grads, scaling)? {
+            let way = (Way::InPlace, None);
+            if !begun && let Some(outcome) = core.begin(slf, params, grads, scaling, way)? {
                 return info(py, outcome);
             }
             let arrays = core.read_parameters(py, params)?;
             let (grads, mut locked) = core.read(py, grads, true)?;
             let inner = started(&mut locked)?;
+            inner.check_way(Way::InPlace)?;
             let outcome = inner.take(py, arrays).and_then(|()| inner.step(py, grads, scaling));
             inner.release();
             drop(locked);
             info(py, outcome?)
         })
+    }
+
+    /// Return the parameters after one step, in new arrays: call `reset` before a new run.
+    ///
+    /// State is kept by name or position and goes on with whatever parameters come next: nobody can
+    /// see that they belong to another run. What comes is never written. An optimizer is used either
+    /// through `updated` or through `update`. Each piece is copied to its new place and updated there
+    /// while it is in the cache.
+    ///
+    /// Parameters
+    /// ----------
+    /// params
+    ///     An array, or a list, tuple or dict of arrays; of the same names, shapes and dtypes at each
+    ///     call. A number, or a list or tuple of nothing but numbers, is one float64 array, and
+    ///     integer arrays become float64. Arrays of other libraries in host memory (JAX) give NumPy's.
+    /// grads
+    ///     The gradients in the same structure; None for a parameter that stays as it is.
+    /// grad_scale, max_norm, clip
+    ///     As in `step`.
+    ///
+    /// Returns
+    /// -------
+    /// object
+    ///     New arrays in the structure of `params`, of the same dtypes and subclasses (but of a memmap
+    ///     a plain array), in the order of axes that `numpy.empty_like` gives. `last` says what the
+    ///     step did.
+    ///
+    /// Raises
+    /// ------
+    /// ValueError, TypeError, NonFiniteError
+    ///     As `step`; no state has changed then.
+    ///
+    /// Examples
+    /// --------
+    /// >>> import numpy as np, ferrostep as fs
+    /// >>> opt = fs.SGD(lr=0.25)
+    /// >>> w = np.array([1.0, -2.0])
+    /// >>> opt.updated(w, np.array([2.0, -4.0]))
+    /// array([ 0.5, -1. ])
+    /// >>> w
+    /// array([ 1., -2.])
+    /// >>> opt.last
+    /// StepInfo(applied=True, grad_norm=None)
+    #[pyo3(
+        signature = (params, grads, *, grad_scale=None, max_norm=None, clip=Clip::LeftOut),
+        text_signature = "($self, params, grads, *, grad_scale=None, max_norm=None, clip='global')"
+    )]
+    #[pyo3(name = "updated")]
+    fn py_updated<'py>(
+        slf: &Bound<'py, Self>,
+        params: &Bound<'py, PyAny>,
+        grads: &Bound<'py, PyAny>,
+        grad_scale: Option<&Bound<'py, PyAny>>,
+        max_norm: Option<&Bound<'py, PyAny>>,
+        clip: Clip<'py>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        guarded(|| {
+            let scaling = Scaling::read(slf, grad_scale, max_norm, &clip)?;
+            Core::updated(slf, params, grads, scaling)
+        })
+    }
+
+    /// What the last call of `updated` did; None before it.
+    #[getter]
+    fn last(&self, py: Python<'_>) -> Option<Py<StepInfo>> {
+        let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        last.as_ref().map(|info| info.clone_ref(py))
     }
 
     /// The first half of a step: all of it that can fail. `norm` is that of the gradients, where others

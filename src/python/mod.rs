@@ -35,6 +35,7 @@ mod state;
 mod step;
 mod step_info;
 mod update;
+mod updated;
 mod words;
 
 use pyo3::exceptions::PyValueError;

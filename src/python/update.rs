@@ -1,14 +1,18 @@
 //! The calls of an unbound optimizer: its parameters come with each of them.
 
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
 use super::array::Array;
 use super::calling;
 use super::core::{Core, started, unmade};
-use super::gradients::{self, GivenArrays};
+use super::gradients;
+use super::inner::Way;
 use super::scaling::Scaling;
 use super::step::Done;
+use super::words::Label;
 use crate::engine::memory::{Grow, with_room};
+use crate::optimizer::Named;
 
 impl Core {
     /// The parameters that came with a call.
@@ -16,11 +20,18 @@ impl Core {
         &self,
         py: Python<'py>,
         params: &Bound<'py, PyAny>,
-    ) -> PyResult<GivenArrays<'py>> {
+    ) -> PyResult<Vec<Array<'py>>> {
         let mut locked = self.inner.lock(py)?;
         let inner = started(&mut locked)?;
         if let Some(plain) = gradients::plain(params, inner.names.as_deref())? {
-            return Ok(plain);
+            let mut arrays = with_room(plain.len())?;
+            for (i, array) in plain.into_iter().enumerate() {
+                let label = Label { py, names: inner.names.as_deref(), named: Named::Parameter(i) };
+                arrays.push(array.ok_or_else(|| {
+                    PyValueError::new_err(format!("{label} must be an array, found None"))
+                })?);
+            }
+            return Ok(arrays);
         }
         let names = inner.names(py)?;
         drop(locked);
@@ -28,30 +39,34 @@ impl Core {
         let mut arrays = with_room(flat.len().unwrap_or(0))?;
         let mut items = calling::iterate(&flat)?;
         while let Some(item) = items.next()? {
-            let array = Array::plain(&item, &"a parameter", "wanted an array")?;
-            arrays.try_push(Some(array))?;
+            arrays.try_push(Array::plain(&item, &"a parameter", "wanted an array")?)?;
         }
         Ok(arrays)
     }
 
     /// The first step of an unbound optimizer. Its parameters, and the state that was loaded before
     /// them, are registered in a core of their own, in Python; both are taken over and stepped here,
-    /// or left as they were. None, and nothing done, if another thread was first.
+    /// or left as they were. `old`: where the parameters' values are to be taken from. None, and
+    /// nothing done, if another thread was first.
     pub(super) fn begin<'py>(
         &self,
         slf: &Bound<'py, Self>,
         params: &Bound<'py, PyAny>,
         grads: &Bound<'py, PyAny>,
         scaling: Scaling,
+        (way, old): (Way, Option<&Bound<'py, PyAny>>),
     ) -> PyResult<Option<Done>> {
         let py = slf.py();
         loop {
             let registered = calling::method(slf.as_any(), "_register_first", (params,))?;
             let (theirs, pending): (Bound<'py, Core>, Option<Py<PyAny>>) = registered.extract()?;
+            let old = old.map(|old| theirs.get().read_parameters(py, old)).transpose()?;
             let (grads, mut registered) = theirs.get().read(py, grads, true)?;
             let mut first = registered.take();
             drop(registered);
             let first = first.as_mut().ok_or_else(unmade)?;
+            first.way = Some(way);
+            first.set_sources(old);
             let mut locked = self.inner.lock(py)?;
             let inner = started(&mut locked)?;
             if !inner.slots().is_empty() {

@@ -10,6 +10,7 @@ mod model;
 mod refusals;
 mod repeated;
 mod scenes;
+mod sources;
 mod two_halves;
 #[allow(dead_code, unreachable_pub)]
 #[path = "../../fuzz/src/vectors.rs"]

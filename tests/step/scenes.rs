@@ -2,7 +2,7 @@
 
 use ferrostep::number::{Format, Kind};
 use ferrostep::optimizer::Holder;
-use ferrostep::optimizer::{Asked, Compiled, Header, NonFinite, Outcome, Place, Slot, Stop};
+use ferrostep::optimizer::{Asked, Compiled, Header, Named, NonFinite, Outcome, Place, Slot, Stop};
 use ferrostep::rules::{Options, Scope, Value};
 
 use crate::arrays::Array;
@@ -84,7 +84,11 @@ impl Scene {
     /// One of its parameters once more.
     pub(crate) fn slot(&self, group: usize, i: usize) -> Slot<Vectors> {
         let held = &self.params[i];
-        Slot::new(group, held.clone(), Vectors::gradient(&self.call, held, i).unwrap())
+        Slot::new(
+            group,
+            held.clone(),
+            Vectors::read(&self.call, held, Named::Parameter(i)).unwrap(),
+        )
     }
 
     /// A gradient for each parameter, different in each step.

@@ -80,6 +80,11 @@ fn format(dtype: &Bound<'_, PyArrayDescr>) -> Option<Format> {
     Some(Format { kind, swapped: dtype.byteorder() == foreign })
 }
 
+/// Whether it is a type of the engine's.
+pub(super) fn is_float(dtype: &Bound<'_, PyArrayDescr>) -> bool {
+    format(dtype).is_some()
+}
+
 /// Whether this is `ml_dtypes.bfloat16`, whose type number is given to it when it is imported.
 ///
 /// Only C code can register a type under such a number, and no other type has the same: a class
@@ -165,10 +170,7 @@ impl Seen {
     }
 
     /// The header of an array that is only read: a gradient.
-    pub(in crate::python) fn of_gradient(
-        array: &Array<'_>,
-        label: &impl Display,
-    ) -> PyResult<Self> {
+    pub(in crate::python) fn of_read(array: &Array<'_>, label: &impl Display) -> PyResult<Self> {
         Seen::read(array, label)?.ok_or_else(|| {
             PyTypeError::new_err(format!(
                 "{label} has dtype {}; wanted float16, bfloat16, float32 or float64, as \
@@ -180,7 +182,7 @@ impl Seen {
 
     /// The header of an array that the backend made.
     pub(in crate::python) fn of_copy(array: &Array<'_>) -> PyResult<Self> {
-        Seen::of_gradient(array, &"a copy")
+        Seen::of_read(array, &"a copy")
     }
 
     /// Whether the array is still what it was.

@@ -9,6 +9,7 @@ use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 
 use super::device;
+use super::header::is_float;
 use super::host::{self, HostArray};
 use crate::python::cuda::backend;
 use crate::python::imported::is_of;
@@ -76,6 +77,17 @@ impl<'py> Array<'py> {
         self.dtype()
             .and_then(|dtype| Ok(dtype.str()?.to_string()))
             .unwrap_or_else(|_| "?".to_owned())
+    }
+
+    /// Whether it is NumPy's own class of array, of a floating-point type that the engine knows.
+    pub(in crate::python) fn is_plain_float(object: &Bound<'_, PyAny>) -> bool {
+        object.cast_exact::<PyUntypedArray>().is_ok_and(|array| is_float(&array.dtype()))
+    }
+
+    /// A new array of this one's shape, type and order, with whatever is there.
+    pub(in crate::python) fn like(array: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        let array = array.cast::<PyUntypedArray>()?;
+        host::empty_like(array, array.dtype())
     }
 
     /// A new array of this one's shape and order, in the same place, with whatever is there.

@@ -1,0 +1,71 @@
+"""What comes to `updated`: arrays as they are, numbers and integers as float64 arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from ferrostep.backends import cuda
+
+
+def mapped(function: Callable[[Any], Any], tree: Any, is_leaf: Callable[[Any], bool]) -> Any:
+    """Return the same structure of lists, tuples and dicts with other leaves; None stays None."""
+    if tree is None:
+        return None
+    if is_leaf(tree) or not isinstance(tree, list | tuple | Mapping):
+        return function(tree)
+    if isinstance(tree, Mapping):
+        return {key: mapped(function, value, is_leaf) for key, value in tree.items()}
+    items = [mapped(function, item, is_leaf) for item in tree]
+    if hasattr(tree, "_fields"):  # a namedtuple
+        return type(tree)(*items)
+    return items if isinstance(tree, list) else tuple(items)
+
+
+def _is_numbers(value: Any) -> bool:
+    """Whether this is a number, or a list or tuple, nested too, of nothing but numbers."""
+    if isinstance(value, list | tuple) and not hasattr(value, "_fields"):
+        return bool(value) and all(map(_is_numbers, value))
+    return isinstance(value, int | float | np.number) and not isinstance(value, bool)
+
+
+def _array(value: Any) -> Any:
+    """Return what may be updated as an array: of another library's without a copy."""
+    if _is_numbers(value):
+        return np.array(value, dtype=np.float64)
+    if hasattr(type(value), "__cuda_array_interface__"):
+        return value
+    if not isinstance(value, np.ndarray) and hasattr(value, "__array__"):
+        value = np.asarray(value)
+    if isinstance(value, np.ndarray) and value.dtype.kind in "iu":
+        return value.astype(np.float64)
+    return value
+
+
+def arrays(values: Any) -> Any:
+    """Return parameters or gradients with an array in the place of everything that can be one."""
+    return mapped(_array, values, _is_numbers)
+
+
+def _renewed(array: Any, copy: bool) -> Any:
+    if (on_device := cuda.adopt(array) if _on_device(array) else None) is not None:
+        return cuda.copy(on_device)
+    if not isinstance(array, np.ndarray):
+        raise TypeError(
+            f"params must be arrays, numbers or lists of numbers, found {type(array).__name__}"
+        )
+    new = np.empty_like(array, subok=not isinstance(array, np.memmap))
+    if copy:
+        np.copyto(new, array)
+    return new
+
+
+def _on_device(array: Any) -> bool:
+    return hasattr(type(array), "__cuda_array_interface__")
+
+
+def renewed(params: Any, copy: bool) -> Any:
+    """Return new arrays in the same structure: on devices or with `copy` with the old values."""
+    return mapped(lambda array: _renewed(array, copy), params, lambda _: False)

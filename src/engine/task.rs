@@ -1,0 +1,110 @@
+//! One parameter's part of a plan.
+
+use std::ops::Range;
+
+use super::block::{Block, Dense, Loop};
+use super::kernel::RuleLoops;
+use super::tier;
+use crate::number::{Kind, Kinds};
+use crate::rules::MAX_STATES;
+
+/// Elements that are copied before their loop runs: few enough to be in the nearest cache still, with
+/// what else the loop reads.
+const COPIED: usize = 1024;
+
+#[derive(Debug)]
+pub(super) enum Layout {
+    Dense(Loop, Kinds, Dense),
+    /// By the place among the plan's tiles.
+    TiledF32(usize),
+    TiledF64(usize),
+}
+
+#[derive(Debug)]
+pub(super) struct Task {
+    pub(super) block: usize,
+    /// The place of its first element among the elements of all tasks.
+    pub(super) start: usize,
+    pub(super) len: usize,
+    pub(super) layout: Layout,
+    /// Where a dense parameter's values are to be taken from first.
+    pub(super) source: Option<*const u8>,
+}
+
+/// A dense task's elements of `range`: each part of them is copied from `source`, if there is one, and
+/// run while it is in the cache.
+///
+/// SAFETY: the range lies inside the arrays, which are of `kinds`; otherwise as for the loop.
+#[inline]
+pub(super) unsafe fn run_dense(
+    (run, kinds, dense): (Loop, Kinds, &Dense),
+    block: &Block,
+    source: Option<*const u8>,
+    range: Range<usize>,
+) {
+    let Some(source) = source else {
+        // SAFETY: passed on from the caller.
+        return unsafe { run(block, &dense.part(kinds, range)) };
+    };
+    let size = kinds.p.size();
+    for begin in range.clone().step_by(COPIED) {
+        let part = begin..range.end.min(begin + COPIED);
+        // SAFETY: passed on from the caller; source and parameter have as many elements of one kind
+        // and share no memory.
+        unsafe {
+            let (from, to) = (source.add(begin * size), dense.p.add(begin * size));
+            std::ptr::copy_nonoverlapping(from, to, part.len() * size);
+            run(block, &dense.part(kinds, part));
+        }
+    }
+}
+
+/// A parameter and its states, dense, aligned, native, with equal strides in elements, and the
+/// loops beside one type of gradient: found once, run at each step.
+#[derive(Debug)]
+pub struct DenseTask {
+    pub(super) run: Loop,
+    /// The tier that the loop is of.
+    tier: usize,
+    pub(super) kinds: Kinds,
+    /// Without a gradient.
+    pub(super) dense: Dense,
+    pub(super) bytes: usize,
+}
+
+// SAFETY: the pointers are the only members that are not Send or Sync, and they are not read
+// through before `push_dense`, whose caller vouches for the memory.
+unsafe impl Send for DenseTask {}
+// SAFETY: as above.
+unsafe impl Sync for DenseTask {}
+
+impl DenseTask {
+    /// None if these kinds have no loop of their own.
+    pub fn new(
+        kernel: RuleLoops,
+        coupled_decay: bool,
+        kinds: Kinds,
+        p: *mut u8,
+        states: impl Iterator<Item = *mut u8>,
+        len: usize,
+    ) -> Option<Self> {
+        let (run, tier) = (kernel.select(kinds, coupled_decay)?, tier::index());
+        let mut pointers = [std::ptr::null_mut(); MAX_STATES];
+        for (pointer, state) in pointers.iter_mut().zip(states) {
+            *pointer = state;
+        }
+        let bytes = traffic(kinds.p.size(), kinds.g.size(), kernel.states() * kinds.state.size());
+        let dense = Dense { p, g: std::ptr::null(), states: pointers, len };
+        Some(DenseTask { run, tier, kinds, dense, bytes })
+    }
+
+    /// Whether it still is what runs beside a gradient of this type.
+    pub fn fits(&self, gradient: Kind) -> bool {
+        self.kinds.g == gradient && self.tier == tier::index()
+    }
+}
+
+/// Bytes per element: all are read, and all but the gradient written.
+pub(super) fn traffic(p: usize, g: usize, states: usize) -> usize {
+    2 * p + g + 2 * states
+}

@@ -163,6 +163,32 @@ impl Plan {
         }
     }
 
+    /// Whether each of so many parameters is a dense task whose values come from another array.
+    pub fn is_dense_from_sources(&self, parameters: usize) -> bool {
+        let dense = |task: &Task| matches!(task.layout, Layout::Dense(..)) && task.source.is_some();
+        self.tasks.len() == parameters && self.copies.is_empty() && self.tasks.iter().all(dense)
+    }
+
+    /// Gives a dense task other arrays: parameter, source of its values, gradient. False, and nothing
+    /// done, if its loop is for another type of gradient.
+    pub fn replace_arrays(
+        &mut self,
+        task: usize,
+        (p, source): (*mut u8, *const u8),
+        (g, kind): (*const u8, Kind),
+    ) -> bool {
+        let Task { layout: Layout::Dense(_, kinds, dense), source: from, .. } =
+            &mut self.tasks[task]
+        else {
+            return false;
+        };
+        if kinds.g != kind {
+            return false;
+        }
+        (dense.p, dense.g, *from) = (p, g, Some(source));
+        true
+    }
+
     /// Arrays that cannot be run in place.
     fn tiled(
         &mut self,

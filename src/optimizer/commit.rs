@@ -125,7 +125,7 @@ impl<H: Elsewhere> Optimizer<H> {
 ///
 /// # Safety
 /// The arrays that it was made of are held, and nothing has happened to them since.
-unsafe fn run<H: Elsewhere>(caller: H::Caller<'_>, plan: &Plan) {
+pub(super) unsafe fn run<H: Elsewhere>(caller: H::Caller<'_>, plan: &Plan) {
     let _control = ControlGuard::new();
     let threads = threads::count();
     // SAFETY: the caller's promise; while others work too, since another thread that resizes or writes

@@ -23,6 +23,7 @@
 //!    compared again.
 //! 10. New state in host memory gets its first values, the plan runs, and steps are counted (`commit`).
 
+mod anew;
 mod asked;
 mod commit;
 mod elsewhere;
@@ -41,6 +42,7 @@ mod repeat;
 mod scales;
 mod slot;
 
+pub use anew::Anew;
 pub use asked::{Asked, NonFinite, Norm, Outcome, Skipped};
 pub use elsewhere::Elsewhere;
 pub use group::{Compiled, Group};

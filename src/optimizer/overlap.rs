@@ -108,6 +108,17 @@ pub(super) fn written<H: Holder>(slots: &[Slot<H>], parts: &[Part<H>]) -> Result
     Ok(Written::new(intervals)?)
 }
 
+/// The states alone.
+pub(super) fn written_states<H: Holder>(slots: &[Slot<H>]) -> Result<Written, OutOfMemory> {
+    let count = slots.iter().map(|slot| slot.states.len()).sum();
+    let mut intervals = with_room(count)?;
+    for (i, slot) in slots.iter().enumerate() {
+        let extents = slot.states.iter().filter_map(|state| state.header.extent());
+        intervals.extend(extents.map(|range| (range, i)));
+    }
+    Written::new(intervals)
+}
+
 /// Refuses gradients that share memory with what is written. One that lay in place where it lies
 /// now, in the same epoch, is known not to.
 pub(super) fn check_gradients<H: Holder>(

@@ -133,7 +133,8 @@ impl<H: Elsewhere> Optimizer<H> {
         let alone = asked.max_norm.is_none() && asked.nonfinite == NonFinite::Propagate;
         let mut prepared = self.prepared(parts, norm);
         if let Some(blocks) = blocks.in_common().filter(|_| engine_alone) {
-            prepared.repeatable = Repeatable::new(epoch, blocks, &self.slots, &prepared.parts);
+            prepared.repeatable =
+                Repeatable::new(epoch, blocks, &self.slots, &prepared.parts, &plan);
         }
         prepared.plan = plan;
         prepared.work = Some(work);

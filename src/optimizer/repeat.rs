@@ -4,10 +4,11 @@
 use super::asked::{Asked, NonFinite};
 use super::group::Group;
 use super::holder::Holder;
+use super::overlap::written_states;
 use super::part::{Gradient, Part};
 use super::plan::Common;
 use super::slot::Slot;
-use crate::engine::{Plan, tier};
+use crate::engine::{Plan, Written, tier};
 use crate::rules::Clock;
 
 /// A plan of all parameters, all in host memory, each with a gradient in place beside it, where its
@@ -18,6 +19,8 @@ pub(super) struct Repeatable {
     tier: usize,
     /// Of the plan's blocks, in their order.
     blocks: Vec<Common>,
+    /// Of a plan whose parameters come anew, and only then: the states' memory.
+    states: Option<Written>,
 }
 
 impl Repeatable {
@@ -27,12 +30,36 @@ impl Repeatable {
         blocks: Vec<Common>,
         slots: &[Slot<H>],
         parts: &[Part<H>],
+        plan: &Plan,
     ) -> Option<Self> {
         let in_place = |part: &Part<H>| matches!(part.place, Gradient::InPlace(..));
-        let all = parts.len() == slots.len()
-            && parts.iter().all(in_place)
-            && slots.iter().all(|slot| slot.source().is_none());
-        all.then(|| Repeatable { epoch, tier: tier::index(), blocks })
+        if parts.len() != slots.len() || !parts.iter().all(in_place) {
+            return None;
+        }
+        let anew = slots.iter().any(|slot| slot.source().is_some());
+        let states = match anew {
+            false => None,
+            true => {
+                let settled = parts.iter().all(|part| part.made.is_empty());
+                let whole = settled && plan.is_dense_from_sources(slots.len());
+                Some(whole.then(|| written_states(slots).ok()).flatten()?)
+            }
+        };
+        Some(Repeatable { epoch, tier: tier::index(), blocks, states })
+    }
+
+    /// Whether nothing but the memory of parameters and gradients can have changed since.
+    #[inline]
+    fn holds(&self, epoch: u64, asked: &Asked) -> bool {
+        self.epoch == epoch
+            && asked.max_norm.is_none()
+            && asked.nonfinite == NonFinite::Propagate
+            && self.tier == tier::index()
+    }
+
+    /// The states' memory, if the plan is one whose parameters come anew and still holds.
+    pub(super) fn of_new(&self, epoch: u64, asked: &Asked) -> Option<&Written> {
+        self.states.as_ref().filter(|_| self.holds(epoch, asked))
     }
 
     /// Whether the plan is that of a step with these gradients.
@@ -51,10 +78,8 @@ impl Repeatable {
             Some((_, place)) => H::beside(caller, &slot.header, gradient) == Some(place),
             None => false,
         };
-        self.epoch == epoch
-            && asked.max_norm.is_none()
-            && asked.nonfinite == NonFinite::Propagate
-            && self.tier == tier::index()
+        self.holds(epoch, asked)
+            && self.states.is_none()
             && slots.iter().zip(gradients).all(|(slot, gradient)| {
                 gradient.as_ref().is_some_and(|gradient| lies_there(slot, gradient))
             })

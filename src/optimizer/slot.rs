@@ -116,7 +116,13 @@ impl<H: Holder> Slot<H> {
         };
         self.array.as_ref().is_some_and(|array| same(array, &self.header))
             && self.source.as_ref().is_none_or(source_same)
-            && self.states.iter().all(|state| same(&state.array, &state.header))
+            && self.has_its_states(caller)
+    }
+
+    /// The same of its state alone.
+    #[inline]
+    pub(super) fn has_its_states(&self, caller: H::Caller<'_>) -> bool {
+        self.states.iter().all(|state| H::is_unchanged(caller, &state.array, &state.header))
     }
 
     /// Looks at the parameter, which is number `i`, and its state again.

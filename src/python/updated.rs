@@ -10,57 +10,51 @@ use pyo3::types::{PyDict, PyList, PyTuple};
 use super::array::Array;
 use super::calling;
 use super::core::{Core, info, started};
-use super::inner::Way;
+use super::gradients;
+use super::inner::{Inner, Way};
 use super::scaling::Scaling;
 use super::step::Done;
-use crate::engine::memory::Grow;
+use crate::engine::memory::with_room;
+use crate::optimizer::{Anew, Norm};
 
 /// What came, as arrays: plain ones as they are, numbers and integers by Python.
 fn as_arrays<'py>(given: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-    if is_plain(given) {
-        return Ok(given.clone());
-    }
     let functional = given.py().import(intern!(given.py(), "ferrostep.functional"))?;
     calling::method(&functional, "arrays", (given,))
 }
 
-/// Whether it is a list, tuple or dict of NumPy's own floating-point arrays, or one of those.
-fn is_plain(given: &Bound<'_, PyAny>) -> bool {
-    if let Ok(list) = given.cast_exact::<PyList>() {
-        list.iter().all(|item| Array::is_plain_float(&item))
-    } else if let Ok(tuple) = given.cast_exact::<PyTuple>() {
-        tuple.iter().all(|item| Array::is_plain_float(&item))
-    } else if let Ok(dict) = given.cast_exact::<PyDict>() {
-        dict.iter().all(|(_, item)| Array::is_plain_float(&item))
-    } else {
-        Array::is_plain_float(given)
-    }
-}
-
 /// New arrays in the same structure; with `copy`, and on devices, they have the old values.
 fn renewed<'py>(params: &Bound<'py, PyAny>, copy: bool) -> PyResult<Bound<'py, PyAny>> {
+    let functional = params.py().import(intern!(params.py(), "ferrostep.functional"))?;
+    calling::method(&functional, "renewed", (params, copy))
+}
+
+/// New arrays in the same list, tuple or dict of NumPy's own arrays; None if it is anything else.
+fn renewed_plain<'py>(params: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyAny>>> {
     let py = params.py();
-    let like = |array: &Bound<'py, PyAny>| Array::like(array);
-    if copy || !is_plain(params) {
-        let functional = py.import(intern!(py, "ferrostep.functional"))?;
-        return calling::method(&functional, "renewed", (params, copy));
-    }
     if let Ok(list) = params.cast_exact::<PyList>() {
         let new = PyList::empty(py);
-        list.iter().try_for_each(|item| new.append(like(&item)?))?;
-        Ok(new.into_any())
-    } else if let Ok(tuple) = params.cast_exact::<PyTuple>() {
-        let mut new = Vec::new();
-        for item in tuple.iter() {
-            new.try_push(like(&item)?)?;
+        for item in list.iter() {
+            let Some(array) = Array::new_like(&item)? else { return Ok(None) };
+            new.append(array)?;
         }
-        Ok(PyTuple::new(py, new)?.into_any())
+        Ok(Some(new.into_any()))
+    } else if let Ok(tuple) = params.cast_exact::<PyTuple>() {
+        let mut new = with_room(tuple.len())?;
+        for item in tuple.iter() {
+            let Some(array) = Array::new_like(&item)? else { return Ok(None) };
+            new.push(array);
+        }
+        Ok(Some(PyTuple::new(py, new)?.into_any()))
     } else if let Ok(dict) = params.cast_exact::<PyDict>() {
         let new = PyDict::new(py);
-        dict.iter().try_for_each(|(key, item)| new.set_item(key, like(&item)?))?;
-        Ok(new.into_any())
+        for (key, item) in dict.iter() {
+            let Some(array) = Array::new_like(&item)? else { return Ok(None) };
+            new.set_item(key, array)?;
+        }
+        Ok(Some(new.into_any()))
     } else {
-        like(params)
+        Array::new_like(params)
     }
 }
 
@@ -86,6 +80,15 @@ impl Core {
         let copy = inner.settings.reference.is_some();
         let begun = !inner.slots().is_empty();
         drop(locked);
+        // Before the lock: to make a container may run the garbage collector.
+        if begun
+            && !copy
+            && let Some(new) = renewed_plain(params)?
+            && let Some(done) = core.repeat_anew(py, params, &new, grads, scaling)?
+        {
+            core.tell(py, done)?;
+            return Ok(new);
+        }
         let (params, grads) = (as_arrays(params)?, as_arrays(grads)?);
         let new = renewed(&params, copy)?;
         let old = Some(&params).filter(|_| !copy);
@@ -99,6 +102,34 @@ impl Core {
         };
         core.tell(py, done)?;
         Ok(new)
+    }
+
+    /// The call as a repetition of the last one; None if there is more to it. The `new` arrays are ours
+    /// alone, made for this call.
+    fn repeat_anew<'py>(
+        &self,
+        py: Python<'py>,
+        params: &Bound<'py, PyAny>,
+        new: &Bound<'py, PyAny>,
+        grads: &Bound<'py, PyAny>,
+        scaling: Scaling,
+    ) -> PyResult<Option<Done>> {
+        let mut locked = self.inner.lock(py)?;
+        let inner = started(&mut locked)?;
+        inner.check_way(Way::Anew)?;
+        let plain = |given| gradients::plain(given, inner.names.as_deref());
+        let (Some(old), Some(new), Some(grads)) = (plain(params)?, plain(new)?, plain(grads)?)
+        else {
+            return Ok(None);
+        };
+        let mut given = with_room(old.len())?;
+        for ((source, new), gradient) in old.into_iter().zip(new).zip(grads) {
+            let (Some(source), Some(new), Some(gradient)) = (source, new, gradient) else {
+                return Ok(None);
+            };
+            given.push(Anew { source, new, gradient });
+        }
+        inner.repeat_anew(py, &given, scaling)
     }
 
     fn go_on<'py>(
@@ -128,5 +159,25 @@ impl Core {
         drop(last);
         drop(before); // may run Python code, so after the lock is free
         Ok(())
+    }
+}
+
+impl Inner {
+    fn repeat_anew(
+        &mut self,
+        py: Python<'_>,
+        given: &[Anew<Array<'_>>],
+        scaling: Scaling,
+    ) -> PyResult<Option<Done>> {
+        if given.len() != self.slots().len() {
+            return Ok(None); // with more, or less, to say
+        }
+        self.check_surroundings(py)?;
+        let asked = self.asked(scaling, None);
+        let (caller, optimizer) = self.called(py);
+        // SAFETY: `given` holds the arrays, and the new ones were made by NumPy for this call.
+        let repeated = unsafe { optimizer.repeat_anew(caller, given, &asked) };
+        let repeated = repeated.map_err(|refusal| caller.refused(refusal))?;
+        Ok(repeated.then_some(Done { grad_norm: Norm::NotAsked, skipped: None }))
     }
 }

@@ -80,11 +80,6 @@ fn format(dtype: &Bound<'_, PyArrayDescr>) -> Option<Format> {
     Some(Format { kind, swapped: dtype.byteorder() == foreign })
 }
 
-/// Whether it is a type of the engine's.
-pub(super) fn is_float(dtype: &Bound<'_, PyArrayDescr>) -> bool {
-    format(dtype).is_some()
-}
-
 /// Whether this is `ml_dtypes.bfloat16`, whose type number is given to it when it is imported.
 ///
 /// Only C code can register a type under such a number, and no other type has the same: a class

@@ -9,7 +9,6 @@ use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 
 use super::device;
-use super::header::is_float;
 use super::host::{self, HostArray};
 use crate::python::cuda::backend;
 use crate::python::imported::is_of;
@@ -79,15 +78,13 @@ impl<'py> Array<'py> {
             .unwrap_or_else(|_| "?".to_owned())
     }
 
-    /// Whether it is NumPy's own class of array, of a floating-point type that the engine knows.
-    pub(in crate::python) fn is_plain_float(object: &Bound<'_, PyAny>) -> bool {
-        object.cast_exact::<PyUntypedArray>().is_ok_and(|array| is_float(&array.dtype()))
-    }
-
-    /// A new array of this one's shape, type and order, with whatever is there.
-    pub(in crate::python) fn like(array: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-        let array = array.cast::<PyUntypedArray>()?;
-        host::empty_like(array, array.dtype())
+    /// A new array of this one's shape, type and order, with whatever is there; None of what is no
+    /// array of NumPy's own class.
+    pub(in crate::python) fn new_like(
+        array: &Bound<'py, PyAny>,
+    ) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let array = array.cast_exact::<PyUntypedArray>();
+        array.ok().map(|array| host::empty_like(array, array.dtype())).transpose()
     }
 
     /// A new array of this one's shape and order, in the same place, with whatever is there.

@@ -92,9 +92,8 @@ class Declared(Core):
     def _check_option(self, name: str, value: Any) -> None:
         """Refuse a value that does not go with a group's other options or its parameters."""
         schema = self._schema()
-        if schema.reads(name):
-            for group in self._groups:
-                schema.read({**group, name: value})
+        for group in self._groups if schema.reads(name) else ():
+            schema.read({**group, name: value})
         if name == "state_dtype":
             self._check_state_dtype(value)
 
@@ -117,8 +116,9 @@ class Declared(Core):
     if not TYPE_CHECKING:  # for a type checker, what is not declared is an error already
 
         def __setattr__(self, name, value):
-            if not name.startswith("_"):
-                refuse_attribute(self, name, self._schema().fields)
+            options = self._own_schema.fields
+            if name not in options and not name.startswith("_"):
+                refuse_attribute(self, name, options)
             super().__setattr__(name, value)
 
         def __getattr__(self, name):

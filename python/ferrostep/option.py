@@ -135,13 +135,13 @@ class Option(Generic[T]):
 
     def __set__(self, optimizer: HasOptions, value: T) -> None:
         optimizer._group_sizes()
-        groups, new = (
-            optimizer.param_groups,
-            optimizer._schema().checks[self.name](self.name, value),
-        )
-        optimizer._check_option(self.name, new)
-        # One call of C code: no signal's handler can run between two groups.
-        deque(map(setitem, groups, repeat(self.name), repeat(new)), maxlen=0)
+        groups, name = optimizer.param_groups, self.name
+        new = optimizer._schema().checks[name](name, value)
+        optimizer._check_option(name, new)
+        if len(groups) == 1:
+            groups[0][name] = new
+        else:  # one call of C code: no signal's handler can run between two groups
+            deque(map(setitem, groups, repeat(name), repeat(new)), maxlen=0)
 
 
 class Setting(Option[Any]):

@@ -8,12 +8,14 @@ from ferrostep.memmap import MemmapState
 from ferrostep.optimizer import Optimizer
 from ferrostep.optimizers import *  # noqa: F403
 from ferrostep.optimizers import __all__ as _optimizers
+from ferrostep.partial import LoadReport
 from ferrostep.settings import NonFiniteError
 from ferrostep.threads import get_num_threads, num_threads, set_num_threads
 
 __version__ = _native.__version__
 
 __all__ = [
+    "LoadReport",
     "MemmapState",
     "NonFiniteError",
     "Optimizer",

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from copy import deepcopy
 from functools import partial
-from typing import Any, Self
+from typing import Any, Literal, Self, overload
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from ferrostep import checkpoint
 from ferrostep import state_dict as _state_dict
 from ferrostep.declared import Declared
 from ferrostep.options import read_settings
+from ferrostep.partial import LoadReport, fit
 from ferrostep.pending import Pending, pending_differences, pending_from
 from ferrostep.state import State
 
@@ -71,18 +72,72 @@ class Persistent(Declared):
             return deepcopy(saved) if copy else saved
         return _state_dict.make(self, self._groups, self._names, copy=copy)
 
-    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+    @overload
+    def load_state_dict(
+        self, state_dict: Mapping[str, Any], strict: Literal[True] = True
+    ) -> None: ...
+    @overload
+    def load_state_dict(
+        self, state_dict: Mapping[str, Any], strict: Literal[False]
+    ) -> LoadReport: ...
+    def load_state_dict(
+        self, state_dict: Mapping[str, Any], strict: bool = True
+    ) -> LoadReport | None:
         """Take over state and options from `state_dict`, ours or torch's: all of it or nothing.
 
         The arrays are copied. An unbound optimizer takes the options at once, and the state with
         the parameters of its next `update`.
 
+        Parameters
+        ----------
+        state_dict
+            What `state_dict` returned.
+        strict
+            True (the default): everything must fit. False: what fits by name (by position, where
+            there or here are no names) is taken over, in whatever order; other parameters keep
+            their state. For a model with a new head, or a part of one. Options are taken over where
+            there are as many groups.
+
+        Returns
+        -------
+        LoadReport or None
+            With ``strict=False``: the names that were `loaded`, those that were `missing` in
+            `state_dict`, those that were `unexpected` there, and those of another `shape`.
+
         Raises
         ------
         ValueError, TypeError
             If groups, names, shapes, dtypes, steps or options do not fit; nothing has changed then.
+
+        Examples
+        --------
+        >>> import numpy as np, ferrostep as fs
+        >>> old = fs.Momentum({"body": np.zeros(2), "head": np.zeros(3)})
+        >>> info = old.step({"body": np.ones(2), "head": np.ones(3)})
+        >>> new = fs.Momentum({"head": np.zeros(5), "body": np.zeros(2)})
+        >>> new.load_state_dict(old.state_dict(), strict=False)
+        LoadReport(loaded=('body',), missing=(), unexpected=(), shape=('head',))
         """
-        self._plan_load(state_dict)()
+        if strict:
+            self._plan_load(state_dict)()
+            return None
+        fitted, report = self._fit(state_dict, None)
+        self._plan_load(fitted)()
+        return report
+
+    def _fit(
+        self, state_dict: Mapping[str, Any], saved_shapes: list[tuple[int, ...]] | None
+    ) -> tuple[dict[str, Any], LoadReport]:
+        """Return what fits of a state dict, and what was left."""
+        _state_dict.check_layout(state_dict)
+        own = self.state_dict(copy=False)
+        shapes = [shape for shape, _ in self._layouts()]
+        if self._pending is not None or not shapes:
+            raise ValueError(
+                "strict must be True before the parameters are known, found False; "
+                "give them to update() or to the constructor first"
+            )
+        return fit(state_dict, own, self._names, shapes, saved_shapes)
 
     def _plan_load(self, state_dict: Mapping[str, Any]) -> Callable[[], None]:
         """Check all of `state_dict`, and return what takes it over, without Python code."""
@@ -121,15 +176,30 @@ class Persistent(Declared):
         """
         checkpoint.save(path, self)
 
-    def load(self, path: str | os.PathLike[str]) -> None:
+    @overload
+    def load(self, path: str | os.PathLike[str], strict: Literal[True] = True) -> None: ...
+    @overload
+    def load(self, path: str | os.PathLike[str], strict: Literal[False]) -> LoadReport: ...
+    def load(self, path: str | os.PathLike[str], strict: bool = True) -> LoadReport | None:
         """Take over what `save` has saved: all of it, or nothing.
+
+        Parameters
+        ----------
+        path
+            The file.
+        strict
+            As in `load_state_dict`; with False a parameter is `loaded` with its values, if those
+            and its state fit.
 
         Raises
         ------
         ValueError, OSError
             If the file is damaged, no checkpoint, does not fit, or cannot be read.
         """
-        checkpoint.load(path, self)
+        if strict:
+            checkpoint.load(path, self)
+            return None
+        return checkpoint.load_partly(path, self)
 
     def __getstate__(self) -> dict[str, Any]:
         """Return the whole optimizer, parameters included."""

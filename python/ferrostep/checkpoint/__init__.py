@@ -24,6 +24,7 @@ from ferrostep.loading import Loading
 
 if TYPE_CHECKING:
     from ferrostep.checkpoint.needs import Checkpointed
+    from ferrostep.partial import LoadReport
 
 __all__ = ["load_checkpoint", "save_checkpoint"]
 
@@ -171,6 +172,33 @@ def load(path: str | os.PathLike[str], optimizer: Checkpointed) -> None:
     _load(path, given, partial=False, alone=True)
 
 
+def load_partly(path: str | os.PathLike[str], optimizer: Checkpointed) -> LoadReport:
+    """Load what fits by name of an optimizer and the parameters that it holds."""
+    path = read_path(path)
+    with open_regular(path) as file:
+        try:
+            loading, report = _plan_partly(container.Container(file), optimizer)
+            loading.take_over()
+        except ValueError as error:
+            raise ValueError(f"cannot load {path!r}: {error}") from error
+    return report
+
+
+def _plan_partly(file: container.Container, optimizer: Checkpointed) -> tuple[Loading, LoadReport]:
+    content = _content(file.metadata)
+    refuse(_tensor_differences(file, content))
+    params = optimizers.held(optimizer)
+    given = {"params": params, "optimizers": optimizer, "schedulers": None}
+    refuse(_parts_that_differ(content, given, partial=False))
+    shapes = None if params is None else _params.shapes(content["params"], file)
+    fitted, report = optimizers.fit(optimizer, content["optimizers"], shapes, file)
+    loading = Loading()
+    loading.add(optimizer._plan_load(fitted))
+    if params is not None:
+        _params.plan_some(params, report.loaded, content["params"], file, loading)
+    return loading, report
+
+
 def _load(
     path: str | os.PathLike[str], given: Mapping[str, Any], *, partial: bool, alone: bool = False
 ) -> dict[str, Any]:
@@ -219,7 +247,16 @@ def _differences(
     file: container.Container, content: Mapping[str, Any], given: Mapping[str, Any], partial: bool
 ) -> Iterator[str]:
     """Say all in which the checkpoint is not what was asked for."""
+    yield from _parts_that_differ(content, given, partial)
     for name, part in PARTS.items():
+        if given[name] is not None and content[name] is not None:
+            yield from part.differences(given[name], content[name], file)
+
+
+def _parts_that_differ(
+    content: Mapping[str, Any], given: Mapping[str, Any], partial: bool
+) -> Iterator[str]:
+    for name in PARTS:
         if given[name] is None and content[name] is not None and not partial:
             yield (
                 f"the checkpoint also has {name}: load them as well with load_checkpoint, or pass "
@@ -227,8 +264,6 @@ def _differences(
             )
         elif given[name] is not None and content[name] is None:
             yield f"the checkpoint has no {name}"
-        elif given[name] is not None:
-            yield from part.differences(given[name], content[name], file)
 
 
 def _content(metadata: Mapping[str, str]) -> dict[str, Any]:

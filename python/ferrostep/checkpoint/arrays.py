@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -12,7 +12,7 @@ from ferrostep.backends import cuda
 from ferrostep.checkpoint.aliases import check_aliases
 from ferrostep.checkpoint.checks import Content, read_keys, tensor_name
 from ferrostep.checkpoint.container import Array, Container, check_storable, storable
-from ferrostep.differences import of_names
+from ferrostep.differences import of_names, refuse
 from ferrostep.loading import Loading
 from ferrostep.params import adopted, read_params
 
@@ -33,20 +33,56 @@ def differences(params: Any, content: Content, file: Container) -> Iterator[str]
     yield from of_names("the checkpoint", content, targets, "parameter")
     saved = set(content)
     for key, target in targets.items():
-        if adopted(target) is None and not target.flags.writeable:
-            yield f"{_label(key)} is read-only"
         if key in saved:
-            found, label = file.tensors[tensor_name("param", key)], _label(key)
-            if (found.shape, found.dtype) != (target.shape, target.dtype.name):
-                yield (
-                    f"{label} is {found.dtype} {found.shape} in the checkpoint, "
-                    f"wanted {target.dtype.name} {target.shape}"
-                )
+            yield from _misfits({key: (key, target)}, file)
+        else:
+            yield from _read_only(key, target)
 
 
 def plan(params: Any, content: Content, file: Container, loading: Loading) -> None:
-    for key, target in _targets(params).items():
-        saved = file.read(tensor_name("param", key))
+    _plan({key: (key, target) for key, target in _targets(params).items()}, file, loading)
+
+
+def shapes(content: Content, file: Container) -> list[tuple[int, ...]]:
+    """Return those of the parameters in the file."""
+    return [file.tensors[tensor_name("param", key)].shape for key in content]
+
+
+def plan_some(
+    params: Any, keys: Sequence[str | int], content: Content, file: Container, loading: Loading
+) -> None:
+    """Read the parameters with these keys, by name; by position, if there or here are no names."""
+    targets = _targets(params)
+    by_name = all(isinstance(key, str) for key in [*targets, *content])
+    position = {key: i for i, key in enumerate(targets)}
+    chosen = {key: (key if by_name else content[position[key]], targets[key]) for key in keys}
+    refuse(_misfits(chosen, file))
+    _plan(chosen, file, loading)
+
+
+#: What to load into, by its key here, with the key that it has in the file.
+_Chosen = dict[str | int, tuple[str | int, Any]]
+
+
+def _misfits(chosen: _Chosen, file: Container) -> Iterator[str]:
+    for key, (there, target) in chosen.items():
+        yield from _read_only(key, target)
+        found = file.tensors[tensor_name("param", there)]
+        if (found.shape, found.dtype) != (target.shape, target.dtype.name):
+            yield (
+                f"{_label(key)} is {found.dtype} {found.shape} in the checkpoint, "
+                f"wanted {target.dtype.name} {target.shape}"
+            )
+
+
+def _read_only(key: str | int, target: Any) -> Iterator[str]:
+    if adopted(target) is None and not target.flags.writeable:
+        yield f"{_label(key)} is read-only"
+
+
+def _plan(chosen: _Chosen, file: Container, loading: Loading) -> None:
+    for there, target in chosen.values():
+        saved = file.read(tensor_name("param", there))
         if adopted(target) is None:
             # ndarray's own: a subclass may have another, in Python.
             loading.add(partial(np.ndarray.__setitem__, target, ..., saved))

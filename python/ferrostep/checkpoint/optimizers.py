@@ -20,12 +20,13 @@ from ferrostep.checkpoint.checks import (
     tensor_name,
 )
 from ferrostep.checkpoint.container import Array, Container, Unread, storable
-from ferrostep.differences import of_names
+from ferrostep.differences import of_names, refuse
 from ferrostep.loading import Loading
 from ferrostep.options import NONFINITE
 
 if TYPE_CHECKING:
     from ferrostep.checkpoint.needs import Checkpointed
+    from ferrostep.partial import LoadReport
 
 OPTIMIZER = {"name", "class", "nonfinite", "skipped_steps", "groups", "state"}
 STATE = {"param", "key", "step", "arrays"}
@@ -68,6 +69,23 @@ def differences(optimizers: Any, content: Content, file: Container) -> Iterator[
 def plan(optimizers: Any, content: Content, file: Container, loading: Loading) -> None:
     for _, optimizer, saved in matched(_optimizers(optimizers), content):
         loading.add(optimizer._plan_load(_state_dict_of(saved, file)))
+
+
+def fit(
+    optimizer: Checkpointed,
+    content: Content,
+    shapes: list[tuple[int, ...]] | None,
+    file: Container,
+) -> tuple[dict[str, Any], LoadReport]:
+    """Return what fits of the one optimizer in the file, whose parameters have these shapes."""
+    refuse(of_names("the checkpoint", *names([(None, optimizer)], content), "optimizer"))
+    optimizer._check_containers()
+    (saved,) = content
+    other = class_difference(saved, optimizer)
+    refuse([] if other is None else [other])
+    fitted, report = optimizer._fit(_state_dict_of(saved, file), shapes)
+    refuse(optimizer._differences(fitted))
+    return fitted, report
 
 
 def _optimizers(given: Any) -> list[tuple[str | None, Checkpointed]]:

@@ -301,3 +301,15 @@ def test_new_arrays_on_both(case: Case) -> None:
         mixed = new
     for p, first in zip(found.updated(mixed, [None] * len(mixed)), mixed, strict=True):
         assert p is not first
+
+
+def test_moves_on_both() -> None:
+    rng = np.random.default_rng(9)
+    start = [rng.standard_normal(shape) for shape in SHAPES]
+    host = fs.Adam([p.copy() for p in start])
+    mixed = fs.Adam([to_device(p) if i % 2 else p.copy() for i, p in enumerate(start)])
+    for how in ("total", "parameter"):
+        steps: list[Any] = [gradients(rng, p.shape, float) for p in start]
+        steps[1] = None
+        there = [g if g is None or i % 2 == 0 else to_device(g) for i, g in enumerate(steps)]
+        assert mixed.step(there, measure=how) == host.step(steps, measure=how)

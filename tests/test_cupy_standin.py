@@ -48,6 +48,10 @@ def test_kernels_are_made_and_called_as_cupys() -> None:
     assert "log_stream" in (inspect.getdoc(kernel.compile) or "")
 
 
+def test_what_is_subtracted_is_subtracted_by_a_function_of_two() -> None:
+    assert (device.REAL_SUBTRACT.nin, device.REAL_SUBTRACT.nout) == (2, 1)
+
+
 def test_devices_and_streams() -> None:
     assert {"__enter__", "__exit__", "id"} <= set(dir(device.REAL_DEVICE))
     assert "device_id" in (inspect.getdoc(device.REAL_STREAM) or "")

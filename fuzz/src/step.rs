@@ -64,6 +64,7 @@ const ASKED: Asked = Asked {
     clip: Scope::All,
     norm: None,
     nonfinite: NonFinite::Propagate,
+    measure: None,
 };
 
 impl Session {

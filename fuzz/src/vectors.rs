@@ -6,8 +6,8 @@ use std::rc::Rc;
 
 use ferrostep::number::{Format, Kind};
 use ferrostep::optimizer::{
-    Asked, Axes, Elsewhere, Header, Holder, Measured, Named, Norm, Optimizer, Place, Scales, Step,
-    Stop,
+    Asked, Axes, Elsewhere, Header, Holder, Measured, Named, Norm, Optimizer, Place, Scales, Slot,
+    Step, Stop,
 };
 
 use super::arrays::Array;
@@ -193,6 +193,7 @@ unsafe impl Elsewhere for Vectors {
     type Kept = ();
     type Norm = ();
     type Work = ();
+    type Old = ();
 
     fn runs(_: &Call, place: Place) -> bool {
         place != Place::Host
@@ -228,6 +229,20 @@ unsafe impl Elsewhere for Vectors {
         _: &Scales,
         _: &Norm<()>,
     ) -> Result<(), Stop<Said>> {
+        Ok(())
+    }
+
+    fn keep(_: &mut (), _: &Call, _: &[Slot<Self>]) -> Result<Option<()>, Said> {
+        Ok(None)
+    }
+
+    fn moved(
+        _: &mut (),
+        _: &Call,
+        _: &[Slot<Self>],
+        (): (),
+        _: &mut [Vec<[f64; 2]>],
+    ) -> Result<(), Said> {
         Ok(())
     }
 

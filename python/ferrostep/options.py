@@ -186,14 +186,19 @@ def read_settings(nonfinite: Any, backend: Any, state_factory: Any) -> Settings:
 
 
 _clip = choice("global", "parameter")
+_measure = choice("total", "parameter")
 
 
 def read_scaling(
-    grad_scale: object, max_norm: object, clip: object
-) -> tuple[float, float | None, bool]:
-    """Return a step's factor, what a norm may be, and whether it is that of each gradient."""
+    grad_scale: object, max_norm: object, clip: object, measure: object
+) -> tuple[float, float | None, bool, bool | None]:
+    """Return a step's factor, what a norm may be, and whether it is that of each gradient.
+
+    And whether moves are measured of each parameter; None where they are not.
+    """
     scale = 1.0 if grad_scale is None else finite("grad_scale", grad_scale)
     if scale == 0:
         raise invalid("grad_scale", grad_scale, "must not be 0")
     bound = None if max_norm is None else upper_bound("max_norm", max_norm)
-    return scale, bound, _clip("clip", clip) == "parameter"
+    measured = None if measure is None else _measure("measure", measure) == "parameter"
+    return scale, bound, _clip("clip", clip) == "parameter", measured

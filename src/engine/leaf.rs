@@ -125,6 +125,14 @@ fn fold(mut sums: Accumulators) -> f64 {
     sums[0]
 }
 
+/// The sum of one leaf whose elements lie in the compute type.
+pub(super) fn sum<M: Measure, R: Compute + Stored + Into<f64>>(elements: &[R]) -> f64 {
+    let mut sums = [0.0; LANES];
+    // SAFETY: these are elements of the compute type; the kernel is for a tier that the CPU has.
+    unsafe { select::<M, R, R>()(elements.as_ptr().cast(), elements.len(), &mut sums) };
+    fold(sums)
+}
+
 /// An array of a reduction, its axes kept elsewhere.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Array {

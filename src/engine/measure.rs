@@ -80,15 +80,15 @@ impl Measured {
     }
 }
 
-/// The sums while threads write them, each its own.
-struct Places(*mut f64);
+/// Sums while threads write them, each its own.
+pub(super) struct Places<T>(pub(super) *mut T);
 
 // SAFETY: the caller of `set` vouches for it.
-unsafe impl Sync for Places {}
+unsafe impl<T> Sync for Places<T> {}
 
-impl Places {
+impl<T> Places<T> {
     /// SAFETY: there is a sum with this number, and no other thread has it.
-    unsafe fn set(&self, number: usize, sum: f64) {
+    pub(super) unsafe fn set(&self, number: usize, sum: T) {
         // SAFETY: passed on from the caller.
         unsafe { *self.0.add(number) = sum };
     }

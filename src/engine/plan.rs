@@ -18,7 +18,7 @@ use crate::number::{Format, Kind, Kinds, Precision};
 use crate::rules::MAX_STATES;
 
 /// Pieces begin at multiples of this many elements, so that vectors and cache lines are rarely cut.
-const GRAIN: usize = 64;
+pub(super) const GRAIN: usize = 64;
 
 /// Why a parameter is not planned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -33,13 +33,13 @@ pub enum Unplanned {
 
 #[derive(Debug, Default)]
 pub struct Plan {
-    tasks: Vec<Task>,
+    pub(super) tasks: Vec<Task>,
     tiled_f32: Vec<Tiled<f32>>,
     tiled_f64: Vec<Tiled<f64>>,
     blocks: Vec<Block>,
     /// Arrays whose values are taken from others before anything is run.
-    copies: Vec<(View, View)>,
-    elements: usize,
+    pub(super) copies: Vec<(View, View)>,
+    pub(super) elements: usize,
     bytes: usize,
 }
 
@@ -216,7 +216,14 @@ impl Plan {
     ) -> Result<(), OutOfMemory> {
         if len > 0 {
             let start = self.elements;
-            self.tasks.try_push(Task { block, start, len, layout, source: None })?;
+            self.tasks.try_push(Task {
+                block,
+                start,
+                len,
+                layout,
+                source: None,
+                in_leaves: false,
+            })?;
             self.elements += len;
             self.bytes += len * bytes;
         }
@@ -244,7 +251,7 @@ impl Plan {
     /// One piece.
     ///
     /// SAFETY: as for `run`, and no other thread has elements of this range.
-    unsafe fn run_range(&self, range: Range<usize>) {
+    pub(super) unsafe fn run_range(&self, range: Range<usize>) {
         let first = self.tasks.partition_point(|task| task.start + task.len <= range.start);
         for task in &self.tasks[first..] {
             if task.start >= range.end {

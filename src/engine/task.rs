@@ -29,6 +29,8 @@ pub(super) struct Task {
     pub(super) layout: Layout,
     /// Where a dense parameter's values are to be taken from first.
     pub(super) source: Option<*const u8>,
+    /// Whether it can be run leaf by leaf in C order.
+    pub(super) in_leaves: bool,
 }
 
 /// A dense task's elements of `range`: each part of them is copied from `source`, if there is one, and

@@ -24,6 +24,22 @@ impl View {
         View { data, format: Format::native(kind), shape: smallvec![len], strides }
     }
 
+    /// As many elements of the same format and shape, one after the other from `data` on.
+    pub(super) fn in_c_order_at(&self, data: *mut u8) -> View {
+        let mut view = View { data, ..self.clone() };
+        let mut span = self.format.kind.size() as isize;
+        for (n, stride) in view.shape.iter().zip(&mut view.strides).rev() {
+            *stride = span;
+            span *= *n as isize;
+        }
+        view
+    }
+
+    /// Whether its elements lie so.
+    pub(super) fn is_in_c_order(&self) -> bool {
+        self.same_strides(&self.in_c_order_at(self.data))
+    }
+
     pub fn len(&self) -> usize {
         self.shape.iter().product()
     }

@@ -21,6 +21,8 @@ pub struct Asked {
     /// The joint norm, where somebody else has taken it; it may be anything.
     pub norm: Option<f64>,
     pub nonfinite: NonFinite,
+    /// Whether to measure what the step moves: over all parameters, or of each.
+    pub measure: Option<Scope>,
 }
 
 /// The norm of the gradients before clipping.
@@ -39,6 +41,19 @@ impl<E> Norm<E> {
     }
 }
 
+/// The norms of what was added to parameters and of their old values.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Moves {
+    All(Move),
+    Each(Vec<Move>),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Move {
+    pub update_norm: f64,
+    pub param_norm: f64,
+}
+
 /// A step that was left out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Skipped {
@@ -54,4 +69,6 @@ pub struct Outcome<E> {
     pub grad_norm: Norm<E>,
     /// What it did not do.
     pub skipped: Option<Skipped>,
+    /// If it was asked for, and there was a step.
+    pub moves: Option<Moves>,
 }

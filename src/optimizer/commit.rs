@@ -3,6 +3,7 @@
 use super::asked::{Asked, Norm, Outcome, Skipped};
 use super::elsewhere::Elsewhere;
 use super::kept::Optimizer;
+use super::moved::Moved;
 use super::part::check_unchanged;
 use super::prepare::{Prepared, fill_on_host};
 use super::refusal::{Refusal, Stop};
@@ -22,7 +23,7 @@ impl<H: Elsewhere> Optimizer<H> {
         self.check_call(gradients.len())?;
         let moved = self.look(caller)?;
         if self.repeat(caller, &gradients, asked) {
-            return Ok(Outcome { grad_norm: Norm::NotAsked, skipped: None });
+            return Ok(Outcome { grad_norm: Norm::NotAsked, skipped: None, moves: None });
         }
         let mut prepared = self.prepare_looked(caller, gradients, asked, moved)?;
         self.commit(caller, &mut prepared)
@@ -51,7 +52,7 @@ impl<H: Elsewhere> Optimizer<H> {
                 unsafe { run::<H>(caller, &prepared.plan) };
             }
             let skipped = Some(self.skip(cause));
-            return Ok(Outcome { grad_norm, skipped });
+            return Ok(Outcome { grad_norm, skipped, moves: None });
         }
         if prepared.doubted {
             check_unchanged(caller, &self.slots, &prepared.parts)?;
@@ -60,6 +61,11 @@ impl<H: Elsewhere> Optimizer<H> {
             // SAFETY: what was made was checked to be writable and to share no memory, and is as it was
             // then.
             unsafe { fill_on_host(&self.slots, &self.groups, &prepared.parts) };
+        }
+        let mut moved = prepared.moved.take();
+        if let Some(moved) = &mut moved {
+            // SAFETY: nothing has happened to the arrays since they were compared.
+            unsafe { moved.host.keep() };
         }
         // Elsewhere first: devices work while this processor does.
         if let Some(work) = prepared.work.as_ref().filter(|work| !H::is_empty(work)) {
@@ -71,7 +77,12 @@ impl<H: Elsewhere> Optimizer<H> {
         }
         // SAFETY: slots and parts hold the arrays, and no foreign code has run since they were compared
         // with what the plan was made of.
-        unsafe { run::<H>(caller, &prepared.plan) };
+        unsafe {
+            match &mut moved {
+                None => run::<H>(caller, &prepared.plan),
+                Some(moved) => run_moved::<H>(caller, &prepared.plan, moved),
+            }
+        }
         // What was written is a step: no foreign code runs between the two.
         for part in &prepared.parts {
             self.slots[part.slot].step += 1;
@@ -86,7 +97,8 @@ impl<H: Elsewhere> Optimizer<H> {
         self.plan = std::mem::take(&mut prepared.plan);
         self.repeatable = prepared.repeatable.take();
         self.skips.1 = 0;
-        Ok(Outcome { grad_norm, skipped: None })
+        let moves = moved.as_mut().map(|moved| self.moves(caller, moved)).transpose()?;
+        Ok(Outcome { grad_norm, skipped: None, moves })
     }
 
     /// Counts a step that is left out.
@@ -131,4 +143,15 @@ pub(super) unsafe fn run<H: Elsewhere>(caller: H::Caller<'_>, plan: &Plan) {
     // SAFETY: the caller's promise; while others work too, since another thread that resizes or writes
     // the arrays meanwhile is as unsafe as it is with NumPy itself.
     H::detached(caller, plan.bytes(), || unsafe { plan.run(threads) });
+}
+
+/// The same, and measures what it moves.
+///
+/// # Safety
+/// As for `run`.
+unsafe fn run_moved<H: Elsewhere>(caller: H::Caller<'_>, plan: &Plan, moved: &mut Moved<H>) {
+    let _control = ControlGuard::new();
+    let (threads, host) = (threads::count(), &mut moved.host);
+    // SAFETY: passed on from the caller.
+    H::detached(caller, plan.bytes(), || unsafe { plan.run_moved(threads, host) });
 }

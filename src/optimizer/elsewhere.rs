@@ -6,6 +6,7 @@ use super::holder::Holder;
 use super::part::Step;
 use super::refusal::Stop;
 use super::scales::{Measured, Scales};
+use super::slot::Slot;
 
 /// # Safety
 /// As for `Holder`; and `run` writes nothing but the arrays of the step that it was prepared for, and
@@ -17,6 +18,8 @@ pub unsafe trait Elsewhere: Holder {
     type Norm;
     /// All that its parts of a step need, ready to run.
     type Work;
+    /// Copies of the parameters that are not in host memory.
+    type Old;
 
     /// Whether it runs what lies in this place; the engine runs the rest.
     fn runs(caller: Self::Caller<'_>, place: Place) -> bool;
@@ -61,6 +64,23 @@ pub unsafe trait Elsewhere: Holder {
         scales: &Scales,
         norm: &Norm<Self::Norm>,
     ) -> Result<Self::Work, Stop<Self::Error>>;
+
+    /// Copies the parameters that are not in host memory; None if there are none.
+    fn keep(
+        kept: &mut Self::Kept,
+        caller: Self::Caller<'_>,
+        slots: &[Slot<Self>],
+    ) -> Result<Option<Self::Old>, Self::Error>;
+
+    /// Puts, by slot, the sums of the leaves of what was added to those parameters, and of what they
+    /// were. Waits for it.
+    fn moved(
+        kept: &mut Self::Kept,
+        caller: Self::Caller<'_>,
+        slots: &[Slot<Self>],
+        old: Self::Old,
+        sums: &mut [Vec<[f64; 2]>],
+    ) -> Result<(), Self::Error>;
 
     /// Whether there is nothing to run.
     fn is_empty(work: &Self::Work) -> bool;

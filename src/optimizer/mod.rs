@@ -33,6 +33,7 @@ mod holder;
 mod kept;
 mod measure;
 mod missing;
+mod moved;
 mod overlap;
 mod part;
 mod plan;
@@ -43,7 +44,7 @@ mod scales;
 mod slot;
 
 pub use anew::Anew;
-pub use asked::{Asked, NonFinite, Norm, Outcome, Skipped};
+pub use asked::{Asked, Move, Moves, NonFinite, Norm, Outcome, Skipped};
 pub use elsewhere::Elsewhere;
 pub use group::{Compiled, Group};
 pub use header::{Axes, Header, Place};

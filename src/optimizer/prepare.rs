@@ -7,6 +7,7 @@ use super::header::Place;
 use super::holder::Holder;
 use super::kept::{Optimizer, next_number};
 use super::missing::{initials, make_missing, reserve};
+use super::moved::Moved;
 use super::overlap;
 use super::part::{Part, Step, check_unchanged, find_again, parts};
 use super::plan::{Blocks, push};
@@ -24,6 +25,7 @@ pub struct Prepared<H: Elsewhere> {
     /// None of a step that is to be left out.
     pub(super) work: Option<H::Work>,
     pub(super) norm: Norm<H::Norm>,
+    pub(super) moved: Option<Moved<H>>,
     /// The first parameter whose gradient is not finite, or none but the norm of all: of a step that is
     /// to be left out.
     pub(super) left_out: Option<Option<usize>>,
@@ -125,18 +127,25 @@ impl<H: Elsewhere> Optimizer<H> {
             // was then.
             unsafe { fill_on_host(&self.slots, &self.groups, &parts) };
         }
-        let (plan, blocks) = self.plan(caller, &parts, &scales)?;
+        let mut measured = asked.measure.map(Moved::new);
+        let (plan, blocks) = self.plan(caller, &parts, &scales, measured.as_mut())?;
+        if let Some(measured) = &mut measured {
+            self.watch_rest(caller, &parts, measured)?;
+        }
         let step = Step { slots: &self.slots, groups: &self.groups, parts: &parts };
         let work = H::prepare(&mut self.elsewhere, caller, step, &scales, &norm)?;
         let engine_alone = H::is_empty(&work);
         // Otherwise no foreign code has run since all was looked at.
-        let alone = asked.max_norm.is_none() && asked.nonfinite == NonFinite::Propagate;
+        let alone = asked.max_norm.is_none()
+            && asked.measure.is_none()
+            && asked.nonfinite == NonFinite::Propagate;
         let mut prepared = self.prepared(parts, norm);
         if let Some(blocks) = blocks.in_common().filter(|_| engine_alone) {
             prepared.repeatable =
                 Repeatable::new(epoch, blocks, &self.slots, &prepared.parts, &plan);
         }
         prepared.plan = plan;
+        prepared.moved = measured;
         prepared.work = Some(work);
         prepared.doubted = !alone || grows || moved || !engine_alone;
         prepared.grows = grows;
@@ -154,6 +163,7 @@ impl<H: Elsewhere> Optimizer<H> {
             repeatable: None,
             work: None,
             norm,
+            moved: None,
             left_out: None,
             doubted: true,
             grows: false,
@@ -188,17 +198,24 @@ impl<H: Elsewhere> Optimizer<H> {
         caller: H::Caller<'_>,
         parts: &[Part<H>],
         scales: &'a Scales,
+        mut moved: Option<&mut Moved<H>>,
     ) -> Result<(Plan, Blocks<'a>), Stop<H::Error>> {
         let (mut plan, mut blocks) = (std::mem::take(&mut self.plan), Blocks::new(scales));
         plan.clear();
         for (i, part) in parts.iter().enumerate() {
             let slot = &mut self.slots[part.slot];
-            if !H::runs(caller, slot.header.place) {
+            let engine = !H::runs(caller, slot.header.place);
+            if engine {
                 let group = &self.groups[slot.group];
                 // SAFETY: all headers were read or compared in this call; parameters and states are
                 // writable and disjoint, gradients overlap none of them (`check_overlap`), and slots
                 // and parts hold every array until the step is over.
                 unsafe { push(&mut plan, &mut blocks, slot, group, (i, part), self.epoch) }?;
+            }
+            if let Some(moved) = &mut moved
+                && slot.header.place == Place::Host
+            {
+                moved.watch(engine.then_some(&mut plan), (part.slot, slot), false)?;
             }
         }
         self.plan_sources(&mut plan, parts)?;

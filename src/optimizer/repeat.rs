@@ -53,6 +53,7 @@ impl Repeatable {
     fn holds(&self, epoch: u64, asked: &Asked) -> bool {
         self.epoch == epoch
             && asked.max_norm.is_none()
+            && asked.measure.is_none()
             && asked.nonfinite == NonFinite::Propagate
             && self.tier == tier::index()
     }

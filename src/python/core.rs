@@ -34,7 +34,7 @@ pub(super) fn started<'a>(inner: &'a mut Locked<'_, Option<Inner>>) -> PyResult<
 /// What a step returns. One that was left out is told of first, so the lock must be free.
 pub(super) fn info(py: Python<'_>, outcome: Done) -> PyResult<Py<StepInfo>> {
     match outcome.skipped {
-        None => StepInfo::applied(py, outcome.grad_norm),
+        None => StepInfo::applied(py, outcome.grad_norm, outcome.moves),
         Some(skipped) => {
             skipped.tell(py)?;
             StepInfo::skipped(py, outcome.grad_norm, skipped.key)

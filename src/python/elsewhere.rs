@@ -5,10 +5,10 @@ use pyo3::prelude::*;
 
 use super::array::Held;
 use super::caller::Caller;
-use super::cuda::{self, Cuda, DeviceNorm, Launch, backend};
+use super::cuda::{self, Cuda, DeviceNorm, Launch, Old, backend};
 use super::python_arrays::PythonArrays;
 use super::reference::{self, Results};
-use crate::optimizer::{Asked, Elsewhere, Measured, Norm, Place, Scales, Step, Stop};
+use crate::optimizer::{Asked, Elsewhere, Measured, Norm, Place, Scales, Slot, Step, Stop};
 
 /// What is ready to run.
 pub(super) enum Work {
@@ -31,6 +31,7 @@ unsafe impl Elsewhere for PythonArrays {
     type Kept = Cuda;
     type Norm = DeviceNorm;
     type Work = Work;
+    type Old = Old;
 
     #[inline]
     fn runs(caller: Caller<'_>, place: Place) -> bool {
@@ -90,6 +91,20 @@ unsafe impl Elsewhere for PythonArrays {
             _ => None,
         };
         Ok(Work::Launches(cuda.plan(caller, step, scales, clip)?))
+    }
+
+    fn keep(_: &mut Cuda, caller: Caller<'_>, slots: &[Slot<Self>]) -> PyResult<Option<Old>> {
+        cuda::keep(caller.py, slots)
+    }
+
+    fn moved(
+        cuda: &mut Cuda,
+        caller: Caller<'_>,
+        slots: &[Slot<Self>],
+        old: Old,
+        sums: &mut [Vec<[f64; 2]>],
+    ) -> PyResult<()> {
+        cuda::moved(caller.py, cuda, slots, &old, sums)
     }
 
     #[inline]

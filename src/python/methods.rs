@@ -15,7 +15,7 @@ use super::guard::guarded;
 use super::inner::{Inner, Way};
 use super::lock::Lock;
 use super::memory;
-use super::scaling::{Clip, Scaling};
+use super::scaling::{Arguments, Clip, Scaling};
 use super::settings::Settings;
 use super::state;
 use super::step_info::{self, StepInfo};
@@ -112,12 +112,19 @@ impl Core {
     ///     that each has the factor ``max_norm/(norm + 1e-6)`` of its own where that is below 1, and a
     ///     NaN reaches no other parameter. That is Keras' `clipnorm` and thinc's `grad_clip`, which add
     ///     no 1e-6.
+    /// measure
+    ///     None (the default), or "total" or "parameter": measure how far the step moves, over all
+    ///     parameters or of each. `update_norm` of the result is then the Euclidean norm of new minus
+    ///     old values (in the parameter's compute type), `param_norm` that of the old values: numbers,
+    ///     or tuples in the order of the parameters. Where arrays lie in C order it costs no further
+    ///     pass over memory, elsewhere a copy.
     ///
     /// Returns
     /// -------
     /// StepInfo
     ///     `applied` is False if ``nonfinite="skip"`` left the step out, for the gradient of
-    ///     `nonfinite`; `grad_norm` is the joint norm before clipping, None without `max_norm`.
+    ///     `nonfinite`; `grad_norm` is the joint norm before clipping, None without `max_norm`;
+    ///     `update_norm` and `param_norm` are None without `measure` and of a step that was left out.
     ///
     /// Raises
     /// ------
@@ -136,8 +143,8 @@ impl Core {
     /// >>> p
     /// array([ 0.5, -1. ])
     #[pyo3(
-        signature = (grads, *, grad_scale=None, max_norm=None, clip=Clip::LeftOut),
-        text_signature = "($self, grads, *, grad_scale=None, max_norm=None, clip='global')"
+        signature = (grads, *, grad_scale=None, max_norm=None, clip=Clip::LeftOut, measure=None),
+        text_signature = "($self, grads, *, grad_scale=None, max_norm=None, clip='global', measure=None)"
     )]
     fn step(
         slf: &Bound<'_, Self>,
@@ -145,10 +152,12 @@ impl Core {
         grad_scale: Option<&Bound<'_, PyAny>>,
         max_norm: Option<&Bound<'_, PyAny>>,
         clip: Clip<'_>,
+        measure: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Py<StepInfo>> {
         guarded(|| {
             let py = slf.py();
-            let scaling = Scaling::read(slf, grad_scale, max_norm, &clip)?;
+            let given = Arguments { grad_scale, max_norm, clip, measure };
+            let scaling = Scaling::read(slf, &given)?;
             let (grads, mut locked) = slf.get().read(py, grads, false)?;
             let inner = started(&mut locked)?;
             let outcome = inner.step(py, grads, scaling)?;
@@ -167,7 +176,7 @@ impl Core {
     ///     Arrays to update in place: an array, a list or tuple of arrays, or a dict of names.
     /// grads
     ///     The gradients in the same structure.
-    /// grad_scale, max_norm, clip
+    /// grad_scale, max_norm, clip, measure
     ///     As in `step`.
     ///
     /// Returns
@@ -192,8 +201,8 @@ impl Core {
     /// >>> weights["w"]
     /// array([ 0.5, -1. ])
     #[pyo3(
-        signature = (params, grads, *, grad_scale=None, max_norm=None, clip=Clip::LeftOut),
-        text_signature = "($self, params, grads, *, grad_scale=None, max_norm=None, clip='global')"
+        signature = (params, grads, *, grad_scale=None, max_norm=None, clip=Clip::LeftOut, measure=None),
+        text_signature = "($self, params, grads, *, grad_scale=None, max_norm=None, clip='global', measure=None)"
     )]
     fn update(
         slf: &Bound<'_, Self>,
@@ -202,11 +211,13 @@ impl Core {
         grad_scale: Option<&Bound<'_, PyAny>>,
         max_norm: Option<&Bound<'_, PyAny>>,
         clip: Clip<'_>,
+        measure: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Py<StepInfo>> {
         guarded(|| {
             let py = slf.py();
             let core = slf.get();
-            let scaling = Scaling::read(slf, grad_scale, max_norm, &clip)?;
+            let given = Arguments { grad_scale, max_norm, clip, measure };
+            let scaling = Scaling::read(slf, &given)?;
             let mut locked = core.inner.lock(py)?;
             let inner = started(&mut locked)?;
             if !inner.unbound {
@@ -250,7 +261,7 @@ impl Core {
     ///     integer arrays become float64. Arrays of other libraries in host memory (JAX) give NumPy's.
     /// grads
     ///     The gradients in the same structure; None for a parameter that stays as it is.
-    /// grad_scale, max_norm, clip
+    /// grad_scale, max_norm, clip, measure
     ///     As in `step`.
     ///
     /// Returns
@@ -277,8 +288,8 @@ impl Core {
     /// >>> opt.last
     /// StepInfo(applied=True, grad_norm=None)
     #[pyo3(
-        signature = (params, grads, *, grad_scale=None, max_norm=None, clip=Clip::LeftOut),
-        text_signature = "($self, params, grads, *, grad_scale=None, max_norm=None, clip='global')"
+        signature = (params, grads, *, grad_scale=None, max_norm=None, clip=Clip::LeftOut, measure=None),
+        text_signature = "($self, params, grads, *, grad_scale=None, max_norm=None, clip='global', measure=None)"
     )]
     #[pyo3(name = "updated")]
     fn py_updated<'py>(
@@ -288,9 +299,11 @@ impl Core {
         grad_scale: Option<&Bound<'py, PyAny>>,
         max_norm: Option<&Bound<'py, PyAny>>,
         clip: Clip<'py>,
+        measure: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyAny>> {
         guarded(|| {
-            let scaling = Scaling::read(slf, grad_scale, max_norm, &clip)?;
+            let given = Arguments { grad_scale, max_norm, clip, measure };
+            let scaling = Scaling::read(slf, &given)?;
             Core::updated(slf, params, grads, scaling)
         })
     }
@@ -320,7 +333,8 @@ impl Core {
     ) -> PyResult<bool> {
         guarded(|| {
             let py = slf.py();
-            let scaling = Scaling::read(slf, grad_scale, max_norm, &clip)?;
+            let given = Arguments { grad_scale, max_norm, clip, measure: None };
+            let scaling = Scaling::read(slf, &given)?;
             if let Some(norm) = norm.filter(|norm| *norm < 0.0) {
                 return Err(PyValueError::new_err(format!(
                     "norm must be a number >= 0, infinite or NaN, found {norm}"

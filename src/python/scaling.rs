@@ -9,12 +9,13 @@ use super::calling;
 use super::plain;
 use crate::rules::Scope;
 
-/// `grad_scale` (1 if there is none), `max_norm`, and what it bounds.
+/// `grad_scale` (1 if there is none), `max_norm` and what it bounds, and what of the step is measured.
 #[derive(Clone, Copy)]
 pub(super) struct Scaling {
     pub(super) grad_scale: f64,
     pub(super) max_norm: Option<f64>,
     pub(super) clip: Scope,
+    pub(super) measure: Option<Scope>,
 }
 
 /// The argument `clip`: it may be left out, but not be None.
@@ -31,42 +32,51 @@ impl<'py> FromPyObject<'_, 'py> for Clip<'py> {
     }
 }
 
-impl Clip<'_> {
-    /// None of what Python has to judge.
-    fn plain(&self) -> Option<Scope> {
-        match self {
-            Clip::LeftOut => Some(Scope::All),
-            Clip::Given(word) => match word.cast_exact::<PyString>() {
-                Ok(word) if word == "global" => Some(Scope::All),
-                Ok(word) if word == "parameter" => Some(Scope::Tensor),
-                _ => None,
-            },
-        }
+/// All parameters together or each alone, by the plain words for it; None of what Python has to judge.
+fn scope(word: &Bound<'_, PyAny>, together: &str) -> Option<Scope> {
+    match word.cast_exact::<PyString>() {
+        Ok(word) if word == together => Some(Scope::All),
+        Ok(word) if word == "parameter" => Some(Scope::Tensor),
+        _ => None,
     }
+}
+
+/// The arguments of a step as they came, besides its arrays.
+pub(super) struct Arguments<'a, 'py> {
+    pub(super) grad_scale: Option<&'a Bound<'py, PyAny>>,
+    pub(super) max_norm: Option<&'a Bound<'py, PyAny>>,
+    pub(super) clip: Clip<'py>,
+    pub(super) measure: Option<&'a Bound<'py, PyAny>>,
 }
 
 impl Scaling {
     /// Numbers within their bounds are taken as they are, and so are plain words; whatever else came,
     /// Python judges, which may run the user's code: no lock may be held.
-    pub(super) fn read(
-        slf: &Bound<'_, PyAny>,
-        grad_scale: Option<&Bound<'_, PyAny>>,
-        max_norm: Option<&Bound<'_, PyAny>>,
-        clip: &Clip<'_>,
-    ) -> PyResult<Self> {
+    pub(super) fn read(slf: &Bound<'_, PyAny>, given: &Arguments<'_, '_>) -> PyResult<Self> {
+        let Arguments { grad_scale, max_norm, clip, measure } = given;
         let scale = grad_scale.map_or(Some(1.0), plain::number);
         let scale = scale.filter(|x| x.is_finite() && *x != 0.0);
         let bound = max_norm.map(|x| plain::number(x).filter(|x| *x >= 0.0));
-        if let (Some(grad_scale), None | Some(Some(_)), Some(clip)) = (scale, bound, clip.plain()) {
-            return Ok(Scaling { grad_scale, max_norm: bound.flatten(), clip });
+        let clipped = match clip {
+            Clip::LeftOut => Some(Scope::All),
+            Clip::Given(word) => scope(word, "global"),
+        };
+        let measured = measure.map(|word| scope(word, "total"));
+        if let (Some(grad_scale), None | Some(Some(_)), Some(clip), None | Some(Some(_))) =
+            (scale, bound, clipped, measured)
+        {
+            let (max_norm, measure) = (bound.flatten(), measured.flatten());
+            return Ok(Scaling { grad_scale, max_norm, clip, measure });
         }
         let clip = match clip {
             Clip::LeftOut => PyString::intern(slf.py(), "global").into_any(),
             Clip::Given(word) => word.clone(),
         };
-        let scaling = calling::method(slf, "_read_scaling", (grad_scale, max_norm, clip))?;
-        let (grad_scale, max_norm, each) = scaling.extract()?;
-        let clip = if each { Scope::Tensor } else { Scope::All };
-        Ok(Scaling { grad_scale, max_norm, clip })
+        let arguments = (*grad_scale, *max_norm, clip, *measure);
+        let scaling = calling::method(slf, "_read_scaling", arguments)?;
+        let (grad_scale, max_norm, each, measure): (_, _, bool, Option<bool>) =
+            scaling.extract()?;
+        let scope = |each| if each { Scope::Tensor } else { Scope::All };
+        Ok(Scaling { grad_scale, max_norm, clip: scope(each), measure: measure.map(scope) })
     }
 }

@@ -9,11 +9,12 @@ use super::inner::Inner;
 use super::scaling::Scaling;
 use super::skipped::SkippedStep;
 use super::step_info::ParameterKey;
-use crate::optimizer::{Asked, Norm, Outcome};
+use crate::optimizer::{Asked, Moves, Norm, Outcome};
 
 /// What a step did, in Python's words.
 pub(super) struct Done {
     pub(super) grad_norm: Norm<DeviceNorm>,
+    pub(super) moves: Option<Moves>,
     pub(super) skipped: Option<SkippedStep>,
 }
 
@@ -41,8 +42,8 @@ impl Inner {
     }
 
     pub(super) fn asked(&self, scaling: Scaling, norm: Option<f64>) -> Asked {
-        let Scaling { grad_scale, max_norm, clip } = scaling;
-        Asked { grad_scale, max_norm, clip, norm, nonfinite: self.settings.nonfinite }
+        let Scaling { grad_scale, max_norm, clip, measure } = scaling;
+        Asked { grad_scale, max_norm, clip, norm, nonfinite: self.settings.nonfinite, measure }
     }
 
     pub(super) fn done(&mut self, py: Python<'_>, outcome: Outcome<DeviceNorm>) -> Done {
@@ -55,6 +56,6 @@ impl Inner {
             let cause = self.called(py).0.not_finite(skipped.cause);
             SkippedStep { key, cause, in_a_row: skipped.in_a_row, total: skipped.total }
         });
-        Done { grad_norm: outcome.grad_norm, skipped }
+        Done { grad_norm: outcome.grad_norm, moves: outcome.moves, skipped }
     }
 }

@@ -7,7 +7,7 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyString, PyTuple, PyType};
 
 use super::cuda::DeviceNorm;
-use crate::optimizer;
+use crate::optimizer::{self, Move, Moves};
 
 type Norm = optimizer::Norm<DeviceNorm>;
 
@@ -17,6 +17,29 @@ fn value(norm: &Norm, py: Python<'_>) -> PyResult<Option<f64>> {
         Norm::NotAsked => Ok(None),
         Norm::Known(norm) => Ok(Some(*norm)),
         Norm::Elsewhere(clip) => clip.norm(py).map(Some),
+    }
+}
+
+/// A norm over all parameters, or that of each.
+#[derive(FromPyObject, IntoPyObject, IntoPyObjectRef)]
+pub(super) enum Measured {
+    All(f64),
+    Each(Py<PyTuple>),
+}
+
+impl Measured {
+    fn of(
+        moves: Option<&Moves>,
+        norm: impl Fn(&Move) -> f64,
+        py: Python<'_>,
+    ) -> PyResult<Option<Self>> {
+        Ok(match moves {
+            None => None,
+            Some(Moves::All(one)) => Some(Measured::All(norm(one))),
+            Some(Moves::Each(each)) => {
+                Some(Measured::Each(PyTuple::new(py, each.iter().map(norm))?.unbind()))
+            }
+        })
     }
 }
 
@@ -42,6 +65,9 @@ pub(super) enum ParameterKey {
 /// nonfinite : str, int or None
 ///     In a step that was left out, the name or position of the first parameter whose gradient is
 ///     not finite; None if it was but the sum of their squares that overflowed.
+/// update_norm, param_norm : float, tuple of float or None
+///     The Euclidean norm of what the step added to the parameters, and of their old values: over all
+///     of them, or of each in their order. None without `measure`, and of a step that was left out.
 ///
 /// Examples
 /// --------
@@ -49,7 +75,7 @@ pub(super) enum ParameterKey {
 /// >>> opt = fs.SGD({"w": np.zeros(2)}, lr=0.1, nonfinite="skip")
 /// >>> info = opt.step({"w": np.array([3.0, 4.0])}, max_norm=1.0)
 /// >>> info.as_dict()
-/// {'applied': True, 'grad_norm': 5.0, 'nonfinite': None}
+/// {'applied': True, 'grad_norm': 5.0, 'nonfinite': None, 'update_norm': None, 'param_norm': None}
 /// >>> opt.step({"w": np.array([np.inf, 4.0])})
 /// StepInfo(applied=False, grad_norm=None, nonfinite='w')
 #[pyclass(frozen, module = "ferrostep")]
@@ -58,16 +84,34 @@ pub(super) struct StepInfo {
     applied: bool,
     grad_norm: Norm,
     nonfinite: Option<ParameterKey>,
+    update_norm: Option<Measured>,
+    param_norm: Option<Measured>,
 }
 
 #[pymethods]
 impl StepInfo {
     /// For unpickling, and for tests that stand in for an optimizer.
     #[new]
-    #[pyo3(signature = (applied, grad_norm=None, nonfinite=None))]
-    fn new(applied: bool, grad_norm: Option<f64>, nonfinite: Option<ParameterKey>) -> Self {
+    #[pyo3(signature = (applied, grad_norm=None, nonfinite=None, update_norm=None, param_norm=None))]
+    fn new(
+        applied: bool,
+        grad_norm: Option<f64>,
+        nonfinite: Option<ParameterKey>,
+        update_norm: Option<Measured>,
+        param_norm: Option<Measured>,
+    ) -> Self {
         let grad_norm = grad_norm.map_or(Norm::NotAsked, Norm::Known);
-        StepInfo { applied, grad_norm, nonfinite }
+        StepInfo { applied, grad_norm, nonfinite, update_norm, param_norm }
+    }
+
+    #[getter]
+    fn update_norm(&self) -> Option<&Measured> {
+        self.update_norm.as_ref()
+    }
+
+    #[getter]
+    fn param_norm(&self) -> Option<&Measured> {
+        self.param_norm.as_ref()
     }
 
     #[getter]
@@ -86,6 +130,8 @@ impl StepInfo {
         dict.set_item("applied", self.applied)?;
         dict.set_item("grad_norm", value(&self.grad_norm, py)?)?;
         dict.set_item("nonfinite", self.nonfinite.as_ref())?;
+        dict.set_item("update_norm", self.update_norm.as_ref())?;
+        dict.set_item("param_norm", self.param_norm.as_ref())?;
         Ok(dict)
     }
 
@@ -105,11 +151,10 @@ impl StepInfo {
 
     fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
         let mut parts = Vec::new();
-        for (name, value) in self.as_dict(py)? {
-            parts.push(format!("{name}={}", value.repr()?));
-        }
-        if self.nonfinite.is_none() {
-            parts.pop();
+        for (i, (name, value)) in self.as_dict(py)?.iter().enumerate() {
+            if i < 2 || !value.is_none() {
+                parts.push(format!("{name}={}", value.repr()?));
+            }
         }
         Ok(format!("StepInfo({})", parts.join(", ")))
     }
@@ -124,12 +169,23 @@ impl StepInfo {
 
 impl StepInfo {
     /// Of a step that was done; without a norm, always the same object.
-    pub(super) fn applied(py: Python<'_>, grad_norm: Norm) -> PyResult<Py<Self>> {
+    pub(super) fn applied(
+        py: Python<'_>,
+        grad_norm: Norm,
+        moves: Option<Moves>,
+    ) -> PyResult<Py<Self>> {
         static PLAIN: PyOnceLock<Py<StepInfo>> = PyOnceLock::new();
-        let made = |grad_norm| Py::new(py, StepInfo { applied: true, grad_norm, nonfinite: None });
-        match grad_norm {
-            Norm::NotAsked => Ok(PLAIN.get_or_try_init(py, || made(Norm::NotAsked))?.clone_ref(py)),
-            grad_norm => made(grad_norm),
+        let made = |grad_norm, moves: Option<Moves>| {
+            let update_norm = Measured::of(moves.as_ref(), |of| of.update_norm, py)?;
+            let param_norm = Measured::of(moves.as_ref(), |of| of.param_norm, py)?;
+            let nonfinite = None;
+            Py::new(py, StepInfo { applied: true, grad_norm, nonfinite, update_norm, param_norm })
+        };
+        match (grad_norm, moves) {
+            (Norm::NotAsked, None) => {
+                Ok(PLAIN.get_or_try_init(py, || made(Norm::NotAsked, None))?.clone_ref(py))
+            }
+            (grad_norm, moves) => made(grad_norm, moves),
         }
     }
 
@@ -139,11 +195,14 @@ impl StepInfo {
         grad_norm: Norm,
         nonfinite: Option<ParameterKey>,
     ) -> PyResult<Py<Self>> {
-        Py::new(py, StepInfo { applied: false, grad_norm, nonfinite })
+        let (update_norm, param_norm) = (None, None);
+        Py::new(py, StepInfo { applied: false, grad_norm, nonfinite, update_norm, param_norm })
     }
 
     fn values<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
-        (self.applied, value(&self.grad_norm, py)?, self.nonfinite.as_ref()).into_pyobject(py)
+        let norm = value(&self.grad_norm, py)?;
+        let (moved, of) = (self.update_norm.as_ref(), self.param_norm.as_ref());
+        (self.applied, norm, self.nonfinite.as_ref(), moved, of).into_pyobject(py)
     }
 }
 

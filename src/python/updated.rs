@@ -178,6 +178,6 @@ impl Inner {
         // SAFETY: `given` holds the arrays, and the new ones were made by NumPy for this call.
         let repeated = unsafe { optimizer.repeat_anew(caller, given, &asked) };
         let repeated = repeated.map_err(|refusal| caller.refused(refusal))?;
-        Ok(repeated.then_some(Done { grad_norm: Norm::NotAsked, skipped: None }))
+        Ok(repeated.then_some(Done { grad_norm: Norm::NotAsked, moves: None, skipped: None }))
     }
 }

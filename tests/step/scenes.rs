@@ -14,6 +14,7 @@ pub(crate) const ASKED: Asked = Asked {
     clip: Scope::All,
     norm: None,
     nonfinite: NonFinite::Propagate,
+    measure: None,
 };
 
 pub(crate) type Result<T> = std::result::Result<T, Stop<Said>>;

@@ -175,17 +175,24 @@ def copyto(dst: Any, src: Any, casting: str = "same_kind") -> None:
     view(dst)[...] = view(src) if isinstance(src, cupy.ndarray) else src
 
 
+def subtract(a: Any, b: Any) -> Any:
+    assert a.data.device_id == b.data.device_id == Device.current
+    return wrap(np.subtract(view(a), view(b)), Device.current)
+
+
 #: What is replaced, in `cupy` and in `cupy.cuda`.
 FUNCTIONS = [
     asarray, asnumpy, empty, empty_like, ascontiguousarray, copyto,
 ]  # fmt: skip
 REAL = {f.__name__: getattr(cupy, f.__name__) for f in FUNCTIONS}
 REAL_RAW_MODULE, REAL_RAW_KERNEL = cupy.RawModule, cupy.RawKernel
+REAL_SUBTRACT = cupy.subtract
 REAL_DEVICE, REAL_STREAM = cupy.cuda.Device, cupy.cuda.get_current_stream
 
 if not HARDWARE:
     for function in FUNCTIONS:
         setattr(cupy, function.__name__, function)
+    cupy.subtract = subtract
     cupy.RawModule = RawModule
     cupy.cuda.Device = Device
     cupy.cuda.get_current_stream = get_current_stream

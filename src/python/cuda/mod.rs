@@ -3,6 +3,7 @@
 
 mod clip;
 mod launch;
+mod moved;
 mod norm;
 mod scales;
 pub(super) mod source;
@@ -10,6 +11,7 @@ mod tables;
 
 pub(super) use clip::DeviceNorm;
 pub(super) use launch::{Cuda, Launch};
+pub(super) use moved::{Old, keep, moved};
 pub(super) use norm::{first_nonfinite, leaf_sums, norm};
 
 use pyo3::intern;

@@ -65,7 +65,7 @@ impl<'py> Gradients<'py> {
 
 /// A gradient's kind as the kernels number it: a float64 one beside a narrower parameter is rounded
 /// first.
-fn number(gradient: Kind, precision: Precision) -> i64 {
+pub(super) fn number(gradient: Kind, precision: Precision) -> i64 {
     match (gradient, precision) {
         (Kind::F16, _) => 0,
         (Kind::BF16, _) => 1,

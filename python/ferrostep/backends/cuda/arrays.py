@@ -83,6 +83,13 @@ def copy_back(array: Any, copy: Any) -> None:
         cupy().copyto(array, copy)
 
 
+def difference(new: Any, old: Any, dtype: str) -> tuple[Any, Any]:
+    """Return what was added to an array, and what it was, both in C order in this type."""
+    with cupy().cuda.Device(new.data.device_id):
+        old = cupy().ascontiguousarray(old, dtype)
+        return cupy().subtract(cupy().ascontiguousarray(new, dtype), old), old
+
+
 def stream(device: int) -> int:
     """Return the handle of the device's current stream."""
     with cupy().cuda.Device(device):

@@ -15,10 +15,13 @@ import numpy as np
 
 import ferrostep as fs
 from ferrostep import optimizers
+from ferrostep.averages import rules
 from support.exact import Formula, Numbers, decayed, exact, nearest
 
 #: Every class of the package, each once whatever other spellings it has.
 CLASSES = list(dict.fromkeys(getattr(optimizers, name) for name in optimizers.__all__))
+#: What is behind averages of weights: no public classes, but with cases and formulas.
+AVERAGES = [rules.EMA, rules.Mean]
 
 
 def own_options(cls: type[fs.Optimizer]) -> list[str]:
@@ -86,6 +89,10 @@ CASES = [
     case_of(fs.Lion),
     case_of(fs.Lion, lr=0.01, betas=(0.8, 0.95), weight_decay=0.1, maximize=True),
     case_of(fs.Lion, state_dtype="bfloat16", weight_decay=0.1),
+    case_of(rules.EMA),
+    case_of(rules.EMA, decay=0.4),
+    case_of(rules.EMA, decay=0.6, warmup=True),
+    case_of(rules.Mean),
 ]
 
 #: By name: what else is in the table, or will be, changes nothing for who asks for one.
@@ -232,6 +239,20 @@ def lion(p: Decimal, g: Decimal, s: Numbers, o: Any, t: int) -> tuple[Decimal, D
     return p - lr * sign, lr, {"exp_avg": b2 * s["exp_avg"] + (1 - b2) * g}
 
 
+def ema(e: Decimal, p: Decimal, s: Numbers, o: Any, t: int) -> tuple[Decimal, Decimal, Numbers]:
+    decay = exact(o["decay"])
+    e, p, size = decayed(e, p, o)
+    if o["warmup"]:
+        decay = min(decay, Decimal(1 + t) / (10 + t))
+    decay = decay if t > 1 else Decimal(0)
+    return decay * e + (1 - decay) * p, abs(e) + size, {}
+
+
+def mean(e: Decimal, p: Decimal, s: Numbers, o: Any, t: int) -> tuple[Decimal, Decimal, Numbers]:
+    e, p, size = decayed(e, p, o)
+    return (e * (t - 1) + p) / t, abs(e) + size, {}
+
+
 #: ``k`` counts the roundings that reach p in the longest form of the rule (momentum, Nesterov,
 #: centered; a root halves what came before it).
 FORMULAS = {
@@ -253,4 +274,7 @@ FORMULAS = {
     fs.AdamW: Formula(adam, p=3.5, state=2.0),  # as Adam
     # k = 2: lr, the subtraction; the sign is exact
     fs.Lion: Formula(lion, p=1.5, state=2.5),
+    # k = 4: the difference, w, their product, the sum
+    rules.EMA: Formula(ema, p=1.5),
+    rules.Mean: Formula(mean, p=1.5),  # k = 3: the difference, the quotient, the sum
 }

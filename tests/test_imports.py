@@ -29,7 +29,7 @@ ROOMS: dict[str, set[str]] = {
     "checkpoints": {"checkpoint"},
     "the base class": {"declared", "persistent", "optimizer"},
     "optimizers": {"optimizers"},
-    "beside them": {"clip", "compat"},
+    "beside them": {"averages", "clip", "compat"},
     "the package": {"__init__"},
     "programs": {"cuda_source", "demo", "__main__"},
 }

@@ -6,7 +6,7 @@ import inspect
 from pathlib import Path
 
 import ferrostep as fs
-from cases import CASES, CLASSES, FORMULAS, own_options
+from cases import AVERAGES, CASES, CLASSES, FORMULAS, own_options
 from ferrostep import _native, optimizers
 from ferrostep.backends.reference import RULES
 
@@ -20,10 +20,11 @@ def test_every_class_file_is_imported() -> None:
 def test_every_class_has_its_rule_reference_case_and_place() -> None:
     public = [value for value in vars(optimizers).values() if inspect.isclass(value)]
     assert {cls for cls in public if issubclass(cls, fs.Optimizer)} == set(CLASSES)
-    assert {cls.RULE for cls in CLASSES} == set(_native.RULES)
-    assert {cls.__name__ for cls in CLASSES} == set(RULES)
-    assert {case.optimizer for case in CASES} == set(CLASSES)
-    assert set(FORMULAS) == set(CLASSES), "the table FORMULAS in tests/cases.py"
+    everything = {*CLASSES, *AVERAGES}
+    assert {cls.RULE for cls in everything} == set(_native.RULES)
+    assert {cls.__name__ for cls in everything} == set(RULES)
+    assert {case.optimizer for case in CASES} == everything
+    assert set(FORMULAS) == everything, "the table FORMULAS in tests/cases.py"
     for cls in CLASSES:
         assert getattr(fs, cls.__name__) is cls
         assert cls.__name__ in fs.__all__

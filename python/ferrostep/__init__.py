@@ -1,6 +1,6 @@
 """In-place optimizers for NumPy arrays, on a Rust core: the same bits everywhere."""
 
-from ferrostep import _native, clip, schedulers
+from ferrostep import _native, averages, clip, schedulers
 from ferrostep._native import StepInfo
 from ferrostep.checkpoint import load_checkpoint, save_checkpoint
 from ferrostep.config import show_config
@@ -20,6 +20,7 @@ __all__ = [
     "NonFiniteError",
     "Optimizer",
     "StepInfo",
+    "averages",
     "clip",
     "get_num_threads",
     "load_checkpoint",

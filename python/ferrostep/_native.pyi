@@ -14,6 +14,7 @@ __all__ = [
     "LEAF",
     "RULES",
     "Core",
+    "Shown",
     "StepInfo",
     "__version__",
     "clip_factor",
@@ -107,6 +108,14 @@ class StepInfo:
     __divmod__ = __rdivmod__ = __pow__ = __rpow__ = __array__
     __lshift__ = __rlshift__ = __rshift__ = __rrshift__ = __array__
     __and__ = __rand__ = __or__ = __ror__ = __xor__ = __rxor__ = __array__
+
+@final
+class Shown:
+    def __new__(cls, prepare: Callable[[], tuple[list[Any], list[Any], list[str]]]) -> Self: ...
+    @property
+    def active(self) -> bool: ...
+    def __enter__(self) -> None: ...
+    def __exit__(self, *_error: object) -> None: ...
 
 @disjoint_base
 class Core:

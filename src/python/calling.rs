@@ -78,10 +78,10 @@ fn staying(call: impl FnOnce() -> *mut ffi::PyObject) -> *mut ffi::PyObject {
 /// `callable(*args)`.
 pub(super) fn call<'py>(
     callable: &Bound<'py, PyAny>,
-    args: impl IntoPyObject<'py, Target = PyTuple, Output = Bound<'py, PyTuple>, Error = PyErr>,
+    args: impl IntoPyObject<'py, Target = PyTuple, Output = Bound<'py, PyTuple>, Error: Into<PyErr>>,
 ) -> PyResult<Bound<'py, PyAny>> {
     let py = callable.py();
-    let args = args.into_pyobject(py)?;
+    let args = args.into_pyobject(py).map_err(Into::into)?;
     let (function, given, call) = (callable.as_ptr(), args.as_ptr(), unwinding::call());
     // SAFETY: both are alive, and the second is a tuple; the result is owned, or null with an error.
     unsafe {

@@ -30,6 +30,7 @@ mod reference;
 mod scaling;
 mod settings;
 mod shared;
+mod shown;
 mod skipped;
 mod state;
 mod step;
@@ -99,6 +100,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add("RULES", pyo3::types::PyTuple::new(module.py(), rules::NAMES)?)?;
     module.add_class::<core::Core>()?;
+    module.add_class::<shown::Shown>()?;
     step_info::add_to(module)?;
     module.add_function(wrap_pyfunction!(power, module)?)?;
     module.add_function(wrap_pyfunction!(clip::global_norm, module)?)?;

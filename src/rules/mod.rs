@@ -8,6 +8,7 @@ mod adadelta;
 mod adagrad;
 mod adam;
 mod adaptive_gains;
+mod averages;
 mod clip;
 mod lion;
 mod measure;

@@ -3,7 +3,9 @@
 use super::method::Method;
 use super::options::{Declared, OptionError, Options};
 use super::rule::Visitor;
-use super::{adadelta, adagrad, adam, adaptive_gains, lion, momentum, rmsprop, rprop, sgd};
+use super::{
+    adadelta, adagrad, adam, adaptive_gains, averages, lion, momentum, rmsprop, rprop, sgd,
+};
 
 macro_rules! table {
     ($($name:literal => $method:ty,)+) => {
@@ -38,4 +40,6 @@ table! {
     "Adadelta" => adadelta::Adadelta,
     "Adam" => adam::Adam,
     "Lion" => lion::Lion,
+    "EMA" => averages::Ema,
+    "Mean" => averages::Mean,
 }

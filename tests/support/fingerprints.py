@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from cases import CASES, CLASSES, RUNS, Case
+from cases import AVERAGES, CASES, CLASSES, RUNS, Case
 from support.arrays import Array, bits, special_values
 
 FILE = Path(__file__).parents[1] / "fingerprints.json"
@@ -63,7 +63,8 @@ def _readable(options: dict[str, Any]) -> dict[str, Any]:
 def optimizers() -> dict[str, Any]:
     """The rule of every class, and all of its options."""
     return {
-        cls.__name__: {"rule": cls.RULE, "defaults": _readable(cls().defaults)} for cls in CLASSES
+        cls.__name__: {"rule": cls.RULE, "defaults": _readable(cls().defaults)}
+        for cls in [*CLASSES, *AVERAGES]
     }
 
 

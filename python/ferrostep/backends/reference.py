@@ -337,6 +337,31 @@ def lion(
     return p - lr * np.sign(u), {"exp_avg": beta2 * m + (1 - beta2) * g}
 
 
+def ema(
+    e: Array, p: Array, state: States, o: Options, t: int, fresh: Set[str]
+) -> tuple[Array, States]:
+    """An exponential moving average of weights, as torch's ``lerp`` has it.
+
+    Here the parameter is the average ``e`` and the gradient is the weight ``p``.  The first weight
+    is copied.  ``w`` is what enters of each later one; with warmup (TensorFlow) more at first.
+    """
+    decay = o["decay"]
+    if o["warmup"] and (1.0 + t) / (10.0 + t) < decay:
+        decay = (1.0 + t) / (10.0 + t)
+    w = p.dtype.type(1 - decay)
+    if t == 1 or w == 1:
+        return p, {}
+    d = p - e
+    return (e + w * d if w < 0.5 else p - d * (1 - w)), {}
+
+
+def mean(
+    e: Array, p: Array, state: States, o: Options, t: int, fresh: Set[str]
+) -> tuple[Array, States]:
+    """The mean ``e`` of the weights ``p`` so far (Izmailov et al. 2018, arXiv:1803.05407)."""
+    return (p if t == 1 else e + (p - e) / float(t)), {}
+
+
 RULES: dict[str, Rule] = {
     "SGD": sgd,
     "Momentum": momentum,
@@ -348,4 +373,6 @@ RULES: dict[str, Rule] = {
     "Adam": adam,
     "AdamW": adam,  # the same rule; its weight decay is decoupled, see update()
     "Lion": lion,
+    "EMA": ema,
+    "Mean": mean,
 }

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from ferrostep._native import __version__
 from ferrostep.checkpoint import arrays as _params
+from ferrostep.checkpoint import averages as _averages
 from ferrostep.checkpoint import container, optimizers, values
 from ferrostep.checkpoint import schedulers as _schedulers
 from ferrostep.checkpoint.checks import only_keys
@@ -36,6 +37,7 @@ PARTS: dict[str, Part] = {
     "params": _params,
     "optimizers": optimizers,
     "schedulers": _schedulers,
+    "averages": _averages,
 }
 
 
@@ -45,6 +47,7 @@ def save_checkpoint(
     optimizer: Any = None,
     params: Any = None,
     schedulers: Any = None,
+    averages: Any = None,
     extra: Mapping[str, Any] | None = None,
 ) -> None:
     """Save a run in one safetensors file; the file at `path` is replaced whole or stays as it was.
@@ -62,6 +65,8 @@ def save_checkpoint(
         Arrays to save beside: an array, a list, or a dict of names.
     schedulers
         A scheduler, a list or a dict of them: what has `state_dict` and `load_state_dict`.
+    averages
+        An average of weights (`ferrostep.averages`), or a dict of them by name (without ``/``).
     extra
         A dict of whatever else is needed to go on (the epoch, a generator's state): numbers,
         strings, None, lists, tuples, dicts (at most 100 deep), arrays. NumPy's scalars become
@@ -105,7 +110,7 @@ def save_checkpoint(
         "ferrostep": __version__,
         "extra": values.encode(extra or {}, "extra", store),
     }
-    given = {"params": params, "optimizers": optimizer, "schedulers": schedulers}
+    given = _by_part(optimizer, params, schedulers, averages)
     for name, part in PARTS.items():
         content[name] = None if given[name] is None else part.save(given[name], arrays)
     container.write(path, arrays, {KEY: json.dumps(content)})
@@ -117,6 +122,7 @@ def load_checkpoint(
     optimizer: Any = None,
     params: Any = None,
     schedulers: Any = None,
+    averages: Any = None,
     partial: bool = False,
 ) -> dict[str, Any]:
     """Take over what `save_checkpoint` has saved, all of it or nothing, and return its `extra`.
@@ -128,7 +134,7 @@ def load_checkpoint(
     ----------
     path
         A file that `save_checkpoint` or `Optimizer.save` has written.
-    optimizer, params, schedulers
+    optimizer, params, schedulers, averages
         What to load into, in the structure that was saved, with the same classes, names, shapes
         and dtypes. Options come from the file, but for `nonfinite` and `backend`.
     partial
@@ -157,8 +163,15 @@ def load_checkpoint(
     >>> p
     array([5., 5., 5.])
     """
-    given = {"params": params, "optimizers": optimizer, "schedulers": schedulers}
+    given = _by_part(optimizer, params, schedulers, averages)
     return _load(path, given, partial=partial)
+
+
+def _by_part(
+    optimizer: Any, params: Any, schedulers: Any = None, averages: Any = None
+) -> dict[str, Any]:
+    parts = (params, optimizer, schedulers, averages)
+    return dict(zip(PARTS, parts, strict=True))
 
 
 def save(path: str | os.PathLike[str], optimizer: Checkpointed) -> None:
@@ -168,7 +181,7 @@ def save(path: str | os.PathLike[str], optimizer: Checkpointed) -> None:
 
 def load(path: str | os.PathLike[str], optimizer: Checkpointed) -> None:
     """Load an optimizer and the parameters that it holds."""
-    given = {"params": optimizers.held(optimizer), "optimizers": optimizer, "schedulers": None}
+    given = _by_part(optimizer, optimizers.held(optimizer))
     _load(path, given, partial=False, alone=True)
 
 
@@ -223,7 +236,7 @@ def _plan(
     refuse(_tensor_differences(file, content))
     refuse(_differences(file, content, given, partial))
     loading = Loading()
-    for name in ("optimizers", "schedulers", "params"):
+    for name in ("optimizers", "schedulers", "averages", "params"):
         if given[name] is not None:
             PARTS[name].plan(given[name], content[name], file, loading)
     return loading, values.decode(content["extra"], "extra", file.read)

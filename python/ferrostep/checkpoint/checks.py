@@ -38,6 +38,15 @@ def matched(given: Named, content: Content) -> Iterator[tuple[Any, Any, Content]
     return ((name, target, saved[name]) for name, target in given if name in saved)
 
 
+def by_name(given: Any, what: str) -> Named:
+    """Return a dict's objects with names that tensors' names may have; a single one with None."""
+    found: Named = list(given.items()) if isinstance(given, dict) else [(None, given)]
+    for name, _ in found:
+        if name is not None and (not isinstance(name, str) or not name or "/" in name):
+            raise ValueError(f"the names of {what} must be str without '/', found {name!r}")
+    return distinct(found, what)
+
+
 def distinct(given: Named, what: str) -> Named:
     """Refuse an object that has two names: it cannot be loaded twice."""
     known: dict[int, Any] = {}

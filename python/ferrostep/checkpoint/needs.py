@@ -1,10 +1,11 @@
-"""What a checkpoint needs of an optimizer."""
+"""What a checkpoint needs of an optimizer, and of an average."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Protocol
 
+from ferrostep.loading import Action
 from ferrostep.partial import LoadReport
 from ferrostep.schema import Schema
 from ferrostep.settings import Settings
@@ -32,3 +33,11 @@ class Checkpointed(Protocol):
         self, state_dict: Mapping[str, Any], saved_shapes: list[tuple[int, ...]] | None
     ) -> tuple[dict[str, Any], LoadReport]: ...
     def _plan_load(self, state_dict: Mapping[str, Any]) -> Callable[[], None]: ...
+
+
+class Averaging(Protocol):
+    """All that is read of an average here, and the one way to load it."""
+
+    def state_dict(self, *, copy: bool) -> dict[str, Any]: ...
+    def _differences(self, saved: Any) -> Iterator[str]: ...
+    def _plan_load(self, saved: Mapping[str, Any]) -> list[Action]: ...

@@ -11,8 +11,8 @@ from ferrostep.backends import cuda
 from ferrostep.checkpoint import values
 from ferrostep.checkpoint.checks import (
     Content,
+    by_name,
     class_difference,
-    distinct,
     matched,
     names,
     objects,
@@ -90,14 +90,12 @@ def fit(
 
 def _optimizers(given: Any) -> list[tuple[str | None, Checkpointed]]:
     """The optimizers with their names; None for a single one."""
-    found = list(given.items()) if isinstance(given, dict) else [(None, given)]
-    for name, optimizer in found:
-        if name is not None and (not isinstance(name, str) or not name or "/" in name):
-            raise ValueError(f"an optimizer's name must be a str without '/', found {name!r}")
+    found = by_name(given, "optimizers")
+    for _, optimizer in found:
         if not isinstance(optimizer, Core):
             found_type = type(optimizer).__name__
             raise TypeError(f"optimizer must be an optimizer or a dict of them, found {found_type}")
-    return distinct(found, "optimizers")
+    return found
 
 
 def _save_optimizer(name: str | None, optimizer: Checkpointed, arrays: dict[str, Array]) -> Content:

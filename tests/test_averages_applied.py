@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import signal
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
@@ -95,14 +96,13 @@ def test_what_is_applied_is_the_average_of_that_moment() -> None:
 @pytest.mark.parametrize("how", ["replaced", "shape", "applied"])
 def test_what_changed_is_told_and_nothing_else_changes(how: str) -> None:
     params, ema = made()
-    before, own = ema.state_dict(), params["w"]
+    before = ema.state_dict()
     message = {"replaced": "'w' was replaced", "shape": r"'w' has shape \(6,\), wanted \(2, 3\)"}
     if how == "replaced":
         params["w"] = params["w"] * 2
     elif how == "shape":
-        with pytest.warns() if hasattr(own, "_set_shape") else np.errstate():
-            own.shape = (6,)
-    with ema.applied() if how == "applied" else np.errstate():
+        params["w"].shape = (6,)
+    with ema.applied() if how == "applied" else nullcontext():
         with pytest.raises(ValueError, match=message.get(how, "must not be called while the aver")):
             ema.update()
         if how == "applied":

@@ -201,7 +201,7 @@ def _plan_partly(file: container.Container, optimizer: Checkpointed) -> tuple[Lo
     content = _content(file.metadata)
     refuse(_tensor_differences(file, content))
     params = optimizers.held(optimizer)
-    given = {"params": params, "optimizers": optimizer, "schedulers": None}
+    given = _by_part(optimizer, params)
     refuse(_parts_that_differ(content, given, partial=False))
     shapes = None if params is None else _params.shapes(content["params"], file)
     fitted, report = optimizers.fit(optimizer, content["optimizers"], shapes, file)

@@ -46,7 +46,7 @@ class EMA(Average):
     References
     ----------
     torch.optim.swa_utils.AveragedModel with get_ema_multi_avg_fn; warmup:
-    tf.train.ExponentialMovingAverage with num_updates.
+    tf.train.ExponentialMovingAverage with num_updates, and thinc, whose averages start at 0.
 
     Examples
     --------

@@ -2,7 +2,7 @@
 //! weight `p` itself. The first update copies it.
 //!
 //! EMA is torch's `lerp` with `w = 1 - decay`: `e = e + w*(p - e)` below a half, else
-//! `e = p - (p - e)*(1 - w)`, which is exact at both ends. With warmup the decay is at most
+//! `e = p + (w - 1)*(p - e)`, which is exact at both ends. With warmup the decay is at most
 //! `(1 + t)/(10 + t)` (TensorFlow's ExponentialMovingAverage).
 //!
 //! Mean is stochastic weight averaging, Izmailov et al. 2018, arXiv:1803.05407, in torch's form:
@@ -25,10 +25,9 @@ impl Rule<0> for Moving {
     #[inline(always)]
     fn update<R: Real>(k: &EmaScalars<R>, e: R, p: R, []: [R; 0]) -> (R, [R; 0]) {
         let one = R::constant(1.0);
-        let d = p - e;
-        let below = e + k.weight * d;
-        let above = p - d * (one - k.weight);
-        let mixed = R::select(k.weight.lt(R::constant(0.5)), below, above);
+        let small = k.weight.lt(R::constant(0.5));
+        let factor = R::select(small, k.weight, k.weight - one);
+        let mixed = R::select(small, e, p) + factor * (p - e);
         // All of the weight is a copy, also of what is infinite or -0.
         (R::select(k.weight.lt(one), mixed, p), [])
     }

@@ -24,6 +24,7 @@ STEPS = 4
 #: Beside the plain case of each class, for what takes long.
 RICH = [
     "AdaptiveGains(momentum=0.5,compare=velocity,beta=0.2,max_gain=inf)",
+    "AdaptiveGains(momentum=0.5,compare=sign,beta=0.2,weight_decay=0.1)",
     "RMSprop(centered=True,weight_decay=0.05)",
     "RMSprop(momentum=0.9,centered=True,eps_inside_sqrt=True)",
     "RMSprop(momentum=0.9,centered=True,state_dtype=float16)",

@@ -31,6 +31,7 @@ CLASSES: dict[str, tuple[set[str], set[str]]] = {
 }
 #: Our options that torch lacks, with the value that means torch's formula.
 OURS: dict[str, Any] = {
+    "average": False,
     "bias_correction": True,
     "epsilon_hat": False,
     "eps_inside_sqrt": False,

@@ -150,6 +150,7 @@ def ones() -> list[Array]:
     [
         (fs.Momentum(ones()), "class that torch does not have"),
         (fs.AdaptiveGains(ones()), "class that torch does not have"),
+        (fs.Lion(ones()), "class that torch does not have"),
         (fs.Adam(ones(), bias_correction=False), "no option 'bias_correction'"),
         (fs.Adam(ones(), epsilon_hat=True), "no option 'epsilon_hat'"),
         (fs.Adam(ones(), state_dtype="bfloat16"), "no option 'state_dtype'"),
@@ -159,7 +160,6 @@ def ones() -> list[Array]:
         (fs.SGD(ones(), flush_subnormals=True), "no option 'flush_subnormals'"),
         (fs.SGD(ones(), momentum=0.9, average=True), "no option 'average'"),
         (fs.Adam(ones(), initial_accumulator_value=1.0), "'initial_accumulator_value'"),
-        (fs.AdaptiveGains(ones(), momentum=0.9, compare="sign"), "class that torch does not have"),
     ],
 )
 def test_what_torch_lacks(opt: fs.Optimizer, message: str) -> None:

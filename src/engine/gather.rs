@@ -65,8 +65,11 @@ impl Tile for f64 {
     }
 }
 
-/// Stretches of memory that are turned at once.
+/// Stretches of memory that are moved side by side.
 const BESIDE: usize = 8;
+
+/// Stretches of so few elements are moved side by side too.
+const SHORT: usize = 12;
 
 /// So many stretches later memory is asked for, which takes as long as moving some of them.
 const AHEAD: usize = 16;
@@ -106,7 +109,7 @@ fn each<T, V: Copy>(
         prefetch(begin + line);
     };
     // Strides as constants where there are no gaps, so that the loop vectorises.
-    if stride == dense && step == 1 {
+    if stride == dense && step == 1 && m > SHORT {
         for i in 0..n {
             ahead(i);
             (0..m).for_each(|j| go(i, j, dense, 1));
@@ -114,8 +117,8 @@ fn each<T, V: Copy>(
         return;
     }
     let mut turned = 0;
-    if stride == dense && apart == 1 {
-        // Side by side, so that the tile is written in stretches too.
+    if stride == dense && (apart == 1 || m <= SHORT) {
+        // Side by side, so that the tile is written in stretches too, and short ones cost nothing.
         turned = n / BESIDE * BESIDE;
         for i in (0..turned).step_by(BESIDE) {
             (i..i + BESIDE).for_each(ahead);

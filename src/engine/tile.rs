@@ -13,7 +13,8 @@ use super::patch::{Axis, Patch, axes, cut, each_index, joined, offset};
 use super::view::View;
 use crate::number::{Format, Kinds};
 
-/// Bytes of all tiles of a patch: they stay in the first-level cache.
+/// Bytes of all tiles of a patch. They stay in the second-level cache, and are so many because rows
+/// in place are slow to begin; no power of two, so that rows of a tile do not share cache sets.
 const TILES: usize = 62 * 1024;
 
 /// Arrays are run in place if as many elements lie one after the other: entering a loop is cheap

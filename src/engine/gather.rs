@@ -143,8 +143,8 @@ unsafe fn gather<T: Stored, R: Compute>(
     // SAFETY: the caller vouches for the element; it need not be aligned.
     let read = |from| unsafe { data.wrapping_offset(from).cast::<T>().read_unaligned() };
     let ahead = |to| prefetch(data.wrapping_offset(to));
-    // SAFETY: the caller vouches for the place.
     let to = to.as_mut_ptr().cast::<R>();
+    // SAFETY: the caller vouches for the place.
     let write = |_, place, value| unsafe { to.add(place).write(value) };
     if swapped {
         each::<T, R>(plane, |from, _| read(from).swap_bytes().load(), write, ahead);

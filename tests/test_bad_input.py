@@ -94,7 +94,7 @@ BAD_PARAMETERS: list[tuple[Any, type[Exception], str]] = [
     ([np.lib.stride_tricks.as_strided(a, (3, 3), (0, 4))], ValueError, "overlaps itself"),
     ([np.ma.ones(3)], TypeError, "MaskedArray"),
     ([np.asmatrix(np.eye(1))], TypeError, "matrix"),
-    ([[1.0, 2.0]], TypeError, "nested list"),
+    ([[1.0, 2.0]], TypeError, "parameter '0.0' is a float; keep it as an array"),
     ([1.0], TypeError, "parameter 0 is a float"),
     ({1: a}, ValueError, "names must be str"),
     ([{"lr": 0.1}], TypeError, "'params'"),
@@ -111,7 +111,7 @@ BAD_PARAMETERS: list[tuple[Any, type[Exception], str]] = [
     ([{"params": {"x": a}, "param_names": ["y"]}], ValueError, "parameters have the names"),
     ([1], TypeError, "parameter 0 is a int; keep it as an array, p = np.array"),
     ([np.float32(1)], TypeError, "keep it as an array"),
-    ([{"params": [[1.0]]}], TypeError, "numbers go into an array"),
+    ([{"params": [[1.0]]}], TypeError, "parameter '0.0' is a float; keep it as an array"),
 ]
 
 

@@ -34,6 +34,7 @@ mod skipped;
 mod state;
 mod step;
 mod step_info;
+mod structure;
 mod update;
 mod updated;
 mod words;

@@ -156,10 +156,11 @@ def _bytes(threads: int) -> Iterator[Case]:
 
 def _layouts(threads: int) -> Iterator[Case]:
     rows = Problem("Adam", 1, 10_000_000, layout="rows")
-    others = ("Fortran", "Fortran gradient", "reversed", "every second element", "unaligned")
+    orders = ("rows", "Fortran", "Fortran gradient", "Fortran parameter")
+    others = ("reversed", "every second element", "unaligned", "other byte order")
     entries = [
         _own("contiguous" if layout == "rows" else layout, replace(rows, layout=layout), threads)
-        for layout in ("rows", *others, "other byte order")
+        for layout in (*orders, *others)
     ]
     yield Case("layouts", _named(rows, "Adam, layouts"), entries)
 

@@ -80,6 +80,7 @@ LAYOUTS = {
     "rows": Layout(_rows, _rows),
     "Fortran": Layout(_fortran, _fortran),
     "Fortran gradient": Layout(_rows, _fortran),
+    "Fortran parameter": Layout(_fortran, _rows),
     "reversed": Layout(_reversed, _reversed),
     "every second element": Layout(_every_second, _every_second),
     "unaligned": Layout(_unaligned, _unaligned),

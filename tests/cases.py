@@ -52,12 +52,14 @@ CASES = [
     case_of(fs.SGD, lr=0.1, momentum=0.9),
     case_of(fs.SGD, lr=0.1, momentum=0.9, dampening=0.3, weight_decay=0.01),
     case_of(fs.SGD, lr=0.1, momentum=0.9, nesterov=True, flush_subnormals=True),
+    case_of(fs.SGD, lr=0.1, momentum=0.9, average=True, weight_decay=0.01),
     case_of(fs.Momentum),
     case_of(fs.Momentum, nesterov=True, weight_decay=0.01),
     case_of(fs.AdaptiveGains),
     case_of(fs.AdaptiveGains, beta=0.2, min_gain=0.5, max_gain=1.5, weight_decay=0.1),
     case_of(fs.AdaptiveGains, momentum=0.8),
     case_of(fs.AdaptiveGains, momentum=0.5, compare="velocity", beta=0.2, max_gain=float("inf")),
+    case_of(fs.AdaptiveGains, momentum=0.5, compare="sign", beta=0.2, weight_decay=0.1),
     case_of(fs.Rprop),
     case_of(fs.Rprop, lr=0.1, etas=(0.4, 1.5), step_sizes=(0.05, 0.5), weight_decay=0.1),
     case_of(fs.RMSprop),
@@ -79,8 +81,10 @@ CASES = [
     case_of(fs.Adam, amsgrad=True, flush_subnormals=True),
     case_of(fs.Adam, bias_correction=False),
     case_of(fs.Adam, epsilon_hat=True, eps=1e-7),
+    case_of(fs.Adam, bias_correction=False, initial_accumulator_value=1e-6, weight_decay=0.1),
     case_of(fs.AdamW),
     case_of(fs.AdamW, amsgrad=True, weight_decay=0.3),
+    case_of(fs.AdamW, amsgrad=True, initial_accumulator_value=0.1),
     case_of(fs.SGD, lr=0.1, momentum=0.9, state_dtype="bfloat16", weight_decay=0.01),
     case_of(fs.RMSprop, momentum=0.9, centered=True, state_dtype="float16"),
     case_of(fs.Rprop, lr=0.1, state_dtype="bfloat16"),
@@ -119,9 +123,10 @@ def sgd(p: Decimal, g: Decimal, s: Numbers, o: Any, t: int) -> tuple[Decimal, De
     p, g, size = decayed(p, g, o)
     if mu == 0:
         return p - lr * g, lr * size, {}
-    old = s["momentum_buffer"]
-    new = mu * old + (1 - damp) * g if t > 1 else g
-    large = mu * abs(old) + abs(1 - damp) * size if t > 1 else size
+    old, first = s["momentum_buffer"], t == 1 and not o["average"]
+    part = 1 - mu if o["average"] else 1 - damp
+    new = g if first else mu * old + part * g
+    large = size if first else mu * abs(old) + abs(part) * size
     step, length = (g + mu * new, size + mu * large) if o["nesterov"] else (new, large)
     return p - lr * step, lr * length, {"momentum_buffer": new}
 
@@ -146,6 +151,9 @@ def adaptive_gains(
     gain, v = s["gain"], s.get("velocity", Decimal(0))
     if o["compare"] == "velocity":
         gain = gain + beta if v * g < 0 else gain * (1 - beta)
+    elif o["compare"] == "sign":
+        same = v * g > 0 or v == g == 0
+        gain = gain * (1 - beta) if same else gain + beta
     elif s["prev"] * g > 0:
         gain = gain + beta
     elif s["prev"] * g < 0:
@@ -256,7 +264,7 @@ def mean(e: Decimal, p: Decimal, s: Numbers, o: Any, t: int) -> tuple[Decimal, D
 #: ``k`` counts the roundings that reach p in the longest form of the rule (momentum, Nesterov,
 #: centered; a root halves what came before it).
 FORMULAS = {
-    fs.SGD: Formula(sgd, p=2.5, state=2.0),  # k = 9: buf 3, d 3, times lr 2, the subtraction
+    fs.SGD: Formula(sgd, p=3.0, state=2.5),  # k = 9: buf 3, d 3, times lr 2, the subtraction
     fs.Momentum: Formula(momentum, p=2.5, state=1.5),  # k = 7: v 3, the look-ahead 3, the addition
     # k = 7: gain 2, times g, times lr 2, v, the addition
     fs.AdaptiveGains: Formula(adaptive_gains, p=2.5, state=3.0),
@@ -270,8 +278,8 @@ FORMULAS = {
     # twice the error of d
     fs.Adadelta: Formula(adadelta, p=3.5, state=6.5),
     # k = 13: step*m 5, root of v 3, times s 2, eps, quotient, subtraction
-    fs.Adam: Formula(adam, p=3.5, state=2.0),
-    fs.AdamW: Formula(adam, p=3.5, state=2.0),  # as Adam
+    fs.Adam: Formula(adam, p=3.5, state=2.5),
+    fs.AdamW: Formula(adam, p=4.0, state=2.5),  # as Adam, and the decay
     # k = 2: lr, the subtraction; the sign is exact
     fs.Lion: Formula(lion, p=1.5, state=2.5),
     # k = 4: the difference, w, their product, the sum

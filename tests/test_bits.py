@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import permutations, product
 from typing import Any
 
 import numpy as np
@@ -18,19 +19,20 @@ from support.arrays import (
     running_on,
     special_values,
 )
-from support.layouts import LAYOUTS
+from support.layouts import LAYOUTS, wider
 
 STEPS = 4
 #: Beside the plain case of each class, for what takes long.
 RICH = [
     "AdaptiveGains(momentum=0.5,compare=velocity,beta=0.2,max_gain=inf)",
+    "AdaptiveGains(momentum=0.5,compare=sign,beta=0.2,weight_decay=0.1)",
     "RMSprop(centered=True,weight_decay=0.05)",
     "RMSprop(momentum=0.9,centered=True,eps_inside_sqrt=True)",
     "RMSprop(momentum=0.9,centered=True,state_dtype=float16)",
     "Adadelta(lr=0.5,rho=0.8,eps=1e-05,weight_decay=0.1)",
     "Adam(bias_correction=False)",
 ]
-# Empty, one, odd tails, the edges of a tile (256) and of a share (64), enough for many threads.
+# Empty, one, odd tails, the edges of a leaf's tile and of a share (64), enough for many threads.
 SHAPES = [(0,), (), (1,), (7,), (63,), (5, 13), (3, 5, 17), (257,), (1025,), (60_007,)]
 
 
@@ -104,6 +106,34 @@ def test_any_layout(case: Case, dtype: type, layout: str) -> None:
         for grads in steps:
             opt.step([g_lay(g) for g in grads])
         assert_same_run(opt, wanted, layout)
+
+
+def ordered(a: Array, order: tuple[int, ...]) -> Array:
+    """Return the same values in memory that has the axes in this order."""
+    return a.transpose(order).copy().transpose(np.argsort(order))
+
+
+@pytest.mark.parametrize("dtype", [*DTYPES, *LOW_PRECISION])
+@pytest.mark.parametrize("shape", [(301, 190), (5, 9000), (9000, 5), (40, 30, 50), (70, 90, 5)])
+def test_any_two_orders_of_arrays_of_several_patches(dtype: type, shape: tuple[int, ...]) -> None:
+    """A patch has up to 16,000 elements: three or more are walked here, some of them cut off."""
+    rng = np.random.default_rng(5)
+    case = CASE["Adam()"]
+    start = [rng.standard_normal(shape).astype(dtype)]
+    steps = [[gradients(rng, shape, dtype)] for _ in range(2)]
+    wanted = train(case, start, steps, backend="reference")
+    orders = list(permutations(range(len(shape))))
+    for p_order, g_order in product(orders, repeat=2):
+        for threads in (1, 3):
+            with running_on(TIERS[-1], threads):
+                opt = case.make([ordered(p, p_order) for p in start])
+                for grads in steps:
+                    opt.step([ordered(g, g_order) for g in grads])
+            assert_same_run(opt, wanted, f"{p_order} beside {g_order}, {threads} threads")
+    odd = case.make([ordered(p, orders[-1])[::-1] for p in start])
+    for grads in steps:
+        odd.step([wider(g[::-1]) for g in grads])
+    assert_same_bits(parameters(odd)[0][::-1], parameters(wanted)[0], "backwards, strided")
 
 
 @pytest.mark.parametrize("grad_dtype", [*LOW_PRECISION, np.float32, np.float64, ">f2", ">f8"])

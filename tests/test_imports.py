@@ -19,7 +19,7 @@ PACKAGE = ROOT / "python" / "ferrostep"
 
 #: The rooms of the package, the lowest first; a package's name stands for all that is in it.
 ROOMS: dict[str, set[str]] = {
-    "words and plans": {"settings", "spellings", "differences", "loading"},
+    "words and plans": {"settings", "spellings", "differences", "loading", "tree"},
     "the core": {"_native", "state", "threads", "config", "memmap"},
     "backends": {"backends"},
     "parameters and groups": {"params", "groups", "functional"},

@@ -66,6 +66,8 @@ def test_groups_that_differ_have_no_one_value() -> None:
         (fs.SGD, {}, "lr", "fast", "Invalid learning rate: 'fast'"),
         (fs.SGD, {}, "nesterov", True, "requires a momentum"),
         (fs.SGD, {"momentum": 0.9, "nesterov": True}, "momentum", 0.0, "requires a momentum"),
+        (fs.SGD, {"momentum": 0.9, "average": True}, "momentum", 1.0, r"must be in \(0, 1\)"),
+        (fs.SGD, {"momentum": 0.9, "average": True}, "dampening", 0.5, "dampening must be 0"),
         (fs.Adam, {}, "betas", (0.9, 1.0), "at index 1: 1.0"),
         (fs.AdaptiveGains, {}, "min_gain", 200.0, "must not be above max_gain"),
         (fs.Adam, {}, "state_dtype", "float64", "does not go with parameter 0"),

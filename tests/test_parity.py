@@ -101,8 +101,8 @@ def test_autograd(name: str) -> None:
     theirs = getattr(optimizers, name)(lambda p, _: slopes * p, start.copy(), num_iters=50)
     ours = start.copy()
     opt: fs.Optimizer
-    if name == "sgd":  # its velocity is mass*v - (1-mass)*g: dampening, from a buffer of zero
-        opt = fs.Momentum([ours], lr=0.1 * (1 - 0.9), momentum=0.9)
+    if name == "sgd":  # its velocity is mass*v - (1-mass)*g
+        opt = fs.SGD([ours], lr=0.1, momentum=0.9, average=True)
     elif name == "rmsprop":
         opt = fs.RMSprop([ours], lr=0.1, alpha=0.9, initial_accumulator_value=1.0)
     else:

@@ -141,6 +141,16 @@ def test_gains_by_velocity_shrink_wherever_the_direction_is_not_kept() -> None:
     np.testing.assert_array_equal(new, 0.5 * v - 0.125 * (state["gain"] * g))
 
 
+def test_gains_by_sign_shrink_where_both_have_the_same_sign_of_three() -> None:
+    o = fs.AdaptiveGains(lr=0.125, beta=0.25, compare="sign", momentum=0.5, min_gain=0.8).defaults
+    v, g = np.array([1.0, 1.0, 0.0, 1.0, 0.0, -0.0]), np.array([-8.0, 8.0, 8.0, 0.0, 0.0, 0.0])
+    state = {"gain": np.ones(6), "velocity": v}
+    new, state = update("AdaptiveGains", np.zeros(6), g, state, o, 1, set())
+    assert state.keys() == {"gain", "velocity"}
+    np.testing.assert_array_equal(state["gain"], [1.25, 0.8, 1.25, 1.25, 0.8, 0.8])
+    np.testing.assert_array_equal(new, 0.5 * v - 0.125 * (state["gain"] * g))
+
+
 def test_a_negative_variance_counts_as_zero() -> None:
     """After equal gradients for ever r and a*a are the same but for rounding."""
     options = {"centered": True, "eps": 0.5, "alpha": 1.0}

@@ -150,6 +150,7 @@ def ones() -> list[Array]:
     [
         (fs.Momentum(ones()), "class that torch does not have"),
         (fs.AdaptiveGains(ones()), "class that torch does not have"),
+        (fs.Lion(ones()), "class that torch does not have"),
         (fs.Adam(ones(), bias_correction=False), "no option 'bias_correction'"),
         (fs.Adam(ones(), epsilon_hat=True), "no option 'epsilon_hat'"),
         (fs.Adam(ones(), state_dtype="bfloat16"), "no option 'state_dtype'"),
@@ -157,11 +158,27 @@ def ones() -> list[Array]:
         (fs.RMSprop(ones(), initial_accumulator_value=1.0), "'initial_accumulator_value'"),
         (fs.SGD(ones(), decoupled_weight_decay=True), "no option 'decoupled_weight_decay'"),
         (fs.SGD(ones(), flush_subnormals=True), "no option 'flush_subnormals'"),
+        (fs.SGD(ones(), momentum=0.9, average=True), "no option 'average'"),
+        (fs.Adam(ones(), initial_accumulator_value=1.0), "'initial_accumulator_value'"),
     ],
 )
 def test_what_torch_lacks(opt: fs.Optimizer, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         compat.to_torch(opt.state_dict())
+
+
+def test_an_average_goes_on_from_torchs_buffer() -> None:
+    """What torch lacks stays as it is here; its dampening has no place beside it."""
+    group = {"params": [0], "lr": 0.5, "momentum": 0.5, "dampening": 0.0, "nesterov": False}
+    theirs = {"state": {0: {"momentum_buffer": np.full(3, 2.0)}}, "param_groups": [group]}
+    p = np.zeros(3)
+    opt = fs.SGD([p], momentum=0.9, average=True)
+    compat.load_state_dict(opt, theirs)
+    opt.step([np.full(3, 4.0)])
+    assert_same_bits(opt.state[0]["momentum_buffer"], np.full(3, 0.5 * 2.0 + 0.5 * 4.0))
+    group["dampening"] = 0.5
+    with pytest.raises(ValueError, match=r"dampening must be 0 with average=True, found 0\.5"):
+        compat.load_state_dict(opt, theirs)
 
 
 def test_adagrad_without_state() -> None:

@@ -164,7 +164,7 @@ BAD_LATER: list[Bad] = [
     ("count", lambda: ([np.ones(3)] * 2, [np.ones(3)]), ValueError, "found 2 parameters, wanted 1"),
 ]
 BAD: list[Bad] = [
-    ("none", lambda: ([None], [np.ones(3)]), (TypeError, ValueError), "None"),
+    ("none", lambda: ([None], [np.ones(3)]), (TypeError, ValueError), "None|empty parameter list"),
     ("text", lambda: (["w"], [np.ones(3)]), TypeError, "str"),
     ("bool", lambda: ([np.ones(3, bool)], [np.ones(3)]), TypeError, "dtype bool"),
     ("masked", lambda: ([np.ma.ones(3)], [np.ones(3)]), TypeError, "MaskedArray"),

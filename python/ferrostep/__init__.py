@@ -1,6 +1,6 @@
 """In-place optimizers for NumPy arrays, on a Rust core: the same bits everywhere."""
 
-from ferrostep import _native, averages, clip, schedulers
+from ferrostep import _native, averages, clip, schedulers, tree
 from ferrostep._native import StepInfo
 from ferrostep.checkpoint import load_checkpoint, save_checkpoint
 from ferrostep.config import show_config
@@ -29,5 +29,6 @@ __all__ = [
     "schedulers",
     "set_num_threads",
     "show_config",
+    "tree",
     *_optimizers,
 ]

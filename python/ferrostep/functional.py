@@ -2,32 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from itertools import repeat
 from typing import Any
 
 import numpy as np
 
+from ferrostep import tree
 from ferrostep.backends import cuda
 
 
-def mapped(function: Callable[[Any], Any], tree: Any, is_leaf: Callable[[Any], bool]) -> Any:
-    """Return the same structure of lists, tuples and dicts with other leaves; None stays None."""
-    if tree is None:
-        return None
-    if is_leaf(tree) or not isinstance(tree, list | tuple | Mapping):
-        return function(tree)
-    if isinstance(tree, Mapping):
-        return {key: mapped(function, value, is_leaf) for key, value in tree.items()}
-    items = [mapped(function, item, is_leaf) for item in tree]
-    if hasattr(tree, "_fields"):  # a namedtuple
-        return type(tree)(*items)
-    return items if isinstance(tree, list) else tuple(items)
-
-
-def _is_numbers(value: Any) -> bool:
+def _is_numbers(value: Any, depth: int = 0) -> bool:
     """Whether this is a number, or a list or tuple, nested too, of nothing but numbers."""
     if isinstance(value, list | tuple) and not hasattr(value, "_fields"):
-        return bool(value) and all(map(_is_numbers, value))
+        inside = depth < tree.MAX_DEPTH and bool(value)
+        return inside and all(map(_is_numbers, value, repeat(depth + 1)))
     return isinstance(value, int | float | np.number) and not isinstance(value, bool)
 
 
@@ -46,7 +34,7 @@ def _array(value: Any) -> Any:
 
 def arrays(values: Any) -> Any:
     """Return parameters or gradients with an array in the place of everything that can be one."""
-    return mapped(_array, values, _is_numbers)
+    return tree.map(_array, values, _is_numbers)
 
 
 def _renewed(array: Any, copy: bool) -> Any:
@@ -68,4 +56,4 @@ def _on_device(array: Any) -> bool:
 
 def renewed(params: Any, copy: bool) -> Any:
     """Return new arrays in the same structure: on devices or with `copy` with the old values."""
-    return mapped(lambda array: _renewed(array, copy), params, lambda _: False)
+    return tree.map(lambda array: _renewed(array, copy), params)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from ferrostep.params import FLATTEN, check_distinct
+from ferrostep.params import check_distinct
 from ferrostep.spellings import hint
 
 #: What schedulers keep in a group beside its options.
@@ -23,9 +23,7 @@ def check_group(group: object, options: Collection[str], cls: str) -> None:
     """Refuse what cannot become a param group."""
     if not isinstance(group, Mapping) or "params" not in group:
         keys = f"a dict of {list(group)!r}" if isinstance(group, Mapping) else repr(group)
-        raise TypeError(
-            f"a param group must be a dict with 'params', found {keys}; for layers, {FLATTEN}"
-        )
+        raise TypeError(f"a param group must be a dict with 'params', found {keys}")
     check_keys(group, options, cls)
 
 

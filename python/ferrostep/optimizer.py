@@ -29,7 +29,8 @@ class Optimizer(Persistent):
     params
         float32, float64, float16 or bfloat16 (ml_dtypes) arrays of any shape and layout, updated
         in place; the last two are computed in float32. An array, an iterable of arrays, a dict of
-        names, or param groups: dicts with "params" and options of their own. None makes an unbound
+        names, a tree (lists, tuples and dicts in each other: see `ferrostep.tree`), or param
+        groups: dicts with "params" (any of these) and options of their own. None makes an unbound
         optimizer, whose `update` takes parameters and gradients.
     weight_decay
         Default 0.0, finite and >= 0; added to the gradient, as ``g + weight_decay*p``.
@@ -105,7 +106,7 @@ class Optimizer(Persistent):
         """Add parameters with options of their own; what `group` leaves out is the default."""
         if not self._bound:
             raise ValueError("this optimizer is unbound: give parameters to update()")
-        self._group_sizes()  # what was edited from outside is not added to
+        start = sum(self._group_sizes())  # what was edited from outside is not added to
         schema = self._schema()
         check_group(group, schema.checks, schema.name)
         given = read_params(group["params"])
@@ -119,7 +120,9 @@ class Optimizer(Persistent):
         if names is not None:
             made["param_names"] = names
         schema.read(made)
-        self._add_group(made, arrays, names, given.container)
+        like = names and dict.fromkeys(names, 0) if given.names is None else given.like
+        containers = given.numbered(range(start, start + len(arrays)))
+        self._add_group(made, arrays, names, like, containers)
 
     #: The core asks for this where a step's scaling is no plain number.
     _read_scaling = staticmethod(read_scaling)
@@ -129,6 +132,11 @@ class Optimizer(Persistent):
 
         With it comes the state that it was loaded with, which it has taken over.
         """
+        if is_groups(params):
+            raise TypeError(
+                "update takes parameters, found param groups; make the optimizer with them, and "
+                "call step()"
+            )
         given, pending = read_params(params), self._pending
         if not given.arrays:
             raise ValueError("optimizer got an empty parameter list")
@@ -136,7 +144,7 @@ class Optimizer(Persistent):
         core = Core()
         self._start_core(core, self._settings)
         names, arrays = given.names, given.arrays
-        core._add_group(self._groups[0], arrays, names)
+        core._add_group(self._groups[0], arrays, names, given.like)
         if pending is not None:
             _, steps, states, _ = _state_dict.read(
                 pending.state_dict(self._groups), self._schema(), core, self._groups, names
@@ -154,8 +162,8 @@ class Optimizer(Persistent):
         ----------
         params
             Arrays of the same shapes, dtypes and places (host or device), in the structure of the
-            parameters: a list in the order of the groups, a dict of the same names, one array, or
-            param groups.
+            parameters: a list in the order of the groups, a dict or tree of the same names, one
+            array, or param groups.
 
         Raises
         ------

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, ValuesView
+from collections.abc import (
+    Collection,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+    Set,
+    ValuesView,
+)
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from ferrostep import tree
 from ferrostep.backends import cuda
 
-FLATTEN = (
-    "flatten it first: a list, [a for layer in layers for a in layer], or one dict of names, "
-    "{f'{layer}.{k}': a for layer, d in params.items() for k, a in d.items()}"
-)
-#: A plain list or dict of parameters, what it holds, and the position of the first.
-Container = tuple[Any, list[Any], int]
+#: A plain list or dict that holds parameters, to be watched: the object, the keys of what it
+#: holds (None of a list), that, and what each is: a parameter's number or another thing's name.
+Container = tuple[Any, list[str] | None, list[Any], list[int | str]]
 #: How many names an error lists.
 LISTED = 20
 
@@ -33,26 +39,23 @@ _REMEDIES = {
 _REMEDIES["jaxlib"] = _REMEDIES["jax"]
 
 
-def _refuse_foreign(array: Any, label: str) -> None:
+def _refuse_foreign(array: Any, label: str, note: str) -> None:
     """Refuse what looks like an array and cannot be updated in place, with what to do about it."""
     kind = type(array)
     remedy = _REMEDIES.get(kind.__module__.partition(".")[0])
     if isinstance(array, int | float | np.generic):
         remedy = f"keep it as an array, p = np.array({array}, dtype=float), to be updated in place"
-    elif isinstance(array, list | tuple | Mapping):
-        raise TypeError(
-            f"params hold a nested {kind.__name__}; {FLATTEN} "
-            "(numbers go into an array: np.array(x, dtype=float))"
-        )
+    elif isinstance(array, Set | Iterator | ValuesView):
+        remedy = "only lists, tuples and dicts can be in each other: write list(...)"
     if remedy is not None:
-        raise TypeError(f"{label} is a {kind.__name__}; {remedy}")
+        raise TypeError(f"{label} is a {kind.__name__}; {remedy}{note}")
 
 
-def _parameter(array: Any, label: str) -> Any:
+def _parameter(array: Any, label: str, note: str = "") -> Any:
     """Return a parameter on a device as CuPy's, and anything else as it is."""
     taken = adopted(array)
     if taken is None:
-        _refuse_foreign(array, label)
+        _refuse_foreign(array, label, note)
         return array
     if cuda.is_readonly(array):
         raise ValueError(f"{label} is read-only; it must be writable to be updated in place")
@@ -64,8 +67,16 @@ class Parameters(NamedTuple):
 
     names: list[str] | None
     arrays: list[Any]
-    #: The plain list or dict that they came in, and what it holds, to see when one is replaced.
-    container: tuple[list[Any] | dict[str, Any], list[Any]] | None = None
+    #: The tree that they came in, of plain containers; None where they have no names.
+    like: Any = None
+    containers: Sequence[Container] = ()
+
+    def numbered(self, numbers: Sequence[int]) -> list[Container]:
+        """Return the containers, with these as the numbers of the parameters."""
+        return [
+            (object_, keys, held, [numbers[i] if isinstance(i, int) else i for i in which])
+            for object_, keys, held, which in self.containers
+        ]
 
 
 def read_params(params: Any) -> Parameters:
@@ -76,32 +87,77 @@ def read_params(params: Any) -> Parameters:
         raise TypeError(f"params must be arrays, found {params!r}; write lr={params!r} for a rate")
     if isinstance(params, str | bytes) or not isinstance(params, Iterable):
         raise TypeError(
-            f"params must be an array, an iterable of arrays, a dict of names or param groups; "
-            f"found {type(params).__name__}"
+            f"params must be an array, an iterable of arrays, a dict of names, a tree of these or "
+            f"param groups; found {type(params).__name__}"
         )
-    items = list(params.items()) if isinstance(params, Mapping) else list(params)
-    pairs = [isinstance(p, tuple) and len(p) == 2 and isinstance(p[0], str) for p in items]
-    if isinstance(params, Mapping) and not all(pairs):
-        raise ValueError(f"parameter names must be str, found {list(params)!r}")
-    if any(pairs) and not all(pairs):
-        raise ValueError("named and unnamed parameters cannot be mixed")
-    if isinstance(params, Mapping):
-        for name, array in items:
-            if params[name] is not array:
-                raise ValueError(
-                    f"this {type(params).__name__} makes a new array each time {name!r} is asked "
-                    f"for, so an update would be lost; pass a dict of arrays that you keep: "
-                    f"params = dict(params)"
-                )
-    # As plain str: a subclass may have an __eq__ of its own.
-    names = [str.__str__(name) for name, _ in items] if items and all(pairs) else None
-    arrays = [array for _, array in items] if names is not None else items
-    check_distinct(names or [])
-    named = labels(names, 0, len(arrays))
-    arrays = [_parameter(array, label) for array, label in zip(arrays, named, strict=True)]
-    if type(params) is dict:
-        return Parameters(names, arrays, (params, list(params.values())))
-    return Parameters(names, arrays, (params, items) if type(params) is list else None)
+    root = params if isinstance(params, tree.CONTAINERS) else list(params)
+    if not isinstance(root, Mapping):
+        pairs = [isinstance(p, tuple) and len(p) == 2 and isinstance(p[0], str) for p in root]
+        if any(pairs):
+            if not all(pairs):
+                raise ValueError("named and unnamed parameters cannot be mixed")
+            return _read_pairs(root)
+    return _read_tree(root)
+
+
+def _read_pairs(pairs: Any) -> Parameters:
+    """Return parameters that came as torch's `named_parameters`."""
+    names = [str.__str__(name) for name, _ in pairs]
+    check_distinct(names)
+    named = labels(names, 0, len(names))
+    arrays = [_parameter(array, label) for (_, array), label in zip(pairs, named, strict=True)]
+    numbers: list[int | str] = list(range(len(names)))
+    containers: list[Container] = [(pairs, None, list(pairs), numbers)]
+    like = dict.fromkeys(names, 0)
+    return Parameters(names, arrays, like, containers if type(pairs) is list else [])
+
+
+def _read_tree(root: Any) -> Parameters:
+    places = list(tree.walk(root))
+    found = [(name, leaf) for name, leaf, held in places if held is None and leaf is not None]
+    names = [name for name, _ in found]
+    check_distinct(names)
+    numbers = {name: i for i, name in enumerate(names)}
+    containers: list[Container] = []
+    for name, container, held in places:
+        if held is None:
+            continue
+        if isinstance(container, Mapping):
+            _check_kept(container, name)
+        if type(container) in (list, dict):
+            keys = [place.key for place in held] if type(container) is dict else None
+            values = [place.value for place in held]
+            which = [
+                place.name
+                if place.value is None or isinstance(place.value, tree.CONTAINERS)
+                else numbers[place.name]
+                for place in held
+            ]
+            containers.append((container, keys, values, which))
+    # Nothing but arrays in one list or tuple: those have numbers.
+    flat = not any(item is None or isinstance(item, tree.CONTAINERS) for item in root)
+    numbered = flat and not isinstance(root, Mapping) and not hasattr(root, "_fields")
+    named = labels(None if numbered else names, 0, len(names))
+    dicts = isinstance(root, list | tuple) and bool(root) and isinstance(root[0], Mapping)
+    note = "; dicts in a list are param groups if the first has 'params'" if dicts else ""
+    arrays = [_parameter(leaf, label, note) for (_, leaf), label in zip(found, named, strict=True)]
+    if numbered:
+        return Parameters(None, arrays, None, containers)
+    return Parameters(names, arrays, tree.map(lambda _: 0, root), containers)
+
+
+def _check_kept(mapping: Mapping[str, Any], name: str) -> None:
+    """Refuse a mapping that makes what it holds, such as a file."""
+    if type(mapping) is dict:
+        return
+    for key, value in mapping.items():
+        if mapping[key] is not value:
+            where = f" at {name!r}" if name else ""
+            raise ValueError(
+                f"this {type(mapping).__name__}{where} makes a new array each time {key!r} is "
+                f"asked for, so an update would be lost; pass a dict of arrays that you keep: "
+                f"params = dict(params)"
+            )
 
 
 def check_distinct(names: list[str], known: Collection[str] = ()) -> None:
@@ -114,8 +170,9 @@ def check_distinct(names: list[str], known: Collection[str] = ()) -> None:
 
 
 def is_groups(params: Any) -> bool:
-    """Whether this is a list of param groups."""
-    return isinstance(params, list | tuple) and bool(params) and isinstance(params[0], Mapping)
+    """Whether this is a list of param groups; another list of dicts is a tree."""
+    first = params[0] if isinstance(params, list | tuple) and params else None
+    return isinstance(first, Mapping) and "params" in first
 
 
 def labels(names: list[str] | None, start: int, count: int) -> list[str]:
@@ -125,8 +182,11 @@ def labels(names: list[str] | None, start: int, count: int) -> list[str]:
     return [f"parameter {start + i}" for i in range(count)]
 
 
-def flatten(what: str, names: list[str] | None, values: Any) -> list[Any]:
-    """Return gradients (or parameters) in the order that the parameters were given in."""
+def flatten(what: str, names: list[str] | None, likes: list[Any], values: Any) -> list[Any]:
+    """Return gradients (or parameters) in the order that the parameters were given in.
+
+    They come in the trees of the groups (`likes`), or as one dict of all names.
+    """
     if names is None:
         if isinstance(values, Mapping):
             raise ValueError(f"{what} came as a dict, but the parameters have no names")
@@ -135,6 +195,28 @@ def flatten(what: str, names: list[str] | None, values: Any) -> list[Any]:
             return list(values)
         one = number or isinstance(values, np.ndarray) or adopted(values) is not None
         return [values] if one else values
+    whole = likes[0] if len(likes) == 1 else likes
+    if whole == dict.fromkeys(names, 0) or _are_names(values, names, whole):
+        return _by_names(what, names, values)
+    if len(likes) == 1:
+        return tree.leaves_as(whole, values, what)
+    if not isinstance(values, list | tuple) or len(values) != len(likes):
+        raise ValueError(
+            f"{what} must be a dict with the parameters' names {_listed(names)}, or a list of the "
+            f"{len(likes)} groups' trees; found {tree.described(values)}"
+        )
+    groups = zip(likes, values, strict=True)
+    return [leaf for like, value in groups for leaf in tree.leaves_as(like, value, what)]
+
+
+def _are_names(values: Any, names: list[str], whole: Any) -> bool:
+    """Whether this is a dict of names rather than another tree than the whole one."""
+    if not isinstance(values, Mapping) or not isinstance(whole, Mapping):
+        return isinstance(values, Mapping)
+    return values.keys() == set(names) or any(n in values for n in set(names) - set(whole))
+
+
+def _by_names(what: str, names: list[str], values: Any) -> list[Any]:
     if not isinstance(values, Mapping):
         raise ValueError(
             f"{what} must be a dict with the parameters' names {_listed(names)}, "
@@ -162,25 +244,33 @@ def _listed(names: list[Any]) -> str:
     return f"{names[:LISTED]!r} and {len(names) - LISTED} more"
 
 
+_UNNAMED = (
+    "parameters came with names, in a dict or tree, but this optimizer's have none: they must come "
+    "in one list"
+)
+
+
 def read_again(params: Any, names: list[str] | None) -> tuple[list[Any], list[Container]]:
     """Return other arrays for all parameters, in their order, and the containers to watch."""
-    groups = [group["params"] for group in params] if is_groups(params) else [params]
-    given = [read_params(group) for group in groups]
-    named = [one.names is not None for one in given]
-    arrays = [array for one in given for array in one.arrays]
-    if any(named) and names is None:
-        raise ValueError("parameters came with names, but this optimizer's have none")
-    if names is not None and len(given) == 1:
-        if not all(named):
-            raise ValueError(f"parameters must be a dict with the names {names!r}")
-        by_name = dict(zip(given[0].names or (), arrays, strict=True))
-        arrays = flatten("parameters", names, by_name)
-    containers, start = [], 0
-    for one, group in zip(given, groups, strict=True):
-        if one.container is not None:
-            object_, entries = one.container
-            if isinstance(group, dict) and len(given) == 1 and names is not None:
-                entries = [group[name] for name in names]
-            containers.append((object_, entries, start))
-        start += len(one.arrays)
+    if not is_groups(params):
+        given = read_params(params)
+        if given.names is None and names is not None:
+            raise ValueError(
+                f"parameters must be a dict with the names {names!r}, or a tree of them"
+            )
+        if given.names is not None and names is None:
+            raise ValueError(_UNNAMED)
+        if names is None or given.names is None:
+            return given.arrays, list(given.containers)
+        arrays = _by_names("parameters", names, dict(zip(given.names, given.arrays, strict=True)))
+        place = {name: i for i, name in enumerate(names)}
+        return arrays, given.numbered([place[name] for name in given.names])
+    arrays, containers = [], []
+    for group in params:
+        given = read_params(group["params"])
+        if given.names is not None and names is None:
+            raise ValueError(_UNNAMED)
+        start = len(arrays)
+        arrays += given.arrays
+        containers += given.numbered(range(start, len(arrays)))
     return arrays, containers

@@ -220,6 +220,7 @@ class Persistent(Declared):
             **saved,
             "names": self._names,
             "sizes": self._group_sizes(),
+            "trees": self._trees(),
             "containers": self._containers(),
             "twice": (twice := np.empty(0), twice),
             "states": self._states(False),
@@ -251,16 +252,16 @@ class Persistent(Declared):
             self._await(*pending_from(saved["state_dict"], self._schema(), self, self._groups))
             return
         names, start = saved["names"], 0
-        for group, size in zip(saved["groups"], saved["sizes"], strict=True):
+        for group, size, like in zip(saved["groups"], saved["sizes"], saved["trees"], strict=True):
             theirs = None if names is None else names[start : start + size]
-            self._add_group(group, group["params"], theirs, restored=True)
+            self._add_group(group, group["params"], theirs, like, restored=True)
             start += size
         self._watch(saved["containers"])
         first, second = saved["twice"]
         if first is not second:
             # Some picklers (joblib's) make two arrays of one that is met twice: then the parameters
             # are not those that the model has, and the next step is to say so.
-            self._watch([(None, [], 0)])
+            self._watch([(None, None, [], [])])
         states = [dict(state) if state else {} for state in saved["states"]]
         steps = [state.pop("step", None) for state in states]
         self._load(steps, [state or None for state in states], saved["skipped_steps"])

@@ -1,6 +1,8 @@
 //! One leaf of a reduction: up to 4,096 elements of one array into 32 float64 accumulators.
 
-use super::gather::Tile;
+use std::mem::MaybeUninit;
+
+use super::gather::{Plane, Tile};
 #[cfg(target_arch = "x86_64")]
 use super::tier;
 use super::view::View;
@@ -214,17 +216,18 @@ impl<'a> Walk<'a> {
     ) {
         let Format { kind, swapped } = self.array.format;
         let gather = R::gather(kind);
-        let mut tile = [R::constant(0.0); TILE];
+        let mut tile = [MaybeUninit::<R>::uninit(); TILE];
         for begin in (0..len).step_by(TILE) {
             let tile = &mut tile[..TILE.min(len - begin)];
             let mut filled = 0;
             while filled < tile.len() {
                 let (place, stride, n) = cursor.take(tile.len() - filled);
+                let to = &mut tile[filled..filled + n];
                 // SAFETY: these are elements of a live array.
-                unsafe { gather(swapped, place, stride, &mut tile[filled..filled + n]) };
+                unsafe { gather(swapped, place, &Plane::line(n, stride), to) };
                 filled += n;
             }
-            // SAFETY: the tile has elements of the compute type.
+            // SAFETY: the tile has been filled with elements of the compute type.
             unsafe { (self.in_tile)(tile.as_ptr().cast(), tile.len(), sums) };
         }
     }

@@ -16,6 +16,7 @@ mod measure;
 pub mod memory;
 mod moved;
 mod overlap;
+mod patch;
 mod placement;
 mod plan;
 pub mod process;

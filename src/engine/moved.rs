@@ -1,13 +1,14 @@
 //! What a step moves: of each parameter the sums of the squares of what was added to it and of its old
 //! values, leaf by leaf, as `rules/measure.rs` adds them up.
 
+use std::mem::MaybeUninit;
 use std::ops::Range;
 
 use smallvec::SmallVec;
 
 use super::control::ControlGuard;
 use super::copy::copy;
-use super::gather::Tile;
+use super::gather::{Plane, Tile};
 use super::leaf;
 use super::measure::Places;
 use super::memory::{Grow, OutOfMemory, with_room};
@@ -64,13 +65,15 @@ impl Parameter {
     /// SAFETY: they are elements of a live array.
     unsafe fn load<R: Tile>(&self, data: *const u8, axes: &[Axis], leaf: usize, to: &mut Leaf<R>) {
         let Range { start, end } = self.elements(leaf);
+        // SAFETY: of the same layout; what is gathered are values of the type.
+        let to = unsafe { &mut *std::ptr::from_mut(to).cast::<[MaybeUninit<R>; LEAF]>() };
         let Format { kind, swapped } = self.view.format;
         let (gather, mut cursor) = (R::gather(kind), Cursor::new(axes, data, start));
         let mut filled = 0;
         while filled < end - start {
             let (place, stride, n) = cursor.take(end - start - filled);
             // SAFETY: passed on from the caller.
-            unsafe { gather(swapped, place, stride, &mut to[filled..filled + n]) };
+            unsafe { gather(swapped, place, &Plane::line(n, stride), &mut to[filled..filled + n]) };
             filled += n;
         }
     }

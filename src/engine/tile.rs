@@ -1,18 +1,31 @@
-//! Arrays that cannot be run in place: gathered into a small tile, run by the same loop, scattered.
+//! Arrays that cannot all be run in place: gathered into tiles, run by the same loops, scattered.
 
+use std::mem::MaybeUninit;
 use std::ops::Range;
 
 use smallvec::SmallVec;
 
 use super::block::{ARRAYS, Block, Dense, Loop};
-use super::gather::{Gather, Scatter, Tile};
+use super::gather::{Gather, Plane, Scatter, Tile, prefetch};
 use super::kernel::RuleLoops;
-use super::memory::{OutOfMemory, try_collect};
-use super::view::{MOST_AXES, View};
-use crate::number::Kinds;
+use super::memory::OutOfMemory;
+use super::patch::{Axis, Patch, axes, cut, each_index, joined, offset};
+use super::view::View;
+use crate::number::{Format, Kinds};
 
-/// Elements of a tile: it stays in the first-level cache with all its arrays.
-const TILE: usize = 256;
+/// Bytes of all tiles of a patch. They stay in the second-level cache, and are so many because rows
+/// in place are slow to begin; no power of two, so that rows of a tile do not share cache sets.
+const TILES: usize = 62 * 1024;
+
+/// Arrays are run in place if as many elements lie one after the other: entering a loop is cheap
+/// beside them.
+const ROW: usize = 64;
+
+/// Bytes of the next row that are asked for, since the CPU does not foresee where it begins.
+const AHEAD: usize = 512;
+
+#[repr(align(64))]
+struct Tiles(#[allow(dead_code)] [u8; TILES]);
 
 #[derive(Debug)]
 struct Array<R> {
@@ -21,18 +34,23 @@ struct Array<R> {
     gather: Gather<R>,
     /// None for the gradient, which is never written.
     scatter: Option<Scatter<R>>,
+    /// The place of its tile among all tiles; None if it is run in place.
+    tile: Option<usize>,
+    /// The axis along which its elements are nearest to each other.
+    inner: usize,
 }
 
-/// A parameter, its gradient and its states (in this order) over common axes, outermost first.
+/// A parameter, its gradient and its states (in this order) over common axes.
 #[derive(Debug)]
 pub(super) struct Tiled<R> {
     kernel: Loop,
     arrays: SmallVec<[Array<R>; ARRAYS]>,
     axes: Vec<Axis>,
+    /// Elements of a tile.
+    room: usize,
+    /// From this axis on the elements of a patch lie one after the other where they are run.
+    joined: usize,
 }
-
-/// A length, and the stride of each array.
-type Axis = (usize, [isize; ARRAYS]);
 
 impl<R: Tile> Tiled<R> {
     /// None if parameter or states are of a kind that does not hold results of `R`.
@@ -45,96 +63,160 @@ impl<R: Tile> Tiled<R> {
             let kind = view.format.kind;
             let scatter = if a == 1 { None } else { Some(R::scatter(kind)?) };
             let swapped = view.format.swapped;
-            Some(Array { data: view.data, swapped, gather: R::gather(kind), scatter })
+            let gather = R::gather(kind);
+            Some(Array { data: view.data, swapped, gather, scatter, tile: None, inner: 0 })
         });
-        let arrays = arrays.collect::<Option<_>>();
-        let kernel = kernel.select(Kinds::native(R::PRECISION), coupled_decay);
-        let (Some(arrays), Some(kernel)) = (arrays, kernel) else { return Ok(None) };
-        Ok(Some(Tiled { kernel, arrays, axes: axes(views)? }))
+        let Some(mut arrays) = arrays.collect::<Option<SmallVec<[Array<R>; ARRAYS]>>>() else {
+            return Ok(None);
+        };
+        let axes = axes(views)?;
+        let far = |i: usize, a: usize| match axes[i].strides[a].unsigned_abs() {
+            0 => usize::MAX,
+            stride => stride,
+        };
+        for (a, array) in arrays.iter_mut().enumerate() {
+            array.inner = (0..axes.len()).rev().min_by_key(|i| far(*i, a)).unwrap_or(0);
+        }
+        let mut tiled = Tiled { kernel: |_, _| (), arrays, axes, room: 0, joined: 0 };
+        let found = tiled.in_place(kernel, coupled_decay, views) || {
+            tiled.lay_out(views, |_| false);
+            let kernel = kernel.select(Kinds::native(R::PRECISION), coupled_decay);
+            kernel.map(|kernel| tiled.kernel = kernel).is_some()
+        };
+        Ok(found.then_some(tiled))
     }
 
-    /// Runs the elements of `range`, counted along the axes.
+    /// Runs in place what lies ready for a loop; false if that is not worth it or no loop does.
+    fn in_place(&mut self, kernel: RuleLoops, coupled_decay: bool, views: &[&View]) -> bool {
+        let ready = |a: usize| {
+            let (view, size) = (views[a], views[a].format.kind.size());
+            let near = self.axes.last().is_none_or(|axis| axis.strides[a] == size as isize);
+            view.format == Format::native(view.format.kind) && view.is_aligned() && near
+        };
+        let states = views[2..].windows(2).all(|two| two[0].format == two[1].format)
+            && (2..views.len()).all(ready);
+        let ready: SmallVec<[bool; ARRAYS]> =
+            (0..views.len()).map(|a| if a < 2 { ready(a) } else { states }).collect();
+        let kinds = (0..views.len())
+            .map(|a| if ready[a] { views[a].format.kind } else { R::PRECISION.kind() });
+        let kernel = Kinds::of(kinds).and_then(|kinds| kernel.select(kinds, coupled_decay));
+        let Some(kernel) = kernel.filter(|_| ready.contains(&true)) else { return false };
+        self.kernel = kernel;
+        self.lay_out(views, |a| ready[a]) >= ROW
+    }
+
+    /// Cuts the axes into patches; returns the elements that are run at a time.
+    fn lay_out(&mut self, views: &[&View], in_place: impl Fn(usize) -> bool) -> usize {
+        let mut tiles = 0..;
+        for (a, array) in self.arrays.iter_mut().enumerate() {
+            array.tile = if in_place(a) { None } else { tiles.next() };
+        }
+        self.room = TILES / size_of::<R>() / tiles.start.max(1);
+        let sizes = views.iter().map(|view| view.format.kind.size());
+        let sizes: SmallVec<[usize; ARRAYS]> = sizes.collect();
+        cut(&mut self.axes, views.len(), self.room);
+        let direct = (0..views.len()).filter(|a| in_place(*a)).map(|a| (a, sizes[a]));
+        let row;
+        (self.joined, row) = joined(&self.axes, direct);
+        row
+    }
+
+    /// Runs the patches whose first element has a number in `range`.
     ///
     /// SAFETY: the views that it was made of are live and nothing written is aliased; no other
-    /// thread has elements of this range.
+    /// thread has numbers of this range.
     pub(super) unsafe fn run(&self, block: &Block, range: Range<usize>) {
-        let mut tile = [[R::constant(0.0); TILE]; ARRAYS];
-        let inner = self.axes.last().map_or([0; ARRAYS], |(_, strides)| *strides);
-        let mut at = range.start;
-        while at < range.end {
-            let part = at..range.end.min(at + TILE);
-            let mut filled = 0;
-            for (offsets, len) in stretches(&self.axes, part.clone()) {
-                for (a, array) in self.arrays.iter().enumerate() {
-                    let to = &mut tile[a][filled..filled + len];
-                    let data = array.data.wrapping_offset(offsets[a]);
-                    // SAFETY: the offsets are those of elements of a live array.
-                    unsafe { (array.gather)(array.swapped, data, inner[a], to) };
-                }
-                filled += len;
+        let mut memory = MaybeUninit::<Tiles>::uninit();
+        let (begin, len) = (memory.as_mut_ptr().cast(), TILES / size_of::<R>());
+        // SAFETY: this is the memory, aligned, and its elements need not be initialised.
+        let tiles = unsafe { std::slice::from_raw_parts_mut(begin, len) };
+        let (mut patch, mut begin) = Patch::around(&self.axes, range.start);
+        while begin < range.end {
+            if begin >= range.start {
+                // SAFETY: passed on from the caller; patches have no element in common.
+                unsafe { self.run_patch(block, &patch, tiles) };
             }
-            let [p, g, states @ ..] = &mut tile;
-            let arrays = Dense {
-                p: p.as_mut_ptr().cast(),
-                g: g.as_ptr().cast(),
-                states: states.each_mut().map(|state| state.as_mut_ptr().cast()),
-                len: filled,
-            };
-            // SAFETY: the tile's arrays are disjoint, aligned and `filled` elements long or more,
-            // and of the type that the kernel was selected for.
-            unsafe { (self.kernel)(block, &arrays) };
-            let mut taken = 0;
-            for (offsets, len) in stretches(&self.axes, part.clone()) {
-                for (a, array) in self.arrays.iter().enumerate() {
-                    let Some(scatter) = array.scatter else { continue };
-                    let from = &tile[a][taken..taken + len];
-                    let data = array.data.wrapping_offset(offsets[a]);
-                    // SAFETY: as for gather; parameter and states are the caller's to write.
-                    unsafe { scatter(array.swapped, data, inner[a], from) };
-                }
-                taken += len;
-            }
-            at = part.end;
+            begin += patch.len();
+            patch.advance(&self.axes);
         }
     }
-}
 
-/// The common axes of the views: axes of length 1 are dropped and the first view's smallest stride
-/// is innermost.
-fn axes(views: &[&View]) -> Result<Vec<Axis>, OutOfMemory> {
-    let Some(first) = views.first() else { return Ok(Vec::new()) };
-    let mut axes: SmallVec<[usize; MOST_AXES]> =
-        (0..first.shape.len()).filter(|&axis| first.shape[axis] != 1).collect();
-    axes.sort_by_key(|&axis| std::cmp::Reverse(first.strides[axis].unsigned_abs()));
-    try_collect(axes.into_iter().map(|axis| {
-        let mut strides = [0; ARRAYS];
-        for (stride, view) in strides.iter_mut().zip(views) {
-            *stride = view.strides[axis];
+    /// SAFETY: as for `run`; no other thread has elements of this patch.
+    unsafe fn run_patch(&self, block: &Block, patch: &Patch, tiles: &mut [MaybeUninit<R>]) {
+        for (a, array) in self.arrays.iter().enumerate() {
+            let Some(tile) = array.tile else { continue };
+            self.planes(patch, a, |data, plane, at| {
+                let tile = &mut tiles[tile * self.room..][at..self.room];
+                // SAFETY: these are elements of a live array, and there is room for a patch.
+                unsafe { (array.gather)(array.swapped, data, plane, tile) };
+            });
         }
-        (first.shape[axis], strides)
-    }))
-}
-
-/// The stretches along the innermost axis that make up `range`, as each array's offset at the
-/// beginning and a length.
-fn stretches(axes: &[Axis], range: Range<usize>) -> impl Iterator<Item = ([isize; ARRAYS], usize)> {
-    let inner = axes.last().map_or(1, |(n, _)| *n);
-    let mut at = range.start;
-    std::iter::from_fn(move || {
-        if at >= range.end {
-            return None;
-        }
-        let len = (inner - at % inner).min(range.end - at);
-        let mut offsets = [0isize; ARRAYS];
-        let mut rest = at;
-        for (n, strides) in axes.iter().rev() {
-            let index = (rest % n) as isize;
-            rest /= n;
-            for (offset, stride) in offsets.iter_mut().zip(strides) {
-                *offset += index * stride;
+        let begins: SmallVec<[isize; ARRAYS]> =
+            (0..self.arrays.len()).map(|a| patch.offset(&self.axes, a)).collect();
+        let (outer, inner) = patch.lens.split_at(self.joined);
+        let len = inner.iter().product();
+        let mut done = 0;
+        let tile_memory = tiles.as_mut_ptr();
+        let run = |row: &Dense| {
+            // SAFETY: tiles and arrays are disjoint, aligned, from here on `len` elements or more
+            // without gaps, and of the types that the kernel was selected for.
+            unsafe { (self.kernel)(block, row) };
+        };
+        let mut before: Option<Dense> = None;
+        each_index(outer, |at| {
+            let place = |a: usize| match self.arrays.get(a) {
+                None => std::ptr::null_mut(),
+                Some(Array { tile: Some(tile), .. }) => {
+                    tile_memory.wrapping_add(tile * self.room + done).cast()
+                }
+                Some(Array { data, .. }) => {
+                    let data = data.wrapping_offset(begins[a] + offset(&self.axes, at, a));
+                    (0..AHEAD).step_by(64).for_each(|line| prefetch(data.wrapping_add(line)));
+                    data
+                }
+            };
+            let states = std::array::from_fn(|i| place(2 + i));
+            let row = Dense { p: place(0), g: place(1), states, len };
+            if let Some(before) = before.replace(row) {
+                run(&before);
             }
+            done += len;
+        });
+        if let Some(last) = before {
+            run(&last);
         }
-        at += len;
-        Some((offsets, len))
-    })
+        for (a, array) in self.arrays.iter().enumerate() {
+            let (Some(tile), Some(scatter)) = (array.tile, array.scatter) else { continue };
+            self.planes(patch, a, |data, plane, at| {
+                let tile = &tiles[tile * self.room..][at..self.room];
+                // SAFETY: as for gather; parameter and states are the caller's to write, and the
+                // tile was filled by gather.
+                unsafe { scatter(array.swapped, data, plane, tile) };
+            });
+        }
+    }
+
+    /// Calls `visit` with the planes of a patch in array `a`: where each begins, its form, and its
+    /// place in the tile.
+    fn planes(&self, patch: &Patch, a: usize, mut visit: impl FnMut(*mut u8, &Plane, usize)) {
+        let Array { data, inner, .. } = self.arrays[a];
+        let data = data.wrapping_offset(patch.offset(&self.axes, a));
+        let last = self.axes.len().saturating_sub(1);
+        let outer = if inner < last { last } else { last.wrapping_sub(1) };
+        let step = |axis: usize| patch.lens[axis + 1..].iter().product::<usize>();
+        let along = |axis: usize| match self.axes.get(axis) {
+            Some(Axis { strides, .. }) => (patch.lens[axis], strides[a], step(axis)),
+            None => (1, 0, 1),
+        };
+        let plane = Plane([outer, inner].map(along));
+        if self.axes.len() <= 2 {
+            return visit(data, &plane, 0);
+        }
+        let mut others = patch.lens.clone();
+        (others[outer], others[inner]) = (1, 1);
+        each_index(&others, |at| {
+            let place = at.iter().enumerate().map(|(axis, i)| i * step(axis)).sum();
+            visit(data.wrapping_offset(offset(&self.axes, at, a)), &plane, place);
+        });
+    }
 }

@@ -1,62 +1,82 @@
-//! The list or dict that parameters were handed in by. `d["w"] = d["w"] - step` puts another array in
-//! it, which no optimizer would update. So what it holds is compared with what it held: a pointer for
-//! each parameter.
+//! The lists and dicts that parameters were handed in by. `d["w"] = d["w"] - step` puts another array in
+//! one, which no optimizer would update. So what each holds is compared with what it held: a pointer
+//! for each parameter, and in a tree for each list or dict in another.
 
 use pyo3::exceptions::PyValueError;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyString};
 
+use super::gradients;
 use super::memory;
 use super::raw;
+use super::step_info::ParameterKey;
 use super::words::Label;
+use crate::engine::memory::with_room;
 use crate::optimizer::Named;
 
 pub(super) struct Container {
     object: Object,
-    /// What it held, in the order of the parameters from number `first` on.
+    /// What it held, in its order.
     entries: Vec<Py<PyAny>>,
-    first: usize,
+    /// What that is: the numbers of parameters, the names of anything else.
+    which: Vec<ParameterKey>,
 }
 
 enum Object {
     List(Py<PyList>),
-    /// With the parameters' names.
+    /// With the keys of its entries.
     Dict(Py<PyDict>, Vec<Py<PyString>>),
     /// What has unpickled the optimizer makes two arrays of one that is met twice.
     Doubled,
 }
 
-/// The object, what it held, and the number of its first parameter.
-pub(super) type Handed<'py> = (Bound<'py, PyAny>, Vec<Py<PyAny>>, usize);
+/// The object, the keys of a dict, what it held, and what that is. No object at all stands for arrays
+/// that were doubled.
+pub(super) type Handed<'py> =
+    (Bound<'py, PyAny>, Option<Vec<Py<PyString>>>, Vec<Py<PyAny>>, Vec<ParameterKey>);
 
 impl Container {
-    /// None of an object that is no list or dict: nothing in it can change. `names` are the
-    /// parameters'; no object at all stands for arrays that were doubled.
-    pub(super) fn new(parts: Handed<'_>, names: Option<&[Py<PyString>]>) -> PyResult<Option<Self>> {
-        let (object, entries, first) = parts;
+    pub(super) fn all(handed: Vec<Handed<'_>>) -> PyResult<Vec<Self>> {
+        let mut all = with_room(handed.len())?;
+        for parts in handed {
+            all.extend(Container::new(parts)?);
+        }
+        Ok(all)
+    }
+
+    /// None of an object that is no list or dict: nothing in it can change.
+    fn new((object, keys, entries, which): Handed<'_>) -> PyResult<Option<Self>> {
+        let counts = keys.as_ref().map_or(entries.len(), Vec::len);
+        if counts != entries.len() || which.len() != entries.len() {
+            return Err(PyValueError::new_err("a container to watch has parts of several lengths"));
+        }
         let object = if object.is_none() {
             Object::Doubled
         } else if let Ok(list) = object.cast_exact::<PyList>() {
             Object::List(list.clone().unbind())
-        } else if let (Ok(dict), Some(names)) = (object.cast_exact::<PyDict>(), names) {
-            let copied = names.iter().map(|name| Ok(name.clone_ref(object.py())));
-            Object::Dict(dict.clone().unbind(), memory::all(names.len(), copied)?)
+        } else if let (Ok(dict), Some(keys)) = (object.cast_exact::<PyDict>(), keys) {
+            Object::Dict(dict.clone().unbind(), keys)
         } else {
             return Ok(None);
         };
-        Ok(Some(Container { object, entries, first }))
+        Ok(Some(Container { object, entries, which }))
     }
 
     /// What makes one of a copy.
     pub(super) fn parts<'py>(&self, py: Python<'py>) -> PyResult<Handed<'py>> {
-        let object = match &self.object {
-            Object::List(list) => list.bind(py).clone().into_any(),
-            Object::Dict(dict, _) => dict.bind(py).clone().into_any(),
-            Object::Doubled => py.None().into_bound(py),
+        let (object, keys) = match &self.object {
+            Object::List(list) => (list.bind(py).clone().into_any(), None),
+            Object::Dict(dict, keys) => {
+                let copied = keys.iter().map(|key| Ok(key.clone_ref(py)));
+                (dict.bind(py).clone().into_any(), Some(memory::all(keys.len(), copied)?))
+            }
+            Object::Doubled => (py.None().into_bound(py), None),
         };
+        let count = self.entries.len();
         let entries = self.entries.iter().map(|entry| Ok(entry.clone_ref(py)));
-        Ok((object, memory::all(self.entries.len(), entries)?, self.first))
+        let which = self.which.iter().map(|which| Ok(which.clone_ref(py)));
+        Ok((object, keys, memory::all(count, entries)?, memory::all(count, which)?))
     }
 
     /// Refuses a container in which a parameter was replaced. Others that were added are fine, and so
@@ -89,19 +109,51 @@ impl Container {
         for (i, entry) in self.entries.iter().enumerate() {
             let now = match &self.object {
                 Object::List(list) => list.bind(py).get_item(i).ok(),
-                Object::Dict(dict, names) => dict.bind(py).get_item(&names[i])?,
+                Object::Dict(dict, keys) => dict.bind(py).get_item(&keys[i])?,
                 Object::Doubled => None,
             };
             if now.is_some_and(|now| !now.is(entry)) {
-                let (kind, place) = match &self.object {
-                    Object::Dict(_, names) => ("dict", format!("d[{}]", names[i].bind(py).repr()?)),
-                    _ => ("list", format!("params[{i}]")),
-                };
-                let named = Named::Parameter(self.first + i);
-                return Err(replaced(&Label { py, names, named }, kind, &place));
+                return Err(self.replaced(py, i, names)?);
             }
         }
         Ok(())
+    }
+
+    fn replaced(
+        &self,
+        py: Python<'_>,
+        i: usize,
+        names: Option<&[Py<PyString>]>,
+    ) -> PyResult<PyErr> {
+        let (kind, place) = match &self.object {
+            Object::Dict(_, keys) => ("dict", format!("d[{}]", keys[i].bind(py).repr()?)),
+            _ => ("list", format!("params[{i}]")),
+        };
+        let text = match &self.which[i] {
+            ParameterKey::Position(number) => {
+                let label = Label { py, names, named: Named::Parameter(*number) };
+                format!(
+                    "{label} was replaced in your {kind}: the optimizer would update an array that is \
+                     no longer there; write {place}[...] = ... to give it new values"
+                )
+            }
+            ParameterKey::Name(name) if self.entries[i].is_none(py) => {
+                return Ok(PyValueError::new_err(format!(
+                    "{} was None in your {kind}, so what is there now would not be updated; put \
+                     None back, or make a new optimizer",
+                    gradients::named(name.bind(py))
+                )));
+            }
+            ParameterKey::Name(name) => format!(
+                "the parameters in {} were replaced in your {kind}: the optimizer would update arrays \
+                 that are no longer there; write new values into the old ones, p[...] = ...",
+                name.bind(py).repr()?
+            ),
+        };
+        Ok(PyValueError::new_err(format!(
+            "{text}, or call opt.rebind(...) with the new arrays (as where parameters and optimizer \
+             were copied or pickled apart)"
+        )))
     }
 
     pub(super) fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
@@ -112,12 +164,4 @@ impl Container {
         }
         self.entries.iter().try_for_each(|entry| visit.call(entry))
     }
-}
-
-fn replaced(label: &Label<'_>, kind: &str, place: &str) -> PyErr {
-    PyValueError::new_err(format!(
-        "{label} was replaced in your {kind}: the optimizer would update an array that is no longer \
-         there; write {place}[...] = ... to give it new values, or call opt.rebind(...) with the \
-         new arrays (as where parameters and optimizer were copied or pickled apart)"
-    ))
 }

@@ -74,14 +74,14 @@ impl Core {
                 "this optimizer is unbound (made without params): use update(params, grads)",
             ));
         }
-        if let Some(plain) = gradients::plain(grads, inner.names.as_deref())? {
+        if let Some(plain) = gradients::plain(grads, inner.names.as_deref(), &inner.groups)? {
             return Ok((plain, locked));
         }
-        let names = inner.names(py)?;
+        let (names, likes) = (inner.names(py)?, inner.likes(py)?);
         let mut single = with_room(inner.slots().len())?;
         single.extend(inner.slots().iter().map(|slot| slot.header.shape.is_empty()));
         drop(locked);
-        let flat = gradients::flatten("gradients", names.as_deref(), grads)?;
+        let flat = gradients::flatten("gradients", (names.as_deref(), &likes), grads)?;
         let names = names.as_deref();
         let label = |i: usize| Label { py, names, named: Named::Parameter(i) }.to_string();
         let arrays = gradients::collect(&flat, label, |i| single.get(i) == Some(&true))?;

@@ -9,6 +9,7 @@ use pyo3::types::{PyDict, PyFloat, PyInt, PyList, PyString, PyTuple};
 
 use super::array::{Array, exactly, ndarray};
 use super::calling;
+use super::group::Group;
 use super::imported::is_of;
 use super::plain;
 use crate::engine::memory::{Grow, with_room};
@@ -16,19 +17,24 @@ use crate::engine::memory::{Grow, with_room};
 /// An array for each parameter, None for one that is skipped.
 pub(super) type GivenArrays<'py> = Vec<Option<Array<'py>>>;
 
-/// Reads what needs no Python code: plain arrays or None in a list or tuple, or in a dict of just
-/// the parameters' names. None if it is something else.
+/// Reads what needs no Python code: plain arrays or None in a list or tuple; where parameters have
+/// names in a dict of just those, or in the trees of the groups. None if it is something else.
 pub(super) fn plain<'py>(
     given: &Bound<'py, PyAny>,
     names: Option<&[Py<PyString>]>,
+    groups: &[Group],
 ) -> PyResult<Option<GivenArrays<'py>>> {
     if let Some(names) = names {
-        let Ok(dict) = given.cast_exact::<PyDict>() else { return Ok(None) };
-        if dict.len() != names.len() {
-            return Ok(None);
+        if let Ok(dict) = given.cast_exact::<PyDict>()
+            && dict.len() == names.len()
+        {
+            let item = |name: &Py<PyString>| dict.get_item(name).ok().flatten();
+            let by_name = listed(given.py(), names.len(), names.iter().map(item))?;
+            if by_name.is_some() {
+                return Ok(by_name);
+            }
         }
-        let item = |name: &Py<PyString>| dict.get_item(name).ok().flatten();
-        listed(given.py(), names.len(), names.iter().map(item))
+        in_trees(given, names.len(), groups)
     } else if let Ok(list) = given.cast_exact::<PyList>() {
         listed(given.py(), list.len(), list.iter().map(Some))
     } else if let Ok(tuple) = given.cast_exact::<PyTuple>() {
@@ -36,6 +42,33 @@ pub(super) fn plain<'py>(
     } else {
         listed(given.py(), 1, std::iter::once(Some(given.clone()).filter(|one| !one.is_none())))
     }
+}
+
+/// The arrays in the tree of the one group, or in a list of the groups' trees.
+fn in_trees<'py>(
+    given: &Bound<'py, PyAny>,
+    count: usize,
+    groups: &[Group],
+) -> PyResult<Option<GivenArrays<'py>>> {
+    let ndarray = ndarray(given.py());
+    let mut arrays = with_room(count)?;
+    let mut read = |group: &Group, tree: &Bound<'py, PyAny>| match &group.structure {
+        Some(structure) => structure.read(tree, ndarray, &mut arrays),
+        None => Ok(false),
+    };
+    if let [group] = groups {
+        return Ok(read(group, given)?.then_some(arrays));
+    }
+    let Ok(list) = given.cast_exact::<PyList>() else { return Ok(None) };
+    if list.len() != groups.len() {
+        return Ok(None);
+    }
+    for (group, tree) in groups.iter().zip(list.iter()) {
+        if !read(group, &tree)? {
+            return Ok(None);
+        }
+    }
+    Ok(Some(arrays))
 }
 
 /// The items, if each is there and a plain array or None; at most `count`.
@@ -61,11 +94,11 @@ fn listed<'py>(
 /// What is no plain list or dict of arrays, in the order of the parameters.
 pub(super) fn flatten<'py>(
     what: &str,
-    names: Option<&[Py<PyString>]>,
+    (names, likes): (Option<&[Py<PyString>]>, &[Py<PyAny>]),
     given: &Bound<'py, PyAny>,
 ) -> PyResult<Bound<'py, PyAny>> {
     let params = given.py().import(intern!(given.py(), "ferrostep.params"))?;
-    calling::method(&params, "flatten", (what, names, given))
+    calling::method(&params, "flatten", (what, names, likes, given))
 }
 
 /// What errors call a parameter of this name.

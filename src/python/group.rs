@@ -16,6 +16,7 @@ use super::plain;
 use super::python_arrays::PythonArrays;
 use super::raw;
 use super::settings::{Bounds, Settings};
+use super::structure::Structure;
 use crate::engine::ControlGuard;
 use crate::optimizer::{Compiled, Optimizer, Slot, Stop};
 
@@ -50,6 +51,8 @@ pub(super) struct Group {
     pub(super) dict: Py<PyDict>,
     /// Its parameters among the optimizer's.
     pub(super) slots: Range<usize>,
+    /// The tree of its parameters; None where they have no names.
+    pub(super) structure: Option<Structure>,
     /// Empty while they and what is compiled do not go together.
     entries: Vec<Entry>,
     /// The options as Python normalised them when they were last read.
@@ -98,12 +101,17 @@ fn dict_of<'py>(
 }
 
 impl Group {
-    pub(super) fn new(dict: &Bound<'_, PyDict>, slots: Range<usize>) -> Self {
-        Group { dict: dict.clone().unbind(), slots, entries: vec![], options: None }
+    pub(super) fn new(
+        dict: &Bound<'_, PyDict>,
+        slots: Range<usize>,
+        structure: Option<Structure>,
+    ) -> Self {
+        Group { dict: dict.clone().unbind(), slots, structure, entries: vec![], options: None }
     }
 
     pub(super) fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.dict)?;
+        self.structure.iter().try_for_each(|structure| structure.traverse(visit))?;
         for entry in &self.entries {
             visit.call(&entry.key)?;
             visit.call(&entry.value)?;

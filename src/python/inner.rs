@@ -15,6 +15,7 @@ use super::parameters::{Origin, Parameter, check_memory};
 use super::python_arrays::PythonArrays;
 use super::raw;
 use super::settings::Settings;
+use super::structure::Structure;
 use super::words::{Label, count_error};
 use crate::engine::OutOfMemory;
 use crate::engine::memory::with_room;
@@ -77,16 +78,18 @@ impl Inner {
         self.optimizer.slots()
     }
 
-    /// Adds a group's parameters, or nothing if one of them is refused. `restored`: they come out of
-    /// a pickle or a copy.
+    /// Adds a group's parameters, or nothing if one of them is refused. `like` is their tree, if they
+    /// have names; `restored`: they come out of a pickle or a copy.
     pub(super) fn add_group(
         &mut self,
         group: &Bound<'_, PyDict>,
         arrays: &Bound<'_, PyList>,
         names: Option<Vec<Py<PyString>>>,
-        container: Option<(Bound<'_, PyAny>, Vec<Py<PyAny>>)>,
+        like: Option<&Bound<'_, PyAny>>,
+        containers: Vec<Handed<'_>>,
         restored: bool,
     ) -> PyResult<()> {
+        let structure = like.map(Structure::new).transpose()?;
         // Named first, so that errors can tell.
         let known = self.names.as_ref().map(Vec::len);
         if let Some(names) = names {
@@ -94,7 +97,7 @@ impl Inner {
             all.try_reserve(names.len()).map_err(OutOfMemory::from)?;
             all.extend(names);
         }
-        let added = self.add_named(group, arrays, container, restored);
+        let added = self.add_named(group, arrays, structure, containers, restored);
         if added.is_err() {
             match (&mut self.names, known) {
                 (Some(names), Some(known)) => names.truncate(known),
@@ -108,7 +111,8 @@ impl Inner {
         &mut self,
         group: &Bound<'_, PyDict>,
         arrays: &Bound<'_, PyList>,
-        container: Option<(Bound<'_, PyAny>, Vec<Py<PyAny>>)>,
+        structure: Option<Structure>,
+        containers: Vec<Handed<'_>>,
         restored: bool,
     ) -> PyResult<()> {
         let py = group.py();
@@ -129,17 +133,11 @@ impl Inner {
             Parameter::new(&array, &label, origin)
         };
         let new = memory::all(arrays.len(), arrays.iter().enumerate().map(read))?;
-        let container = match container {
-            Some((object, entries)) => {
-                let names = names.and_then(|names| names.get(known..));
-                Container::new((object, entries, known), names)?
-            }
-            None => None,
-        };
+        let containers = Container::all(containers)?;
         // Room for all of it first: once the group is in the list nothing can fail.
         self.owners.try_reserve(new.len()).map_err(OutOfMemory::from)?;
         self.groups.try_reserve(1).map_err(OutOfMemory::from)?;
-        self.containers.try_reserve(1).map_err(OutOfMemory::from)?;
+        self.containers.try_reserve(containers.len()).map_err(OutOfMemory::from)?;
         let (mut slots, mut owners) = (with_room(new.len())?, with_room(new.len())?);
         for Parameter { array, header, owner } in new {
             slots.push(Slot::new(number, array, header));
@@ -149,7 +147,7 @@ impl Inner {
         let (caller, optimizer) = self.called(py);
         let added = optimizer.add(slots).map_err(|refusal| caller.refused(refusal))?;
         caller.check_reference(&added.optimizer().slots()[known..], known)?;
-        let mut group = Group::new(group, added.slots());
+        let mut group = Group::new(group, added.slots(), structure);
         let compiled = group.read(py, added.optimizer(), bound, caller.settings);
         let compiled = compiled.map_err(|stop| caller.error(stop))?;
         let compiled = compiled.ok_or_else(|| PyRuntimeError::new_err("no options were read"))?;
@@ -159,7 +157,7 @@ impl Inner {
         added.keep(compiled);
         self.groups.push(group);
         self.owners.extend(owners);
-        self.containers.extend(container);
+        self.containers.extend(containers);
         Ok(())
     }
 
@@ -168,6 +166,15 @@ impl Inner {
             memory::all(names.len(), names.iter().map(|name| Ok(name.clone_ref(py))))
         };
         self.names.as_ref().map(copied).transpose()
+    }
+
+    /// The trees of the groups, as Python made them; None among them where there are no names.
+    pub(super) fn likes(&self, py: Python<'_>) -> PyResult<Vec<Py<PyAny>>> {
+        let likes = self.groups.iter().map(|group| match &group.structure {
+            Some(structure) => Ok(structure.like.clone_ref(py)),
+            None => Ok(py.None()),
+        });
+        memory::all(self.groups.len(), likes)
     }
 
     /// Exchanges the parameters and their state, if an unbound optimizer, with another's.

@@ -49,22 +49,23 @@ impl Core {
         Ok(())
     }
 
-    /// Adds a group's parameters, or nothing if one of them is refused. `container` is what they were
-    /// handed in by, and what it holds.
+    /// Adds a group's parameters, or nothing if one of them is refused: with their tree, if they have
+    /// names, and the containers to watch.
     #[allow(clippy::too_many_arguments)]
-    #[pyo3(signature = (group, arrays, names, container=None, *, restored=false))]
+    #[pyo3(signature = (group, arrays, names, like=None, containers=vec![], *, restored=false))]
     fn _add_group(
         &self,
         group: &Bound<'_, PyDict>,
         arrays: &Bound<'_, PyList>,
         names: Option<Vec<Py<PyString>>>,
-        container: Option<(Bound<'_, PyAny>, Vec<Py<PyAny>>)>,
+        like: Option<&Bound<'_, PyAny>>,
+        containers: Vec<Handed<'_>>,
         restored: bool,
     ) -> PyResult<()> {
         guarded(|| {
             let mut locked = self.inner.lock(group.py())?;
             let inner = started(&mut locked)?;
-            inner.add_group(group, arrays, names, container, restored)
+            inner.add_group(group, arrays, names, like, containers, restored)
         })
     }
 
@@ -74,7 +75,12 @@ impl Core {
         self.exchange(py, |inner| inner.rebind(py, arrays, containers))
     }
 
-    /// What parameters were handed in by, what it held, and the number of its first parameter.
+    /// The groups' trees; None of one whose parameters have no names.
+    fn _trees(&self, py: Python<'_>) -> PyResult<Vec<Py<PyAny>>> {
+        started(&mut self.inner.lock(py)?)?.likes(py)
+    }
+
+    /// What parameters were handed in by, and what it held.
     fn _containers<'py>(&self, py: Python<'py>) -> PyResult<Vec<Handed<'py>>> {
         started(&mut self.inner.lock(py)?)?.containers(py)
     }
@@ -94,8 +100,9 @@ impl Core {
     /// Parameters
     /// ----------
     /// grads
-    ///     The gradients in the structure of the parameters: never written; None skips a
-    ///     parameter. Arrays of any layout, float16, bfloat16, float32 or float64.
+    ///     The gradients in the structure of the parameters (of several groups of trees: a list of
+    ///     those), or in one dict of all names: never written; None skips a parameter. Arrays of any
+    ///     layout, float16, bfloat16, float32 or float64.
     /// grad_scale
     ///     What every gradient is multiplied by, in the same pass over memory: 1/loss_scale, say.
     ///     Finite and not 0; None (the default) leaves gradients as they are.
@@ -173,9 +180,10 @@ impl Core {
     /// Parameters
     /// ----------
     /// params
-    ///     Arrays to update in place: an array, a list or tuple of arrays, or a dict of names.
+    ///     Arrays to update in place: an array, a list or tuple of arrays, a dict of names, or a tree
+    ///     of these.
     /// grads
-    ///     The gradients in the same structure.
+    ///     The gradients in the same structure, or in one dict of names.
     /// grad_scale, max_norm, clip, measure
     ///     As in `step`.
     ///
@@ -256,7 +264,7 @@ impl Core {
     /// Parameters
     /// ----------
     /// params
-    ///     An array, or a list, tuple or dict of arrays; of the same names, shapes and dtypes at each
+    ///     An array, or lists, tuples and dicts of arrays; of the same names, shapes and dtypes at each
     ///     call. A number, or a list or tuple of nothing but numbers, is one float64 array, and
     ///     integer arrays become float64. Arrays of other libraries in host memory (JAX) give NumPy's.
     /// grads

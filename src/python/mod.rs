@@ -35,6 +35,7 @@ mod skipped;
 mod state;
 mod step;
 mod step_info;
+mod structure;
 mod update;
 mod updated;
 mod words;

@@ -15,18 +15,7 @@ use crate::optimizer::{Named, check_heirs};
 impl Inner {
     /// Watches what parameters were handed in by, in place of what is returned.
     pub(super) fn watch(&mut self, containers: Vec<Handed<'_>>) -> PyResult<Vec<Container>> {
-        let watched = self.watched(containers)?;
-        Ok(std::mem::replace(&mut self.containers, watched))
-    }
-
-    fn watched(&self, containers: Vec<Handed<'_>>) -> PyResult<Vec<Container>> {
-        let mut watched = with_room(containers.len())?;
-        for parts in containers {
-            let names = self.names.as_ref();
-            let names = names.and_then(|names| names.get(parts.2..parts.2 + parts.1.len()));
-            watched.extend(Container::new(parts, names)?);
-        }
-        Ok(watched)
+        Ok(std::mem::replace(&mut self.containers, Container::all(containers)?))
     }
 
     /// Puts other arrays in the place of all parameters, with the same state; or none.
@@ -49,7 +38,7 @@ impl Inner {
         let heirs = memory::all(wanted, arrays.iter().enumerate().map(read))?;
         let new = heirs.iter().map(|heir| (&*heir.header, heir.array.as_ptr() as usize));
         check_heirs(optimizer.slots(), new).map_err(|refusal| caller.refused(refusal))?;
-        let containers = if self.unbound { Vec::new() } else { self.watched(containers)? };
+        let containers = if self.unbound { Vec::new() } else { Container::all(containers)? };
         // Python code may have run: what follows is held against what is there now.
         self.check_list(py)?;
         for group in &self.groups {

@@ -44,10 +44,19 @@ impl Measured {
 }
 
 /// A parameter as `opt.state` knows it.
-#[derive(FromPyObject, IntoPyObjectRef)]
+#[derive(FromPyObject, IntoPyObject, IntoPyObjectRef)]
 pub(super) enum ParameterKey {
     Position(usize),
     Name(Py<PyString>),
+}
+
+impl ParameterKey {
+    pub(super) fn clone_ref(&self, py: Python<'_>) -> Self {
+        match self {
+            ParameterKey::Position(i) => ParameterKey::Position(*i),
+            ParameterKey::Name(name) => ParameterKey::Name(name.clone_ref(py)),
+        }
+    }
 }
 
 /// What a step did.

@@ -23,7 +23,7 @@ impl Core {
     ) -> PyResult<Vec<Array<'py>>> {
         let mut locked = self.inner.lock(py)?;
         let inner = started(&mut locked)?;
-        if let Some(plain) = gradients::plain(params, inner.names.as_deref())? {
+        if let Some(plain) = gradients::plain(params, inner.names.as_deref(), &inner.groups)? {
             let mut arrays = with_room(plain.len())?;
             for (i, array) in plain.into_iter().enumerate() {
                 let label = Label { py, names: inner.names.as_deref(), named: Named::Parameter(i) };
@@ -33,13 +33,15 @@ impl Core {
             }
             return Ok(arrays);
         }
-        let names = inner.names(py)?;
+        let (names, likes) = (inner.names(py)?, inner.likes(py)?);
         drop(locked);
-        let flat = gradients::flatten("parameters", names.as_deref(), params)?;
+        let flat = gradients::flatten("parameters", (names.as_deref(), &likes), params)?;
         let mut arrays = with_room(flat.len().unwrap_or(0))?;
         let mut items = calling::iterate(&flat)?;
         while let Some(item) = items.next()? {
-            arrays.try_push(Array::plain(&item, &"a parameter", "wanted an array")?)?;
+            let named = Named::Parameter(arrays.len());
+            let label = Label { py, names: names.as_deref(), named };
+            arrays.try_push(Array::plain(&item, &label, "wanted an array")?)?;
         }
         Ok(arrays)
     }

@@ -5,7 +5,6 @@ use std::sync::PoisonError;
 use pyo3::exceptions::PyValueError;
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyList, PyTuple};
 
 use super::array::Array;
 use super::calling;
@@ -14,6 +13,7 @@ use super::gradients;
 use super::inner::{Inner, Way};
 use super::scaling::Scaling;
 use super::step::Done;
+use super::structure;
 use crate::engine::memory::with_room;
 use crate::optimizer::{Anew, Norm};
 
@@ -27,35 +27,6 @@ fn as_arrays<'py>(given: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
 fn renewed<'py>(params: &Bound<'py, PyAny>, copy: bool) -> PyResult<Bound<'py, PyAny>> {
     let functional = params.py().import(intern!(params.py(), "ferrostep.functional"))?;
     calling::method(&functional, "renewed", (params, copy))
-}
-
-/// New arrays in the same list, tuple or dict of NumPy's own arrays; None if it is anything else.
-fn renewed_plain<'py>(params: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyAny>>> {
-    let py = params.py();
-    if let Ok(list) = params.cast_exact::<PyList>() {
-        let new = PyList::empty(py);
-        for item in list.iter() {
-            let Some(array) = Array::new_like(&item)? else { return Ok(None) };
-            new.append(array)?;
-        }
-        Ok(Some(new.into_any()))
-    } else if let Ok(tuple) = params.cast_exact::<PyTuple>() {
-        let mut new = with_room(tuple.len())?;
-        for item in tuple.iter() {
-            let Some(array) = Array::new_like(&item)? else { return Ok(None) };
-            new.push(array);
-        }
-        Ok(Some(PyTuple::new(py, new)?.into_any()))
-    } else if let Ok(dict) = params.cast_exact::<PyDict>() {
-        let new = PyDict::new(py);
-        for (key, item) in dict.iter() {
-            let Some(array) = Array::new_like(&item)? else { return Ok(None) };
-            new.set_item(key, array)?;
-        }
-        Ok(Some(new.into_any()))
-    } else {
-        Array::new_like(params)
-    }
 }
 
 impl Core {
@@ -83,7 +54,7 @@ impl Core {
         // Before the lock: to make a container may run the garbage collector.
         if begun
             && !copy
-            && let Some(new) = renewed_plain(params)?
+            && let Some(new) = structure::map(params, Array::new_like)?
             && let Some(done) = core.repeat_anew(py, params, &new, grads, scaling)?
         {
             core.tell(py, done)?;
@@ -117,7 +88,7 @@ impl Core {
         let mut locked = self.inner.lock(py)?;
         let inner = started(&mut locked)?;
         inner.check_way(Way::Anew)?;
-        let plain = |given| gradients::plain(given, inner.names.as_deref());
+        let plain = |given| gradients::plain(given, inner.names.as_deref(), &inner.groups);
         let (Some(old), Some(new), Some(grads)) = (plain(params)?, plain(new)?, plain(grads)?)
         else {
             return Ok(None);

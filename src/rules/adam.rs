@@ -59,15 +59,19 @@ options!(pub(super) Adam {
     amsgrad: bool,
     bias_correction: bool,
     epsilon_hat: bool,
+    initial_accumulator_value: f64,
 });
 
 impl Method for Adam {
     fn states(&self) -> Vec<State> {
-        let mut names = vec!["exp_avg", "exp_avg_sq"];
+        let mut states = vec![
+            State { name: "exp_avg", initial: 0.0 },
+            State { name: "exp_avg_sq", initial: self.initial_accumulator_value },
+        ];
         if self.amsgrad {
-            names.push("max_exp_avg_sq");
+            states.push(State { name: "max_exp_avg_sq", initial: 0.0 });
         }
-        names.into_iter().map(|name| State { name, initial: 0.0 }).collect()
+        states
     }
 
     fn scalars(&self, clock: Clock) -> ScalarBlock {
@@ -105,7 +109,7 @@ impl Method for Adam {
 mod tests {
     use super::super::testing::{Value, close, run};
 
-    fn adam(amsgrad: bool) -> Vec<(&'static str, Value)> {
+    fn adam(amsgrad: bool, initial: f64) -> Vec<(&'static str, Value)> {
         vec![
             ("lr", Value::Number(0.1)),
             ("betas", Value::Pair(0.5, 0.75)),
@@ -113,13 +117,14 @@ mod tests {
             ("amsgrad", Value::Flag(amsgrad)),
             ("bias_correction", Value::Flag(true)),
             ("epsilon_hat", Value::Flag(false)),
+            ("initial_accumulator_value", Value::Number(initial)),
         ]
     }
 
     #[test]
     fn worked_numbers() {
         // t=1: m_hat = 2, v_hat = 4, so the step is lr. t=2: m = 0, so the parameter stays.
-        let (p, state) = run("Adam", &adam(false), 1.0, &[2.0, -1.0]);
+        let (p, state) = run("Adam", &adam(false, 0.0), 1.0, &[2.0, -1.0]);
         close(p[0], 0.9);
         close(p[1], 0.9);
         close(state[0], 0.0);
@@ -128,8 +133,16 @@ mod tests {
 
     #[test]
     fn amsgrad_keeps_the_maximum() {
-        let (_, state) = run("Adam", &adam(true), 1.0, &[2.0, 0.0, 0.0]);
+        let (_, state) = run("Adam", &adam(true, 0.0), 1.0, &[2.0, 0.0, 0.0]);
         close(state[1], 0.75 * 0.75);
         close(state[2], 1.0);
+    }
+
+    #[test]
+    fn only_the_average_of_squares_starts_elsewhere() {
+        let (_, state) = run("Adam", &adam(true, 8.0), 1.0, &[2.0]);
+        close(state[0], 1.0);
+        close(state[1], 0.75 * 8.0 + 0.25 * 4.0);
+        close(state[2], 7.0);
     }
 }

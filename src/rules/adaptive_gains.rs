@@ -1,6 +1,6 @@
 //! A gain per weight that grows additively while the direction stays and shrinks
 //! multiplicatively when it turns: the lecture; Jacobs 1988 (delta-bar-delta); Hinton's lecture 6.
-//! `compare="velocity"` is the form of t-SNE (van der Maaten & Hinton 2008).
+//! `compare="velocity"` and `"sign"` are the forms of t-SNE (van der Maaten & Hinton 2008).
 //!
 //! `gain = clamp(gain + beta or gain*(1-beta));  p = p - lr*(gain*g)`, or with momentum
 //! `v = mu*v - lr*(gain*g);  p = p + v`
@@ -22,11 +22,17 @@ impl<R: Real> GainScalars<R> {
         gain.clamp(self.min_gain, self.max_gain)
     }
 
-    /// The gain after comparing the gradient with the running update, which points downhill:
-    /// opposite signs mean that the weight keeps its direction. Zero counts as a turn.
+    /// The gain after comparing the gradient with the running update, which points downhill: it
+    /// grows where they have opposite strict signs, with SIGN where they have not the same sign, of
+    /// which 0 is one. (Signs differ by whole numbers, or by a NaN's NaN, which is not below 0.5.)
     #[inline(always)]
-    fn by_velocity(&self, gain: R, g: R, v: R) -> R {
-        let gain = R::select(g.opposite_sign(v), gain + self.beta, gain * self.one_minus_beta);
+    fn by_velocity<const SIGN: bool>(&self, gain: R, g: R, v: R) -> R {
+        let (grown, shrunk) = (gain + self.beta, gain * self.one_minus_beta);
+        let gain = if SIGN {
+            R::select((g.sign() - v.sign()).abs().lt(R::constant(0.5)), shrunk, grown)
+        } else {
+            R::select(g.opposite_sign(v), grown, shrunk)
+        };
         gain.clamp(self.min_gain, self.max_gain)
     }
 
@@ -63,15 +69,15 @@ impl Rule<3> for GradientWithMomentum {
     }
 }
 
-struct Velocity;
+struct Velocity<const SIGN: bool>;
 
-impl Rule<2> for Velocity {
+impl<const SIGN: bool> Rule<2> for Velocity<SIGN> {
     type Scalars<R: Real> = GainScalars<R>;
     const STATES: [&'static str; 2] = ["gain", "v"];
 
     #[inline(always)]
     fn update<R: Real>(k: &GainScalars<R>, p: R, g: R, [gain, v]: [R; 2]) -> (R, [R; 2]) {
-        let gain = k.by_velocity(gain, g, v);
+        let gain = k.by_velocity::<SIGN>(gain, g, v);
         let v = k.accelerate(v, gain, g);
         (p + v, [gain, v])
     }
@@ -86,17 +92,10 @@ options!(pub(super) AdaptiveGains {
     compare: String,
 });
 
-impl AdaptiveGains {
-    /// Whether the gradient is compared with the velocity, or else with the previous gradient.
-    fn compares_velocity(&self) -> bool {
-        self.compare == "velocity"
-    }
-}
-
 impl Method for AdaptiveGains {
     fn states(&self) -> Vec<State> {
         let mut states = vec![State { name: "gain", initial: 1.0 }];
-        if !self.compares_velocity() {
+        if self.compare == "gradient" {
             states.push(State { name: "prev", initial: 0.0 });
         }
         if self.momentum.0 != 0.0 {
@@ -118,10 +117,11 @@ impl Method for AdaptiveGains {
     }
 
     fn formula<V: Visitor>(&self, visitor: V) -> V::Output {
-        match (self.compares_velocity(), self.momentum.0 != 0.0) {
-            (true, _) => visitor.visit::<2, Velocity>(),
-            (false, false) => visitor.visit::<2, Gradient>(),
-            (false, true) => visitor.visit::<3, GradientWithMomentum>(),
+        match (self.compare.as_str(), self.momentum.0 != 0.0) {
+            ("velocity", _) => visitor.visit::<2, Velocity<false>>(),
+            ("sign", _) => visitor.visit::<2, Velocity<true>>(),
+            (_, false) => visitor.visit::<2, Gradient>(),
+            (_, true) => visitor.visit::<3, GradientWithMomentum>(),
         }
     }
 }
@@ -158,5 +158,19 @@ mod tests {
         close(p[0], -0.75);
         close(state[0], 1.0);
         close(state[1], -0.375 - 1.0);
+    }
+
+    #[test]
+    fn sign_grows_where_one_is_zero_and_shrinks_where_both_are() {
+        let options = gains(0.5, "sign");
+        let (_, state) = run("AdaptiveGains", &options, 0.0, &[2.0]);
+        close(state[0], 1.25);
+        let (_, state) = run("AdaptiveGains", &options, 0.0, &[0.0]);
+        close(state[0], 0.75);
+        // The velocity is -1.25 when the gradient is 0, then -0.625 when it has its sign.
+        let (p, state) = run("AdaptiveGains", &options, 0.0, &[2.0, 0.0, -2.0]);
+        close(p[1], -1.25 - 0.625);
+        close(state[0], 1.5 * 0.75);
+        close(state[1], -0.3125 + 1.125);
     }
 }

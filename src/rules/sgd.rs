@@ -1,7 +1,8 @@
 //! Stochastic gradient descent as torch has it: the learning rate stays outside the buffer.
 //! Polyak 1964 (momentum); Sutskever et al. 2013 (Nesterov's form).
 //!
-//! `buf = mu*buf + (1-damp)*g;  d = buf, or g + mu*buf with Nesterov;  p = p - lr*d`
+//! `buf = mu*buf + (1-damp)*g;  d = buf, or g + mu*buf with Nesterov;  p = p - lr*d`. An average
+//! of gradients is the same with `damp = mu`, from the first step on.
 
 use super::method::{Clock, Method, State};
 use super::options::{Factor, options};
@@ -42,21 +43,26 @@ options!(pub(super) Sgd {
     momentum: Factor,
     dampening: f64,
     nesterov: bool,
+    average: bool,
 });
 
 impl Method for Sgd {
     /// A buffer's first value is the gradient itself. It starts at -0.0, of which nothing is kept,
     /// and its first step is not dampened: `0.0 * -0.0 + 1.0 * g` is `g` to the bit, `-0.0`
-    /// included. (`mu * -0.0` would be NaN where `mu` is beyond float32.)
+    /// included. (`mu * -0.0` would be NaN where `mu` is beyond float32.) An average starts at 0.
     fn states(&self) -> Vec<State> {
-        let buffer = State { name: "momentum_buffer", initial: -0.0 };
+        let initial = if self.average { 0.0 } else { -0.0 };
+        let buffer = State { name: "momentum_buffer", initial };
         if self.momentum.0 == 0.0 { vec![] } else { vec![buffer] }
     }
 
     fn scalars(&self, clock: Clock) -> ScalarBlock {
-        let Sgd { lr, momentum: Factor(momentum), dampening, .. } = *self;
-        let (carry, one_minus_dampening) =
-            if clock.fresh { (0.0, 1.0) } else { (momentum, 1.0 - dampening) };
+        let Sgd { lr, momentum: Factor(momentum), dampening, average, .. } = *self;
+        let (carry, one_minus_dampening) = match (average, clock.fresh) {
+            (true, _) => (momentum, 1.0 - momentum),
+            (false, true) => (0.0, 1.0),
+            (false, false) => (momentum, 1.0 - dampening),
+        };
         SgdScalars { lr, momentum, carry, one_minus_dampening }.block()
     }
 
@@ -73,21 +79,22 @@ impl Method for Sgd {
 mod tests {
     use super::super::testing::{Value, close, run};
 
-    fn sgd(momentum: f64, nesterov: bool) -> Vec<(&'static str, Value)> {
+    fn sgd(momentum: f64, nesterov: bool, average: bool) -> Vec<(&'static str, Value)> {
         vec![
             ("lr", Value::Number(0.5)),
             ("momentum", Value::Number(momentum)),
             ("dampening", Value::Number(0.25)),
             ("nesterov", Value::Flag(nesterov)),
+            ("average", Value::Flag(average)),
         ]
     }
 
     #[test]
     fn worked_numbers() {
-        let (p, _) = run("SGD", &sgd(0.0, false), 1.0, &[2.0]);
+        let (p, _) = run("SGD", &sgd(0.0, false, false), 1.0, &[2.0]);
         close(p[0], 0.0);
         // The first gradient enters whole, the second dampened: 0.5*2 + 0.75*4 = 4.
-        let (p, state) = run("SGD", &sgd(0.5, false), 1.0, &[2.0, 4.0]);
+        let (p, state) = run("SGD", &sgd(0.5, false, false), 1.0, &[2.0, 4.0]);
         close(p[0], 0.0);
         close(p[1], -2.0);
         close(state[0], 4.0);
@@ -95,13 +102,22 @@ mod tests {
 
     #[test]
     fn nesterov_looks_ahead() {
-        let (p, _) = run("SGD", &sgd(0.5, true), 1.0, &[2.0]);
+        let (p, _) = run("SGD", &sgd(0.5, true, false), 1.0, &[2.0]);
         close(p[0], 1.0 - 0.5 * (2.0 + 0.5 * 2.0));
     }
 
     #[test]
+    fn an_average_dampens_the_first_gradient_too() {
+        // The averages are 0.5 and 0.5*0.5 + 0.5*4 = 2.25.
+        let (p, state) = run("SGD", &sgd(0.5, false, true), 1.0, &[1.0, 4.0]);
+        close(p[0], 0.75);
+        close(p[1], 0.75 - 1.125);
+        close(state[0], 2.25);
+    }
+
+    #[test]
     fn a_first_buffer_is_the_gradient_to_the_bit() {
-        let (_, state) = run("SGD", &sgd(0.9, false), 1.0, &[-0.0]);
+        let (_, state) = run("SGD", &sgd(0.9, false, false), 1.0, &[-0.0]);
         assert_eq!(state[0].to_bits(), (-0.0_f64).to_bits());
     }
 }

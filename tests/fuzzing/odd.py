@@ -193,7 +193,7 @@ POOLS: dict[str, tuple[Any, ...]] = {
     "beta": (0.05, 0.0, 0.2, 0.99),
     "min_gain": (0.01, 0.0, 0.5, 1.0),
     "max_gain": (100.0, 1.5, inf, 1e30),
-    "compare": ("gradient", "velocity"),
+    "compare": ("gradient", "velocity", "sign"),
     "etas": ((0.5, 1.2), (0.4, 1.5), [0.1, 2.0], (5e-324, 1e30)),
     "step_sizes": ((1e-6, 50.0), (0.0, inf), (0.05, 0.5), [0.0, 0.0], (1e30, 1e38)),
 }

@@ -32,7 +32,9 @@ def _tests(*names: str) -> tuple[str, ...]:
 
 PARTS = {
     "device": Part(30, (str(HERE / "probe.py"),)),
-    "cases": Part(130, _tests("test_cupy", "test_cupy_bad_input", "test_cupy_state")),
+    "cases": Part(
+        130, _tests("test_cupy", "test_cupy_updated", "test_cupy_bad_input", "test_cupy_state")
+    ),
     "faults": Part(45, _tests("test_cupy_faults")),
     "benchmark": Part(80, (str(HERE / "benchmark.py"),)),
 }

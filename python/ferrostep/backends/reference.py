@@ -163,11 +163,15 @@ def sgd(
 
     ``buf`` sums up past gradients, each weighted by another factor of ``mu`` per step; the
     learning rate stays outside.  At its first use it is the gradient itself.  Nesterov's variant
-    (Sutskever et al. 2013) steps along the gradient plus what ``buf`` will carry on.
+    (Sutskever et al. 2013) steps along the gradient plus what ``buf`` will carry on.  ``average``
+    makes ``buf`` a moving average of gradients, which starts at 0 as Adam's ``m`` does.
     """
     lr, mu, damp = o["lr"], o["momentum"], o["dampening"]
     if mu == 0:
         return p - lr * g, {}
+    if o["average"]:
+        buf = mu * state["momentum_buffer"] + (1 - mu) * g
+        return p - lr * buf, {"momentum_buffer": buf}
     buf = g if "momentum_buffer" in fresh else mu * state["momentum_buffer"] + (1 - damp) * g
     d = g + mu * buf if o["nesterov"] else buf
     return p - lr * d, {"momentum_buffer": buf}
@@ -197,10 +201,14 @@ def adaptive_gains(
     it a direction kept if the gradient has the sign that it had in the step before; without a
     sign, as at 0, the gain stays.  ``compare="velocity"`` is the rule of t-SNE: the direction is
     kept if ``g`` is against ``v`` (a descent moves against the gradient), and turned otherwise.
+    ``compare="sign"`` is that rule with a sign of 0 too, which differs from both others.
     """
     lr, beta, mu, gain = o["lr"], o["beta"], o["momentum"], state["gain"]
     if o["compare"] == "velocity":
         keeps = _agree(g, -state["velocity"])
+        turns = ~keeps
+    elif o["compare"] == "sign":
+        keeps = np.sign(g) != np.sign(state["velocity"])
         turns = ~keeps
     else:
         keeps = _agree(g, state["prev"])
@@ -299,7 +307,8 @@ def adam(
     ``m`` and ``v`` are moving averages of the gradient and of its square.  Both start at 0 and
     are too small at first; the paper divides them by ``1 - beta**t``.  Here these divisions are
     folded into two scalars: ``step`` corrects ``m``, and ``s`` corrects the root of ``v``.
-    Without bias correction this is Adam as the lecture first writes it.
+    Without bias correction this is Adam as the lecture first writes it.  (``v`` may be started at
+    another value than 0, as federated Adam does: arXiv:2003.00295.)
 
     ``epsilon_hat`` (end of the paper's section 2; Keras, scikit-learn) puts both corrections
     into the step, which leaves ``eps`` uncorrected.  ``amsgrad`` (Reddi et al. 2018,

@@ -27,10 +27,11 @@ CLASSES: dict[str, tuple[set[str], set[str]]] = {
     "RMSprop": ({"alpha"}, {"eps", "momentum", "centered"}),
     "Adagrad": ({"lr_decay"}, {"eps", "initial_accumulator_value"}),
     "Adadelta": ({"rho"}, {"eps"}),
-    "Adam or AdamW": ({"betas"}, {"eps", "amsgrad", "decoupled_weight_decay"}),
+    "Adam or AdamW": ({"betas", "eps"}, {"amsgrad", "decoupled_weight_decay"}),
 }
 #: Our options that torch lacks, with the value that means torch's formula.
 OURS: dict[str, Any] = {
+    "average": False,
     "bias_correction": True,
     "epsilon_hat": False,
     "eps_inside_sqrt": False,

@@ -36,6 +36,10 @@ class Adam(Optimizer):
     epsilon_hat
         Correct before eps is added (Keras, scikit-learn): ``lr*sqrt(1 - b2**t)/(1 - b1**t) *
         m/(sqrt(v) + eps)``; default False.
+    initial_accumulator_value
+        What ``v`` starts with; default 0.0, finite and >= 0. Federated Adam has ``tau**2`` here,
+        ``eps=tau`` and ``bias_correction=False``: the correction is for a start at 0, and would
+        divide this by ``1 - b2**t``, too.
     weight_decay, maximize, state_dtype, ...
         The options of every class: see `Optimizer`. ``state_dtype="float16"`` needs an `eps` of
         about 1e-4: a ``v`` below 3e-8 is stored as 0, and training diverges at the default.
@@ -45,13 +49,14 @@ class Adam(Optimizer):
     exp_avg
         The average of gradients, ``m``.
     exp_avg_sq
-        The average of squared gradients, ``v``.
+        The average of squared gradients, ``v``. Starts at `initial_accumulator_value`.
     max_exp_avg_sq
-        With `amsgrad`, its greatest value.
+        With `amsgrad`, its greatest value after a step; starts at 0.
 
     References
     ----------
-    Kingma & Ba 2014, arXiv:1412.6980; Reddi, Kale & Kumar 2018, arXiv:1904.09237 (AMSGrad).
+    Kingma & Ba 2014, arXiv:1412.6980; Reddi, Kale & Kumar 2018, arXiv:1904.09237 (AMSGrad);
+    Reddi, Charles, Zaheer et al. 2020, arXiv:2003.00295, algorithm 2 (federated Adam).
 
     Examples
     --------
@@ -71,6 +76,7 @@ class Adam(Optimizer):
     amsgrad: bool = False
     bias_correction: bool = True
     epsilon_hat: bool = False
+    initial_accumulator_value: NonNegative = 0.0
 
     RULE = "Adam"
     STATE = ("exp_avg", "exp_avg_sq")

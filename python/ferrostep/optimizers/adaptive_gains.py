@@ -20,8 +20,11 @@ class AdaptiveGains(Optimizer):
         gain = clamp(gain, min_gain, max_gain)
         p    = p - lr*(gain*g),   or with momentum  v = momentum*v - lr*(gain*g);  p = p + v
 
-    With ``compare="velocity"``, t-SNE's form, the gain grows where ``v`` and ``g`` have
-    opposite strict signs and shrinks everywhere else.
+    The forms of t-SNE compare ``g`` with ``v``. With ``compare="velocity"`` the gain grows where
+    they have opposite strict signs, with ``compare="sign"`` where ``sign(v) != sign(g)``, of which
+    0 is one; it shrinks everywhere else. They differ where one of the two is 0, as ``v`` is at
+    first: "velocity" (scikit-learn) begins by shrinking, "sign" (van der Maaten's C++, TriMap) by
+    growing.
 
     Parameters
     ----------
@@ -38,8 +41,8 @@ class AdaptiveGains(Optimizer):
     momentum
         How much of the velocity stays; default 0.0, finite and >= 0.
     compare
-        What the gradient is compared with: "gradient" (the previous one, default) or
-        "velocity", which needs momentum.
+        What the gradient is compared with: "gradient" (the previous one, default), or the
+        velocity, which needs momentum: "velocity" or "sign", see above.
     weight_decay, maximize, state_dtype, ...
         The options of every class: see `Optimizer`.
 
@@ -73,7 +76,7 @@ class AdaptiveGains(Optimizer):
     min_gain: NonNegative = 0.01
     max_gain: Annotated[float, number(0, upper_open=False)] = 100.0
     momentum: NonNegative = 0.0
-    compare: Literal["gradient", "velocity"] = "gradient"
+    compare: Literal["gradient", "velocity", "sign"] = "gradient"
 
     RULE = "AdaptiveGains"
     STATE = ("gain",)
@@ -87,5 +90,7 @@ class AdaptiveGains(Optimizer):
                 f"Invalid min_gain value: {options['min_gain']!r} "
                 f"(min_gain must not be above max_gain, {options['max_gain']!r})"
             )
-        if options["compare"] == "velocity" and options["momentum"] == 0:
-            raise ValueError('compare="velocity" needs a velocity: momentum must not be 0')
+        if options["compare"] != "gradient" and options["momentum"] == 0:
+            raise ValueError(
+                f'compare="{options["compare"]}" needs a velocity: momentum must not be 0'
+            )

@@ -10,7 +10,7 @@ use super::missing::{initials, make_missing, reserve};
 use super::overlap;
 use super::part::{Part, Step, check_unchanged, find_again, parts};
 use super::plan::{Blocks, push};
-use super::refusal::{Refusal, Stop};
+use super::refusal::{Cause, Refusal, Stop};
 use super::repeat::Repeatable;
 use super::scales::Scales;
 use super::slot::Slot;
@@ -24,9 +24,8 @@ pub struct Prepared<H: Elsewhere> {
     /// None of a step that is to be left out.
     pub(super) work: Option<H::Work>,
     pub(super) norm: Norm<H::Norm>,
-    /// The first parameter whose gradient is not finite, or none but the norm of all: of a step that is
-    /// to be left out.
-    pub(super) left_out: Option<Option<usize>>,
+    /// Why the step is to be left out, if it is.
+    pub(super) left_out: Option<Cause>,
     /// Whether foreign code may have run since all headers were compared.
     pub(super) doubted: bool,
     /// The epoch that begins with it: another where it adds state.
@@ -102,8 +101,13 @@ impl<H: Elsewhere> Optimizer<H> {
         let (norm, scales) = self.norm(caller, &parts, asked)?;
         // A norm that is finite tells that every gradient is.
         if asked.nonfinite != NonFinite::Propagate && !norm.is_finite() {
-            let cause = self.first_nonfinite(caller, &parts)?;
-            if cause.is_some() || matches!(norm, Norm::Known(_)) {
+            let cause = match (self.first_nonfinite(caller, &parts)?, &norm, asked.norm) {
+                (Some(i), ..) => Some(Cause::Gradient(i)),
+                (None, Norm::Known(_), Some(given)) => Some(Cause::GivenNorm(given)),
+                (None, Norm::Known(_), None) => Some(Cause::Sum),
+                _ => None,
+            };
+            if let Some(cause) = cause {
                 if asked.nonfinite == NonFinite::Raise {
                     return Err(Refusal::NotFinite(cause).into());
                 }
@@ -138,7 +142,7 @@ impl<H: Elsewhere> Optimizer<H> {
         &mut self,
         parts: Vec<Part<H>>,
         norm: Norm<H::Norm>,
-        left_out: Option<Option<usize>>,
+        left_out: Option<Cause>,
     ) -> Prepared<H> {
         self.ready = next_number();
         Prepared {

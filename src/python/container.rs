@@ -82,7 +82,7 @@ impl Container {
         if matches!(self.object, Object::Doubled) {
             return Err(PyValueError::new_err(
                 "what has unpickled this optimizer (joblib?) makes two arrays of one that is met \
-                 twice, so that your model may have other arrays than it: call opt.rebind(params) \
+                 twice, so that your model may have other arrays than it; call opt.rebind(params) \
                  with the model's, or opt.rebind(opt.param_groups) to go on with its own",
             ));
         }
@@ -116,8 +116,8 @@ impl Container {
 
 fn replaced(label: &Label<'_>, kind: &str, place: &str) -> PyErr {
     PyValueError::new_err(format!(
-        "{label} was replaced in your {kind}: the optimizer would update an array that is no longer \
-         there; write {place}[...] = ... to give it new values, or call opt.rebind(...) with the \
+        "{label} was replaced in your {kind}, and the optimizer would update an array that is no \
+         longer there; write {place}[...] = ... to give it new values, or call opt.rebind(...) with the \
          new arrays (as where parameters and optimizer were copied or pickled apart)"
     ))
 }

@@ -15,7 +15,7 @@ use super::parameters::{Origin, Parameter, check_memory};
 use super::python_arrays::PythonArrays;
 use super::raw;
 use super::settings::Settings;
-use super::words::{Label, count_error};
+use super::words::{ARRAY, Label, count_error};
 use crate::engine::OutOfMemory;
 use crate::engine::memory::with_room;
 use crate::number::Kind;
@@ -192,13 +192,13 @@ impl Inner {
     /// Takes the arrays that came with a call of an unbound optimizer.
     pub(super) fn take(&mut self, py: Python<'_>, arrays: GivenArrays<'_>) -> PyResult<()> {
         if arrays.len() != self.slots().len() {
-            return Err(count_error("parameters", arrays.len(), self.slots().len()));
+            return Err(count_error("parameters", arrays.len(), self.slots().len(), "parameter"));
         }
         let Inner { optimizer, owners, names, .. } = self;
         for (i, array) in arrays.into_iter().enumerate() {
             let label = Label { py, names: names.as_deref(), named: Named::Parameter(i) };
             let Some(array) = array else {
-                return Err(PyValueError::new_err(format!("{label} is None")));
+                return Err(PyValueError::new_err(format!("{label} must be {ARRAY}, found None")));
             };
             check_memory(&array, &optimizer.slots()[i], owners[i].as_ref(), &label)?;
             optimizer.set_array(i, Some(array.hold()));
@@ -226,7 +226,7 @@ impl Inner {
             return Ok(());
         }
         Err(PyValueError::new_err(
-            "param_groups itself was changed: edit the options inside its dicts, and use \
+            "param_groups itself was changed; edit the options inside its dicts, and use \
              add_param_group for new parameters",
         ))
     }

@@ -8,7 +8,9 @@ use super::core::{Core, started, unmade};
 use super::gradients::{self, GivenArrays};
 use super::scaling::Scaling;
 use super::step::Done;
+use super::words::{ARRAY, Label};
 use crate::engine::memory::{Grow, with_room};
+use crate::optimizer::Named;
 
 impl Core {
     /// The parameters that came with a call.
@@ -28,7 +30,8 @@ impl Core {
         let mut arrays = with_room(flat.len().unwrap_or(0))?;
         let mut items = calling::iterate(&flat)?;
         while let Some(item) = items.next()? {
-            let array = Array::plain(&item, &"a parameter", "wanted an array")?;
+            let named = Named::Parameter(arrays.len());
+            let array = Array::plain(&item, &Label { py, names: names.as_deref(), named }, ARRAY)?;
             arrays.try_push(Some(array))?;
         }
         Ok(arrays)

@@ -21,9 +21,14 @@ def two() -> list[Any]:
 
 
 BAD_GRADIENTS: list[tuple[str, Callable[[list[Any]], Any], type[Exception], str]] = [
-    ("count", lambda p: [p[0] * 1], ValueError, "found 1 gradients, wanted 2"),
-    ("dict for a list", lambda p: {"a": p[0] * 1}, ValueError, "parameters have no names"),
-    ("a number", lambda p: 1.0, TypeError, "parameter 0 is a float; pass"),
+    ("count", lambda p: [p[0] * 1], ValueError, "found 1 gradients, wanted 2: .*; None in place"),
+    ("dict for a list", lambda p: {"a": p[0] * 1}, ValueError, "have no names, found dict"),
+    (
+        "a number",
+        lambda p: 1.0,
+        TypeError,
+        "parameter 0 must be a NumPy or CuPy array, found float",
+    ),
     ("shape", lambda p: [p[0] * 1, np.ones(5, F32)], ValueError, r"parameter 1 .*\(5,\).*\(4,\)"),
     ("broadcast", lambda p: [p[0] * 1, np.ones(1, F32)], ValueError, r"parameter 1 .*\(1,\)"),
     ("integer", lambda p: [p[0] * 1, np.ones(4, int)], TypeError, "parameter 1 .* int64"),
@@ -31,9 +36,14 @@ BAD_GRADIENTS: list[tuple[str, Callable[[list[Any]], Any], type[Exception], str]
     ("complex", lambda p: [p[0] * 1, np.ones(4, complex)], TypeError, "complex128"),
     ("longdouble", lambda p: [p[0] * 1, np.ones(4, np.longdouble)], TypeError, "float32"),
     ("object", lambda p: [p[0] * 1, np.ones(4, object)], TypeError, "object"),
-    ("list", lambda p: [p[0] * 1, [1.0] * 4], TypeError, "parameter 1 is a list; pass"),
-    ("float", lambda p: [p[0] * 1, 1.0], TypeError, "parameter 1 is a float; pass"),
-    ("masked", lambda p: [p[0] * 1, np.ma.ones(4)], TypeError, "masked"),
+    (
+        "list",
+        lambda p: [p[0] * 1, [1.0] * 4],
+        TypeError,
+        "parameter 1 must be .* CuPy array, found list",
+    ),
+    ("float", lambda p: [p[0] * 1, 1.0], TypeError, "parameter 1 must be .* array, found float"),
+    ("masked", lambda p: [p[0] * 1, np.ma.ones(4)], TypeError, "found MaskedArray; fill"),
     (
         "is the parameter",
         lambda p: [p[0] * 1, p[1]],
@@ -87,20 +97,20 @@ BAD_PARAMETERS: list[tuple[Any, type[Exception], str]] = [
     ([np.arange(3)], TypeError, r"parameter 0 has dtype int64.*np.array\(x, dtype=float\)"),
     ([np.ones(3, bool)], TypeError, "bool"),
     ([np.ones(3, complex)], TypeError, "complex128"),
-    ([np.ones(3, np.longdouble)], TypeError, "must be float32 or float64"),
+    ([np.ones(3, np.longdouble)], TypeError, "wanted float16, bfloat16, float32 or float64"),
     ([np.array(["x"])], TypeError, "<U1"),
     ([np.ones(3, object)], TypeError, "object"),
     ([read_only()], ValueError, "parameter 0 is read-only"),
     ([np.lib.stride_tricks.as_strided(a, (3, 3), (0, 4))], ValueError, "overlaps itself"),
-    ([np.ma.ones(3)], TypeError, "MaskedArray"),
-    ([np.asmatrix(np.eye(1))], TypeError, "matrix"),
-    ([[1.0, 2.0]], TypeError, "nested list"),
-    ([1.0], TypeError, "parameter 0 is a float"),
+    ([np.ma.ones(3)], TypeError, "must be a NumPy array .*, found MaskedArray"),
+    ([np.asmatrix(np.eye(1))], TypeError, "found matrix"),
+    ([[1.0, 2.0]], TypeError, "parameter 0 must be an array, found a nested list"),
+    ([1.0], TypeError, "parameter 0 must be a NumPy or CuPy array, found float"),
     ({1: a}, ValueError, "names must be str"),
     ([{"lr": 0.1}], TypeError, "'params'"),
     ([{"params": [a], "momentun": 0.1}], ValueError, "no option 'momentun'"),
     ([{"params": [a], "learning_rate": 0.1}], ValueError, "did you mean 'lr'"),
-    ([{"params": [a], 3: 0.1}], TypeError, "keys of a param group must be str, found 3"),
+    ([{"params": [a], 3: 0.1}], TypeError, "a key of a param group must be a str, found 3"),
     ([{"params": [a], "name": 3}], TypeError, "name of a param group must be a str"),
     ([{"params": [a], "param_names": "x"}], TypeError, "param_names must be a list of str"),
     ([{"params": [a], "param_names": None}], TypeError, "param_names must be a list of str"),
@@ -108,8 +118,12 @@ BAD_PARAMETERS: list[tuple[Any, type[Exception], str]] = [
     ([{"params": [a], "param_names": ["x", "y"]}], ValueError, "found 2 param_names, wanted 1"),
     ([{"params": [a, a], "param_names": "xy"}], TypeError, "param_names must be a list of str"),
     ([{"params": [a, a], "param_names": ["x", "x"]}], ValueError, "found 'x' twice"),
-    ([{"params": {"x": a}, "param_names": ["y"]}], ValueError, "parameters have the names"),
-    ([1], TypeError, "parameter 0 is a int; keep it as an array, p = np.array"),
+    (
+        [{"params": {"x": a}, "param_names": ["y"]}],
+        ValueError,
+        r"param_names are \['y'\], wanted \['x'\]",
+    ),
+    ([1], TypeError, "parameter 0 must be .*, found int; keep it as an array, p = np.array"),
     ([np.float32(1)], TypeError, "keep it as an array"),
     ([{"params": [[1.0]]}], TypeError, "numbers go into an array"),
 ]
@@ -130,9 +144,9 @@ def test_interleaved_parameters_do_not_overlap() -> None:
 
 def test_names_must_agree() -> None:
     opt = fs.SGD({"W": np.ones(2), "b": np.ones(1)})
-    with pytest.raises(ValueError, match=r"missing \['b'\], unexpected \['c'\]"):
+    with pytest.raises(ValueError, match=r"\(missing \['b'\], unknown \['c'\]\); None in"):
         opt.step({"W": np.ones(2), "c": np.ones(1)})
-    with pytest.raises(ValueError, match="must be a dict"):
+    with pytest.raises(ValueError, match=r"must be a dict with .*, found list"):
         opt.step([np.ones(2), np.ones(1)])
 
 
@@ -144,7 +158,7 @@ BAD_OPTIONS: list[tuple[type[fs.Optimizer], dict[str, Any], str]] = [
     (fs.SGD, {"lr": True}, "Invalid learning rate: True"),
     (fs.SGD, {"weight_decay": -0.1}, "Invalid weight_decay value: -0.1"),
     (fs.SGD, {"momentum": -0.1}, "Invalid momentum value: -0.1"),
-    (fs.SGD, {"nesterov": True}, "Nesterov momentum requires a momentum and zero dampening"),
+    (fs.SGD, {"nesterov": True}, "requires a momentum and zero dampening, found momentum=0.0"),
     (fs.SGD, {"nesterov": 1}, "Invalid nesterov value: 1 (nesterov must be True or False)"),
     (fs.Adam, {"betas": (1.0, 0.9)}, "Invalid beta parameter at index 0: 1.0"),
     (fs.Adam, {"betas": 0.9}, "betas must be a pair of numbers"),
@@ -152,7 +166,11 @@ BAD_OPTIONS: list[tuple[type[fs.Optimizer], dict[str, Any], str]] = [
     (fs.RMSprop, {"alpha": 1.5}, "number in [0, 1]"),
     (fs.AdaptiveGains, {"beta": 1.0}, "number in [0, 1)"),
     (fs.AdaptiveGains, {"min_gain": 2.0, "max_gain": 1.0}, "min_gain must not be above max_gain"),
-    (fs.AdaptiveGains, {"compare": "velocity"}, "momentum must not be 0"),
+    (
+        fs.AdaptiveGains,
+        {"compare": "velocity"},
+        'momentum must not be 0 with compare="velocity", found 0.0',
+    ),
     (fs.AdaptiveGains, {"compare": "sign"}, "must be one of 'gradient', 'velocity'"),
     (fs.Rprop, {"etas": (1.2, 0.5)}, "0 < etas[0] < 1 < etas[1]"),
     (fs.Rprop, {"step_sizes": (2.0, 1.0)}, "0 <= minimum <= maximum"),
@@ -161,8 +179,8 @@ BAD_OPTIONS: list[tuple[type[fs.Optimizer], dict[str, Any], str]] = [
     (fs.Adam, {"state_dtype": "int32"}, "Invalid state_dtype value: 'int32'"),
     (fs.Adam, {"state_dtype": int}, "must be None or one of 'float16', 'bfloat16'"),
     (fs.Adam, {"state_dtype": 16}, "Invalid state_dtype value: 16"),
-    (fs.Adam, {"state_dtype": "float16"}, 'state_dtype "float16" does not go with parameter 0'),
-    (fs.SGD, {"state_dtype": np.float32}, "of dtype float64"),
+    (fs.Adam, {"state_dtype": "float16"}, "of dtype float64 must be float64, found float16"),
+    (fs.SGD, {"state_dtype": np.float32}, "state_dtype beside parameter 0 of dtype float64"),
 ]
 
 

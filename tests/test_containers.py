@@ -172,8 +172,12 @@ REFUSED: list[tuple[Callable[[list[Any]], Any], type[Exception], str]] = [
     (lambda p: [p[0], np.zeros(2, np.float32)], ValueError, "parameter 1 has .* dtype float32"),
     (lambda p: [p[0], np.zeros(2, int)], TypeError, "parameter 1 has dtype int64"),
     (lambda p: [p[0], p[0][:2]], ValueError, "parameter 0 and parameter 1 overlap"),
-    (lambda p: {"a": p[0], "b": p[1]}, ValueError, "this optimizer's have none"),
-    (lambda p: [p[0], None], TypeError, "parameter 1 is a NoneType"),
+    (
+        lambda p: {"a": p[0], "b": p[1]},
+        ValueError,
+        r"the names \['a', 'b'\], wanted none as this optimizer's",
+    ),
+    (lambda p: [p[0], None], TypeError, "parameter 1 must be a NumPy array .*, found NoneType"),
 ]
 
 

@@ -15,6 +15,7 @@ FLATTEN = (
 )
 #: A plain list or dict of parameters, what it holds, and the position of the first.
 Container = tuple[Any, list[Any], int]
+MIXED = "named and unnamed parameters cannot be mixed; name all of an optimizer's or none"
 #: How many names an error lists.
 LISTED = 20
 
@@ -41,11 +42,11 @@ def _refuse_foreign(array: Any, label: str) -> None:
         remedy = f"keep it as an array, p = np.array({array}, dtype=float), to be updated in place"
     elif isinstance(array, list | tuple | Mapping):
         raise TypeError(
-            f"params hold a nested {kind.__name__}; {FLATTEN} "
-            "(numbers go into an array: np.array(x, dtype=float))"
+            f"{label} must be an array, found a nested {kind.__name__}; {FLATTEN}; "
+            "numbers go into an array, np.array(x, dtype=float)"
         )
     if remedy is not None:
-        raise TypeError(f"{label} is a {kind.__name__}; {remedy}")
+        raise TypeError(f"{label} must be a NumPy or CuPy array, found {kind.__name__}; {remedy}")
 
 
 def _parameter(array: Any, label: str) -> Any:
@@ -55,7 +56,9 @@ def _parameter(array: Any, label: str) -> Any:
         _refuse_foreign(array, label)
         return array
     if cuda.is_readonly(array):
-        raise ValueError(f"{label} is read-only; it must be writable to be updated in place")
+        raise ValueError(
+            f"{label} is read-only, wanted writable to be updated in place; give a writable copy"
+        )
     return taken
 
 
@@ -76,7 +79,7 @@ def read_params(params: Any) -> Parameters:
         raise TypeError(f"params must be arrays, found {params!r}; write lr={params!r} for a rate")
     if isinstance(params, str | bytes) or not isinstance(params, Iterable):
         raise TypeError(
-            f"params must be an array, an iterable of arrays, a dict of names or param groups; "
+            f"params must be an array, an iterable of arrays, a dict of names or param groups, "
             f"found {type(params).__name__}"
         )
     items = list(params.items()) if isinstance(params, Mapping) else list(params)
@@ -84,7 +87,7 @@ def read_params(params: Any) -> Parameters:
     if isinstance(params, Mapping) and not all(pairs):
         raise ValueError(f"parameter names must be str, found {list(params)!r}")
     if any(pairs) and not all(pairs):
-        raise ValueError("named and unnamed parameters cannot be mixed")
+        raise ValueError(MIXED)
     if isinstance(params, Mapping):
         for name, array in items:
             if params[name] is not array:
@@ -129,17 +132,17 @@ def flatten(what: str, names: list[str] | None, values: Any) -> list[Any]:
     """Return gradients (or parameters) in the order that the parameters were given in."""
     if names is None:
         if isinstance(values, Mapping):
-            raise ValueError(f"{what} came as a dict, but the parameters have no names")
+            raise ValueError(
+                f"{what} must be a list or tuple of arrays, since the parameters have no names, "
+                f"found {type(values).__name__}"
+            )
         number = isinstance(values, int | float | np.generic)
         if isinstance(values, Iterator | ValuesView):  # as parameters may come
             return list(values)
         one = number or isinstance(values, np.ndarray) or adopted(values) is not None
         return [values] if one else values
     if not isinstance(values, Mapping):
-        raise ValueError(
-            f"{what} must be a dict with the parameters' names {_listed(names)}, "
-            f"found {type(values).__name__}"
-        )
+        raise _no_names(what, names, values)
     missing = [name for name in names if name not in values]
     unknown = [name for name in values if name not in names]
     if missing or unknown:
@@ -149,10 +152,17 @@ def flatten(what: str, names: list[str] | None, values: Any) -> list[Any]:
             else "all parameters come in each call, or each layer has an optimizer of its own"
         )
         raise ValueError(
-            f"{what} must have the names {_listed(names)}: missing {_listed(missing)}, "
-            f"unexpected {_listed(unknown)} ({advice})"
+            f"{what} have the names {_listed(list(values))}, wanted {_listed(names)} "
+            f"(missing {_listed(missing)}, unknown {_listed(unknown)}); {advice}"
         )
     return [values[name] for name in names]
+
+
+def _no_names(what: str, names: list[str], found: Any) -> ValueError:
+    return ValueError(
+        f"{what} must be a dict with the parameters' names {_listed(names)}, "
+        f"found {type(found).__name__}"
+    )
 
 
 def _listed(names: list[Any]) -> str:
@@ -169,10 +179,14 @@ def read_again(params: Any, names: list[str] | None) -> tuple[list[Any], list[Co
     named = [one.names is not None for one in given]
     arrays = [array for one in given for array in one.arrays]
     if any(named) and names is None:
-        raise ValueError("parameters came with names, but this optimizer's have none")
+        found = [name for one in given for name in one.names or ()]
+        raise ValueError(
+            f"parameters have the names {_listed(found)}, wanted none as this optimizer's; "
+            "give them in a list"
+        )
     if names is not None and len(given) == 1:
         if not all(named):
-            raise ValueError(f"parameters must be a dict with the names {names!r}")
+            raise _no_names("parameters", names, groups[0])
         by_name = dict(zip(given[0].names or (), arrays, strict=True))
         arrays = flatten("parameters", names, by_name)
     containers, start = [], 0

@@ -34,13 +34,13 @@ def differences(params: Any, content: Content, file: Container) -> Iterator[str]
     saved = set(content)
     for key, target in targets.items():
         if adopted(target) is None and not target.flags.writeable:
-            yield f"{_label(key)} is read-only"
+            yield f"{_label(key)} is read-only, wanted writable to be loaded in place"
         if key in saved:
             found, label = file.tensors[tensor_name("param", key)], _label(key)
             if (found.shape, found.dtype) != (target.shape, target.dtype.name):
                 yield (
-                    f"{label} is {found.dtype} {found.shape} in the checkpoint, "
-                    f"wanted {target.dtype.name} {target.shape}"
+                    f"{label} has shape {found.shape} and dtype {found.dtype} in the checkpoint, "
+                    f"wanted shape {target.shape} and dtype {target.dtype.name}"
                 )
 
 

@@ -88,4 +88,5 @@ class AdaptiveGains(Optimizer):
                 f"(min_gain must not be above max_gain, {options['max_gain']!r})"
             )
         if options["compare"] == "velocity" and options["momentum"] == 0:
-            raise ValueError('compare="velocity" needs a velocity: momentum must not be 0')
+            found = repr(options["momentum"])
+            raise ValueError(f'momentum must not be 0 with compare="velocity", found {found}')

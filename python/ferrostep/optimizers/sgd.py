@@ -68,4 +68,7 @@ class SGD(Optimizer):
     @reads("momentum", "dampening", "nesterov")
     def check(cls, options: dict[str, Any]) -> None:
         if options["nesterov"] and (options["momentum"] <= 0 or options["dampening"] != 0):
-            raise ValueError("Nesterov momentum requires a momentum and zero dampening")
+            raise ValueError(
+                "Nesterov momentum requires a momentum and zero dampening, found "
+                f"momentum={options['momentum']!r} and dampening={options['dampening']!r}"
+            )

@@ -21,9 +21,14 @@ def two() -> list[Any]:
 
 
 BAD_GRADIENTS: list[tuple[str, Callable[[list[Any]], Any], type[Exception], str]] = [
-    ("count", lambda p: [p[0] * 1], ValueError, "found 1 gradients, wanted 2"),
-    ("dict for a list", lambda p: {"a": p[0] * 1}, ValueError, "parameters have no names"),
-    ("a number", lambda p: 1.0, TypeError, "parameter 0 is a float; pass"),
+    ("count", lambda p: [p[0] * 1], ValueError, "found 1 gradients, wanted 2: .*; None in place"),
+    ("dict for a list", lambda p: {"a": p[0] * 1}, ValueError, "have no names, found dict"),
+    (
+        "a number",
+        lambda p: 1.0,
+        TypeError,
+        "parameter 0 must be a NumPy or CuPy array, found float",
+    ),
     ("shape", lambda p: [p[0] * 1, np.ones(5, F32)], ValueError, r"parameter 1 .*\(5,\).*\(4,\)"),
     ("broadcast", lambda p: [p[0] * 1, np.ones(1, F32)], ValueError, r"parameter 1 .*\(1,\)"),
     ("integer", lambda p: [p[0] * 1, np.ones(4, int)], TypeError, "parameter 1 .* int64"),
@@ -31,9 +36,14 @@ BAD_GRADIENTS: list[tuple[str, Callable[[list[Any]], Any], type[Exception], str]
     ("complex", lambda p: [p[0] * 1, np.ones(4, complex)], TypeError, "complex128"),
     ("longdouble", lambda p: [p[0] * 1, np.ones(4, np.longdouble)], TypeError, "float32"),
     ("object", lambda p: [p[0] * 1, np.ones(4, object)], TypeError, "object"),
-    ("list", lambda p: [p[0] * 1, [1.0] * 4], TypeError, "parameter 1 is a list; pass"),
-    ("float", lambda p: [p[0] * 1, 1.0], TypeError, "parameter 1 is a float; pass"),
-    ("masked", lambda p: [p[0] * 1, np.ma.ones(4)], TypeError, "masked"),
+    (
+        "list",
+        lambda p: [p[0] * 1, [1.0] * 4],
+        TypeError,
+        "parameter 1 must be .* CuPy array, found list",
+    ),
+    ("float", lambda p: [p[0] * 1, 1.0], TypeError, "parameter 1 must be .* array, found float"),
+    ("masked", lambda p: [p[0] * 1, np.ma.ones(4)], TypeError, "found MaskedArray; fill"),
     (
         "is the parameter",
         lambda p: [p[0] * 1, p[1]],
@@ -87,20 +97,20 @@ BAD_PARAMETERS: list[tuple[Any, type[Exception], str]] = [
     ([np.arange(3)], TypeError, r"parameter 0 has dtype int64.*np.array\(x, dtype=float\)"),
     ([np.ones(3, bool)], TypeError, "bool"),
     ([np.ones(3, complex)], TypeError, "complex128"),
-    ([np.ones(3, np.longdouble)], TypeError, "must be float32 or float64"),
+    ([np.ones(3, np.longdouble)], TypeError, "wanted float16, bfloat16, float32 or float64"),
     ([np.array(["x"])], TypeError, "<U1"),
     ([np.ones(3, object)], TypeError, "object"),
     ([read_only()], ValueError, "parameter 0 is read-only"),
     ([np.lib.stride_tricks.as_strided(a, (3, 3), (0, 4))], ValueError, "overlaps itself"),
     ([np.ma.ones(3)], TypeError, "MaskedArray"),
     ([np.asmatrix(np.eye(1))], TypeError, "matrix"),
-    ([[1.0, 2.0]], TypeError, "parameter '0.0' is a float; keep it as an array"),
-    ([1.0], TypeError, "parameter 0 is a float"),
+    ([[1.0, 2.0]], TypeError, "parameter '0.0' must be .*, found float; keep it as an array"),
+    ([1.0], TypeError, "parameter 0 must be .*, found float"),
     ({1: a}, ValueError, "names must be str"),
     ([{"lr": 0.1}], TypeError, "'params'"),
     ([{"params": [a], "momentun": 0.1}], ValueError, "no option 'momentun'"),
     ([{"params": [a], "learning_rate": 0.1}], ValueError, "did you mean 'lr'"),
-    ([{"params": [a], 3: 0.1}], TypeError, "keys of a param group must be str, found 3"),
+    ([{"params": [a], 3: 0.1}], TypeError, "a key of a param group must be a str, found 3"),
     ([{"params": [a], "name": 3}], TypeError, "name of a param group must be a str"),
     ([{"params": [a], "param_names": "x"}], TypeError, "param_names must be a list of str"),
     ([{"params": [a], "param_names": None}], TypeError, "param_names must be a list of str"),
@@ -108,10 +118,18 @@ BAD_PARAMETERS: list[tuple[Any, type[Exception], str]] = [
     ([{"params": [a], "param_names": ["x", "y"]}], ValueError, "found 2 param_names, wanted 1"),
     ([{"params": [a, a], "param_names": "xy"}], TypeError, "param_names must be a list of str"),
     ([{"params": [a, a], "param_names": ["x", "x"]}], ValueError, "found 'x' twice"),
-    ([{"params": {"x": a}, "param_names": ["y"]}], ValueError, "parameters have the names"),
-    ([1], TypeError, "parameter 0 is a int; keep it as an array, p = np.array"),
+    (
+        [{"params": {"x": a}, "param_names": ["y"]}],
+        ValueError,
+        r"param_names are \['y'\], wanted \['x'\]",
+    ),
+    ([1], TypeError, "parameter 0 must be .*, found int; keep it as an array, p = np.array"),
     ([np.float32(1)], TypeError, "keep it as an array"),
-    ([{"params": [[1.0]]}], TypeError, "parameter '0.0' is a float; keep it as an array"),
+    (
+        [{"params": [[1.0]]}],
+        TypeError,
+        "parameter '0.0' must be .*, found float; keep it as an array",
+    ),
 ]
 
 
@@ -130,9 +148,9 @@ def test_interleaved_parameters_do_not_overlap() -> None:
 
 def test_names_must_agree() -> None:
     opt = fs.SGD({"W": np.ones(2), "b": np.ones(1)})
-    with pytest.raises(ValueError, match=r"missing \['b'\], unexpected \['c'\]"):
+    with pytest.raises(ValueError, match=r"\(missing \['b'\], unknown \['c'\]\); None in"):
         opt.step({"W": np.ones(2), "c": np.ones(1)})
-    with pytest.raises(ValueError, match="must be a dict"):
+    with pytest.raises(ValueError, match=r"must be a dict with .*, found list"):
         opt.step([np.ones(2), np.ones(1)])
 
 
@@ -144,7 +162,7 @@ BAD_OPTIONS: list[tuple[type[fs.Optimizer], dict[str, Any], str]] = [
     (fs.SGD, {"lr": True}, "Invalid learning rate: True"),
     (fs.SGD, {"weight_decay": -0.1}, "Invalid weight_decay value: -0.1"),
     (fs.SGD, {"momentum": -0.1}, "Invalid momentum value: -0.1"),
-    (fs.SGD, {"nesterov": True}, "Nesterov momentum requires a momentum and zero dampening"),
+    (fs.SGD, {"nesterov": True}, "requires a momentum and zero dampening, found momentum=0.0"),
     (fs.SGD, {"nesterov": 1}, "Invalid nesterov value: 1 (nesterov must be True or False)"),
     (
         fs.SGD,
@@ -174,7 +192,7 @@ BAD_OPTIONS: list[tuple[type[fs.Optimizer], dict[str, Any], str]] = [
     (
         fs.AdaptiveGains,
         {"compare": "sign"},
-        'compare="sign" needs a velocity: momentum must not be 0',
+        'momentum must not be 0 with compare="sign", found 0.0',
     ),
     (fs.AdaptiveGains, {"compare": "gain"}, "must be one of 'gradient', 'velocity', 'sign'"),
     (fs.Rprop, {"etas": (1.2, 0.5)}, "0 < etas[0] < 1 < etas[1]"),
@@ -184,8 +202,8 @@ BAD_OPTIONS: list[tuple[type[fs.Optimizer], dict[str, Any], str]] = [
     (fs.Adam, {"state_dtype": "int32"}, "Invalid state_dtype value: 'int32'"),
     (fs.Adam, {"state_dtype": int}, "must be None or one of 'float16', 'bfloat16'"),
     (fs.Adam, {"state_dtype": 16}, "Invalid state_dtype value: 16"),
-    (fs.Adam, {"state_dtype": "float16"}, 'state_dtype "float16" does not go with parameter 0'),
-    (fs.SGD, {"state_dtype": np.float32}, "of dtype float64"),
+    (fs.Adam, {"state_dtype": "float16"}, "of dtype float64 must be float64, found float16"),
+    (fs.SGD, {"state_dtype": np.float32}, "state_dtype beside parameter 0 of dtype float64"),
 ]
 
 

@@ -30,11 +30,11 @@ def test_what_happens_behind_our_back() -> None:
         opt.step([np.ones(8, F32)])
     opt.state[0]["velocity"].setflags(write=True)
     p.shape = (2, 4)
-    with pytest.raises(ValueError, match=r"parameter 0 has changed: shape \(2, 4\)"):
+    with pytest.raises(ValueError, match=r"parameter 0 has shape \(2, 4\) .* as before"):
         opt.step([np.ones((2, 4), F32)])
     p.shape = (8,)
     p.resize(4, refcheck=False)
-    with pytest.raises(ValueError, match=r"parameter 0 has changed: shape \(4,\)"):
+    with pytest.raises(ValueError, match=r"parameter 0 has shape \(4,\) .* as before"):
         opt.step([np.ones(4, F32)])
     opt.param_groups[0]["params"] = [np.ones(8, F32)]
     with pytest.raises(ValueError, match="use add_param_group"):
@@ -82,7 +82,7 @@ def test_groups_change_through_add_param_group_alone(change: str) -> None:
         groups.pop()
     else:
         groups[1] = dict(groups[1])
-    with pytest.raises(ValueError, match=r"param_groups itself was changed: .* add_param_group"):
+    with pytest.raises(ValueError, match=r"param_groups itself was changed; .* add_param_group"):
         opt.step([np.ones_like(p), np.ones_like(q)])
     assert not opt.state
     assert (p == 1).all()
@@ -185,7 +185,7 @@ def test_caches_see_what_happens_between_two_steps() -> None:
         opt.step([p * 1])
     opt.param_groups[0]["params"][0] = p
     opt.state[0]["exp_avg"].shape = (2, 3)
-    with pytest.raises(ValueError, match='state "exp_avg" of parameter 0 has changed'):
+    with pytest.raises(ValueError, match=r'"exp_avg" of parameter 0 has shape .* as before'):
         opt.step([p * 1])
     opt.state[0]["exp_avg"].shape = (6,)
     # A gradient that was clear of everything is not so for ever: its memory becomes a parameter.

@@ -172,7 +172,7 @@ def test_parts_that_are_not_asked_for(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"also has optimizers.*partial=True"):
         fs.load_checkpoint(tmp_path / "f", params=p)
     assert fs.load_checkpoint(tmp_path / "f", params=p, partial=True) == {"epoch": 1}
-    with pytest.raises(ValueError, match="has no schedulers"):
+    with pytest.raises(ValueError, match="the checkpoint lacks schedulers"):
         fs.load_checkpoint(tmp_path / "f", schedulers=schedulers.StepLR(opt, 1), partial=True)
 
 
@@ -202,12 +202,16 @@ def test_it_is_read_by_the_safetensors_library_alone(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("given", "error", "message"),
     [
-        ({"extra": {"f": print}}, TypeError, r"extra\['f'\] is a builtin_function_or_method"),
-        ({"extra": {"a": {1, 2}}}, TypeError, "is a set"),
+        (
+            {"extra": {"f": print}},
+            TypeError,
+            r"extra\['f'\] must be an array, number, .*, found builtin_function_or_method",
+        ),
+        ({"extra": {"a": {1, 2}}}, TypeError, "must be .*, found set"),
         ({"extra": {"a": np.array([1j])}}, TypeError, "complex128"),
-        ({"extra": {"a": np.longdouble(1)}}, TypeError, "is a longdouble"),
+        ({"extra": {"a": np.longdouble(1)}}, TypeError, "must be .*, found longdouble"),
         ({"extra": [1]}, TypeError, "extra must be a dict"),
-        ({"params": [np.array(["a"])]}, TypeError, "parameter 0 has dtype <U1"),
+        ({"params": [np.array(["a"])]}, TypeError, "parameter 0 has dtype <U1, wanted one of bool"),
         ({"params": [np.ma.ones(2)]}, TypeError, "MaskedArray"),
         ({"params": [[{1, 2}]]}, TypeError, "parameter '0.0' is a set"),
         ({"params": {"\ud800": np.ones(1)}}, ValueError, "Unicode"),
@@ -265,7 +269,9 @@ def test_a_state_dtype_that_does_not_fit_is_refused_on_loading(wanted: str, tmp_
         lambda: opt.load_state_dict(source.state_dict()),
         lambda: fs.load_checkpoint(tmp_path / "f", optimizer=opt, partial=True),
     ):
-        with pytest.raises(ValueError, match=f"state_dtype '{wanted}' does not go with parameter"):
+        with pytest.raises(
+            ValueError, match=f"beside parameter 0 .* must be float64, found {wanted}"
+        ):
             load()
         assert opt.param_groups[0]["lr"] == 0.5
         assert opt.param_groups[0]["state_dtype"] is None

@@ -47,7 +47,7 @@ def test_what_is_nested_too_deeply_is_not_saved(kind: str, tmp_path: Path) -> No
         assert repr(fs.load_checkpoint(path)) == repr(extra)
     before = path.read_bytes()
     for depth in (values.MAX_DEPTH, 200, 400, 990, 20_000):
-        with pytest.raises(ValueError, match=r"nested too deeply \(more than 100\)"):
+        with pytest.raises(ValueError, match="nested too deeply, wanted at most 100 levels"):
             fs.save_checkpoint(path, extra={"x": nested(kind, depth)})
     assert path.read_bytes() == before
 
@@ -76,11 +76,13 @@ def test_huge_integers(tmp_path: Path) -> None:
         fs.save_checkpoint(path, extra={"x": value})
         assert fs.load_checkpoint(path) == {"x": value}
     for value in (10**values.MAX_DIGITS, -(10 ** (2 * values.MAX_DIGITS))):
-        with pytest.raises(ValueError, match=r"extra\['x'\] has more than 4300 digits"):
+        with pytest.raises(ValueError, match=r"extra\['x'\] must have at most 4300 digits, found"):
             fs.save_checkpoint(path, extra={"x": value})
     text = '{"a": ' + "9" * 5000 + "}"
     path.write_bytes(len(text).to_bytes(8, "little") + text.encode())
-    with pytest.raises(ValueError, match="the header has an integer of 5000 digits"):
+    with pytest.raises(
+        ValueError, match="the header has an integer of 5000 digits, wanted at most"
+    ):
         fs.load_checkpoint(path)
 
 

@@ -201,9 +201,9 @@ BAD: list[tuple[str, Any, type[Exception], str]] = [
     ("a generator", (a for a in [X]), TypeError, "found generator"),
     ("a string", "abc", TypeError, "found str"),
     ("None", None, TypeError, "found NoneType"),
-    ("floats", [1.0, 2.0], TypeError, "parameter 0 is a float"),
-    ("nested", [X, [X]], TypeError, "parameter 1 is a list"),
-    ("masked", {"w": np.ma.ones(3)}, TypeError, "'w' is a"),
+    ("floats", [1.0, 2.0], TypeError, "parameter 0 must be .*, found float"),
+    ("nested", [X, [X]], TypeError, "parameter 1 must be .*, found list"),
+    ("masked", {"w": np.ma.ones(3)}, TypeError, "'w' must be .*, found MaskedArray"),
     ("int", [X, np.ones(3, int)], TypeError, "parameter 1 .*int64.*float32"),
     ("bool", {"w": np.ones(3, bool)}, TypeError, "parameter 'w' .*bool"),
     ("complex", [np.ones(3, complex)], TypeError, "complex128"),
@@ -211,8 +211,13 @@ BAD: list[tuple[str, Any, type[Exception], str]] = [
     ("object", [np.ones(3, object)], TypeError, "object"),
 ]
 UNWRITABLE: list[tuple[str, Any, type[Exception], str]] = [
-    ("a scalar", [X, np.float64(2.0)], TypeError, "parameter 1 is a float64; wanted a NumPy array"),
-    ("matrix", [X.view(np.matrix)], TypeError, "parameter 0 is a matrix"),
+    (
+        "a scalar",
+        [X, np.float64(2.0)],
+        TypeError,
+        "parameter 1 must be a NumPy array .*, found float64",
+    ),
+    ("matrix", [X.view(np.matrix)], TypeError, "parameter 0 must be .*, found matrix"),
     ("read-only", {"w": X, "b": frozen()}, ValueError, "parameter 'b' is read-only"),
     ("twice", [X, None, X], ValueError, "parameter 0 and .* parameter 2 are the same array"),
     ("overlapping", [X[:4], X[3:]], ValueError, "0 and .* parameter 1 overlap in memory"),

@@ -172,8 +172,8 @@ REFUSED: list[tuple[Callable[[list[Any]], Any], type[Exception], str]] = [
     (lambda p: [p[0], np.zeros(2, np.float32)], ValueError, "parameter 1 has .* dtype float32"),
     (lambda p: [p[0], np.zeros(2, int)], TypeError, "parameter 1 has dtype int64"),
     (lambda p: [p[0], p[0][:2]], ValueError, "parameter 0 and parameter 1 overlap"),
-    (lambda p: {"a": p[0], "b": p[1]}, ValueError, "this optimizer's have none"),
-    (lambda p: [p[0], None], ValueError, "this optimizer's have none: they must come in one list"),
+    (lambda p: {"a": p[0], "b": p[1]}, ValueError, "this optimizer's have no names"),
+    (lambda p: [p[0], None], ValueError, "have no names, found .*; put them in one list"),
 ]
 
 

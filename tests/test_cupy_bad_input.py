@@ -44,18 +44,22 @@ class TestBadInput:
 
     def test_a_gradient_elsewhere(self) -> None:
         p, opt = self.opt()
-        wanted = "gradient of parameter 0 is in host memory, the parameter on CUDA device 0"
+        wanted = (
+            "gradient of parameter 0 is in host memory, wanted on CUDA device 0, where the para"
+        )
         with pytest.raises(TypeError, match=wanted):
             opt.step([np.ones(6, np.float32)])
         host = fs.Adam([np.ones(6, np.float32)])
-        with pytest.raises(TypeError, match="on CUDA device 0, the parameter in host memory"):
+        with pytest.raises(
+            TypeError, match="on CUDA device 0, wanted in host memory, where the parameter is"
+        ):
             host.step([to_device(np.ones(6, np.float32))])
         self.untouched(p)
 
     @pytest.mark.skipif(HARDWARE, reason="needs two devices")
     def test_another_device(self) -> None:
         p, opt = self.opt()
-        with pytest.raises(ValueError, match="is on CUDA device 1, the parameter on CUDA device 0"):
+        with pytest.raises(ValueError, match="is on CUDA device 1, wanted on CUDA device 0, where"):
             opt.step([to_device(np.ones(6, np.float32), 1)])
         self.untouched(p)
 
@@ -82,13 +86,13 @@ class TestBadInput:
     def test_unaligned_and_byte_swapped(self) -> None:
         raw = to_device(np.zeros(40, np.uint8))
         unaligned = cupy.ndarray((6,), np.float32, raw.data + 1)
-        with pytest.raises(ValueError, match="parameter 0 is in another byte order or unaligned"):
+        with pytest.raises(ValueError, match="parameter 0 is unaligned, wanted aligned"):
             fs.SGD([unaligned])
         p, opt = self.opt()
-        with pytest.raises(ValueError, match="gradient of parameter 0 is in another byte order"):
+        with pytest.raises(ValueError, match="gradient of parameter 0 is unaligned, wanted"):
             opt.step([unaligned])
         swapped = cupy.ndarray((6,), ">f4", raw.data)
-        with pytest.raises(ValueError, match="another byte order"):
+        with pytest.raises(ValueError, match="is in another byte order, wanted"):
             opt.step([swapped])
         self.untouched(p)
 
@@ -107,13 +111,15 @@ class TestBadInput:
     def test_reshaped_behind_our_back(self) -> None:
         p, opt = self.opt()
         p.shape = (2, 3)
-        with pytest.raises(ValueError, match=r"has changed: shape \(2, 3\)"):
+        with pytest.raises(ValueError, match=r"has shape \(2, 3\) .* as before"):
             opt.step([to_device(np.ones((2, 3), np.float32))])
         p.shape = (6,)
         opt.step([to_device(np.ones(6, np.float32))])
 
     def test_reference_is_for_numpy(self) -> None:
-        with pytest.raises(ValueError, match='backend="reference" takes NumPy arrays alone'):
+        with pytest.raises(
+            ValueError, match='is on CUDA device 0, wanted in host memory for backend="reference"'
+        ):
             self.opt(backend="reference")
 
     def test_clip_functions_say_what_to_do(self) -> None:

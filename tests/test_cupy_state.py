@@ -89,7 +89,7 @@ class TestState:
         opt.rebind(params)
         opt.step(g)
         assert (to_host(params["w"]) == -1.75).all()
-        with pytest.raises(ValueError, match="in host memory, wanted it on CUDA device"):
+        with pytest.raises(ValueError, match="in host memory, wanted on CUDA device"):
             opt.rebind({"w": np.zeros(3)})
 
     def test_one_array(self) -> None:

@@ -60,7 +60,7 @@ def test_bad_output_is_refused_before_training(tmp_path: Path) -> None:
 
 def test_missing_extra_names_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(demo, "find_spec", lambda name: None if name == "rich" else name)
-    with pytest.raises(ImportError, match=r"needs rich: pip install 'ferrostep\[demo\]'"):
+    with pytest.raises(ImportError, match=r"needs rich; pip install 'ferrostep\[demo\]'"):
         demo.require_extra()
 
 

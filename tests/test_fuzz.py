@@ -171,7 +171,7 @@ def test_a_refused_option_is_not_remembered() -> None:
     opt = fs.Momentum([{"params": [np.ones(3)]}, {"params": [np.ones(3, np.float32)]}])
     for group in opt.param_groups:
         group["state_dtype"] = "bfloat16"
-    with pytest.raises(ValueError, match="does not go with parameter 0"):
+    with pytest.raises(ValueError, match=r"state_dtype beside parameter 0 of dtype .* must be"):
         opt.step([np.ones(3), np.ones(3)])
     for group in opt.param_groups:
         group["state_dtype"] = None
@@ -221,7 +221,7 @@ def test_a_group_is_added_to_parameters_as_they_are_now() -> None:
     p = np.ones(6)
     opt = fs.SGD([p])
     p.resize(100_000, refcheck=False)  # lies elsewhere now, so extents alone would not tell
-    with pytest.raises(ValueError, match="parameter 0 has changed: shape"):
+    with pytest.raises(ValueError, match=r"parameter 0 has shape .* as before"):
         opt.add_param_group({"params": [p]})
     assert len(opt.param_groups) == 1
 

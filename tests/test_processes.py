@@ -169,7 +169,7 @@ def test_an_environment_variable_that_is_no_text_is_an_error_at_import(name: str
         timeout=60,
     )
     assert done.returncode == 1
-    assert f"ValueError: {name} is not UTF-8" in done.stderr
+    assert f"ValueError: {name} must be UTF-8" in done.stderr
 
 
 @pytest.mark.parametrize(

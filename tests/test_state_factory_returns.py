@@ -30,13 +30,13 @@ def wrong(make: Callable[[Any, np.dtype], Any], second: bool = True) -> fs.Optim
 @pytest.mark.parametrize(
     ("make", "error", "message"),
     [
-        (lambda p, d: np.empty(5, d), ValueError, r'"exp_avg_sq" of parameter 0 with shape \(5,\)'),
-        (lambda p, d: np.empty(p.shape), TypeError, "dtype float64 in host memory; wanted"),
+        (lambda p, d: np.empty(5, d), ValueError, r'_sq" .* from state_factory has shape \(5,\)'),
+        (lambda p, d: np.empty(p.shape), TypeError, "dtype float64, wanted .* dtype float32"),
         (lambda p, d: np.empty(p.shape, d.newbyteorder()), TypeError, "dtype >f4|dtype float32"),
         (lambda p, d: np.empty(p.shape, int), TypeError, "has dtype int64"),
-        (lambda p, d: None, TypeError, "is a NoneType"),
-        (lambda p, d: [0.0] * p.size, TypeError, "is a list"),
-        (lambda p, d: np.ma.zeros(p.shape, d), TypeError, "is a MaskedArray"),
+        (lambda p, d: None, TypeError, "must be .*, found NoneType"),
+        (lambda p, d: [0.0] * p.size, TypeError, "must be .*, found list"),
+        (lambda p, d: np.ma.zeros(p.shape, d), TypeError, "must be .*, found MaskedArray"),
         (lambda p, d: np.broadcast_to(d.type(0), p.shape), ValueError, "read-only"),
         (lambda p, d: p, ValueError, 'parameter 0 and state "exp_avg_sq" of parameter 0 are the s'),
         (lambda p, d: p[::-1], ValueError, "parameter 0 and state .* overlap in memory"),
@@ -105,7 +105,10 @@ def test_what_a_factory_does_to_the_arrays_of_the_step_is_seen() -> None:
         victim.resize(10, refcheck=False)
         return state
 
-    for victim, message in ((p, "parameter 0 has changed"), (g, "the gradient of parameter 0 has")):
+    for victim, message in (
+        (p, r"parameter 0 has shape \(10,\) .* as before"),
+        (g, "the gradient of parameter 0 has"),
+    ):
         opt = fs.Momentum([p], state_factory=resizing)
         with pytest.raises(ValueError, match=message):
             opt.step([g])

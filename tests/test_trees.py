@@ -184,7 +184,9 @@ def test_rebind(unbound: bool) -> None:
     step = (lambda p, g: opt.update(p, g)) if unbound else (lambda _, g: opt.step(g))
     step(params, made(1.0))
     for bad in (made()["layers"], {**made(), "x": np.zeros(1)}, [np.zeros(2)]):
-        with pytest.raises(ValueError, match=r"must be a dict with the names|must have the names"):
+        with pytest.raises(
+            ValueError, match=r"must be a dict with the names|parameters have the names"
+        ):
             opt.rebind(bad)
     opt.rebind({"v.0": new["v.0"], "layers": new["layers"]})  # in any order
     step(new, made(0.0))
@@ -234,7 +236,7 @@ def test_groups_of_trees() -> None:
     opt.step({"W.0": np.ones(2), "b": np.ones(3), "W.1": np.ones(1)})
     assert [float(a.flat[0]) for a in (*first["W"], second["b"])] == [-3.0, -1.0, -6.0]
     for bad, message in [
-        (grads[:1], "or a list of the 2 groups' trees; found a list of 1"),
+        (grads[:1], "or a list of the 2 groups' trees, found a list of 1"),
         ([grads[0], {"c": 1}], "found nothing at 'b', wanted an array"),
         ({"W.0": np.ones(2)}, r"missing \['W.1', 'b'\]"),
         (np.ones(2), "groups' trees; found an ndarray"),
@@ -250,7 +252,7 @@ def test_groups_of_trees() -> None:
         opt.add_param_group({"params": {"b": np.zeros(1)}})
     with pytest.raises(ValueError, match="named and unnamed"):
         opt.add_param_group({"params": [np.zeros(1)]})
-    with pytest.raises(ValueError, match="parameters have the names"):
+    with pytest.raises(ValueError, match=r"param_names are .*, wanted"):
         opt.add_param_group({"params": [[np.zeros(1)]], "param_names": ["x"]})
     first["W"][0] = np.zeros(2)
     opt.step([*grads, [[np.ones(1)]]])  # rebind to the groups' own lists watches those

@@ -147,11 +147,11 @@ def test_one_way_of_use() -> None:
     p, g = np.ones(3), np.ones(3)
     opt = fs.Adam()
     opt.updated(p, g)
-    with pytest.raises(ValueError, match=r"update\(\) must not follow updated\(\)"):
+    with pytest.raises(ValueError, match=r"update\(\) cannot follow updated\(\)"):
         opt.update(p, g)
     opt.reset()
     opt.update(p, g)
-    with pytest.raises(ValueError, match=r"updated\(\) must not follow update\(\)"):
+    with pytest.raises(ValueError, match=r"updated\(\) cannot follow update\(\)"):
         opt.updated(p, g)
     with pytest.raises(ValueError, match=r"bound to its parameters .* make it without params"):
         fs.Adam(p).updated(p, g)
@@ -159,8 +159,18 @@ def test_one_way_of_use() -> None:
 
 Bad = tuple[str, Callable[[], tuple[Any, Any]], Any, str]
 BAD_LATER: list[Bad] = [
-    ("shape", lambda: ([np.ones(4)], [np.ones(3)]), ValueError, "parameter 0 has changed"),
-    ("dtype", lambda: ([np.ones(3, "f4")], [np.ones(3)]), ValueError, "parameter 0 has changed"),
+    (
+        "shape",
+        lambda: ([np.ones(4)], [np.ones(3)]),
+        ValueError,
+        "parameter 0 has shape .* as before",
+    ),
+    (
+        "dtype",
+        lambda: ([np.ones(3, "f4")], [np.ones(3)]),
+        ValueError,
+        "parameter 0 has shape .* as before",
+    ),
     ("count", lambda: ([np.ones(3)] * 2, [np.ones(3)]), ValueError, "found 2 parameters, wanted 1"),
 ]
 BAD: list[Bad] = [

@@ -38,7 +38,7 @@ def check_body(cls: type, options: Collection[str]) -> None:
             continue
         if name in options:
             raise TypeError(
-                f"{cls.__name__}.{name} would hide the option of that name: for another default "
+                f"{cls.__name__}.{name} would hide the option of that name; for another default "
                 f"give it a type as well, for another check write Option(check)"
             )
         if meant(name, options) and not callable(value):

@@ -135,10 +135,10 @@ def norm_of(sums: Any) -> float:
             found = (
                 f"{array.dtype} array" if isinstance(array, np.ndarray) else type(array).__name__
             )
-            raise TypeError(f"{name} is a {found}; wanted a float64 array as leaf_sums makes it")
+            raise TypeError(f"{name} must be a float64 array as leaf_sums makes it, found {found}")
         if array.ndim != 1:
             raise ValueError(
-                f"{name} has shape {array.shape}; wanted one axis, the sums of all leaves in order"
+                f"{name} has shape {array.shape}, wanted one axis: the sums of all leaves in order"
             )
     flat = b"".join(np.asarray(array, np.dtype("=f8")).tobytes() for array in arrays)
     return _native.norm_of_leaf_sums(flat)
@@ -259,7 +259,7 @@ def _read(arrays: Any) -> tuple[list[Any], list[str]]:
         return list(arrays.values()), labels([str(name) for name in arrays], 0, len(arrays))
     if not isinstance(arrays, np.ndarray | list | tuple):
         raise TypeError(
-            f"gradients must be an array, a list or tuple of arrays, or a dict of names; "
+            f"gradients must be an array, a list or tuple of arrays, or a dict of names, "
             f"found {type(arrays).__name__}"
         )
     arrays = [arrays] if isinstance(arrays, np.ndarray) else list(arrays)

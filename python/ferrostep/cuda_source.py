@@ -94,7 +94,7 @@ def run(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> int:
     for item in arguments.set:
         name, equals, text = item.partition("=")
         if not equals:
-            parser.error(f"--set {item}: wanted OPTION=VALUE")
+            parser.error(f"--set must be OPTION=VALUE, found {item!r}")
         if name not in known:
             parser.error(f"{arguments.optimizer} has no option {name!r}; it has {', '.join(known)}")
         options[name] = _value(text)

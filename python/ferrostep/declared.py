@@ -123,7 +123,7 @@ class Declared(Core):
 
         def __getattr__(self, name):
             if name == "_groups":
-                raise RuntimeError("this optimizer was never made: call super().__init__()")
+                raise RuntimeError("this optimizer was never made; call super().__init__()")
             known = () if name.startswith("_") else self._schema().fields
             raise AttributeError(
                 f"{type(self).__name__!r} object has no attribute {name!r}{hint(name, known)}",

@@ -22,23 +22,34 @@ def private(key: str) -> bool:
 def check_group(group: object, options: Collection[str], cls: str) -> None:
     """Refuse what cannot become a param group."""
     if not isinstance(group, Mapping) or "params" not in group:
-        keys = f"a dict of {list(group)!r}" if isinstance(group, Mapping) else repr(group)
-        raise TypeError(f"a param group must be a dict with 'params', found {keys}")
+        raise TypeError(f"a param group must be a dict with 'params', found {shown(group)}")
     check_keys(group, options, cls)
+
+
+def shown(found: object) -> str:
+    """Return what errors say of something that is to be a dict."""
+    if isinstance(found, Mapping):
+        return f"a dict of {list(found)!r:.200}"
+    return f"{found!r:.200}"
 
 
 def check_keys(group: Mapping[Any, Any], options: Collection[str], cls: str) -> None:
     """Refuse an entry that is neither an option nor the user's: a misspelt one would do nothing."""
     for key, value in group.items():
         if type(key) is not str:
-            raise TypeError(f"the keys of a param group must be str, found {key!r}")
+            raise TypeError(f"a key of a param group must be a str, found {key!r}")
         if key == "name" and type(value) is not str:
             raise TypeError(f"the name of a param group must be a str, found {value!r}")
         if not (key in options or key in EXTRA or key == "name" or private(key)):
             raise ValueError(
-                f"a param group of {cls} has no option {key!r}{hint(key, options)} "
-                "(entries of your own: 'name', or a key that begins with '_')"
+                f"a param group of {cls} has no option {key!r}{hint(key, options)}; "
+                "entries of your own are 'name' and keys that begin with '_'"
             )
+
+
+def missing(name: str) -> ValueError:
+    """Return the error about an option that was taken out of a group."""
+    return ValueError(f"the param group has no {name!r}; set it, group[{name!r}] = ...")
 
 
 def read_names(
@@ -54,7 +65,7 @@ def read_names(
             raise TypeError(f"param_names must be a list of str, found {given!r}")
         if names is not None and list(given) != names:
             raise ValueError(
-                f"param_names are {given!r}, but the parameters have the names {names!r}"
+                f"param_names are {given!r}, wanted {names!r} as the parameters have them"
             )
         names = [str(name) for name in given]
         if len(names) != count:

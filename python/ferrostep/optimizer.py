@@ -11,7 +11,7 @@ from ferrostep._native import Core
 from ferrostep.declared import ClassSignature
 from ferrostep.groups import check_group, read_names
 from ferrostep.options import NonNegative, StateDtype, read_scaling, read_settings
-from ferrostep.params import is_groups, read_again, read_params
+from ferrostep.params import MIXED, Parameters, is_groups, read_again, read_params
 from ferrostep.pending import Pending
 from ferrostep.persistent import Persistent
 from ferrostep.settings import Backend, NonFinite, StateFactory
@@ -80,10 +80,17 @@ class Optimizer(Persistent):
 
     __signature__ = ClassSignature()
 
-    def __init__(self, params: Any = None, lr: Any = _OF_THE_CLASS, **options: Any) -> None:
+    def __init__(
+        self, params: Any = None, lr: Any = _OF_THE_CLASS, *more: Any, **options: Any
+    ) -> None:
         schema = self._schema()
+        if more:  # as Python says it, but of the class that was called
+            raise TypeError(
+                f"{schema.name}.__init__() takes from 1 to 3 positional arguments "
+                f"but {3 + len(more)} were given; options other than lr go by name"
+            )
         if not schema.rule:
-            raise TypeError(f"{schema.name} has no rule: use one of its subclasses, such as Adam")
+            raise TypeError(f"{schema.name} has no rule; use one of its subclasses, such as Adam")
         for name in options:
             if name not in schema.fields:
                 raise TypeError(
@@ -105,17 +112,15 @@ class Optimizer(Persistent):
     def add_param_group(self, group: Mapping[str, Any]) -> None:
         """Add parameters with options of their own; what `group` leaves out is the default."""
         if not self._bound:
-            raise ValueError("this optimizer is unbound: give parameters to update()")
+            raise ValueError("this optimizer is unbound; give parameters to update()")
         start = sum(self._group_sizes())  # what was edited from outside is not added to
         schema = self._schema()
         check_group(group, schema.checks, schema.name)
-        given = read_params(group["params"])
+        given = _read_some(group["params"])
         arrays = given.arrays
-        if not arrays:
-            raise ValueError("optimizer got an empty parameter list")
         names = read_names(given.names, group, len(arrays), self._names or ())
         if self._groups and (names is None) != (self._names is None):
-            raise ValueError("named and unnamed parameters cannot be mixed in one optimizer")
+            raise ValueError(MIXED)
         made = {**self._defaults, **group, "params": list(arrays)}
         if names is not None:
             made["param_names"] = names
@@ -134,12 +139,10 @@ class Optimizer(Persistent):
         """
         if is_groups(params):
             raise TypeError(
-                "update takes parameters, found param groups; make the optimizer with them, and "
-                "call step()"
+                "the params of update must be parameters, found param groups; make the optimizer "
+                "with them, and call step()"
             )
-        given, pending = read_params(params), self._pending
-        if not given.arrays:
-            raise ValueError("optimizer got an empty parameter list")
+        given, pending = _read_some(params), self._pending
         self._group_sizes()  # groups that were edited from outside are refused
         core = Core()
         self._start_core(core, self._settings)
@@ -184,7 +187,7 @@ class Optimizer(Persistent):
         array([7.75, 7.75])
         """
         if not self._parameters():
-            raise ValueError("this optimizer has no parameters yet: give them to update()")
+            raise ValueError("this optimizer has no parameters yet; give them to update()")
         self._rebind(*read_again(params, self._names))
 
     def reset(self) -> None:
@@ -205,3 +208,11 @@ class Optimizer(Persistent):
             options = (n for n in sorted(group, key=str) if n not in ("params", "param_names"))
             lines += [f"    {name}: {group[name]}" for name in options]
         return "\n".join([*lines, ")"])
+
+
+def _read_some(params: Any) -> Parameters:
+    """Return what was given as parameters, of which there must be some."""
+    given = read_params(params)
+    if not given.arrays:
+        raise ValueError("optimizer got an empty parameter list")
+    return given

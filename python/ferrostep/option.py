@@ -21,6 +21,7 @@ from typing import (
     overload,
 )
 
+from ferrostep.groups import missing
 from ferrostep.options import Check, choice, flag
 from ferrostep.schema import REQUIRED, Field, Schema
 from ferrostep.settings import Settings
@@ -80,8 +81,8 @@ class Option(Generic[T]):
         check = self._check_in(annotation) or known.check
         if check is None:
             raise TypeError(
-                f"{self._owner.__name__}.{self.name} has no check: an option is a bool, a Literal "
-                "or Annotated[type, check]; what is none is a ClassVar"
+                f"{self._owner.__name__}.{self.name} must be a bool, a Literal or "
+                f"Annotated[type, check], found {annotation!r}; what is no option is a ClassVar"
             )
         return Field(plain, self._default, check)
 
@@ -130,7 +131,7 @@ class Option(Generic[T]):
 
     def _value(self, group: Mapping[str, Any]) -> Any:
         if self.name not in group:
-            raise ValueError(f"the param group has no {self.name!r}")
+            raise missing(self.name)
         return group[self.name]
 
     def __set__(self, optimizer: HasOptions, value: T) -> None:

@@ -162,7 +162,7 @@ def stored_dtype(name: str, value: object) -> str | None:
             import ml_dtypes  # noqa: F401
         except ImportError as error:
             raise ImportError(
-                "bfloat16 state needs ml_dtypes: pip install ferrostep[bfloat16]"
+                "bfloat16 state needs ml_dtypes; pip install ferrostep[bfloat16]"
             ) from error
     return str(found)
 

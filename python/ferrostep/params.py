@@ -21,6 +21,7 @@ from ferrostep.backends import cuda
 #: A plain list or dict that holds parameters, to be watched: the object, the keys of what it
 #: holds (None of a list), that, and what each is: a parameter's number or another thing's name.
 Container = tuple[Any, list[str] | None, list[Any], list[int | str]]
+MIXED = "named and unnamed parameters cannot be mixed; name all of an optimizer's or none"
 #: How many names an error lists.
 LISTED = 20
 
@@ -46,9 +47,11 @@ def _refuse_foreign(array: Any, label: str, note: str) -> None:
     if isinstance(array, int | float | np.generic):
         remedy = f"keep it as an array, p = np.array({array}, dtype=float), to be updated in place"
     elif isinstance(array, Set | Iterator | ValuesView):
-        remedy = "only lists, tuples and dicts can be in each other: write list(...)"
+        remedy = "only lists, tuples and dicts can be in each other, so write list(...)"
     if remedy is not None:
-        raise TypeError(f"{label} is a {kind.__name__}; {remedy}{note}")
+        raise TypeError(
+            f"{label} must be a NumPy or CuPy array, found {kind.__name__}; {remedy}{note}"
+        )
 
 
 def _parameter(array: Any, label: str, note: str = "") -> Any:
@@ -58,7 +61,9 @@ def _parameter(array: Any, label: str, note: str = "") -> Any:
         _refuse_foreign(array, label, note)
         return array
     if cuda.is_readonly(array):
-        raise ValueError(f"{label} is read-only; it must be writable to be updated in place")
+        raise ValueError(
+            f"{label} is read-only, wanted writable to be updated in place; give a writable copy"
+        )
     return taken
 
 
@@ -88,14 +93,14 @@ def read_params(params: Any) -> Parameters:
     if isinstance(params, str | bytes) or not isinstance(params, Iterable):
         raise TypeError(
             f"params must be an array, an iterable of arrays, a dict of names, a tree of these or "
-            f"param groups; found {type(params).__name__}"
+            f"param groups, found {type(params).__name__}"
         )
     root = params if isinstance(params, tree.CONTAINERS) else list(params)
     if not isinstance(root, Mapping):
         pairs = [isinstance(p, tuple) and len(p) == 2 and isinstance(p[0], str) for p in root]
         if any(pairs):
             if not all(pairs):
-                raise ValueError("named and unnamed parameters cannot be mixed")
+                raise ValueError(MIXED)
             return _read_pairs(root)
     return _read_tree(root)
 
@@ -189,7 +194,10 @@ def flatten(what: str, names: list[str] | None, likes: list[Any], values: Any) -
     """
     if names is None:
         if isinstance(values, Mapping):
-            raise ValueError(f"{what} came as a dict, but the parameters have no names")
+            raise ValueError(
+                f"{what} must be a list or tuple of arrays, since the parameters have no names, "
+                f"found {type(values).__name__}"
+            )
         number = isinstance(values, int | float | np.generic)
         if isinstance(values, Iterator | ValuesView):  # as parameters may come
             return list(values)
@@ -203,7 +211,7 @@ def flatten(what: str, names: list[str] | None, likes: list[Any], values: Any) -
     if not isinstance(values, list | tuple) or len(values) != len(likes):
         raise ValueError(
             f"{what} must be a dict with the parameters' names {_listed(names)}, or a list of the "
-            f"{len(likes)} groups' trees; found {tree.described(values)}"
+            f"{len(likes)} groups' trees, found {tree.described(values)}"
         )
     groups = zip(likes, values, strict=True)
     return [leaf for like, value in groups for leaf in tree.leaves_as(like, value, what)]
@@ -218,10 +226,7 @@ def _are_names(values: Any, names: list[str], whole: Any) -> bool:
 
 def _by_names(what: str, names: list[str], values: Any) -> list[Any]:
     if not isinstance(values, Mapping):
-        raise ValueError(
-            f"{what} must be a dict with the parameters' names {_listed(names)}, "
-            f"found {type(values).__name__}"
-        )
+        raise _no_names(what, names, values)
     missing = [name for name in names if name not in values]
     unknown = [name for name in values if name not in names]
     if missing or unknown:
@@ -231,10 +236,17 @@ def _by_names(what: str, names: list[str], values: Any) -> list[Any]:
             else "all parameters come in each call, or each layer has an optimizer of its own"
         )
         raise ValueError(
-            f"{what} must have the names {_listed(names)}: missing {_listed(missing)}, "
-            f"unexpected {_listed(unknown)} ({advice})"
+            f"{what} have the names {_listed(list(values))}, wanted {_listed(names)} "
+            f"(missing {_listed(missing)}, unknown {_listed(unknown)}); {advice}"
         )
     return [values[name] for name in names]
+
+
+def _no_names(what: str, names: list[str], found: Any) -> ValueError:
+    return ValueError(
+        f"{what} must be a dict with the parameters' names {_listed(names)}, "
+        f"found {type(found).__name__}"
+    )
 
 
 def _listed(names: list[Any]) -> str:
@@ -245,7 +257,7 @@ def _listed(names: list[Any]) -> str:
 
 
 _UNNAMED = (
-    "parameters came with names, in a dict or tree, but this optimizer's have none: they must come "
+    "parameters must be a list, as this optimizer's have no names, found a dict or a tree; put them "
     "in one list"
 )
 
@@ -256,7 +268,8 @@ def read_again(params: Any, names: list[str] | None) -> tuple[list[Any], list[Co
         given = read_params(params)
         if given.names is None and names is not None:
             raise ValueError(
-                f"parameters must be a dict with the names {names!r}, or a tree of them"
+                f"parameters must be a dict with the names {names!r}, or a tree of them, "
+                f"found {tree.described(params)}"
             )
         if given.names is not None and names is None:
             raise ValueError(_UNNAMED)

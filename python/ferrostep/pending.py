@@ -75,7 +75,8 @@ def pending_from(
     names = group.get("param_names")
     if names is not None and len(names) != len(group["params"]):
         raise ValueError(
-            f"the state dict has {len(names)} param_names for {len(group['params'])} parameters"
+            f"the state dict has {len(names)} param_names, wanted {len(group['params'])}: "
+            "one for each parameter"
         )
     skipped = _state_dict.skipped_steps(saved)
     if not group["params"]:  # of an optimizer that had not begun

@@ -7,7 +7,7 @@ from inspect import Parameter
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from ferrostep.groups import check_keys
+from ferrostep.groups import check_keys, missing
 from ferrostep.options import Check, Number
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
@@ -50,7 +50,7 @@ class Schema(NamedTuple):
             elif name in known:
                 options[name] = known[name]
             else:
-                raise ValueError(f"the param group has no {name!r}")
+                raise missing(name)
         self.check(options)
         return options
 

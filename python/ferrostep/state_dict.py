@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ferrostep._native import Core, rule_scalars
 from ferrostep.backends import cuda
 from ferrostep.differences import of_names, refuse
-from ferrostep.groups import EXTRA, SCHEDULED, private
+from ferrostep.groups import EXTRA, SCHEDULED, private, shown
 from ferrostep.options import STATE_DTYPES, finite
 from ferrostep.schema import Schema
 
@@ -59,10 +59,14 @@ def pack(
 
 def check_layout(saved: object) -> None:
     if not isinstance(saved, Mapping) or not {"state", "param_groups"} <= set(saved):
-        raise ValueError("a state_dict must be a dict with 'state' and 'param_groups'")
-    if not isinstance(saved["state"], Mapping) or not isinstance(saved["param_groups"], list):
         raise ValueError(
-            "a state_dict's 'state' must be a dict, its 'param_groups' a list of dicts"
+            f"a state_dict must be a dict with 'state' and 'param_groups', found {shown(saved)}"
+        )
+    if not isinstance(saved["state"], Mapping) or not isinstance(saved["param_groups"], list):
+        found = (type(saved[name]).__name__ for name in ("state", "param_groups"))
+        raise ValueError(
+            "a state_dict's 'state' must be a dict, its 'param_groups' a list of dicts, "
+            f"found {' and '.join(found)}"
         )
     for entry in saved["state"].values():
         if not isinstance(entry, Mapping):
@@ -71,7 +75,10 @@ def check_layout(saved: object) -> None:
             )
     for group in saved["param_groups"]:
         if not isinstance(group, Mapping) or not isinstance(group.get("params"), list):
-            raise ValueError("each of a state_dict's param_groups must be a dict with 'params'")
+            raise ValueError(
+                "each of a state_dict's param_groups must be a dict with a list of 'params', "
+                f"found {shown(group)}"
+            )
         if not all(isinstance(key, int) for key in group["params"]):
             raise ValueError(
                 f"a state_dict's 'params' must be whole numbers, found {group['params']!r}"
@@ -97,7 +104,7 @@ def differences(
     """
     theirs = saved["param_groups"]
     if len(theirs) != len(groups):
-        yield f"loaded state dict has {len(theirs)} groups, wanted {len(groups)}"
+        yield f"the state dict has {len(theirs)} groups, wanted {len(groups)}"
     for i, (group, wanted) in enumerate(zip(theirs, sizes, strict=False)):
         if len(group["params"]) != wanted:
             found = len(group["params"])
@@ -106,10 +113,11 @@ def differences(
     yield from misnamed
     keys = [key for group in theirs for key in group["params"]]
     if len(set(keys)) != len(keys):
-        yield f"the state dict has a parameter twice: {keys!r}"
+        yield f"the state dict has the parameters {keys!r}, wanted each once"
     unknown = set(saved["state"]) - set(keys)
     if unknown:
-        yield f"the state dict has state of unknown parameters: {sorted(unknown, key=repr)!r}"
+        found = sorted(unknown, key=repr)
+        yield f"the state dict has state of unknown parameters {found!r}, wanted of {keys!r} alone"
     dtypes: list[Any] = []
     counting: list[bool] = []
     for i, (mine, group) in enumerate(zip(groups, theirs, strict=False)):
@@ -128,15 +136,15 @@ def differences(
         param = params[i] if known else None
         entry = saved["state"].get(key)
         if param is not None and dtypes[i] is not None and not _goes_with(dtypes[i], param):
+            wanted = "float64" if param.dtype.itemsize == 8 else "float16, bfloat16 or float32"
             yield (
-                f"the state dict's state_dtype {dtypes[i]!r} does not go with {label} of dtype "
-                f"{param.dtype}: state is float64 beside float64, and float16, bfloat16 or "
-                f"float32 beside what is narrower"
+                f"the state dict's state_dtype beside {label} of dtype {param.dtype} must be "
+                f"{wanted}, found {dtypes[i]}"
             )
         if entry is None:
             continue
         if any(counting[i : i + 1]) and _arrays(entry) and "step" not in entry:
-            yield f"the state of {label} has no 'step', without which {schema.name} cannot go on"
+            yield f"the state of {label} lacks 'step', without which {schema.name} cannot go on"
         yield from _state_differences(schema, entry, param, label)
     try:
         skipped_steps(saved)
@@ -166,9 +174,11 @@ def _state_differences(
     except ValueError as error:
         yield str(error)
     given = _arrays(entry)
-    unknown = set(given) - {*schema.states, *schema.optional_states}
+    known = [*schema.states, *schema.optional_states]
+    unknown = set(given) - set(known)
     if unknown:
-        yield f"the state of {label} has unknown arrays: {sorted(unknown, key=repr)!r}"
+        found = sorted(unknown, key=repr)
+        yield f"the state of {label} has unknown arrays {found!r}, wanted {known!r}"
     missing = set(schema.states) - set(given)
     if missing:
         yield f"the state of {label} lacks {sorted(missing)!r}"
@@ -177,9 +187,10 @@ def _state_differences(
         plain = isinstance(getattr(array, "dtype", None), np.dtype)
         found = array if plain else cuda.to_host(array)
         if param is not None and found.shape != param.shape:
-            yield f"state {name!r} of {label} has shape {found.shape}, not {param.shape}"
+            yield f"state {name!r} of {label} has shape {found.shape}, wanted {param.shape}"
         if found.dtype.name not in STATE_DTYPES:
-            yield f"state {name!r} of {label} has dtype {found.dtype}, wanted a float"
+            wanted = ", ".join(STATE_DTYPES)
+            yield f"state {name!r} of {label} has dtype {found.dtype}, wanted one of {wanted}"
 
 
 def read(
@@ -229,14 +240,15 @@ def read_options(
     unknown = set(loaded) - {*schema.checks, *EXTRA, "name"}
     if unknown:
         raise ValueError(
-            f"group {i} of the state dict has unknown options: {sorted(unknown, key=repr)!r}"
+            f"group {i} of the state dict has unknown options {sorted(unknown, key=repr)!r}, "
+            f"wanted those of {schema.name}"
         )
     checked = schema.read({**mine, **loaded})
     decoupled = checked["decoupled_weight_decay"]
     if decoupled != mine.get("decoupled_weight_decay", decoupled):
         raise ValueError(
-            f"group {i} of the state dict has decoupled_weight_decay={decoupled!r}, "
-            f"this {schema.name} has {mine['decoupled_weight_decay']!r}"
+            f"group {i} of the state dict has decoupled_weight_decay={decoupled!r}, wanted "
+            f"{mine['decoupled_weight_decay']!r} as this {schema.name} has it"
         )
     scheduled = {name: finite(name, loaded[name]) for name in SCHEDULED & set(loaded)}
     return {name: {**loaded, **checked, **scheduled}[name] for name in loaded}
@@ -275,7 +287,8 @@ def _values(entry: Mapping[str, Any], param: Any, label: str) -> dict[str, NDArr
             value.astype(found.dtype), found, equal_nan=True
         ):
             raise ValueError(
-                f"state {name!r} of {label} has {found.dtype} values that {dtype} cannot hold"
+                f"state {name!r} of {label} must have values that {dtype} can hold, "
+                f"found {found.dtype} ones that it cannot"
             )
         values[name] = value
     return values

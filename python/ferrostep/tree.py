@@ -95,8 +95,8 @@ def unflatten(like: Any, arrays: Mapping[str, Any]) -> Any:
     unexpected = [name for name in arrays if name not in names]
     if missing or unexpected:
         raise ValueError(
-            f"arrays must have the names of the tree's leaves: missing {missing!r}, "
-            f"unexpected {unexpected!r}"
+            f"arrays have the names {list(arrays)!r}, wanted {list(names)!r} as the tree's leaves "
+            f"(missing {missing!r}, unknown {unexpected!r})"
         )
     leaves = iter([arrays[name] for name in names])
     return map(lambda _: next(leaves), like)
@@ -241,7 +241,7 @@ def _wanted(like: Any) -> str:
 def _differs(what: str, name: str | None, found: str, wanted: str) -> ValueError:
     where = "at the top" if name is None else f"at {name!r}"
     return ValueError(
-        f"{what} must have the tree of the parameters: found {found} {where}, wanted {wanted}"
+        f"{what} have {found} {where}, wanted {wanted} as the tree of the parameters has"
     )
 
 

@@ -25,7 +25,7 @@ pub(super) const GRAIN: usize = 64;
 pub enum Unplanned {
     /// Its own arrays cannot hold the results: the states of a float64 parameter are float64, and
     /// those of any other parameter are not.
-    #[error("a {0:?} parameter cannot have these types of state")]
+    #[error("a {0:?} parameter has state of another type")]
     Unsupported(Kind),
     #[error(transparent)]
     OutOfMemory(#[from] OutOfMemory),

@@ -57,9 +57,13 @@ pub fn current() -> &'static str {
 
 /// Uses the tier called `name` from now on, in the whole process.
 pub fn force(name: &str) -> Result<(), String> {
+    take("the SIMD tier", name)
+}
+
+fn take(what: &str, name: &str) -> Result<(), String> {
     let place = available().iter().position(|tier| *tier == name);
     let index = place.ok_or_else(|| {
-        format!("{name:?} is no SIMD tier of this machine, which has {}", available().join(", "))
+        format!("{what} must be one that this CPU has ({}), found {name:?}", available().join(", "))
     })?;
     CURRENT.store(index, Ordering::Relaxed);
     Ok(())
@@ -68,7 +72,7 @@ pub fn force(name: &str) -> Result<(), String> {
 /// Obeys the environment variable `FERROSTEP_SIMD`.
 pub fn init() -> Result<(), String> {
     match environment::text("FERROSTEP_SIMD")? {
-        Some(name) => force(&name).map_err(|error| format!("FERROSTEP_SIMD: {error}")),
+        Some(name) => take("FERROSTEP_SIMD", &name),
         None => Ok(()),
     }
 }

@@ -1,5 +1,6 @@
 //! What is asked of a step, and what it did.
 
+use super::refusal::Cause;
 use crate::rules::Scope;
 
 /// What becomes of a step with a gradient that is not finite.
@@ -55,10 +56,9 @@ pub struct Move {
 }
 
 /// A step that was left out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Skipped {
-    /// The first parameter whose gradient is not finite; None if the norm of all overflowed.
-    pub cause: Option<usize>,
+    pub cause: Cause,
     pub in_a_row: u64,
     pub total: u64,
 }

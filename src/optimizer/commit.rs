@@ -6,7 +6,7 @@ use super::kept::Optimizer;
 use super::moved::Moved;
 use super::part::check_unchanged;
 use super::prepare::{Prepared, fill_on_host};
-use super::refusal::{Refusal, Stop};
+use super::refusal::{Cause, Refusal, Stop};
 use crate::engine::{ControlGuard, Plan, process, threads};
 
 impl<H: Elsewhere> Optimizer<H> {
@@ -102,7 +102,7 @@ impl<H: Elsewhere> Optimizer<H> {
     }
 
     /// Counts a step that is left out.
-    fn skip(&mut self, cause: Option<usize>) -> Skipped {
+    fn skip(&mut self, cause: Cause) -> Skipped {
         let (total, in_a_row) = &mut self.skips;
         *total += 1;
         *in_a_row += 1;

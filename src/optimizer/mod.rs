@@ -54,6 +54,6 @@ pub use missing::make;
 pub use overlap::{WrittenArray, check_disjoint, check_heirs, check_new};
 pub use part::{Gradient, Part, Step};
 pub use prepare::Prepared;
-pub use refusal::{Looks, Named, Refusal, Stop, Which};
+pub use refusal::{Cause, Looks, Named, Refusal, Stop, Which};
 pub use scales::{Measured, Scales};
-pub use slot::{Slot, StateArray};
+pub use slot::{Slot, StateArray, check_same};

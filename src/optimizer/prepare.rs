@@ -11,7 +11,7 @@ use super::moved::Moved;
 use super::overlap;
 use super::part::{Part, Step, check_unchanged, find_again, parts};
 use super::plan::{Blocks, push};
-use super::refusal::{Refusal, Stop};
+use super::refusal::{Cause, Refusal, Stop};
 use super::repeat::Repeatable;
 use super::scales::Scales;
 use super::slot::Slot;
@@ -28,7 +28,7 @@ pub struct Prepared<H: Elsewhere> {
     pub(super) moved: Option<Moved<H>>,
     /// The first parameter whose gradient is not finite, or none but the norm of all: of a step that is
     /// to be left out.
-    pub(super) left_out: Option<Option<usize>>,
+    pub(super) left_out: Option<Cause>,
     /// Whether foreign code may have run since all headers were compared.
     pub(super) doubted: bool,
     /// Whether it adds state.
@@ -109,8 +109,13 @@ impl<H: Elsewhere> Optimizer<H> {
         let (norm, scales) = self.norm(caller, &parts, asked)?;
         // A norm that is finite tells that every gradient is.
         if asked.nonfinite != NonFinite::Propagate && !norm.is_finite() {
-            let cause = self.first_nonfinite(caller, &parts)?;
-            if cause.is_some() || matches!(norm, Norm::Known(_)) {
+            let cause = match (self.first_nonfinite(caller, &parts)?, &norm, asked.norm) {
+                (Some(i), ..) => Some(Cause::Gradient(i)),
+                (None, Norm::Known(_), Some(given)) => Some(Cause::GivenNorm(given)),
+                (None, Norm::Known(_), None) => Some(Cause::Sum),
+                _ => None,
+            };
+            if let Some(cause) = cause {
                 if asked.nonfinite == NonFinite::Raise {
                     return Err(Refusal::NotFinite(cause).into());
                 }

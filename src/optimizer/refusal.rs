@@ -42,6 +42,27 @@ impl<'a> From<&'a Which> for Named<'a> {
     }
 }
 
+/// What keeps gradients from being finite.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Cause {
+    /// That of this parameter, the first.
+    Gradient(usize),
+    /// Each is finite, but not the sum of all squares.
+    Sum,
+    /// The norm that somebody else has taken.
+    GivenNorm(f64),
+}
+
+impl Cause {
+    /// The parameter whose gradient it is, if it is one.
+    pub fn parameter(self) -> Option<usize> {
+        match self {
+            Cause::Gradient(i) => Some(i),
+            Cause::Sum | Cause::GivenNorm(_) => None,
+        }
+    }
+}
+
 /// What an array looks like from outside.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Looks {
@@ -66,8 +87,14 @@ pub enum Refusal {
         found: Place,
         wanted: Place,
     },
-    /// An array has another shape or type than it must have.
+    /// An array has another shape or type than it must have, or had.
     Looks {
+        which: Which,
+        found: Box<Looks>,
+        wanted: Box<Looks>,
+    },
+    /// State that is to be loaded is not such as the parameter may have.
+    Loaded {
         which: Which,
         found: Box<Looks>,
         wanted: Box<Looks>,
@@ -99,8 +126,7 @@ pub enum Refusal {
     },
     /// The engine has no way to run these types together.
     Unsupported(Kind),
-    /// The first parameter with a gradient that is not finite, or none but the sum of squares.
-    NotFinite(Option<usize>),
+    NotFinite(Cause),
     /// It was changed while the step was being prepared; nothing was written.
     ChangedMeanwhile(Which),
     /// It was changed while devices were at work; nothing was written in host memory.

@@ -7,7 +7,7 @@ use super::header::{Header, Place};
 use super::holder::Holder;
 use super::refusal::{Looks, Named, Refusal, Stop, Which};
 use crate::engine::DenseTask;
-use crate::number::{Kind, Kinds, Precision};
+use crate::number::{Format, Kind, Kinds, Precision};
 use crate::rules::{Clock, MAX_STATES};
 
 pub struct StateArray<H: Holder> {
@@ -75,6 +75,19 @@ pub(super) fn in_order<'a, H: Holder>(
     (0..compiled.states.len()).filter_map(move |i| states.clone().nth(order[i]))
 }
 
+/// Refuses what is to be parameter number `i` and is not of the place, shape and type that it was of.
+pub fn check_same(i: usize, now: &Header, was: &Header) -> Result<(), Refusal> {
+    let (which, found, wanted) = (Which::Parameter(i), Looks::of(now), Looks::of(was));
+    if found.place != wanted.place {
+        let (found, wanted) = (found.place, wanted.place);
+        return Err(Refusal::Place { which, found, wanted });
+    }
+    if found.shape != wanted.shape || found.format.kind != wanted.format.kind {
+        return Err(Refusal::looks(which, found, wanted));
+    }
+    Ok(())
+}
+
 impl<H: Holder> Slot<H> {
     pub fn new(group: usize, array: H::Held, header: H::Header) -> Self {
         Slot {
@@ -133,16 +146,8 @@ impl<H: Holder> Slot<H> {
         i: usize,
     ) -> Result<(), Stop<H::Error>> {
         if let Some(array) = &self.array {
-            let which = Which::Parameter(i);
             let now = H::written(caller, array, Named::Parameter(i)).map_err(Stop::Holder)?;
-            let (found, wanted) = (Looks::of(&now), Looks::of(&self.header));
-            if found.place != wanted.place {
-                let (found, wanted) = (found.place, wanted.place);
-                return Err(Refusal::Place { which, found, wanted }.into());
-            }
-            if found.shape != wanted.shape || found.format.kind != wanted.format.kind {
-                return Err(Refusal::looks(which, found, wanted).into());
-            }
+            check_same(i, &now, &self.header)?;
             self.header = now;
         }
         if let Some(source) = &mut self.source {
@@ -217,6 +222,19 @@ impl<H: Holder> Slot<H> {
     /// What state that is made for the slot is stored in.
     pub(super) fn state_kind(&self, compiled: &Compiled) -> Kind {
         compiled.state_kind.unwrap_or(self.header.precision().kind())
+    }
+
+    /// Refuses an array that the parameter, which is number `i`, may not have as state.
+    pub fn check_loaded(&self, i: usize, name: &str, state: &Header) -> Result<(), Refusal> {
+        if self.may_have(state) {
+            return Ok(());
+        }
+        let kept = self.may_keep(state.format.kind);
+        let format =
+            if kept { state.format } else { Format::native(self.header.precision().kind()) };
+        let wanted = Box::new(Looks { format, ..Looks::of(&self.header) });
+        let (which, found) = (Named::State(i, name).into(), Box::new(Looks::of(state)));
+        Err(Refusal::Loaded { which, found, wanted })
     }
 
     /// Whether the array is one that the parameter may have as state.

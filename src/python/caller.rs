@@ -9,8 +9,10 @@ use super::calling;
 use super::group::Group;
 use super::python_arrays::PythonArrays;
 use super::settings::Settings;
-use super::words::{Label, count_error, dtype, looks, overlap_error};
-use crate::optimizer::{Named, Place, Refusal, Slot, Stop, Which};
+use super::words::{
+    Label, count_error, differs, misplaced, overlap_error, state_kind, unsupported,
+};
+use crate::optimizer::{Cause, Named, Place, Refusal, Slot, Stop, Which};
 
 /// A call from Python, with what of the optimizer it can see.
 #[derive(Clone, Copy)]
@@ -48,9 +50,12 @@ impl Caller<'_> {
         match slots.iter().position(|slot| slot.header.place != Place::Host) {
             None => Ok(()),
             Some(i) => Err(PyValueError::new_err(format!(
-                "{} is {}; backend=\"reference\" takes NumPy arrays alone",
-                self.label(Named::Parameter(first + i)),
-                slots[i].header.place
+                "{} for backend=\"reference\"",
+                misplaced(
+                    self.label(Named::Parameter(first + i)),
+                    slots[i].header.place,
+                    Place::Host
+                )
             ))),
         }
     }
@@ -70,15 +75,18 @@ impl Caller<'_> {
         let parameter = |i: usize| label(&Which::Parameter(i));
         match refusal {
             Refusal::OutOfMemory => PyMemoryError::new_err(()),
-            Refusal::Count { found, wanted } => count_error("gradients", found, wanted),
+            Refusal::Count { found, wanted } => {
+                count_error("gradients", found, wanted, "parameter")
+            }
             Refusal::Forked => PyRuntimeError::new_err(
                 "the state of this optimizer was made by its state_factory before the process was \
-                 forked, and both may share its memory: call load_state_dict() or reset() here first",
+                 forked, and both may share its memory; call load_state_dict() or reset() here first",
             ),
             Refusal::Place { which: Which::Gradient(i), found, wanted } => {
+                let gradient = label(&Which::Gradient(i));
                 let message = format!(
-                    "{} is {found}, the parameter {wanted}; they must be in one place",
-                    label(&Which::Gradient(i))
+                    "{}, where the parameter is; copy it there",
+                    misplaced(gradient, found, wanted)
                 );
                 match found != Place::Host && wanted != Place::Host {
                     true => PyValueError::new_err(message),
@@ -86,8 +94,8 @@ impl Caller<'_> {
                 }
             }
             Refusal::Place { which, found, wanted } => PyValueError::new_err(format!(
-                "{} is {found} now, and was {wanted} when the optimizer was made",
-                label(&which)
+                "{} as before",
+                misplaced(label(&which), found, wanted)
             )),
             Refusal::Looks { which: Which::Gradient(i), found, wanted } => {
                 PyValueError::new_err(format!(
@@ -98,22 +106,15 @@ impl Caller<'_> {
                 ))
             }
             Refusal::Looks { which, found, wanted } => PyValueError::new_err(format!(
-                "{} has changed: {}",
-                label(&which),
-                looks(&found, &wanted)
+                "{} as before",
+                differs(label(&which), &found, &wanted)
             )),
+            Refusal::Loaded { which, found, wanted } => {
+                PyValueError::new_err(differs(label(&which), &found, &wanted))
+            }
             Refusal::Made { which, found, wanted } => {
-                let message = format!(
-                    "state_factory made {} with shape {} and dtype {} {}; wanted shape {} and dtype \
-                     {} {}",
-                    label(&which),
-                    shape_text(&found.shape),
-                    dtype(found.format),
-                    found.place,
-                    shape_text(&wanted.shape),
-                    dtype(wanted.format),
-                    wanted.place
-                );
+                let made = format!("{} from state_factory", label(&which));
+                let message = differs(made, &found, &wanted);
                 match found.shape == wanted.shape {
                     true => PyTypeError::new_err(message),
                     false => PyValueError::new_err(message),
@@ -129,20 +130,14 @@ impl Caller<'_> {
                     parameter(of)
                 ))
             }
-            Refusal::NotThere(i) => {
-                PyValueError::new_err(format!("{} comes with each call", parameter(i)))
+            Refusal::NotThere(i) => PyValueError::new_err(format!(
+                "{} is not here; it comes with each call",
+                parameter(i)
+            )),
+            Refusal::StateKind { parameter: i, kind, beside } => {
+                PyValueError::new_err(state_kind("state_dtype", parameter(i), beside, kind))
             }
-            Refusal::StateKind { parameter: i, kind, beside } => PyValueError::new_err(format!(
-                "state_dtype {:?} does not go with {} of dtype {}: state is float64 beside float64, \
-                 and float16, bfloat16 or float32 beside what is narrower",
-                kind.name(),
-                parameter(i),
-                beside.name()
-            )),
-            Refusal::Unsupported(kind) => PyTypeError::new_err(format!(
-                "a {} parameter cannot have these types of state",
-                kind.name()
-            )),
+            Refusal::Unsupported(kind) => unsupported(kind),
             Refusal::NotFinite(cause) => {
                 let raised = calling::call(
                     self.settings.nonfinite_error.bind(self.py),
@@ -156,7 +151,7 @@ impl Caller<'_> {
                 label(&which)
             )),
             Refusal::ChangedLate(which) => PyRuntimeError::new_err(format!(
-                "{} was changed by Python code that ran while devices were at work: what lies on \
+                "{} was changed by Python code that ran while devices were at work; what lies on \
                  devices has made the step, what is in host memory has not",
                 label(&which)
             )),
@@ -168,10 +163,11 @@ impl Caller<'_> {
     }
 
     /// What keeps gradients from being finite.
-    pub(super) fn not_finite(self, cause: Option<usize>) -> String {
+    pub(super) fn not_finite(self, cause: Cause) -> String {
         match cause {
-            Some(i) => format!("{} is not finite", self.label(Named::Gradient(i))),
-            None => "the norm of the gradients overflows float64".to_owned(),
+            Cause::Gradient(i) => format!("{} is not finite", self.label(Named::Gradient(i))),
+            Cause::Sum => "the norm of the gradients overflows float64".to_owned(),
+            Cause::GivenNorm(norm) => format!("the given norm of the gradients is {norm}"),
         }
     }
 }

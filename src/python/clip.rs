@@ -8,7 +8,7 @@ use super::array::{Array, Seen};
 use super::gradients::collect;
 use super::guard::guarded;
 use super::holder::detached;
-use super::words::overlap_error;
+use super::words::{misplaced, overlap_error};
 use crate::engine::memory::{Grow, try_collect, with_room};
 use crate::engine::{self, ControlGuard, Leaves, OutOfMemory, norm_of_leaves, threads};
 use crate::optimizer::{Header, Named, Place, Refusal, Which, WrittenArray, check_disjoint};
@@ -24,9 +24,10 @@ fn check_host(header: &Header, label: &str) -> PyResult<()> {
     if header.place == Place::Host {
         return Ok(());
     }
+    let gradient = format!("the gradient of {label}");
     Err(PyTypeError::new_err(format!(
-        "the gradient of {label} is {}; these functions take NumPy arrays: give max_norm to step()",
-        header.place
+        "{}; give max_norm to step() instead",
+        misplaced(gradient, header.place, Place::Host)
     )))
 }
 
@@ -126,7 +127,7 @@ fn checked<'py>(
         let array = Array::plain(
             &array,
             &name,
-            "wanted a NumPy array (numpy.ndarray or numpy.memmap) to write to",
+            "a NumPy array (numpy.ndarray or numpy.memmap) to write to",
         )?;
         let header = Seen::of_read(&array, &name)?;
         check_host(&header, &label(labels, i))?;

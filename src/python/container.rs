@@ -102,7 +102,7 @@ impl Container {
         if matches!(self.object, Object::Doubled) {
             return Err(PyValueError::new_err(
                 "what has unpickled this optimizer (joblib?) makes two arrays of one that is met \
-                 twice, so that your model may have other arrays than it: call opt.rebind(params) \
+                 twice, so that your model may have other arrays than it; call opt.rebind(params) \
                  with the model's, or opt.rebind(opt.param_groups) to go on with its own",
             ));
         }

@@ -24,7 +24,7 @@ pub(super) struct Core {
 }
 
 pub(super) fn unmade() -> PyErr {
-    PyRuntimeError::new_err("this optimizer was never made: call super().__init__()")
+    PyRuntimeError::new_err("this optimizer was never made; call super().__init__()")
 }
 
 pub(super) fn started<'a>(inner: &'a mut Locked<'_, Option<Inner>>) -> PyResult<&'a mut Inner> {
@@ -71,7 +71,7 @@ impl Core {
         let inner = started(&mut locked)?;
         if inner.unbound != unbound {
             return Err(PyValueError::new_err(
-                "this optimizer is unbound (made without params): use update(params, grads)",
+                "this optimizer is unbound (made without params); use update(params, grads)",
             ));
         }
         if let Some(plain) = gradients::plain(grads, inner.names.as_deref(), &inner.groups)? {

@@ -12,6 +12,7 @@ use super::calling;
 use super::group::Group;
 use super::imported::is_of;
 use super::plain;
+use super::words::must_be;
 use crate::engine::memory::{Grow, with_room};
 
 /// An array for each parameter, None for one that is skipped.
@@ -115,17 +116,16 @@ pub(super) fn collect<'py>(
     single: impl Fn(usize) -> bool,
 ) -> PyResult<GivenArrays<'py>> {
     if flat.cast::<PyList>().is_err() && flat.cast::<PyTuple>().is_err() {
-        return Err(PyTypeError::new_err(format!(
-            "gradients must come as the parameters did; found {}, wanted a list or tuple of arrays",
-            flat.get_type().name()?
-        )));
+        let wanted = "a list or tuple of arrays, as the parameters came";
+        return Err(PyTypeError::new_err(must_be("gradients", wanted, flat)));
     }
     // A subclass may give more or fewer than its length.
     let mut arrays = with_room(flat.len().unwrap_or(0))?;
     let mut items = calling::iterate(flat)?;
     while let Some(item) = items.next()? {
         let i = arrays.len();
-        arrays.try_push(one(item, single(i), || label(i))?)?;
+        let label = || format!("the gradient of {}", label(i));
+        arrays.try_push(one(item, single(i), label)?)?;
     }
     Ok(arrays)
 }
@@ -154,20 +154,16 @@ fn one<'py>(
     };
     if is_of(&g, "numpy.ma", "MaskedArray")? {
         return Err(PyTypeError::new_err(format!(
-            "the gradient of {} is a masked array; fill it first, g.filled(0.0)",
-            label()
+            "{}; fill it first, g.filled(0.0)",
+            must_be(label(), "a plain array", &g)
         )));
     }
     if !(calling::has(&g, "__array_interface__")? || calling::has(&g, "__array__")?) {
-        return Err(PyTypeError::new_err(format!(
-            "the gradient of {} is a {}; pass a NumPy or CuPy array",
-            label(),
-            g.get_type().name()?
-        )));
+        return Err(PyTypeError::new_err(must_be(label(), "a NumPy or CuPy array", &g)));
     }
     let array = calling::method(&numpy, "asarray", (&g,))?;
     let array = array.cast_into::<PyUntypedArray>().map_err(|error| {
-        PyValueError::new_err(format!("the gradient of {} is no array: {error}", label()))
+        PyValueError::new_err(must_be(label(), "a NumPy array", &error.into_inner()))
     })?;
     Ok(Some(Array::Host(array)))
 }

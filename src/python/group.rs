@@ -17,6 +17,7 @@ use super::python_arrays::PythonArrays;
 use super::raw;
 use super::settings::{Bounds, Settings};
 use super::structure::Structure;
+use super::words::must_be;
 use crate::engine::ControlGuard;
 use crate::optimizer::{Compiled, Optimizer, Slot, Stop};
 
@@ -81,10 +82,10 @@ fn holds(list: &Bound<'_, PyList>, slots: Slots<'_>) -> bool {
 fn found<'py>(dict: &Bound<'py, PyDict>) -> PyResult<Vec<Found<'py>>> {
     let entries = dict.iter().map(|(key, value)| match key.cast_into_exact::<PyString>() {
         Ok(key) => Ok((key, value)),
-        Err(error) => Err(PyTypeError::new_err(format!(
-            "the keys of a param group must be str, found a {}",
-            error.into_inner().get_type().name()?
-        ))),
+        Err(error) => {
+            let key = error.into_inner();
+            Err(PyTypeError::new_err(must_be("a key of a param group", "a str", &key)))
+        }
     });
     entries.collect()
 }

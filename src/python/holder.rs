@@ -7,6 +7,7 @@ use super::array::{Array, Held, Seen};
 use super::caller::Caller;
 use super::calling;
 use super::python_arrays::PythonArrays;
+use super::words::ARRAY;
 use crate::number::Kind;
 use crate::optimizer::{Holder, Named};
 
@@ -81,7 +82,7 @@ unsafe impl Holder for PythonArrays {
             }
         };
         let label = caller.label(Named::State(of, name));
-        Ok(Array::plain(&made, &label, "wanted an array")?.hold())
+        Ok(Array::plain(&made, &label, ARRAY)?.hold())
     }
 
     fn makes_shared(caller: Caller<'_>) -> bool {

@@ -210,7 +210,7 @@ impl Inner {
     /// Takes the arrays that came with a call of an unbound optimizer.
     pub(super) fn take(&mut self, py: Python<'_>, arrays: Vec<Array<'_>>) -> PyResult<()> {
         if arrays.len() != self.slots().len() {
-            return Err(count_error("parameters", arrays.len(), self.slots().len()));
+            return Err(count_error("parameters", arrays.len(), self.slots().len(), "parameter"));
         }
         let Inner { optimizer, owners, names, .. } = self;
         for (i, array) in arrays.into_iter().enumerate() {
@@ -230,7 +230,7 @@ impl Inner {
     ) -> PyResult<()> {
         for given in std::iter::once(&arrays).chain(&sources) {
             if given.len() != self.slots().len() {
-                return Err(count_error("parameters", given.len(), self.slots().len()));
+                return Err(count_error("parameters", given.len(), self.slots().len(), "parameter"));
             }
         }
         for (i, array) in arrays.into_iter().enumerate() {
@@ -258,8 +258,8 @@ impl Inner {
             Way::InPlace => ("update", "updated"),
         };
         Err(PyValueError::new_err(format!(
-            "{now}() must not follow {before}() on one optimizer: one writes into its parameters, the \
-             other returns new ones; go on with {before}(), or call reset() for a new run"
+            "{now}() cannot follow {before}() on one optimizer, since one writes into its parameters and \
+             the other returns new ones; go on with {before}(), or call reset() for a new run"
         )))
     }
 
@@ -284,7 +284,7 @@ impl Inner {
             return Ok(());
         }
         Err(PyValueError::new_err(
-            "param_groups itself was changed: edit the options inside its dicts, and use \
+            "param_groups itself was changed; edit the options inside its dicts, and use \
              add_param_group for new parameters",
         ))
     }

@@ -1,8 +1,9 @@
 //! Running out of memory, as Python's MemoryError.
 
-use pyo3::exceptions::{PyMemoryError, PyTypeError};
+use pyo3::exceptions::PyMemoryError;
 use pyo3::{PyErr, PyResult};
 
+use super::words::unsupported;
 use crate::engine::memory::{Grow, with_room};
 use crate::engine::{OutOfMemory, Unplanned};
 
@@ -16,7 +17,7 @@ impl From<Unplanned> for PyErr {
     fn from(error: Unplanned) -> Self {
         match error {
             Unplanned::OutOfMemory(error) => error.into(),
-            Unplanned::Unsupported(_) => PyTypeError::new_err(error.to_string()),
+            Unplanned::Unsupported(kind) => unsupported(kind),
         }
     }
 }

@@ -230,7 +230,7 @@ impl Core {
             let inner = started(&mut locked)?;
             if !inner.unbound {
                 return Err(PyValueError::new_err(
-                    "this optimizer is bound to its parameters: use step()",
+                    "this optimizer is bound to its parameters; use step()",
                 ));
             }
             if params.is_instance_of::<StepInfo>() {

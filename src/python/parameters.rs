@@ -3,11 +3,11 @@
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
-use super::array::{Array, Held, Seen, shape_text};
+use super::array::{Array, Held, Seen};
 use super::owner::{Owner, owner};
 use super::python_arrays::PythonArrays;
-use super::words::Label;
-use crate::optimizer::Slot;
+use super::words::{ARRAY, Label, differs};
+use crate::optimizer::{Looks, Slot};
 
 /// Where an array comes from.
 #[derive(Clone, Copy, PartialEq)]
@@ -20,9 +20,6 @@ pub(super) enum Origin {
     Unbound,
 }
 
-const WANTED: &str =
-    "parameters must be NumPy arrays (numpy.ndarray or numpy.memmap) or CuPy arrays";
-
 /// A parameter: the array, what it looks like, and whose memory it is if it comes with each call.
 pub(super) struct Parameter {
     pub(super) array: Held,
@@ -32,40 +29,13 @@ pub(super) struct Parameter {
 
 impl Parameter {
     pub(super) fn new(array: &Bound<'_, PyAny>, label: &Label<'_>, from: Origin) -> PyResult<Self> {
-        let array = Array::plain(array, label, WANTED)?;
+        let array = Array::plain(array, label, ARRAY)?;
         let header = match from {
             Origin::Restored => Seen::of_kept(&array, label)?,
             _ => Seen::of_written(&array, label)?,
         };
         let owner = (from == Origin::Unbound).then(|| Owner::of(&array)).transpose()?;
         Ok(Parameter { array: array.hold(), header, owner })
-    }
-
-    /// One that is to take another's place: of its shape, type and place.
-    pub(super) fn instead(
-        array: &Bound<'_, PyAny>,
-        label: &Label<'_>,
-        from: Origin,
-        was: &Seen,
-    ) -> PyResult<Self> {
-        let new = Parameter::new(array, label, from)?;
-        let header = &new.header;
-        if header.shape != was.shape || header.format.kind != was.format.kind {
-            return Err(PyValueError::new_err(format!(
-                "{label} has shape {} and dtype {}, wanted shape {} and dtype {} as before",
-                shape_text(&header.shape),
-                new.array.bind(array.py()).dtype_name(),
-                shape_text(&was.shape),
-                was.format.kind.name()
-            )));
-        }
-        if header.place != was.place {
-            return Err(PyValueError::new_err(format!(
-                "{label} is {}, wanted it {} as before",
-                header.place, was.place
-            )));
-        }
-        Ok(new)
     }
 }
 
@@ -99,24 +69,19 @@ fn other_memory(
         Err(error) => return error,
     };
     let found = if now.shape != was.shape || now.format != was.format {
-        format!(
-            "has shape {} and dtype {}, wanted shape {} and dtype {} as at its first update",
-            shape_text(&now.shape),
-            array.dtype_name(),
-            shape_text(&was.shape),
-            was.format.kind.name()
-        )
+        let looks = differs(label, &Looks::of(&now), &Looks::of(was));
+        format!("{looks} as at its first update")
     } else if same {
-        "is another part of its buffer than at its first update".to_owned()
+        format!("{label} is another part of its buffer than at its first update")
     } else {
-        "lies in other memory than at its first update (a copy?)".to_owned()
+        format!("{label} lies in other memory than at its first update (a copy?)")
     };
     let torch = owner.get_type().module().is_ok_and(|name| name == "torch");
     let keep = if torch { "; keep the array of one call of numpy()" } else { "" };
     PyValueError::new_err(format!(
-        "{label} {found}{keep}. One key keeps one memory, or two layers or runs would share one \
-         state: call reset() for a new run, rebind(params) where the arrays were replaced on \
-         purpose and the state is to go on; layers come in one call, under names of their own, \
-         or have an optimizer each"
+        "{found}{keep}; call reset() for a new run, rebind(params) where the arrays were replaced \
+         on purpose and the state is to go on; layers come in one call, under names of their own, \
+         or have an optimizer each (one key keeps one memory, or two layers or runs would share \
+         one state)"
     ))
 }

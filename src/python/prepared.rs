@@ -17,7 +17,7 @@ impl Inner {
         match self.prepared {
             None => Ok(()),
             Some(_) => Err(PyRuntimeError::new_err(
-                "a step was prepared and is neither committed nor abandoned",
+                "a step was prepared and is neither committed nor abandoned; call _commit() or _abandon()",
             )),
         }
     }
@@ -53,7 +53,8 @@ impl Inner {
         py: Python<'_>,
         prepared: Option<&mut Prepared<PythonArrays>>,
     ) -> PyResult<Done> {
-        let prepared = prepared.ok_or_else(|| PyRuntimeError::new_err("no step was prepared"))?;
+        let prepared = prepared
+            .ok_or_else(|| PyRuntimeError::new_err("no step was prepared; call _prepare()"))?;
         self.check_list(py)?;
         self.check_containers(py)?;
         let (caller, optimizer) = self.called(py);

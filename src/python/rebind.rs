@@ -10,7 +10,7 @@ use super::memory;
 use super::parameters::{Origin, Parameter};
 use super::words::count_error;
 use crate::engine::memory::with_room;
-use crate::optimizer::{Named, check_heirs};
+use crate::optimizer::{Named, check_heirs, check_same};
 
 impl Inner {
     /// Watches what parameters were handed in by, in place of what is returned.
@@ -27,13 +27,14 @@ impl Inner {
     ) -> PyResult<impl Sized + use<>> {
         let wanted = self.slots().len();
         if arrays.len() != wanted {
-            return Err(count_error("parameters", arrays.len(), wanted));
+            return Err(count_error("parameters", arrays.len(), wanted, "parameter"));
         }
         let origin = if self.unbound { Origin::Unbound } else { Origin::Bound };
         let (caller, optimizer) = self.called(py);
         let read = |(i, array): (usize, Bound<'_, PyAny>)| {
-            let was = &optimizer.slots()[i].header;
-            Parameter::instead(&array, &caller.label(Named::Parameter(i)), origin, was)
+            let new = Parameter::new(&array, &caller.label(Named::Parameter(i)), origin)?;
+            let checked = check_same(i, &new.header, &optimizer.slots()[i].header);
+            checked.map_err(|refusal| caller.refused(refusal)).map(|()| new)
         };
         let heirs = memory::all(wanted, arrays.iter().enumerate().map(read))?;
         let new = heirs.iter().map(|heir| (&*heir.header, heir.array.as_ptr() as usize));

@@ -9,10 +9,11 @@ use super::array::{Array, Held, Seen};
 use super::caller::Caller;
 use super::calling;
 use super::python_arrays::PythonArrays;
+use super::words::differs;
 use crate::engine::memory::{Grow, with_room};
 use crate::engine::{self, View};
 use crate::number::Precision;
-use crate::optimizer::{Asked, Part, Scales, Step};
+use crate::optimizer::{Asked, Looks, Part, Scales, Step};
 use crate::rules::Scope;
 
 /// The norm of all gradients together, and what follows from it or from the norm of each.
@@ -134,7 +135,8 @@ pub(super) fn run(
         let new = Array::Host(new.cast_into()?);
         let header = Seen::of_copy(&new)?;
         if header.shape != old.shape || header.format != old.format {
-            return Err(PyRuntimeError::new_err("the reference changed a shape or a type"));
+            let (found, wanted) = (Looks::of(&header), Looks::of(old));
+            return Err(PyRuntimeError::new_err(differs("the reference's array", &found, &wanted)));
         }
         views.push((old.view(), header.view()));
         arrays.push(new.hold());

@@ -15,7 +15,7 @@ fn nonfinite(name: &str) -> PyResult<NonFinite> {
         "raise" => Ok(NonFinite::Raise),
         "skip" => Ok(NonFinite::Skip),
         other => Err(PyValueError::new_err(format!(
-            "Invalid nonfinite value: {other:?} (wanted 'propagate', 'raise' or 'skip')"
+            "nonfinite must be 'propagate', 'raise' or 'skip', found {other:?}"
         ))),
     }
 }

@@ -14,7 +14,7 @@ const WARNING: u32 = 30;
 const TOO_MANY: u64 = 8;
 
 pub(super) struct SkippedStep {
-    /// The parameter whose gradient is not finite, None if the norm of all overflowed.
+    /// The parameter whose gradient is not finite, None if it is the norm of all.
     pub(super) key: Option<ParameterKey>,
     pub(super) cause: String,
     pub(super) in_a_row: u64,

@@ -7,9 +7,8 @@ use pyo3::types::PyDict;
 use super::array::{Array, Seen};
 use super::inner::Inner;
 use super::python_arrays::PythonArrays;
-use super::words::count_error;
+use super::words::{ARRAY, count_error, kind};
 use crate::engine::memory::with_room;
-use crate::number::Kind;
 use crate::optimizer::{Named, Slot, StateArray, check_new, make};
 
 /// The step count and the state arrays, live or copied; None before the first step.
@@ -43,9 +42,12 @@ impl Inner {
         let slots = optimizer.slots();
         let mut made = with_room(wanted.len())?;
         for (name, dtype) in wanted {
-            let (Some(kind), true) = (Kind::named(dtype), i < slots.len()) else {
-                return Err(PyValueError::new_err(format!("no state {dtype} of parameter {i}")));
-            };
+            let kind = kind("the type of a state", dtype)?;
+            if i >= slots.len() {
+                let count = slots.len();
+                let message = format!("the parameter must be one of {count}, found number {i}");
+                return Err(PyValueError::new_err(message));
+            }
             let new = make(caller, slots, i, name.clone().into(), kind);
             made.push(new.map_err(|stop| caller.error(stop))?);
         }
@@ -64,7 +66,7 @@ impl Inner {
     ) -> PyResult<()> {
         let groups = self.settings.param_groups.bind(py);
         if !options.is_empty() && options.len() != groups.len() {
-            return Err(PyValueError::new_err("wanted options for each group"));
+            return Err(count_error("dicts of options", options.len(), groups.len(), "group"));
         }
         for (group, options) in groups.iter().zip(options) {
             group.cast::<PyDict>()?.update(options.as_mapping())?;
@@ -85,7 +87,7 @@ impl Inner {
     ) -> PyResult<impl Sized + use<>> {
         let wanted = self.slots().len();
         if steps.len() != wanted || arrays.len() != wanted {
-            return Err(count_error("states", arrays.len(), wanted));
+            return Err(count_error("states", arrays.len(), wanted, "parameter"));
         }
         let (caller, optimizer) = self.called(py);
         let mut loaded = with_room(wanted)?;
@@ -93,14 +95,10 @@ impl Inner {
             let states = arrays.iter().flatten().map(|(name, array)| {
                 let name: String = name.extract()?;
                 let label = caller.label(Named::State(i, &name));
-                let array = Array::plain(&array, &label, "wanted an array")?;
+                let array = Array::plain(&array, &label, ARRAY)?;
                 let header = Seen::of_kept(&array, &label)?;
-                if !slot.may_have(&header) {
-                    return Err(PyValueError::new_err(format!(
-                        "{label} does not have the parameter's shape, or its dtype does not go with \
-                         the parameter's"
-                    )));
-                }
+                let checked = slot.check_loaded(i, &name, &header);
+                checked.map_err(|refusal| caller.refused(refusal))?;
                 Ok(StateArray { name: name.into(), array: array.hold(), header })
             });
             let states = states.collect::<PyResult<Vec<_>>>()?;

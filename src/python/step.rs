@@ -49,7 +49,7 @@ impl Inner {
     pub(super) fn done(&mut self, py: Python<'_>, outcome: Outcome<DeviceNorm>) -> Done {
         let skipped = outcome.skipped.map(|skipped| {
             let name = |i| self.names.as_ref().and_then(|names: &Vec<Py<PyString>>| names.get(i));
-            let key = skipped.cause.map(|i| match name(i) {
+            let key = skipped.cause.parameter().map(|i| match name(i) {
                 Some(name) => ParameterKey::Name(name.clone_ref(py)),
                 None => ParameterKey::Position(i),
             });

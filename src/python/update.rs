@@ -10,7 +10,7 @@ use super::gradients;
 use super::inner::Way;
 use super::scaling::Scaling;
 use super::step::Done;
-use super::words::Label;
+use super::words::{ARRAY, Label};
 use crate::engine::memory::{Grow, with_room};
 use crate::optimizer::Named;
 
@@ -28,7 +28,7 @@ impl Core {
             for (i, array) in plain.into_iter().enumerate() {
                 let label = Label { py, names: inner.names.as_deref(), named: Named::Parameter(i) };
                 arrays.push(array.ok_or_else(|| {
-                    PyValueError::new_err(format!("{label} must be an array, found None"))
+                    PyValueError::new_err(format!("{label} must be {ARRAY}, found None"))
                 })?);
             }
             return Ok(arrays);
@@ -41,7 +41,7 @@ impl Core {
         while let Some(item) = items.next()? {
             let named = Named::Parameter(arrays.len());
             let label = Label { py, names: names.as_deref(), named };
-            arrays.try_push(Array::plain(&item, &label, "wanted an array")?)?;
+            arrays.try_push(Array::plain(&item, &label, ARRAY)?)?;
         }
         Ok(arrays)
     }

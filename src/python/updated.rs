@@ -42,7 +42,7 @@ impl Core {
         let inner = started(&mut locked)?;
         if !inner.unbound {
             return Err(PyValueError::new_err(
-                "this optimizer is bound to its parameters and updates them in place: use step(), or \
+                "this optimizer is bound to its parameters and updates them in place; use step(), or \
                  make it without params for updated()",
             ));
         }

@@ -21,11 +21,11 @@ pub struct Options(HashMap<String, Value>);
 /// class and its rule disagree.
 #[derive(Debug, Error)]
 pub enum OptionError {
-    #[error("the rule has no option {0:?} of the type it needs")]
-    Missing(&'static str),
+    #[error("option {0:?} must be a {1} for this rule, found {2:?}")]
+    Missing(&'static str, &'static str, Option<Value>),
     #[error("these options go together in no formula")]
     Together,
-    #[error("no rule is called {0:?}")]
+    #[error("the rule must be one of the table, found {0:?}")]
     UnknownRule(String),
 }
 
@@ -33,28 +33,28 @@ impl Options {
     pub fn number(&self, name: &'static str) -> Result<f64, OptionError> {
         match self.0.get(name) {
             Some(Value::Number(value)) => Ok(*value),
-            _ => Err(OptionError::Missing(name)),
+            found => Err(OptionError::Missing(name, "number", found.cloned())),
         }
     }
 
     pub fn flag(&self, name: &'static str) -> Result<bool, OptionError> {
         match self.0.get(name) {
             Some(Value::Flag(value)) => Ok(*value),
-            _ => Err(OptionError::Missing(name)),
+            found => Err(OptionError::Missing(name, "flag", found.cloned())),
         }
     }
 
     pub fn word(&self, name: &'static str) -> Result<&str, OptionError> {
         match self.0.get(name) {
             Some(Value::Word(value)) => Ok(value),
-            _ => Err(OptionError::Missing(name)),
+            found => Err(OptionError::Missing(name, "word", found.cloned())),
         }
     }
 
     pub fn pair(&self, name: &'static str) -> Result<(f64, f64), OptionError> {
         match self.0.get(name) {
             Some(Value::Pair(first, second)) => Ok((*first, *second)),
-            _ => Err(OptionError::Missing(name)),
+            found => Err(OptionError::Missing(name, "pair", found.cloned())),
         }
     }
 }

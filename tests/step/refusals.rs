@@ -1,7 +1,7 @@
 //! What is refused leaves everything as it was.
 
 use ferrostep::number::{Format, Kind};
-use ferrostep::optimizer::{Asked, Looks, NonFinite, Place, Refusal, Stop, Which};
+use ferrostep::optimizer::{Asked, Cause, Looks, NonFinite, Place, Refusal, Stop, Which};
 
 use crate::arrays::Array;
 use crate::scenes::{ASKED, Scene, adam, array, compiled};
@@ -99,11 +99,11 @@ fn a_gradient_that_is_not_finite() {
             match scene.asked(gradients, asked) {
                 Ok(outcome) => {
                     let skipped = outcome.skipped.unwrap();
-                    assert_eq!(skipped.cause, Some(1));
+                    assert_eq!(skipped.cause, Cause::Gradient(1));
                     assert_eq!((skipped.in_a_row, scene.optimizer.skipped()), (1, 1));
                     assert_eq!(nonfinite, NonFinite::Skip);
                 }
-                stopped => assert_eq!(refusal(stopped), Refusal::NotFinite(Some(1))),
+                stopped => assert_eq!(refusal(stopped), Refusal::NotFinite(Cause::Gradient(1))),
             }
             assert_eq!(scene.seen(), before);
         }

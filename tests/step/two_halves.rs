@@ -1,6 +1,6 @@
 //! A step that is prepared, and committed or abandoned.
 
-use ferrostep::optimizer::{Asked, NonFinite, Refusal, Stop, Which};
+use ferrostep::optimizer::{Asked, Cause, NonFinite, Refusal, Stop, Which};
 use ferrostep::rules::Scope;
 
 use crate::scenes::{ASKED, Scene, adam, compiled, values};
@@ -142,7 +142,9 @@ fn a_norm_from_outside_that_is_not_finite() {
         let mut prepared = scene.prepare(0, Asked { max_norm: None, ..asked });
         assert!(prepared.is_left_out());
         let outcome = scene.optimizer.commit(&scene.call, &mut prepared).unwrap();
-        assert_eq!((outcome.skipped.unwrap().cause, scene.optimizer.skipped()), (None, 1));
+        let cause = outcome.skipped.unwrap().cause;
+        assert!(matches!(cause, Cause::GivenNorm(given) if given.to_bits() == norm.to_bits()));
+        assert_eq!((cause.parameter(), scene.optimizer.skipped()), (None, 1));
         assert_eq!(scene.seen(), before);
     }
 }

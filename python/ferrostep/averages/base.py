@@ -74,8 +74,8 @@ class Average:
         """
         if self._shown.active:
             raise ValueError(
-                "update() must not be called while the averages are applied: it would average "
-                "averages; leave the block of applied() first"
+                "the averages are applied, and an update would average averages; leave the block of "
+                "applied() first"
             )
         self._live._check_containers()
         if self._given is None:
@@ -238,7 +238,7 @@ def _check_shapes(live: Optimizer, rule: Optimizer) -> list[str]:
 def _to_show(live: Optimizer, rule: Optimizer) -> tuple[list[Any], list[Any], list[str]]:
     """Return the parameters, the values that they are to show, and what errors call them."""
     if rule._state(0) is None:
-        raise ValueError("there is no average yet to be applied: call update() first")
+        raise ValueError("there is no average yet to be applied; call update() first")
     live._check_containers()
     named, arrays, averages = _check_shapes(live, rule), live._parameters(), rule._parameters()
     with np.errstate(over="ignore"):

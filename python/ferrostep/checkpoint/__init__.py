@@ -221,7 +221,7 @@ def _load(
         try:
             loading, extra = _plan(container.Container(file), given, partial)
             if alone and extra:
-                raise ValueError("the checkpoint also has extra, which load_checkpoint returns")
+                raise ValueError("the checkpoint also has extra; load_checkpoint returns it")
             loading.take_over()
         except ValueError as error:
             raise ValueError(f"cannot load {path!r}: {error}") from error
@@ -245,7 +245,9 @@ def _plan(
 def _tensor_differences(file: container.Container, content: Mapping[str, Any]) -> Iterator[str]:
     """Say which tensors the content and the file do not have in common: one for each name."""
     if not isinstance(content["extra"], dict):
-        raise ValueError("the checkpoint's extra must be an object")
+        raise ValueError(
+            f"the checkpoint's extra must be an object, found {content['extra']!r:.80}"
+        )
     there = [name for name in PARTS if content[name] is not None]
     wanted = Counter(name for part in there for name in PARTS[part].tensors(content[part]))
     wanted.update(values.references(content["extra"]))
@@ -253,7 +255,9 @@ def _tensor_differences(file: container.Container, content: Mapping[str, Any]) -
         yield f"the file lacks the tensor {name!r}"
     for name in sorted(file.tensors.keys() - wanted.keys()):
         yield f"the file has the tensor {name!r}, which nothing in it refers to"
-    yield from (f"the tensor {name!r} has two uses" for name, n in wanted.items() if n > 1)
+    yield from (
+        f"the tensor {name!r} has {n} uses, wanted one" for name, n in wanted.items() if n > 1
+    )
 
 
 def _differences(
@@ -272,21 +276,23 @@ def _parts_that_differ(
     for name in PARTS:
         if given[name] is None and content[name] is not None and not partial:
             yield (
-                f"the checkpoint also has {name}: load them as well with load_checkpoint, or pass "
+                f"the checkpoint also has {name}; load them as well with load_checkpoint, or pass "
                 "it partial=True to leave them out"
             )
         elif given[name] is not None and content[name] is None:
-            yield f"the checkpoint has no {name}"
+            yield f"the checkpoint lacks {name}"
 
 
 def _content(metadata: Mapping[str, str]) -> dict[str, Any]:
     if KEY not in metadata:
-        raise ValueError("it is a safetensors file, but no checkpoint of ferrostep")
+        raise ValueError(
+            "the file must be a checkpoint of ferrostep, found another safetensors file"
+        )
     only_keys(metadata, {KEY}, "the metadata")
     content = container.parse(metadata[KEY], "the content")
     found = content.get("version") if isinstance(content, dict) else None
     if type(found) is not int or found != VERSION:
         raise ValueError(
-            f"its format is version {found!r}, ferrostep {__version__} reads {VERSION}"
+            f"its format has version {found!r}, wanted {VERSION} for ferrostep {__version__}"
         )
     return only_keys(content, {"version", "ferrostep", "extra", *PARTS}, "the content")

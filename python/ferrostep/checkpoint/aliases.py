@@ -13,11 +13,11 @@ def check_aliases(labels: Sequence[str], arrays: Sequence[Any]) -> None:
     """Refuse arrays of which two have a byte in common, or one may have a byte twice."""
     for label, array in zip(labels, arrays, strict=True):
         if _may_overlap_itself(array):
-            raise ValueError(f"{label} has elements that share memory: give a copy")
+            raise ValueError(f"{label} has elements that share memory; give a copy")
     found = first_shared([_place(array) for array in arrays])
     if found is not None:
         first, second = (labels[i] for i in found)
-        raise ValueError(f"{first} and {second} share memory: give one of them")
+        raise ValueError(f"{first} and {second} share memory; give one of them")
 
 
 def _place(array: Any) -> tuple[int, int, tuple[int, ...], tuple[int, ...]]:

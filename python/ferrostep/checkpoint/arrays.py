@@ -70,14 +70,14 @@ def _misfits(chosen: _Chosen, file: Container) -> Iterator[str]:
         found = file.tensors[tensor_name("param", there)]
         if (found.shape, found.dtype) != (target.shape, target.dtype.name):
             yield (
-                f"{_label(key)} is {found.dtype} {found.shape} in the checkpoint, "
-                f"wanted {target.dtype.name} {target.shape}"
+                f"{_label(key)} has shape {found.shape} and dtype {found.dtype} in the checkpoint, "
+                f"wanted shape {target.shape} and dtype {target.dtype.name}"
             )
 
 
 def _read_only(key: str | int, target: Any) -> Iterator[str]:
     if adopted(target) is None and not target.flags.writeable:
-        yield f"{_label(key)} is read-only"
+        yield f"{_label(key)} is read-only, wanted writable to be loaded in place"
 
 
 def _plan(chosen: _Chosen, file: Container, loading: Loading) -> None:

@@ -63,11 +63,13 @@ def _mode(target: Path, path: str) -> int | None:
     except FileNotFoundError:
         return None
     if stat.S_ISDIR(found):
-        raise IsADirectoryError(f"cannot save to {path!r}: it is a folder")
+        raise IsADirectoryError(f"cannot save to {path!r}: it is a folder, wanted a regular file")
     if not stat.S_ISREG(found):  # renaming would replace a device by a file
-        raise ValueError(f"cannot save to {path!r}: it is no regular file")
+        raise ValueError(
+            f"cannot save to {path!r}: it is a device, pipe or socket, wanted a regular file"
+        )
     if not os.access(target, os.W_OK):
-        raise PermissionError(f"cannot save to {path!r}: it is write-protected")
+        raise PermissionError(f"cannot save to {path!r}: it is write-protected, wanted writable")
     return stat.S_IMODE(found)
 
 

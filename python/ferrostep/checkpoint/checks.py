@@ -15,7 +15,8 @@ def tensor_name(*keys: object) -> str:
     try:
         name.encode()
     except UnicodeEncodeError as error:
-        raise ValueError(f"the name {name!r} is no valid Unicode: {error.reason}") from None
+        message = f"a name must be valid Unicode, found {name!r}: {error.reason}"
+        raise ValueError(message) from None
     return name
 
 
@@ -52,7 +53,8 @@ def distinct(given: Named, what: str) -> Named:
     known: dict[int, Any] = {}
     for name, target in given:
         if id(target) in known:
-            raise ValueError(f"the {what} {known[id(target)]!r} and {name!r} are the same object")
+            pair = f"{known[id(target)]!r} and {name!r}"
+            raise ValueError(f"the {what} {pair} are the same object; give one of them")
         known[id(target)] = name
     return given
 
@@ -62,8 +64,7 @@ def only_keys(found: Any, wanted: set[str], what: str) -> dict[str, Any]:
     if not isinstance(found, Mapping):
         raise ValueError(f"{what} must be an object, found {found!r:.80}")
     if set(found) != wanted:
-        missing, unknown = sorted(wanted - set(found)), sorted(set(found) - wanted)
-        raise ValueError(f"{what} lacks {missing}, and has the unknown keys {unknown}")
+        raise ValueError(f"{what} has the keys {sorted(found)!r:.200}, wanted {sorted(wanted)}")
     return dict(found)
 
 

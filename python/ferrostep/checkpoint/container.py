@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from ferrostep.backends import cuda
 from ferrostep.checkpoint.atomic import replacing
-from ferrostep.checkpoint.values import MAX_DEPTH, MAX_DIGITS
+from ferrostep.checkpoint.values import MAX_DEPTH, MAX_DIGITS, too_deep
 from ferrostep.params import adopted
 
 Array = NDArray[Any]
@@ -58,7 +58,7 @@ def check_storable(array: Any, what: str) -> None:
     if adopted(array) is None and type(array) not in (np.ndarray, np.memmap):
         raise TypeError(f"{what} must be a NumPy or CuPy array, found {type(array).__name__}")
     if array.dtype.name not in ITEMSIZES:
-        raise TypeError(f"{what} has dtype {array.dtype}, which a checkpoint cannot hold")
+        raise TypeError(f"{what} has dtype {array.dtype}, wanted one of {', '.join(ITEMSIZES)}")
 
 
 def storable(array: Any, what: str) -> Array:
@@ -74,7 +74,7 @@ def write(path: str, arrays: Mapping[str, Array], metadata: Mapping[str, str]) -
         from safetensors.numpy import save_file
     except ImportError as error:
         raise ImportError(
-            "saving checkpoints needs safetensors: pip install ferrostep[checkpoint]"
+            "saving checkpoints needs safetensors; pip install ferrostep[checkpoint]"
         ) from error
     # The library writes memory as it lies, whatever the strides say.
     plain = {
@@ -117,20 +117,22 @@ class Container:
         self._file = file
         size = os.fstat(file.fileno()).st_size
         if size < 8:
-            raise ValueError(f"{size} bytes are no safetensors file")
+            raise ValueError(f"the file has {size} bytes, wanted at least 8 of a safetensors file")
         length = int.from_bytes(file.read(8), "little")
         if length > min(size - 8, MAX_HEADER):
             raise ValueError(
-                f"the header's length is {length} in a file of {size} bytes "
-                f"(at most {MAX_HEADER}): truncated, or no safetensors file"
+                f"the header's length must be at most {min(size - 8, MAX_HEADER)} in a file of "
+                f"{size} bytes, found {length}: truncated, or no safetensors file"
             )
         self._start = 8 + length
         header = parse(_text(file.read(length)), "the header")
         if not isinstance(header, dict):
-            raise ValueError("the header is no JSON object")
+            raise ValueError(f"the header must be a JSON object, found {header!r:.80}")
         found = header.pop("__metadata__", {})
         if not isinstance(found, dict) or not all(isinstance(v, str) for v in found.values()):
-            raise ValueError("the header's __metadata__ must have strings only")
+            raise ValueError(
+                f"the header's __metadata__ must have strings only, found {found!r:.80}"
+            )
         self.metadata: dict[str, str] = found
         self.tensors = {name: _tensor(name, entry) for name, entry in header.items()}
         end = 0
@@ -139,7 +141,8 @@ class Container:
                 raise ValueError(f"tensor {name!r} begins at {tensor.begin}, wanted {end}")
             end = tensor.end
         if self._start + end != size:
-            raise ValueError(f"the file has {size} bytes, the header tells of {self._start + end}")
+            wanted = f"{self._start + end} by its header"
+            raise ValueError(f"the file has {size} bytes, wanted {wanted}")
 
     def read(self, name: str) -> Array:
         """Read one array into memory of its own."""
@@ -156,7 +159,8 @@ class Container:
                     raise ValueError(f"the file ends within tensor {name!r}: it was changed")
                 done += count
         if tensor.dtype == "bool" and array.size and array.view(np.uint8).max() > 1:
-            raise ValueError(f"tensor {name!r} has booleans that are neither 0 nor 1")
+            found = array.view(np.uint8).max()
+            raise ValueError(f"the booleans of tensor {name!r} must be 0 or 1, found {found}")
         return array
 
 
@@ -193,18 +197,19 @@ def parse(text: str, what: str) -> Any:
 
     def integer(digits: str) -> int:
         if len(digits) > MAX_DIGITS:  # CPython's own limit can be switched off
-            raise ValueError(f"{what} has an integer of {len(digits)} digits")
+            found = f"{what} has an integer of {len(digits)} digits"
+            raise ValueError(f"{found}, wanted at most {MAX_DIGITS}")
         return int(digits)
 
     def refuse(word: str) -> NoReturn:
-        raise ValueError(f"{what} is no JSON: it has {word}")
+        raise ValueError(f"{what} must be JSON, found {word} in it")
 
     try:
         found = json.loads(text, object_pairs_hook=unique, parse_int=integer, parse_constant=refuse)
     except json.JSONDecodeError as error:
-        raise ValueError(f"{what} is no JSON: {error}") from error
+        raise ValueError(f"{what} must be JSON, found what is none: {error}") from error
     except RecursionError:
-        raise ValueError(f"{what} is nested too deeply") from None
+        raise too_deep(what, MAX_LEVELS) from None
     level: list[Any] = [found]
     for _ in range(MAX_LEVELS):
         inside = [v for v in level if isinstance(v, dict | list)]
@@ -212,33 +217,40 @@ def parse(text: str, what: str) -> Any:
         if not level:
             return found
     # What goes through it, printing it in an error included, may do so by recursion.
-    raise ValueError(f"{what} is nested too deeply")
+    raise too_deep(what, MAX_LEVELS)
 
 
 def _text(header: bytes) -> str:
     if not header.startswith(b"{"):
-        raise ValueError("the header does not begin with '{': no safetensors file")
+        raise ValueError(f"the header must begin with '{{', found {header[:8]!r}")
     try:
         return header.decode()
     except UnicodeDecodeError as error:
-        raise ValueError(f"the header is no UTF-8: {error}") from error
+        raise ValueError(f"the header must be UTF-8, found other bytes: {error}") from error
 
 
 def _tensor(name: str, entry: Any) -> Tensor:
     if not isinstance(entry, dict) or set(entry) != {"dtype", "shape", "data_offsets"}:
-        raise ValueError(f"tensor {name!r} must have a dtype, a shape and data_offsets")
+        raise ValueError(
+            f"tensor {name!r} must have a dtype, a shape and data_offsets, found {entry!r:.80}"
+        )
     dtype, shape, offsets = entry["dtype"], entry["shape"], entry["data_offsets"]
     if not isinstance(dtype, str) or dtype not in DTYPES:
-        raise ValueError(f"tensor {name!r} has the unknown dtype {dtype!r}")
+        wanted = ", ".join(DTYPES)
+        raise ValueError(f"tensor {name!r} has the unknown dtype {dtype!r}, wanted one of {wanted}")
     # 64 is the most that NumPy has.
     if not _lengths(shape) or len(shape) > 64:
-        raise ValueError(f"the shape of tensor {name!r} must be a list of sizes")
+        raise ValueError(
+            f"the shape of tensor {name!r} must be a list of up to 64 sizes, found {shape!r:.80}"
+        )
     if not _lengths(offsets) or len(offsets) != 2:
-        raise ValueError(f"the data_offsets of tensor {name!r} must be two positions")
+        raise ValueError(
+            f"the data_offsets of tensor {name!r} must be two positions, found {offsets!r:.80}"
+        )
     begin, end = offsets
     wanted = math.prod(shape) * ITEMSIZES[DTYPES[dtype]]
     if end - begin != wanted:
-        raise ValueError(f"tensor {name!r} has {end - begin} bytes, its shape wants {wanted}")
+        raise ValueError(f"tensor {name!r} has {end - begin} bytes, wanted {wanted} by its shape")
     return Tensor(DTYPES[dtype], tuple(shape), begin, end)
 
 
@@ -254,7 +266,7 @@ def _dtype(name: str) -> np.dtype[Any]:
         import ml_dtypes
     except ImportError as error:
         raise ImportError(
-            "this checkpoint has bfloat16 arrays: pip install ferrostep[bfloat16]"
+            "this checkpoint has bfloat16 arrays; pip install ferrostep[bfloat16]"
         ) from error
     bfloat16: np.dtype[Any] = np.dtype(ml_dtypes.bfloat16)
     return bfloat16

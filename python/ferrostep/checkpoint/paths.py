@@ -40,8 +40,8 @@ def _open_without_waiting(path: str, flags: int) -> int:
 
 def _check_regular(found: os.stat_result, path: str) -> None:
     if not stat.S_ISREG(found.st_mode):
-        kind = "a folder" if stat.S_ISDIR(found.st_mode) else "no regular file"
-        raise ValueError(f"{path!r} is no checkpoint: it is {kind}")
+        kind = "a folder" if stat.S_ISDIR(found.st_mode) else "a device, pipe or socket"
+        raise ValueError(f"{path!r} is {kind}, wanted a regular file")
 
 
 @contextmanager

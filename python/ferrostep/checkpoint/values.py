@@ -34,13 +34,15 @@ def encode(value: Any, what: str, store: Callable[[Array], str] | None = None) -
             part = part.item()
         kind = type(part)
         if kind is int and part.bit_length() >= MAX_DIGITS * math.log2(10):
-            raise ValueError(f"{label} has more than {MAX_DIGITS} digits")
+            raise ValueError(f"{label} must have at most {MAX_DIGITS} digits, found more")
         if part is None or kind in (bool, int, str):
             return part
         if kind is float:
             return part if math.isfinite(part) else {"$float": repr(part)}
         if kind not in (list, tuple, dict, Counter):
-            raise TypeError(f"{label} is a {kind.__name__}, which a checkpoint cannot hold")
+            plain = "a number, str, None, list, tuple or dict"
+            wanted = plain if store is None else f"an array, {plain[2:]}"
+            raise TypeError(f"{label} must be {wanted}, found {kind.__name__}")
         depth = _deeper(depth, what)
         if kind in (list, tuple):
             items = [inner(item, f"{label}[{i}]", depth) for i, item in enumerate(part)]
@@ -79,7 +81,7 @@ def decode(value: Any, what: str, fetch: Callable[[str], Array] | None = None) -
                 return Counter(_dict(pairs, what, partial(inner, depth=_deeper(depth, what))))
             case {"$array": str(name)} if fetch is not None and name.startswith("extra/"):
                 return fetch(name)
-        raise ValueError(f"{what} has a value that cannot be read: {part!r:.80}")
+        raise ValueError(f"{what} must have values of a checkpoint, found {part!r:.80}")
 
     return inner(value, 0)
 
@@ -99,8 +101,12 @@ def references(value: Any) -> Iterator[str]:
 
 def _deeper(depth: int, what: str) -> int:
     if depth == MAX_DEPTH:
-        raise ValueError(f"{what} is nested too deeply (more than {MAX_DEPTH}), or holds itself")
+        raise too_deep(what, MAX_DEPTH, "; it may hold itself")
     return depth + 1
+
+
+def too_deep(what: str, most: int, remark: str = "") -> ValueError:
+    return ValueError(f"{what} is nested too deeply, wanted at most {most} levels{remark}")
 
 
 def _dict(pairs: list[Any], what: str, inner: Callable[[Any], Any]) -> dict[Any, Any]:
@@ -112,7 +118,8 @@ def _dict(pairs: list[Any], what: str, inner: Callable[[Any], Any]) -> dict[Any,
         try:
             known = key in made
         except TypeError:
-            raise ValueError(f"{what} has a key that is a {type(key).__name__}") from None
+            message = f"a key of {what} must be hashable, found {type(key).__name__}"
+            raise ValueError(message) from None
         if known:
             raise ValueError(f"{what} has the key {key!r:.200} twice")
         made[key] = value

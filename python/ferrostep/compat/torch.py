@@ -75,8 +75,8 @@ def to_torch(state_dict: Mapping[str, Any]) -> dict[str, Any]:
         missing = {key for group in groups for key in group["params"]} - state.keys()
         if missing:
             raise ValueError(
-                f"torch's Adagrad has state from its construction on, but parameters "
-                f"{sorted(missing)} have none: step them, or leave them to a new optimizer"
+                f"parameters {sorted(missing)} have no state, wanted state of all: torch's Adagrad "
+                "has it from its construction on; step them, or leave them to a new optimizer"
             )
     return {"state": state, "param_groups": groups}
 
@@ -114,14 +114,16 @@ def load_state_dict(optimizer: Optimizer, state_dict: Mapping[str, Any]) -> None
 def _group(i: int, group: Mapping[str, Any]) -> dict[str, Any]:
     kinds = [name for name, (own, _) in CLASSES.items() if own <= group.keys()]
     if len(kinds) != 1:
-        raise ValueError(f"group {i} is of a class that torch does not have: {sorted(group)}")
+        raise ValueError(
+            f"group {i} must be of a class that torch has ({', '.join(CLASSES)}), "
+            f"found the options {sorted(group)}"
+        )
     own, others = CLASSES[kinds[0]]
     taken = SHARED | SCHEDULED | own | others | {"params", "param_names", "name"}
     for name, value in group.items():
         if name not in taken and (name not in OURS or value != OURS[name]):
-            raise ValueError(
-                f"torch's {kinds[0]} has no option {name!r}: {value!r} cannot go there"
-            )
+            remedy = f"; its formula is that of {name}={OURS[name]!r}" if name in OURS else ""
+            raise ValueError(f"torch's {kinds[0]} has no option {name!r}, found {value!r}{remedy}")
     return {name: value for name, value in group.items() if name in taken}
 
 
@@ -130,9 +132,7 @@ def _state(entry: Mapping[str, Any], label: str, sgd: bool) -> dict[str, Any]:
     made = {name: _tensor(value) for name, value in entry.items() if name != "step"}
     if sgd:  # torch does not count its steps
         return made
-    step = whole(entry.get("step", 0), f"the step of {label}")
-    if step > LAST_STEP:
-        raise ValueError(f"the step of {label} is {step}: torch's float32 ends at {LAST_STEP}")
+    step = whole(entry.get("step", 0), f"the step of {label} in torch's float32", LAST_STEP)
     return {"step": torch.tensor(float(step), dtype=torch.float32), **made}
 
 
@@ -159,7 +159,7 @@ def _array(value: Any) -> Any:
         import ml_dtypes
     except ImportError as error:
         raise ImportError(
-            "bfloat16 state needs ml_dtypes: pip install ferrostep[bfloat16]"
+            "bfloat16 state needs ml_dtypes; pip install ferrostep[bfloat16]"
         ) from error
     return tensor.view(torch.uint16).numpy().view(ml_dtypes.bfloat16)
 
@@ -168,5 +168,5 @@ def _torch() -> Any:
     try:
         import torch
     except ImportError as error:
-        raise ImportError("this needs torch: pip install torch") from error
+        raise ImportError("this needs torch; pip install torch") from error
     return torch

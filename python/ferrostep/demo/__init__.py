@@ -20,7 +20,7 @@ def require_extra() -> None:
     missing = [package for module, package in EXTRA.items() if find_spec(module) is None]
     if missing:
         raise ImportError(
-            f"the demo needs {', '.join(missing)}: pip install 'ferrostep[demo]'"
+            f"the demo needs {', '.join(missing)}; pip install 'ferrostep[demo]'"
         ) from None
 
 
@@ -37,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     arguments = parser.parse_args(argv)
     if arguments.epochs < 1:
-        parser.error("--epochs must be at least 1")
+        parser.error(f"--epochs must be at least 1, found {arguments.epochs}")
     require_extra()
     page = arguments.storage
     try:  # before the training, not after it

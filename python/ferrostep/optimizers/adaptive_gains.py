@@ -92,5 +92,6 @@ class AdaptiveGains(Optimizer):
             )
         if options["compare"] != "gradient" and options["momentum"] == 0:
             raise ValueError(
-                f'compare="{options["compare"]}" needs a velocity: momentum must not be 0'
+                f'momentum must not be 0 with compare="{options["compare"]}", '
+                f"found {options['momentum']!r}"
             )

@@ -78,7 +78,10 @@ class SGD(Optimizer):
     @reads("momentum", "dampening", "nesterov", "average")
     def check(cls, options: dict[str, Any]) -> None:
         if options["nesterov"] and (options["momentum"] <= 0 or options["dampening"] != 0):
-            raise ValueError("Nesterov momentum requires a momentum and zero dampening")
+            raise ValueError(
+                "Nesterov momentum requires a momentum and zero dampening, found "
+                f"momentum={options['momentum']!r} and dampening={options['dampening']!r}"
+            )
         if not options["average"]:
             return
         if not 0 < options["momentum"] < 1:

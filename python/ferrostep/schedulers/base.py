@@ -115,8 +115,8 @@ class LRScheduler:
         groups = param_groups(self.optimizer)
         if len(groups) < len(self.base_lrs):
             raise ValueError(
-                f"optimizer has {len(groups)} param_groups, "
-                f"but {type(self).__name__} was made for {len(self.base_lrs)}"
+                f"optimizer has {len(groups)} param_groups, wanted the {len(self.base_lrs)} that "
+                f"{type(self).__name__} was made for"
             )
         new = [g.setdefault("initial_lr", float(g["lr"])) for g in groups[len(self.base_lrs) :]]
         self.base_lrs = [*self.base_lrs, *new]
@@ -153,10 +153,9 @@ class LRScheduler:
         state = {k: v for k, v in mapping(state_dict).items() if k not in TORCH_ONLY}
         wanted = self._own_state().keys()
         if state.keys() != wanted:
-            unknown = sorted(state.keys() - wanted, key=repr)
             raise ValueError(
-                f"state_dict is not one of {type(self).__name__}: "
-                f"missing {sorted(wanted - state.keys())}, unknown {unknown}"
+                f"the state_dict of {type(self).__name__} has the keys "
+                f"{sorted(state, key=repr)}, wanted {sorted(wanted)}"
             )
         trial = copy.copy(self)
         trial.__dict__.update(state)

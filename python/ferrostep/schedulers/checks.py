@@ -66,11 +66,14 @@ def per_group(name: str, value: Any, optimizer: Any, bound: Bound = NOT_NEGATIVE
     count = len(param_groups(optimizer))
     if not isinstance(value, (list, tuple)):
         return [real(name, value, bound)] * count
-    if len(value) != count:
-        raise ValueError(
-            f"{name} must have one value for each of {count} groups, found {len(value)}"
-        )
+    check_count(name, "values", len(value), count)
     return [real(f"{name}[{i}]", x, bound) for i, x in enumerate(value)]
+
+
+def check_count(name: str, what: str, found: int, wanted: int) -> None:
+    """Refuse other than one for each group."""
+    if found != wanted:
+        raise ValueError(f"{name} has {found} {what}, wanted {wanted}: one for each group")
 
 
 def require(optimizer: Any, *keys: str) -> None:
@@ -78,6 +81,6 @@ def require(optimizer: Any, *keys: str) -> None:
         for key in keys:
             if key not in group:
                 raise ValueError(
-                    f"param_groups[{i}] has no {key!r}, which a resumed scheduler needs: "
+                    f"param_groups[{i}] has no {key!r}, which a resumed scheduler needs; "
                     "load the optimizer's state first, or start with last_epoch=-1"
                 )

@@ -9,7 +9,14 @@ from typing import Any, ClassVar
 
 from ferrostep.loading import Loading
 from ferrostep.schedulers.base import LRScheduler, State
-from ferrostep.schedulers.checks import FINITE, Optimizer, mapping, param_groups, real
+from ferrostep.schedulers.checks import (
+    FINITE,
+    Optimizer,
+    check_count,
+    mapping,
+    param_groups,
+    real,
+)
 
 
 class LambdaLR(LRScheduler):
@@ -53,22 +60,14 @@ class LambdaLR(LRScheduler):
         self.lr_lambdas: list[Callable[[int], float]] = (
             list(lr_lambda) if isinstance(lr_lambda, (list, tuple)) else [lr_lambda] * count  # type: ignore[list-item]
         )
-        if len(self.lr_lambdas) != count:
-            raise ValueError(
-                f"lr_lambda must have one function for each of {count} groups, "
-                f"found {len(self.lr_lambdas)}"
-            )
+        check_count("lr_lambda", "functions", len(self.lr_lambdas), count)
         for function in self.lr_lambdas:
             if not callable(function):
                 raise TypeError(f"lr_lambda must be callable, found {function!r}")
         super().__init__(optimizer, last_epoch)
 
     def get_lr(self) -> list[float]:
-        if len(self.lr_lambdas) != len(self.base_lrs):
-            raise ValueError(
-                f"lr_lambda has {len(self.lr_lambdas)} functions, "
-                f"but the optimizer now has {len(self.base_lrs)} param_groups"
-            )
+        check_count("lr_lambda", "functions", len(self.lr_lambdas), len(self.base_lrs))
         name = f"lr_lambda({self.last_epoch})"
         factors = [real(name, function(self.last_epoch), FINITE) for function in self.lr_lambdas]
         return [base * factor for base, factor in zip(self.base_lrs, factors, strict=True)]

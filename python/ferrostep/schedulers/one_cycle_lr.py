@@ -100,7 +100,10 @@ class OneCycleLR(LRScheduler):
     ) -> None:
         if total_steps is None:
             if epochs is None or steps_per_epoch is None:
-                raise ValueError("total_steps, or both epochs and steps_per_epoch, must be given")
+                raise ValueError(
+                    "total_steps, or both epochs and steps_per_epoch, must be given, "
+                    f"found {epochs=} and {steps_per_epoch=}"
+                )
             total_steps = integer("epochs", epochs, 1) * integer(
                 "steps_per_epoch", steps_per_epoch, 1
             )
@@ -135,8 +138,9 @@ class OneCycleLR(LRScheduler):
             self._uses_betas or "momentum" in getattr(self.optimizer, "defaults", {})
         ):
             raise ValueError(
-                f"cycle_momentum must be False: {type(self.optimizer).__name__} "
-                "has neither 'momentum' nor 'betas' among its defaults"
+                f"cycle_momentum must be False for {type(self.optimizer).__name__}, "
+                "which has neither 'momentum' nor 'betas' among its defaults, "
+                f"found {self.cycle_momentum!r}"
             )
 
     def _stretch(self) -> tuple[float, tuple[str, str], tuple[str, str]]:
@@ -167,7 +171,8 @@ class OneCycleLR(LRScheduler):
     def get_lr(self) -> list[float]:
         if self.last_epoch > self.total_steps:
             raise ValueError(
-                f"total_steps is {self.total_steps}, so step {self.last_epoch} is beyond the cycle"
+                f"the step must be at most {self.total_steps}, the cycle's total_steps, "
+                f"found {self.last_epoch}"
             )
         pct, (start, end), momentum = self._stretch()
         require(self.optimizer, start, end, *(momentum if self.cycle_momentum else ()))

@@ -10,6 +10,7 @@ from ferrostep.schedulers.base import LRScheduler
 from ferrostep.schedulers.checks import (
     BELOW_ONE,
     Optimizer,
+    check_count,
     integer,
     one_of,
     param_groups,
@@ -114,10 +115,7 @@ class ReduceLROnPlateau(LRScheduler):
         groups = self.optimizer.param_groups
         if len(groups) != len(self.min_lrs):
             if self.default_min_lr is None:
-                raise ValueError(
-                    f"min_lr has {len(self.min_lrs)} values, "
-                    f"but the optimizer now has {len(groups)} param_groups"
-                )
+                check_count("min_lr", "values", len(self.min_lrs), len(groups))
             self.min_lrs = [self.default_min_lr] * len(groups)
         for group, min_lr in zip(groups, self.min_lrs, strict=True):
             lr = max(group["lr"] * self.factor, min_lr)

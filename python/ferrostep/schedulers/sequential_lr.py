@@ -75,7 +75,7 @@ class SequentialLR(LRScheduler):
                 raise TypeError(f"schedulers[{i}] must be a scheduler, found {scheduler!r}")
             if isinstance(scheduler, ReduceLROnPlateau):
                 raise ValueError(
-                    f"schedulers[{i}] is a ReduceLROnPlateau, whose step needs a metric: "
+                    f"schedulers[{i}] is a ReduceLROnPlateau, whose step needs a metric; "
                     "call it beside the SequentialLR"
                 )
             if scheduler.optimizer is not optimizer:
@@ -85,8 +85,8 @@ class SequentialLR(LRScheduler):
     def _check(self) -> None:
         if len(self._milestones) != len(self._schedulers) - 1:
             raise ValueError(
-                f"milestones must have one value fewer than schedulers ({len(self._schedulers)}), "
-                f"found {len(self._milestones)}"
+                f"milestones has {len(self._milestones)} values, wanted "
+                f"{len(self._schedulers) - 1}: one fewer than schedulers"
             )
         self._milestones = [integer("milestones", m, 0) for m in self._milestones]
         if self._milestones != sorted(self._milestones):

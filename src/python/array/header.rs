@@ -104,6 +104,14 @@ fn is_bfloat16(dtype: &Bound<'_, PyArrayDescr>) -> bool {
     true
 }
 
+/// What is said of an array of a type that is not computed with, and what makes one that is.
+fn no_float(array: &Array<'_>, label: &impl Display, remedy: &str) -> PyErr {
+    PyTypeError::new_err(format!(
+        "{label} has dtype {}, wanted float16, bfloat16, float32 or float64; write {remedy}",
+        array.dtype_name()
+    ))
+}
+
 impl Seen {
     /// None for a type that the engine does not know.
     fn read(array: &Array<'_>, label: &impl Display) -> PyResult<Option<Self>> {
@@ -112,8 +120,9 @@ impl Seen {
         let Fields { place, data, flags, shape, strides } = told(array)?;
         let odd = format.swapped || !data.is_multiple_of(format.kind.size());
         if place != Place::Host && odd {
+            let found = if format.swapped { "in another byte order" } else { "unaligned" };
             return Err(PyValueError::new_err(format!(
-                "{label} is in another byte order or unaligned, which CUDA devices cannot read"
+                "{label} is {found}, wanted aligned and in native order on a CUDA device; pass a copy"
             )));
         }
         let in_order = flags & IN_PLACE == IN_PLACE;
@@ -129,13 +138,8 @@ impl Seen {
     }
 
     fn of_any(array: &Array<'_>, label: &impl Display) -> PyResult<Self> {
-        Seen::read(array, label)?.ok_or_else(|| {
-            PyTypeError::new_err(format!(
-                "{label} has dtype {}; parameters must be float32 or float64 (or float16 or \
-                 bfloat16): np.array(x, dtype=float)",
-                array.dtype_name()
-            ))
-        })
+        let no_float = || no_float(array, label, "np.array(x, dtype=float)");
+        Seen::read(array, label)?.ok_or_else(no_float)
     }
 
     /// The header of an array that comes out of a pickle: it may be read-only there, and is refused
@@ -150,12 +154,12 @@ impl Seen {
     pub(in crate::python) fn check_writable(&self, label: &impl Display) -> PyResult<()> {
         if self.flags & NPY_ARRAY_WRITEABLE == 0 {
             return Err(PyValueError::new_err(format!(
-                "{label} is read-only; it must be writable to be updated in place"
+                "{label} is read-only, wanted writable to be updated in place; give a writable copy"
             )));
         }
         if self.view().may_overlap_itself() {
             return Err(PyValueError::new_err(format!(
-                "{label} overlaps itself in memory: shape {} with strides {}; pass an array whose \
+                "{label} overlaps itself in memory (shape {} with strides {}); pass an array whose \
                  elements are distinct",
                 shape_text(&self.shape),
                 shape_text(&self.strides)
@@ -166,13 +170,7 @@ impl Seen {
 
     /// The header of an array that is only read: a gradient.
     pub(in crate::python) fn of_read(array: &Array<'_>, label: &impl Display) -> PyResult<Self> {
-        Seen::read(array, label)?.ok_or_else(|| {
-            PyTypeError::new_err(format!(
-                "{label} has dtype {}; wanted float16, bfloat16, float32 or float64, as \
-                 g.astype(float) makes it",
-                array.dtype_name()
-            ))
-        })
+        Seen::read(array, label)?.ok_or_else(|| no_float(array, label, "g.astype(float)"))
     }
 
     /// The header of an array that the backend made.

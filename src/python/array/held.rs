@@ -12,6 +12,7 @@ use super::device;
 use super::host::{self, HostArray};
 use crate::python::cuda::backend;
 use crate::python::imported::is_of;
+use crate::python::words::must_be;
 
 /// An array of either kind.
 #[derive(Clone)]
@@ -43,7 +44,7 @@ impl<'py> Array<'py> {
         {
             return Ok(Array::Host(found.clone()));
         }
-        Err(PyTypeError::new_err(format!("{label} is a {}; {wanted}", object.get_type().name()?)))
+        Err(PyTypeError::new_err(must_be(label, wanted, object)))
     }
 
     /// A device's array, None if the object's memory is elsewhere.

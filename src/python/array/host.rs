@@ -37,7 +37,9 @@ pub(in crate::python) fn take_c_api(py: Python<'_>) -> PyResult<()> {
     // All of it that runs Python code; what follows is looked up without any.
     get_array_module(py)?;
     catch_unwind(|| ndarray(py)).map(drop).map_err(|_| {
-        PyImportError::new_err("ferrostep cannot use the C API of this NumPy; wanted NumPy 2")
+        let version = py.import("numpy").and_then(|numpy| numpy.getattr("__version__"));
+        let found = version.map_or_else(|_| "another".to_owned(), |version| version.to_string());
+        PyImportError::new_err(format!("NumPy must have the C API of version 2, found {found}"))
     })
 }
 

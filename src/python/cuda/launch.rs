@@ -156,10 +156,12 @@ fn add(
     let Gradient::AnyLayout(gradient) = &part.place else { return Ok(()) };
     let states = step.states(part);
     let state = states.first().map_or(slot.header.precision().kind(), |s| s.header.format.kind);
-    if states.iter().any(|other| other.header.format.kind != state) {
+    if let Some(other) = states.iter().find(|other| other.header.format.kind != state) {
         return Err(PyTypeError::new_err(format!(
-            "the states of {} have several dtypes; on a CUDA device they must have one",
-            caller.label(Named::Parameter(part.slot))
+            "the states of {} must have one dtype on a CUDA device, found {} and {}",
+            caller.label(Named::Parameter(part.slot)),
+            state.name(),
+            other.header.format.kind.name()
         )));
     }
     let kinds = Kinds { p: slot.header.format.kind, g: gradient.format.kind, state };

@@ -8,15 +8,8 @@ use crate::cuda::{self, Kernel, TraceKernel};
 use crate::engine::ControlGuard;
 use crate::number::{Kind, Kinds, Precision};
 use crate::python::options::read_options;
+use crate::python::words::{kind, state_kind};
 use crate::rules::{self, Clock, Method, PreludeOptions};
-
-fn kind(name: &str, what: &str) -> PyResult<Kind> {
-    Kind::named(name).ok_or_else(|| {
-        PyValueError::new_err(format!(
-            "the {what} is {name:?} (wanted 'float16', 'bfloat16', 'float32' or 'float64')"
-        ))
-    })
-}
 
 fn traced(
     rule: &str,
@@ -41,14 +34,10 @@ pub(in crate::python) fn cuda_source(
     state: Option<&str>,
 ) -> PyResult<String> {
     let (_, kernel, prelude) = traced(rule, options)?;
-    let (p, g) = (kind(param, "parameter")?, kind(grad, "gradient")?);
-    let state = state.map_or(Ok(Precision::of(p).kind()), |state| kind(state, "state"))?;
+    let (p, g) = (kind("the parameter", param)?, kind("the gradient", grad)?);
+    let state = state.map_or(Ok(Precision::of(p).kind()), |state| kind("the state", state))?;
     if (state == Kind::F64) != (p == Kind::F64) {
-        return Err(PyValueError::new_err(format!(
-            "the state is {} beside a {param} parameter: state is float64 beside float64, and \
-             float16, bfloat16 or float32 beside what is narrower",
-            state.name()
-        )));
+        return Err(PyValueError::new_err(state_kind("the state", "a parameter", p, state)));
     }
     Ok(kernel.source(Kinds { p, g, state }, prelude.coupled_decay()))
 }
@@ -80,7 +69,7 @@ pub(in crate::python) fn rule_scalars<'py>(
     grad_scale: f64,
 ) -> PyResult<Bound<'py, PyBytes>> {
     let (method, kernel, prelude) = traced(rule, options)?;
-    let precision = Precision::of(kind(param, "parameter")?);
+    let precision = Precision::of(kind("the parameter", param)?);
     let _control = ControlGuard::new();
     let mut prelude = prelude.scalars(precision.smallest_normal());
     prelude.grad_scale *= grad_scale;

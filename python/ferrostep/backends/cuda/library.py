@@ -11,7 +11,7 @@ def cupy() -> ModuleType:
         import cupy
     except ImportError as error:
         raise ImportError(
-            "arrays on a CUDA device need CuPy: pip install ferrostep[cuda12] "
+            "arrays on a CUDA device need CuPy; pip install ferrostep[cuda12] "
             "(or ferrostep[cuda13] for CUDA 13)"
         ) from error
     return cupy  # type: ignore[no-any-return]

@@ -102,12 +102,6 @@ pub(super) fn flatten<'py>(
     calling::method(&params, "flatten", (what, names, likes, given))
 }
 
-/// What errors call a parameter of this name.
-pub(super) fn named(name: &Bound<'_, PyString>) -> String {
-    let name = name.repr().map_or_else(|_| "?".to_owned(), |name| name.to_string());
-    format!("parameter {name}")
-}
-
 /// Reads gradients with whatever Python code that takes, so no lock may be held. `flat` is what
 /// Python made of their structure. A number is an array where `single` says that the parameter is.
 pub(super) fn collect<'py>(

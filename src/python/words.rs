@@ -7,7 +7,6 @@ use pyo3::prelude::*;
 use pyo3::types::PyString;
 
 use super::array::shape_text;
-use super::gradients;
 use crate::number::{Format, Kind};
 use crate::optimizer::{Looks, Named, Place};
 
@@ -27,10 +26,16 @@ impl Display for Label<'_> {
             Named::State(_, name) => write!(f, "state {name:?} of ")?,
         }
         match self.names.and_then(|names| names.get(i)) {
-            Some(name) => f.write_str(&gradients::named(name.bind(self.py))),
+            Some(name) => f.write_str(&parameter(name.bind(self.py))),
             None => write!(f, "parameter {i}"),
         }
     }
+}
+
+/// What errors call a parameter of this name.
+fn parameter(name: &Bound<'_, PyString>) -> String {
+    let name = name.repr().map_or_else(|_| "?".to_owned(), |name| name.to_string());
+    format!("parameter {name}")
 }
 
 /// A type as NumPy writes it.

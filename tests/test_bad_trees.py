@@ -71,29 +71,29 @@ def changed(change: Callable[[dict[str, Any]], Any]) -> Any:
 
 
 BAD_GRADIENTS: list[tuple[Callable[[dict[str, Any]], Any], str]] = [
-    (lambda g: [g], "found a list of 1 at the top, wanted a dict of 'layers', 'v.0'"),
-    (lambda g: g.pop("v.0") and None, "found nothing at \"'v.0'\", wanted a tuple of 1"),
-    (lambda g: g.update(x=np.ones(1)), "found an ndarray at 'x', wanted nothing"),
-    (lambda g: g["layers"].pop() and None, "found nothing at 'layers.1', wanted a Layer of 2"),
-    (lambda g: g["layers"].append(None), "found None at 'layers.2', wanted nothing"),
-    (lambda g: g["layers"][0].pop("W") is None, "found nothing at 'layers.0.W', wanted an array"),
-    (lambda g: g["layers"][0].pop("b"), "found nothing at 'layers.0.b', wanted None"),
+    (lambda g: [g], "have a list of 1 at the top, wanted a dict of 'layers', 'v.0'"),
+    (lambda g: g.pop("v.0") and None, "have nothing at \"'v.0'\", wanted a tuple of 1"),
+    (lambda g: g.update(x=np.ones(1)), "have an ndarray at 'x', wanted nothing"),
+    (lambda g: g["layers"].pop() and None, "have nothing at 'layers.1', wanted a Layer of 2"),
+    (lambda g: g["layers"].append(None), "have None at 'layers.2', wanted nothing"),
+    (lambda g: g["layers"][0].pop("W") is None, "have nothing at 'layers.0.W', wanted an array"),
+    (lambda g: g["layers"][0].pop("b"), "have nothing at 'layers.0.b', wanted None"),
     (
         lambda g: g["layers"][0].update(b=np.ones(1)),
-        "found an ndarray at 'layers.0.b', wanted None",
+        "have an ndarray at 'layers.0.b', wanted None",
     ),
     (
         lambda g: g["layers"][0].update(W=[np.ones(2)]),
-        "found a list of 1 at 'layers.0.W', wanted an array",
+        "have a list of 1 at 'layers.0.W', wanted an array",
     ),
-    (lambda g: g.update(layers=None), "found None at 'layers', wanted a list of 2"),
+    (lambda g: g.update(layers=None), "have None at 'layers', wanted a list of 2"),
     (
         lambda g: g["layers"].__setitem__(1, [np.ones(3), np.ones(1)]),
-        "found nothing at 'layers.1.W', wanted an array",
+        "have nothing at 'layers.1.W', wanted an array",
     ),
     (
         lambda g: g["layers"].__setitem__(1, {"W": 1, "b": 2}),
-        "found a dict of 'W', 'b' at 'layers.1'",
+        "have a dict of 'W', 'b' at 'layers.1'",
     ),
     (lambda g: g["layers"][0].update(W=np.ones(9)), "gradient of parameter 'layers.0.W' has shape"),
     (
@@ -180,7 +180,7 @@ def test_what_is_replaced_at_any_level_is_seen(change: Any, message: str) -> Non
 def test_what_the_functions_refuse() -> None:
     for bad, error, message in [
         ([{1}], TypeError, "found a set at '0'"),
-        ({"a": ["x"]}, TypeError, "found a str at 'a.0'"),
+        ({"a": ["x"]}, TypeError, "have a str at 'a.0'"),
         ({"a": {2: 1.0}}, ValueError, "found 2 in the dict at 'a'"),
         ({"'a": {"b'": 1.0}, "a.b": 2.0}, ValueError, "have the name \"'a.b'\""),
         (HOLDS_ITSELF, ValueError, "does it hold itself"),

@@ -237,9 +237,9 @@ def test_groups_of_trees() -> None:
     assert [float(a.flat[0]) for a in (*first["W"], second["b"])] == [-3.0, -1.0, -6.0]
     for bad, message in [
         (grads[:1], "or a list of the 2 groups' trees, found a list of 1"),
-        ([grads[0], {"c": 1}], "found nothing at 'b', wanted an array"),
+        ([grads[0], {"c": 1}], "have nothing at 'b', wanted an array"),
         ({"W.0": np.ones(2)}, r"missing \['W.1', 'b'\]"),
-        (np.ones(2), "groups' trees; found an ndarray"),
+        (np.ones(2), "groups' trees, found an ndarray"),
     ]:
         with pytest.raises(ValueError, match=message):
             opt.step(bad)

@@ -257,8 +257,8 @@ def _listed(names: list[Any]) -> str:
 
 
 _UNNAMED = (
-    "parameters must be a list, as this optimizer's have no names, found a dict or a tree; put them "
-    "in one list"
+    "parameters must be a list, as this optimizer's have no names, found a dict or a tree; put "
+    "them in one list"
 )
 
 

@@ -7,11 +7,10 @@ use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyString};
 
-use super::gradients;
 use super::memory;
 use super::raw;
 use super::step_info::ParameterKey;
-use super::words::Label;
+use super::words::{Label, parameter};
 use crate::engine::memory::with_room;
 use crate::optimizer::Named;
 
@@ -133,7 +132,7 @@ impl Container {
             ParameterKey::Position(number) => {
                 let label = Label { py, names, named: Named::Parameter(*number) };
                 format!(
-                    "{label} was replaced in your {kind}: the optimizer would update an array that is \
+                    "{label} was replaced in your {kind}, and the optimizer would update an array that is \
                      no longer there; write {place}[...] = ... to give it new values"
                 )
             }
@@ -141,11 +140,11 @@ impl Container {
                 return Ok(PyValueError::new_err(format!(
                     "{} was None in your {kind}, so what is there now would not be updated; put \
                      None back, or make a new optimizer",
-                    gradients::named(name.bind(py))
+                    parameter(name.bind(py))
                 )));
             }
             ParameterKey::Name(name) => format!(
-                "the parameters in {} were replaced in your {kind}: the optimizer would update arrays \
+                "the parameters in {} were replaced in your {kind}, and the optimizer would update arrays \
                  that are no longer there; write new values into the old ones, p[...] = ...",
                 name.bind(py).repr()?
             ),

@@ -230,7 +230,12 @@ impl Inner {
     ) -> PyResult<()> {
         for given in std::iter::once(&arrays).chain(&sources) {
             if given.len() != self.slots().len() {
-                return Err(count_error("parameters", given.len(), self.slots().len(), "parameter"));
+                return Err(count_error(
+                    "parameters",
+                    given.len(),
+                    self.slots().len(),
+                    "parameter",
+                ));
             }
         }
         for (i, array) in arrays.into_iter().enumerate() {

@@ -33,7 +33,7 @@ impl Display for Label<'_> {
 }
 
 /// What errors call a parameter of this name.
-fn parameter(name: &Bound<'_, PyString>) -> String {
+pub(super) fn parameter(name: &Bound<'_, PyString>) -> String {
     let name = name.repr().map_or_else(|_| "?".to_owned(), |name| name.to_string());
     format!("parameter {name}")
 }

@@ -74,8 +74,8 @@ class Average:
         """
         if self._shown.active:
             raise ValueError(
-                "the averages are applied, and an update would average averages; leave the block of "
-                "applied() first"
+                "the averages are applied, and an update would average averages; leave the block "
+                "of applied() first"
             )
         self._live._check_containers()
         if self._given is None:

@@ -1,13 +1,26 @@
-"""In-place optimizers for NumPy arrays, on a Rust core: the same bits everywhere."""
+"""In-place optimizers for NumPy arrays, on a Rust core: the same bits everywhere.
 
-from ferrostep import _native, averages, clip, schedulers, tree
+    opt = fs.Adam(params, lr=1e-3)    # an array, a list, a dict, trees of these, or groups
+    opt.step(grads)                   # in the same structure; the arrays are updated in place
+    opt = fs.Adam()                   # without parameters,
+    opt.update(params, grads)         # which then come with each call
+    opt.save(path); opt.load(path)    # a run in one file; save_checkpoint for more than one
+
+`help(fs.Optimizer)` has the options that all classes share, `help(fs.Adam.step)` clipping and loss
+scaling, and `fs.show_config()` prints what runs here. `fs.clip` clips gradients by functions,
+`fs.compat.torch` exchanges state with torch, `fs.typing` has types for annotations.
+"""
+
+import sys
+from typing import TYPE_CHECKING
+
+from ferrostep import _native, clip
 from ferrostep._native import StepInfo
-from ferrostep.checkpoint import load_checkpoint, save_checkpoint
 from ferrostep.config import show_config
-from ferrostep.memmap import MemmapState
 from ferrostep.optimizer import Optimizer
 from ferrostep.optimizers import *  # noqa: F403
 from ferrostep.optimizers import __all__ as _optimizers
+from ferrostep.overview import Package
 from ferrostep.partial import LoadReport
 from ferrostep.settings import NonFiniteError
 from ferrostep.threads import get_num_threads, num_threads, set_num_threads
@@ -22,6 +35,7 @@ __all__ = [
     "StepInfo",
     "averages",
     "clip",
+    "compat",
     "get_num_threads",
     "load_checkpoint",
     "num_threads",
@@ -32,3 +46,39 @@ __all__ = [
     "tree",
     *_optimizers,
 ]
+
+sys.modules[__name__].__class__ = Package
+
+# What is imported when it is first asked for; a type checker would take `__getattr__` for a yes to
+# every name.
+if TYPE_CHECKING:
+    from ferrostep import compat, schedulers
+    from ferrostep import typing as typing
+    from ferrostep.checkpoint import load_checkpoint, save_checkpoint
+    from ferrostep.memmap import MemmapState
+else:
+    _MODULES = {"compat", "schedulers", "typing"}
+    _PLACES = {
+        "MemmapState": "memmap",
+        "load_checkpoint": "checkpoint",
+        "save_checkpoint": "checkpoint",
+    }
+
+    def __getattr__(name):
+        from importlib import import_module
+
+        if name in _MODULES:
+            return import_module(f"{__name__}.{name}")
+        if name not in _PLACES:
+            raise AttributeError(
+                f"module {__name__!r} has no attribute {name!r}",
+                name=name,
+                obj=sys.modules[__name__],
+            )
+        globals()[name] = value = getattr(import_module(f"{__name__}.{_PLACES[name]}"), name)
+        return value
+
+
+def __dir__() -> list[str]:
+    """Return the public names; `typing` is no part of `import *`, which would hide Python's own."""
+    return [*__all__, "__version__", "typing"]

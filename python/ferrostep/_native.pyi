@@ -1,10 +1,11 @@
 from collections.abc import Callable, Sequence
-from typing import Any, Literal, Never, NoReturn, Self, final
+from typing import Any, Never, NoReturn, Self, final
 
 from numpy.typing import NDArray
 from typing_extensions import disjoint_base
 
 from ferrostep.settings import Settings
+from ferrostep.typing import Clip, Grads, Measure, Params
 
 __all__ = [
     "CUDA_CHUNK",
@@ -134,11 +135,11 @@ class Core:
     ) -> None: ...
     def _prepare(
         self,
-        grads: Any,
+        grads: Grads,
         *,
         grad_scale: float | None = None,
         max_norm: float | None = None,
-        clip: Literal["global", "parameter"] = "global",
+        clip: Clip = "global",
         norm: float | None = None,
     ) -> bool: ...
     def _commit(self) -> StepInfo: ...
@@ -164,22 +165,22 @@ class Core:
     def _watch(self, containers: Sequence[_Container]) -> None: ...
     def step(
         self,
-        grads: Any,
+        grads: Grads,
         *,
         grad_scale: float | None = None,
         max_norm: float | None = None,
-        clip: Literal["global", "parameter"] = "global",
-        measure: Literal["total", "parameter"] | None = None,
+        clip: Clip = "global",
+        measure: Measure | None = None,
     ) -> StepInfo: ...
     def update(
         self,
-        params: Any,
-        grads: Any,
+        params: Params,
+        grads: Grads,
         *,
         grad_scale: float | None = None,
         max_norm: float | None = None,
-        clip: Literal["global", "parameter"] = "global",
-        measure: Literal["total", "parameter"] | None = None,
+        clip: Clip = "global",
+        measure: Measure | None = None,
     ) -> StepInfo: ...
     def updated(
         self,
@@ -188,8 +189,8 @@ class Core:
         *,
         grad_scale: float | None = None,
         max_norm: float | None = None,
-        clip: Literal["global", "parameter"] = "global",
-        measure: Literal["total", "parameter"] | None = None,
+        clip: Clip = "global",
+        measure: Measure | None = None,
     ) -> Any: ...
     @property
     def last(self) -> StepInfo | None: ...

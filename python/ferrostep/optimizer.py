@@ -14,8 +14,9 @@ from ferrostep.options import NonNegative, StateDtype, read_scaling, read_settin
 from ferrostep.params import is_groups, read_again, read_params
 from ferrostep.pending import Pending
 from ferrostep.persistent import Persistent
-from ferrostep.settings import Backend, NonFinite, StateFactory
+from ferrostep.shown import show
 from ferrostep.spellings import hint
+from ferrostep.typing import Backend, NonFinite, Params, StateFactory
 
 #: Says in the constructor that the class's own learning rate is meant.
 _OF_THE_CLASS: Any = object()
@@ -67,7 +68,7 @@ class Optimizer(Persistent):
         own memory.
     """
 
-    params: InitVar[Any] = None
+    params: InitVar[Params | None] = None
     _: KW_ONLY
     weight_decay: NonNegative = 0.0
     decoupled_weight_decay: bool = False
@@ -80,7 +81,9 @@ class Optimizer(Persistent):
 
     __signature__ = ClassSignature()
 
-    def __init__(self, params: Any = None, lr: Any = _OF_THE_CLASS, **options: Any) -> None:
+    def __init__(
+        self, params: Params | None = None, lr: Any = _OF_THE_CLASS, **options: Any
+    ) -> None:
         schema = self._schema()
         if not schema.rule:
             raise TypeError(f"{schema.name} has no rule: use one of its subclasses, such as Adam")
@@ -99,7 +102,8 @@ class Optimizer(Persistent):
         if params is None:
             self._groups.append({"params": [], **self._defaults})
             return
-        for group in params if is_groups(params) else [{"params": params}]:
+        groups: Any = params if is_groups(params) else [{"params": params}]
+        for group in groups:
             self.add_param_group(group)
 
     def add_param_group(self, group: Mapping[str, Any]) -> None:
@@ -152,7 +156,7 @@ class Optimizer(Persistent):
             core._load(steps, states, 0)
         return core, pending
 
-    def rebind(self, params: Any) -> None:
+    def rebind(self, params: Params) -> None:
         """Go on with other arrays in the place of the parameters, and the same state.
 
         For a model whose arrays were replaced on purpose: unpickled, moved to shared memory, or
@@ -199,9 +203,4 @@ class Optimizer(Persistent):
         self._load([None] * count, [None] * count, 0)
 
     def __repr__(self) -> str:
-        lines = [f"{type(self).__name__} ("]
-        for i, group in enumerate(self._groups):
-            lines.append(f"Parameter Group {i}")
-            options = (n for n in sorted(group, key=str) if n not in ("params", "param_names"))
-            lines += [f"    {name}: {group[name]}" for name in options]
-        return "\n".join([*lines, ")"])
+        return show(self)

@@ -1,6 +1,6 @@
 """The stub of the native module has the docstrings of the module, so that editors show them.
 
-``cd tests && ../.venv/bin/python test_stub.py > new.pyi`` prints the stub with them all.
+``cd tests && ../.venv/bin/python test_stub.py`` prints the stub with them all.
 """
 
 from __future__ import annotations

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from ferrostep import _native, clip
 from ferrostep._native import StepInfo
 from ferrostep.config import show_config
+from ferrostep.later import later
 from ferrostep.optimizer import Optimizer
 from ferrostep.optimizers import *  # noqa: F403
 from ferrostep.optimizers import __all__ as _optimizers
@@ -49,34 +50,19 @@ __all__ = [
 
 sys.modules[__name__].__class__ = Package
 
-# What is imported when it is first asked for; a type checker would take `__getattr__` for a yes to
-# every name.
 if TYPE_CHECKING:
     from ferrostep import compat, schedulers
     from ferrostep import typing as typing
     from ferrostep.checkpoint import load_checkpoint, save_checkpoint
     from ferrostep.memmap import MemmapState
 else:
-    _MODULES = {"compat", "schedulers", "typing"}
-    _PLACES = {
-        "MemmapState": "memmap",
-        "load_checkpoint": "checkpoint",
-        "save_checkpoint": "checkpoint",
-    }
-
-    def __getattr__(name):
-        from importlib import import_module
-
-        if name in _MODULES:
-            return import_module(f"{__name__}.{name}")
-        if name not in _PLACES:
-            raise AttributeError(
-                f"module {__name__!r} has no attribute {name!r}",
-                name=name,
-                obj=sys.modules[__name__],
-            )
-        globals()[name] = value = getattr(import_module(f"{__name__}.{_PLACES[name]}"), name)
-        return value
+    __getattr__ = later(
+        __name__,
+        *("compat", "schedulers", "typing"),
+        load_checkpoint="checkpoint",
+        save_checkpoint="checkpoint",
+        MemmapState="memmap",
+    )
 
 
 def __dir__() -> list[str]:

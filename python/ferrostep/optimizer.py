@@ -66,6 +66,16 @@ class Optimizer(Persistent):
     ValueError, TypeError
         If an option is out of its bounds, or a parameter is no writable floating-point array of its
         own memory.
+
+    Examples
+    --------
+    >>> import numpy as np, ferrostep as fs
+    >>> opt = fs.Adam({"w": np.ones((2, 3)), "b": np.ones(3, np.float32)}, nonfinite="skip")
+    >>> info = opt.step({"w": np.ones((2, 3)), "b": None})
+    >>> opt  # the learning rate, options that are not the defaults, parameters, state
+    Adam(lr=0.001, nonfinite='skip'): 2 parameters, 96 bytes of state
+      'w': float64 (2, 3), step 1, 96 bytes of state
+      'b': float32 (3,), no step yet
     """
 
     params: InitVar[Params | None] = None

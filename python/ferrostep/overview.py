@@ -31,7 +31,6 @@ def table() -> str:
 
 def _lines(found: dict[str, Any], names: Iterable[str]) -> str:
     classes = {found[name].__name__: found[name] for name in names}  # aliases are left out
-    width = max(map(len, classes)) + 2
-    return "".join(
-        f"    {name:{width}}{cls.__doc__.partition(chr(10))[0]}\n" for name, cls in classes.items()
-    )
+    firsts = {name: cls.__doc__.splitlines()[0] for name, cls in classes.items()}
+    width = max(map(len, firsts)) + 2
+    return "".join(f"    {name:{width}}{first}\n" for name, first in firsts.items())

@@ -19,23 +19,26 @@ _short.maxother = _short.maxstring = 60
 
 def show(optimizer: Persistent) -> str:
     """Return what an optimizer is: class, options, parameters, state."""
+    shown = type(optimizer).__name__
     try:
-        return "\n".join(_lines(optimizer))
+        groups = list(optimizer.param_groups)
+        alone = groups[0] if len(groups) == 1 else {}
+        settings = optimizer._settings._asdict()
+        del settings["reference"]  # which follows from the backend
+        shown += f"({_told({**alone, **settings}, optimizer._schema().defaults)})"
+        return f"{shown}: " + "\n".join(_contents(optimizer, groups))
     except Exception as error:  # it was never made, its groups were edited, it is within a step
-        return f"{type(optimizer).__name__}: {error}"
+        return f"{shown}: {error}"
 
 
-def _lines(optimizer: Persistent) -> Iterator[str]:
-    cls, defaults = type(optimizer).__name__, optimizer._schema().defaults
-    groups, sizes = list(optimizer.param_groups), optimizer._group_sizes()
-    alone = groups[0] if len(groups) == 1 else {}
-    settings = optimizer._settings._asdict()
-    del settings["reference"]  # which follows from the backend
-    layouts, states = optimizer._layouts(), optimizer._states(False)
-    skipped = f", {optimizer._skipped} steps skipped" if optimizer._skipped else ""
+def _contents(optimizer: Persistent, groups: list[dict[str, Any]]) -> Iterator[str]:
+    several = len(groups) > 1
+    sizes, layouts = optimizer._group_sizes(), optimizer._layouts()
+    states = optimizer._states(False)
+    skipped = f", {_count(optimizer._skipped, 'step')} skipped" if optimizer._skipped else ""
     yield (
-        f"{cls}({_told({**alone, **settings}, defaults)}): {_count(len(layouts), 'parameter')}"
-        f"{'' if alone else f' in {len(groups)} groups'}, {_bytes(*states)} of state{skipped}"
+        f"{_count(len(layouts), 'parameter')}{f' in {len(groups)} groups' if several else ''}, "
+        f"{_bytes(*states)} of state{skipped}"
     )
     if not optimizer._bound and not layouts:
         waiting = _count(len(optimizer.state), "parameter")
@@ -44,8 +47,8 @@ def _lines(optimizer: Persistent) -> Iterator[str]:
     names = optimizer._names or range(len(layouts))
     middle = range(FIRST, len(layouts) - LAST)
     for i, (start, end) in enumerate(pairwise(accumulate(sizes, initial=0))):
-        if not alone and not (start in middle and end - 1 in middle):
-            yield f"  group {i}: {_told(groups[i], defaults)}"
+        if several and not (start in middle and end - 1 in middle):
+            yield f"  group {i}: {_told(groups[i], optimizer._schema().defaults)}"
         for place in range(start, end):
             if place not in middle:
                 label = _short.repr(names[place])
@@ -64,9 +67,9 @@ def _told(held: Mapping[Any, Any], defaults: Mapping[str, Any]) -> str:
     """Return the learning rate and what is not the default."""
     texts = []
     for key, value in list(held.items()):
-        shown = _short.repr(value)
         if key in ("params", "param_names"):
             continue
+        shown = _short.repr(value)
         if key == "lr" or key not in defaults or shown != _short.repr(defaults[key]):
             texts.append(f"{key}={shown}" if isinstance(key, str) else f"{key!r}: {shown}")
     return ", ".join(texts)

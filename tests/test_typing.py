@@ -130,6 +130,7 @@ WRONG = {
     "bound.step()": "call-arg",
     'bound.step([p], max_norm="1")': "arg-type",
     'bound.step([p], max_norm=1.0, clip="each")': "arg-type",
+    'bound.step([p], measure="each")': "arg-type",
     'bound.rebind("w")': "arg-type",
     'group: ParamGroup = {"params": [p], "lr": "fast"}': "typeddict-item",
     'less: ParamGroup = {"lr": 0.5}': "typeddict-item",

@@ -1,6 +1,6 @@
 """In-place optimizers for NumPy arrays, on a Rust core: the same bits everywhere.
 
-    opt = fs.Adam(params, lr=1e-3)    # an array, a list, a dict, trees of these, or groups
+    opt = fs.Adam(params, lr=1e-3)    # an array, a list, a dict of names, or groups
     opt.step(grads)                   # in the same structure; the arrays are updated in place
     opt = fs.Adam()                   # without parameters,
     opt.update(params, grads)         # which then come with each call

@@ -107,6 +107,7 @@ class ParamGroup(TypedDict, total=False):
     name: str
     alpha: float
     amsgrad: bool
+    average: bool
     beta: float
     betas: tuple[float, float]
     bias_correction: bool

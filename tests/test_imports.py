@@ -19,7 +19,15 @@ PACKAGE = ROOT / "python" / "ferrostep"
 
 #: The rooms of the package, the lowest first; a package's name stands for all that is in it.
 ROOMS: dict[str, set[str]] = {
-    "words and plans": {"typing", "settings", "spellings", "differences", "loading", "later", "tree"},
+    "words and plans": {
+        "typing",
+        "settings",
+        "spellings",
+        "differences",
+        "loading",
+        "later",
+        "tree",
+    },
     "the core": {"_native", "state", "threads", "config", "memmap"},
     "backends": {"backends"},
     "parameters and groups": {"params", "groups", "functional"},

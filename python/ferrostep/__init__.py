@@ -1,6 +1,6 @@
 """In-place optimizers for NumPy arrays, on a Rust core: the same bits everywhere.
 
-    opt = fs.Adam(params, lr=1e-3)    # an array, a list, a dict of names, or groups
+    opt = fs.Adam(params, lr=1e-3)    # an array, a list, a dict, trees of these, or groups
     opt.step(grads)                   # in the same structure; the arrays are updated in place
     opt = fs.Adam()                   # without parameters,
     opt.update(params, grads)         # which then come with each call
@@ -8,13 +8,14 @@
 
 `help(fs.Optimizer)` has the options that all classes share, `help(fs.Adam.step)` clipping and loss
 scaling, and `fs.show_config()` prints what runs here. `fs.clip` clips gradients by functions,
-`fs.compat.torch` exchanges state with torch, `fs.typing` has types for annotations.
+`fs.tree` is for nested parameters, `fs.compat.torch` exchanges state with torch, and `fs.typing`
+has types for annotations.
 """
 
 import sys
 from typing import TYPE_CHECKING
 
-from ferrostep import _native, clip
+from ferrostep import _native, clip, tree
 from ferrostep._native import StepInfo
 from ferrostep.config import show_config
 from ferrostep.later import later
@@ -51,14 +52,14 @@ __all__ = [
 sys.modules[__name__].__class__ = Package
 
 if TYPE_CHECKING:
-    from ferrostep import compat, schedulers
+    from ferrostep import averages, compat, schedulers
     from ferrostep import typing as typing
     from ferrostep.checkpoint import load_checkpoint, save_checkpoint
     from ferrostep.memmap import MemmapState
 else:
     __getattr__ = later(
         __name__,
-        *("compat", "schedulers", "typing"),
+        *("averages", "compat", "schedulers", "typing"),
         load_checkpoint="checkpoint",
         save_checkpoint="checkpoint",
         MemmapState="memmap",

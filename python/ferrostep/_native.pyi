@@ -179,7 +179,8 @@ class StepInfo:
 class Shown:
     def __new__(cls, prepare: Callable[[], tuple[list[Any], list[Any], list[str]]]) -> Self: ...
     @property
-    def active(self) -> bool: ...
+    def active(self) -> bool:
+        """Whether the arrays show the other values now."""
     def __enter__(self) -> None: ...
     def __exit__(self, *_error: object) -> None: ...
 
@@ -232,12 +233,19 @@ class Core:
         containers: Sequence[_Container] = ...,
         *,
         restored: bool = False,
-    ) -> None: ...
-    def _rebind(self, arrays: list[Any], containers: Sequence[_Container]) -> None: ...
-    def _trees(self) -> list[Any]: ...
-    def _check_containers(self) -> None: ...
-    def _containers(self) -> list[_Container]: ...
-    def _watch(self, containers: Sequence[_Container]) -> None: ...
+    ) -> None:
+        """Adds a group's parameters, or nothing if one of them is refused: with their tree, if they have
+        names, and the containers to watch."""
+    def _rebind(self, arrays: list[Any], containers: Sequence[_Container]) -> None:
+        """Puts other arrays in the place of the parameters: all of them or none."""
+    def _trees(self) -> list[Any]:
+        """The groups' trees; None of one whose parameters have no names."""
+    def _check_containers(self) -> None:
+        """Refuses what a step would refuse of them."""
+    def _containers(self) -> list[_Container]:
+        """What parameters were handed in by, and what it held."""
+    def _watch(self, containers: Sequence[_Container]) -> None:
+        """Watches these instead."""
     def step(
         self,
         grads: Grads,
@@ -252,8 +260,9 @@ class Core:
         Parameters
         ----------
         grads
-            The gradients in the structure of the parameters: never written; None skips a
-            parameter. Arrays of any layout, float16, bfloat16, float32 or float64.
+            The gradients in the structure of the parameters (of several groups of trees: a list of
+            those), or in one dict of all names: never written; None skips a parameter. Arrays of any
+            layout, float16, bfloat16, float32 or float64.
         grad_scale
             What every gradient is multiplied by, in the same pass over memory: 1/loss_scale, say.
             Finite and not 0; None (the default) leaves gradients as they are.
@@ -317,9 +326,10 @@ class Core:
         Parameters
         ----------
         params
-            Arrays to update in place: an array, a list or tuple of arrays, or a dict of names.
+            Arrays to update in place: an array, a list or tuple of arrays, a dict of names, or a tree
+            of these.
         grads
-            The gradients in the same structure.
+            The gradients in the same structure, or in one dict of names.
         grad_scale, max_norm, clip, measure
             As in `step`.
 
@@ -364,7 +374,7 @@ class Core:
         Parameters
         ----------
         params
-            An array, or a list, tuple or dict of arrays; of the same names, shapes and dtypes at each
+            An array, or lists, tuples and dicts of arrays; of the same names, shapes and dtypes at each
             call. A number, or a list or tuple of nothing but numbers, is one float64 array, and
             integer arrays become float64. Arrays of other libraries in host memory (JAX) give NumPy's.
         grads

@@ -20,10 +20,14 @@ class Package(ModuleType):
 
 
 def table() -> str:
-    """Return a line for each optimizer and each scheduler: the first of its docstring."""
-    from ferrostep import schedulers
+    """Return a line for each optimizer, average and scheduler: the first of its docstring."""
+    from ferrostep import averages, schedulers
 
-    rooms = {"Optimizers": optimizers, "Schedulers, in `schedulers`": schedulers}
+    rooms = {
+        "Optimizers": optimizers,
+        "Averages of weights, in `averages`": averages,
+        "Schedulers, in `schedulers`": schedulers,
+    }
     return "".join(
         f"\n{title}::\n\n{_lines(vars(room), room.__all__)}" for title, room in rooms.items()
     )

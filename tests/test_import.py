@@ -40,8 +40,8 @@ import ferrostep
 heavy = {"cupy", "ml_dtypes", "numpy.ma", "safetensors", "torch"}
 # For errors, files, logs and schedules: their first use imports them.
 later = {"difflib", "importlib.metadata", "json", "logging", "mmap", "pathlib", "tempfile"}
-later |= {f"ferrostep.{name}" for name in ("averages", "checkpoint", "compat", "memmap", "schedulers")}
-later.add("ferrostep.backends.reference")
+ours = "averages", "backends.reference", "checkpoint", "compat", "memmap", "schedulers"
+later |= {f"ferrostep.{name}" for name in ours}
 print(sorted((heavy | later) & (set(sys.modules) - before)))
 fs = ferrostep
 opt = fs.SGD([numpy.ones(2)])

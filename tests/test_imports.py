@@ -19,7 +19,15 @@ PACKAGE = ROOT / "python" / "ferrostep"
 
 #: The rooms of the package, the lowest first; a package's name stands for all that is in it.
 ROOMS: dict[str, set[str]] = {
-    "words and plans": {"settings", "spellings", "differences", "loading", "tree"},
+    "words and plans": {
+        "typing",
+        "settings",
+        "spellings",
+        "differences",
+        "loading",
+        "later",
+        "tree",
+    },
     "the core": {"_native", "state", "threads", "config", "memmap"},
     "backends": {"backends"},
     "parameters and groups": {"params", "groups", "functional"},
@@ -27,10 +35,10 @@ ROOMS: dict[str, set[str]] = {
     "state dicts": {"state_dict", "pending", "partial"},
     "schedulers": {"schedulers"},
     "checkpoints": {"checkpoint"},
-    "the base class": {"declared", "persistent", "optimizer"},
+    "the base class": {"declared", "persistent", "shown", "optimizer"},
     "optimizers": {"optimizers"},
     "beside them": {"averages", "clip", "compat"},
-    "the package": {"__init__"},
+    "the package": {"overview", "__init__"},
     "programs": {"cuda_source", "demo", "__main__"},
 }
 #: The rooms of the crate; one may be missing.

@@ -7,9 +7,7 @@ import inspect
 import pickle
 import pydoc
 import re
-import subprocess
 import sys
-from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
 import numpy as np
@@ -214,74 +212,3 @@ def test_arguments_that_are_no_options() -> None:
         fs.SGD([np.ones(2)], nonfinte="skip")  # type: ignore[call-arg]
     with pytest.raises(TypeError, match="hide the option"):
         type("Mine", (fs.SGD,), {"nonfinite": "skip"})
-
-
-# Type checkers.
-
-RIGHT = """
-import numpy as np, ferrostep as fs
-p = np.ones(3)
-opt = fs.Adam([p], 0.1, betas=(0.5, 0.75), amsgrad=True, weight_decay=0.1, nonfinite="skip")
-opt = fs.Adam({"w": p}, state_dtype="bfloat16", backend="reference")
-fs.Adam(state_dtype=np.float16, state_factory=fs.MemmapState("/tmp"))
-other = fs.AdamW([p], lr=0.1, eps=1e-6, weight_decay=0.5, maximize=True)
-reveal_type(opt.lr)
-reveal_type(other.betas)
-reveal_type(opt.amsgrad)
-opt.lr = 0.5
-opt.nonfinite = "raise"
-
-class Mine(fs.SGD):
-    momentum: float = 0.9
-    def half(self) -> float:
-        return self.lr / 2
-
-Mine([p], nesterov=True).half()
-
-class Built(fs.SGD):
-    def __init__(self, params: object, lr: float = 0.5, *, weight_decay: float = 0.1) -> None:
-        super().__init__(params, lr=lr, weight_decay=weight_decay)
-
-Built([p])
-any_class: type[fs.Optimizer] = fs.Rprop
-any_class([p], maximize=True)
-"""
-WRONG = {
-    'fs.Adam([p], lr="fast")': "arg-type",
-    "fs.Adam([p], learning_rate=0.1)": "call-arg",
-    "fs.AdamW([p], weight_decy=0.1)": "call-arg",
-    "fs.SGD([p], betas=(0.9, 0.9))": "call-arg",
-    "fs.Adam([p], 0.1, (0.5, 0.75))": "call-arg",
-    "fs.AdamW([p], 0.1, 0.5)": "call-arg",
-    "fs.Adam([p], betas=0.9)": "arg-type",
-    'fs.Adam([p], nonfinite="ignore")': "arg-type",
-    'fs.AdaptiveGains([p], compare="gain")': "arg-type",
-    "fs.Adam([p], backend=3)": "arg-type",
-    "fs.SGD([p]).betas": "attr-defined",
-    "fs.SGD([p]).lr.upper()": "attr-defined",
-    'fs.SGD([p]).momentum = "much"': "assignment",
-}
-
-
-def test_a_type_checker_knows_them(tmp_path: Path) -> None:
-    pytest.importorskip("mypy")
-    begin = "import numpy as np, ferrostep as fs\np = np.ones(3)\n"
-    (tmp_path / "right.py").write_text(RIGHT)
-    (tmp_path / "wrong.py").write_text(begin + "\n".join(WRONG))
-    found = subprocess.run(
-        [sys.executable, "-m", "mypy", "--strict", "--no-pretty", "--cache-dir", "cache",
-         "--disable-error-code=no-untyped-call", "right.py", "wrong.py"],
-        cwd=tmp_path, capture_output=True, text=True, timeout=300,
-    )  # fmt: skip
-    lines = found.stdout.splitlines()
-    right = [line for line in lines if line.startswith("right.py")]
-    assert [line.partition("note: ")[2] for line in right] == [
-        'Revealed type is "float"',
-        'Revealed type is "tuple[float, float]"',
-        'Revealed type is "bool"',
-    ], found
-    wrong = {}
-    for line in lines:
-        if match := re.match(r"wrong\.py:(\d+): error: .*\[([\w-]+)\]$", line):
-            wrong.setdefault(list(WRONG)[int(match[1]) - 3], match[2])
-    assert wrong == WRONG

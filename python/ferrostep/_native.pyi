@@ -1,10 +1,11 @@
 from collections.abc import Callable, Sequence
-from typing import Any, Literal, Never, NoReturn, Self, final
+from typing import Any, Never, NoReturn, Self, final
 
 from numpy.typing import NDArray
 from typing_extensions import disjoint_base
 
 from ferrostep.settings import Settings
+from ferrostep.typing import Clip, Grads, Measure, Params
 
 __all__ = [
     "CUDA_CHUNK",
@@ -48,31 +49,95 @@ CUDA_FOLD: int
 
 def cuda_source(
     rule: str, options: dict[str, Any], param: str, grad: str, state: str | None = None
-) -> str: ...
-def cuda_norm_source() -> str: ...
+) -> str:
+    """The update kernel of a rule with a group's options, for arrays of these types; the states'
+    default is the compute type."""
+
+def cuda_norm_source() -> str:
+    """The kernels of the gradients' norm and of the search for what is not finite."""
+
 def rule_scalars(
     rule: str, options: dict[str, Any], param: str, t: int, fresh: bool, grad_scale: float
-) -> bytes: ...
-def rule_states(rule: str, options: dict[str, Any]) -> list[tuple[str, float]]: ...
+) -> bytes:
+    """The bytes of an update kernel's `Scalars` at step `t`; `fresh` as in `rules::Clock`."""
+
+def rule_states(rule: str, options: dict[str, Any]) -> list[tuple[str, float]]:
+    """The state arrays of a rule with these options: names, and the values they start with."""
+
 def first_shared(
     arrays: Sequence[tuple[int, int, Sequence[int], Sequence[int]]],
-) -> tuple[int, int] | None: ...
-def global_norm(arrays: Sequence[Any], labels: list[str]) -> float: ...
-def leaf_sums(arrays: Sequence[Any], labels: list[str]) -> list[bytes]: ...
-def norm_of_leaf_sums(sums: bytes) -> float: ...
-def writable(arrays: list[Any], labels: list[str]) -> list[NDArray[Any]]: ...
-def clip_factor(norm: float, max_norm: float) -> float: ...
-def power(beta: float, t: int) -> float: ...
-def simd_tiers() -> list[str]: ...
-def simd_tier() -> str: ...
-def set_simd_tier(name: str) -> None: ...
-def default_num_threads() -> int: ...
-def num_threads() -> int: ...
-def set_num_threads(n: int) -> None: ...
-def set_local_num_threads(n: int | None) -> int | None: ...
+) -> tuple[int, int] | None:
+    """The numbers of the first two arrays that share memory."""
+
+def global_norm(arrays: Sequence[Any], labels: list[str]) -> float:
+    """The square root of the sum of squares of all elements, None counting as empty."""
+
+def leaf_sums(arrays: Sequence[Any], labels: list[str]) -> list[bytes]:
+    """By array, the bytes of the float64 sums of squares of its leaves; of None, none."""
+
+def norm_of_leaf_sums(sums: bytes) -> float:
+    """The norm from the bytes of the sums of all leaves."""
+
+def writable(arrays: list[Any], labels: list[str]) -> list[NDArray[Any]]:
+    """The arrays without None, checked to be writable where they lie and to share no memory."""
+
+def clip_factor(norm: float, max_norm: float) -> float:
+    """What arrays of this norm are multiplied by."""
+
+def power(beta: float, t: int) -> float:
+    """`beta**t`, rounded to nearest, the same on every platform."""
+
+def simd_tiers() -> list[str]:
+    """The SIMD tiers that this machine has, narrowest first."""
+
+def simd_tier() -> str:
+    """The SIMD tier in use."""
+
+def set_simd_tier(name: str) -> None:
+    """Uses another SIMD tier from now on: for tests."""
+
+def default_num_threads() -> int:
+    """The number of threads that affinity and cgroup leave us."""
+
+def num_threads() -> int:
+    """The number of threads that a step of the calling thread uses."""
+
+def set_num_threads(n: int) -> None:
+    """Sets the number for the process."""
+
+def set_local_num_threads(n: int | None) -> int | None:
+    """Sets or lifts the number of the calling thread, and returns what it was."""
 
 @final
 class StepInfo:
+    """What a step did.
+
+    It is no array: parameters are updated in place. What needs one (arithmetic, `numpy.asarray`,
+    indexing, iteration) raises a TypeError that says so, and so does its truth: ask `applied`.
+
+    Attributes
+    ----------
+    applied : bool
+        Whether the parameters were updated: False if ``nonfinite="skip"`` left the step out.
+    grad_norm : float or None
+        The joint norm of all gradients before clipping, None without `max_norm`. Where the
+        gradients lie on one device, to ask is to wait for it.
+    nonfinite : str, int or None
+        In a step that was left out, the name or position of the first parameter whose gradient is
+        not finite; None if it was but the sum of their squares that overflowed.
+    update_norm, param_norm : float, tuple of float or None
+        The Euclidean norm of what the step added to the parameters, and of their old values: over all
+        of them, or of each in their order. None without `measure`, and of a step that was left out.
+
+    Examples
+    --------
+    >>> import numpy as np, ferrostep as fs
+    >>> opt = fs.SGD({"w": np.zeros(2)}, lr=0.1, nonfinite="skip")
+    >>> info = opt.step({"w": np.array([3.0, 4.0])}, max_norm=1.0)
+    >>> info.as_dict()
+    {'applied': True, 'grad_norm': 5.0, 'nonfinite': None, 'update_norm': None, 'param_norm': None}
+    >>> opt.step({"w": np.array([np.inf, 4.0])})
+    StepInfo(applied=False, grad_norm=None, nonfinite='w')"""
     def __new__(
         cls,
         applied: bool,
@@ -91,7 +156,8 @@ class StepInfo:
     def update_norm(self) -> float | tuple[float, ...] | None: ...
     @property
     def param_norm(self) -> float | tuple[float, ...] | None: ...
-    def as_dict(self) -> dict[str, Any]: ...
+    def as_dict(self) -> dict[str, Any]:
+        """Return the attributes by name."""
     def __reduce__(self) -> tuple[type[Self], tuple[Any, ...]]: ...
     def __eq__(self, other: object, /) -> bool: ...
     def __hash__(self) -> int: ...
@@ -113,7 +179,8 @@ class StepInfo:
 class Shown:
     def __new__(cls, prepare: Callable[[], tuple[list[Any], list[Any], list[str]]]) -> Self: ...
     @property
-    def active(self) -> bool: ...
+    def active(self) -> bool:
+        """Whether the arrays show the other values now."""
     def __enter__(self) -> None: ...
     def __exit__(self, *_error: object) -> None: ...
 
@@ -131,22 +198,32 @@ class Core:
         unbound: bool,
         nonfinite_error: type[Exception],
         settings: Settings,
-    ) -> None: ...
+    ) -> None:
+        """Begins anew, without parameters and state."""
     def _prepare(
         self,
-        grads: Any,
+        grads: Grads,
         *,
         grad_scale: float | None = None,
         max_norm: float | None = None,
-        clip: Literal["global", "parameter"] = "global",
+        clip: Clip = "global",
         norm: float | None = None,
-    ) -> bool: ...
-    def _commit(self) -> StepInfo: ...
-    def _abandon(self) -> None: ...
+    ) -> bool:
+        """The first half of a step: all of it that can fail. `norm` is that of the gradients, where others
+        have taken it (infinite or NaN, if they say so). False if the step is to be left out, since a
+        gradient is not finite: to commit is to count that then. What is in the arrays may not be
+        written until the step is committed or abandoned; all else that happens to them is found out."""
+    def _commit(self) -> StepInfo:
+        """The second half: nothing can fail any more, but that somebody has changed what it is of."""
+    def _abandon(self) -> None:
+        """Or none: as if the step had never been asked for."""
     @property
-    def _settings(self) -> Settings: ...
-    def _set_settings(self, settings: Settings) -> None: ...
-    def _check_state_dtype(self, dtype: str | None) -> None: ...
+    def _settings(self) -> Settings:
+        """What can be set between steps, as it was set last."""
+    def _set_settings(self, settings: Settings) -> None:
+        """Goes by other settings from the next step on."""
+    def _check_state_dtype(self, dtype: str | None) -> None:
+        """Refuses a type of state that does not go with one of the parameters."""
     def _add_group(
         self,
         group: dict[str, Any],
@@ -156,31 +233,127 @@ class Core:
         containers: Sequence[_Container] = ...,
         *,
         restored: bool = False,
-    ) -> None: ...
-    def _rebind(self, arrays: list[Any], containers: Sequence[_Container]) -> None: ...
-    def _trees(self) -> list[Any]: ...
-    def _check_containers(self) -> None: ...
-    def _containers(self) -> list[_Container]: ...
-    def _watch(self, containers: Sequence[_Container]) -> None: ...
+    ) -> None:
+        """Adds a group's parameters, or nothing if one of them is refused: with their tree, if they have
+        names, and the containers to watch."""
+    def _rebind(self, arrays: list[Any], containers: Sequence[_Container]) -> None:
+        """Puts other arrays in the place of the parameters: all of them or none."""
+    def _trees(self) -> list[Any]:
+        """The groups' trees; None of one whose parameters have no names."""
+    def _check_containers(self) -> None:
+        """Refuses what a step would refuse of them."""
+    def _containers(self) -> list[_Container]:
+        """What parameters were handed in by, and what it held."""
+    def _watch(self, containers: Sequence[_Container]) -> None:
+        """Watches these instead."""
     def step(
         self,
-        grads: Any,
+        grads: Grads,
         *,
         grad_scale: float | None = None,
         max_norm: float | None = None,
-        clip: Literal["global", "parameter"] = "global",
-        measure: Literal["total", "parameter"] | None = None,
-    ) -> StepInfo: ...
+        clip: Clip = "global",
+        measure: Measure | None = None,
+    ) -> StepInfo:
+        """Update all parameters in place by one step, wholly or not at all.
+
+        Parameters
+        ----------
+        grads
+            The gradients in the structure of the parameters (of several groups of trees: a list of
+            those), or in one dict of all names: never written; None skips a parameter. Arrays of any
+            layout, float16, bfloat16, float32 or float64.
+        grad_scale
+            What every gradient is multiplied by, in the same pass over memory: 1/loss_scale, say.
+            Finite and not 0; None (the default) leaves gradients as they are.
+        max_norm
+            Scale the gradients down so that their joint Euclidean norm, after `grad_scale`, is at
+            most this (Pascanu, Mikolov & Bengio 2013, arXiv:1211.5063): by
+            ``max_norm/(norm + 1e-6)`` where that is below 1. A NaN norm makes every parameter that
+            has a gradient NaN (see `nonfinite` for other ways), an infinite one gives the factor 0.
+            At least 0; ``inf`` only measures, whatever the norm. The norm costs one more pass that
+            reads the gradients. None (the default) for no clipping.
+        clip
+            What `max_norm` bounds: "global" (the default), the joint norm, so that all gradients are
+            scaled by one factor and keep their direction; or "parameter", each gradient's own norm, so
+            that each has the factor ``max_norm/(norm + 1e-6)`` of its own where that is below 1, and a
+            NaN reaches no other parameter. That is Keras' `clipnorm` and thinc's `grad_clip`, which add
+            no 1e-6.
+        measure
+            None (the default), or "total" or "parameter": measure how far the step moves, over all
+            parameters or of each. `update_norm` of the result is then the Euclidean norm of new minus
+            old values (in the parameter's compute type), `param_norm` that of the old values: numbers,
+            or tuples in the order of the parameters. Where arrays lie in C order it costs no further
+            pass over memory, elsewhere a copy.
+
+        Returns
+        -------
+        StepInfo
+            `applied` is False if ``nonfinite="skip"`` left the step out, for the gradient of
+            `nonfinite`; `grad_norm` is the joint norm before clipping, None without `max_norm`;
+            `update_norm` and `param_norm` are None without `measure` and of a step that was left out.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If gradients, parameters, state or options are not as they must be; nothing has been
+            written then.
+        NonFiniteError
+            With ``nonfinite="raise"``, naming the parameter.
+
+        Examples
+        --------
+        >>> import numpy as np, ferrostep as fs
+        >>> p = np.array([1.0, -2.0])
+        >>> fs.SGD([p], lr=0.25).step([np.array([2.0, -4.0])])
+        StepInfo(applied=True, grad_norm=None)
+        >>> p
+        array([ 0.5, -1. ])"""
     def update(
         self,
-        params: Any,
-        grads: Any,
+        params: Params,
+        grads: Grads,
         *,
         grad_scale: float | None = None,
         max_norm: float | None = None,
-        clip: Literal["global", "parameter"] = "global",
-        measure: Literal["total", "parameter"] | None = None,
-    ) -> StepInfo: ...
+        clip: Clip = "global",
+        measure: Measure | None = None,
+    ) -> StepInfo:
+        """Update `params`, given anew at each call: for an optimizer made without parameters.
+
+        The first call fixes keys, shapes and dtypes, and makes the state. Otherwise as `step`.
+
+        Parameters
+        ----------
+        params
+            Arrays to update in place: an array, a list or tuple of arrays, a dict of names, or a tree
+            of these.
+        grads
+            The gradients in the same structure, or in one dict of names.
+        grad_scale, max_norm, clip, measure
+            As in `step`.
+
+        Returns
+        -------
+        StepInfo
+            As `step`.
+
+        Raises
+        ------
+        ValueError, TypeError, NonFiniteError
+            As `step`; also if a key comes with other memory than at its first call: one key keeps one
+            memory, the same array or a view of the same part of the same buffer. `rebind` and `reset`
+            are the ways out.
+
+        Examples
+        --------
+        >>> import numpy as np, ferrostep as fs
+        >>> weights = {"w": np.array([1.0, -2.0])}
+        >>> opt = fs.SGD(lr=0.25)
+        >>> opt.update(weights, {"w": np.array([2.0, -4.0])})
+        StepInfo(applied=True, grad_norm=None)
+        >>> weights["w"]
+        array([ 0.5, -1. ])"""
     def updated(
         self,
         params: Any,
@@ -188,30 +361,82 @@ class Core:
         *,
         grad_scale: float | None = None,
         max_norm: float | None = None,
-        clip: Literal["global", "parameter"] = "global",
-        measure: Literal["total", "parameter"] | None = None,
-    ) -> Any: ...
+        clip: Clip = "global",
+        measure: Measure | None = None,
+    ) -> Any:
+        """Return the parameters after one step, in new arrays: call `reset` before a new run.
+
+        State is kept by name or position and goes on with whatever parameters come next: nobody can
+        see that they belong to another run. What comes is never written. An optimizer is used either
+        through `updated` or through `update`. Each piece is copied to its new place and updated there
+        while it is in the cache.
+
+        Parameters
+        ----------
+        params
+            An array, or lists, tuples and dicts of arrays; of the same names, shapes and dtypes at each
+            call. A number, or a list or tuple of nothing but numbers, is one float64 array, and
+            integer arrays become float64. Arrays of other libraries in host memory (JAX) give NumPy's.
+        grads
+            The gradients in the same structure; None for a parameter that stays as it is.
+        grad_scale, max_norm, clip, measure
+            As in `step`.
+
+        Returns
+        -------
+        object
+            New arrays in the structure of `params`, of the same dtypes and subclasses (but of a memmap
+            a plain array), in the order of axes that `numpy.empty_like` gives. `last` says what the
+            step did.
+
+        Raises
+        ------
+        ValueError, TypeError, NonFiniteError
+            As `step`; no state has changed then.
+
+        Examples
+        --------
+        >>> import numpy as np, ferrostep as fs
+        >>> opt = fs.SGD(lr=0.25)
+        >>> w = np.array([1.0, -2.0])
+        >>> opt.updated(w, np.array([2.0, -4.0]))
+        array([ 0.5, -1. ])
+        >>> w
+        array([ 1., -2.])
+        >>> opt.last
+        StepInfo(applied=True, grad_norm=None)"""
     @property
-    def last(self) -> StepInfo | None: ...
-    def _group_sizes(self) -> list[int]: ...
-    def _parameters(self) -> list[Any]: ...
-    def _layouts(self) -> list[tuple[tuple[int, ...], str]]: ...
-    def _state(self, index: int) -> dict[str, Any] | None: ...
-    def _states(self, copy: bool) -> list[dict[str, Any] | None]: ...
-    def _new_states(self, index: int, wanted: Sequence[tuple[str, str]]) -> list[Any]: ...
+    def last(self) -> StepInfo | None:
+        """What the last call of `updated` did; None before it."""
+    def _group_sizes(self) -> list[int]:
+        """The number of parameters of each group; refuses groups that were edited from outside."""
+    def _parameters(self) -> list[Any]:
+        """The parameters' arrays; None for those of an unbound optimizer, which holds none."""
+    def _layouts(self) -> list[tuple[tuple[int, ...], str]]:
+        """The parameters' shapes and the names of their types."""
+    def _state(self, index: int) -> dict[str, Any] | None:
+        """One parameter's state, its live arrays; None before its first step."""
+    def _states(self, copy: bool) -> list[dict[str, Any] | None]:
+        """Every parameter's state, of one moment: the live arrays or copies."""
+    def _new_states(self, index: int, wanted: Sequence[tuple[str, str]]) -> list[Any]:
+        """New arrays for a parameter's state, made and checked and not kept: by name and type."""
     def _load(
         self,
         steps: Sequence[int | None],
         arrays: Sequence[dict[str, Any] | None],
         skipped: int,
         options: Sequence[dict[str, Any]] = ...,
-    ) -> None: ...
-    def _await(
-        self, pending: Any, skipped: int, options: Sequence[dict[str, Any]] = ...
-    ) -> None: ...
+    ) -> None:
+        """Replaces every parameter's state, the count of skipped steps, and options group by group,
+        or nothing if one array is refused."""
+    def _await(self, pending: Any, skipped: int, options: Sequence[dict[str, Any]] = ...) -> None:
+        """Begins an unbound optimizer anew: its parameters are those of its next call, with the state in
+        `pending`. No signal's handler can run in between."""
     @property
-    def _pending(self) -> Any: ...
+    def _pending(self) -> Any:
+        """What was loaded before there were parameters."""
     @property
-    def _names(self) -> list[str] | None: ...
+    def _names(self) -> list[str] | None:
+        """The parameters' names, None if they have none."""
     @property
     def _skipped(self) -> int: ...

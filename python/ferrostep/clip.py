@@ -7,14 +7,16 @@ these functions are for the loops that clip first and step later.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ferrostep import _native
 from ferrostep.options import upper_bound
 from ferrostep.params import labels
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 __all__ = ["clip_by_global_norm", "clip_by_value", "global_norm", "leaf_sums", "norm_of"]
 

@@ -14,8 +14,9 @@ from ferrostep.options import NonNegative, StateDtype, read_scaling, read_settin
 from ferrostep.params import MIXED, Parameters, is_groups, read_again, read_params
 from ferrostep.pending import Pending
 from ferrostep.persistent import Persistent
-from ferrostep.settings import Backend, NonFinite, StateFactory
+from ferrostep.shown import show
 from ferrostep.spellings import hint
+from ferrostep.typing import Backend, NonFinite, Params, StateFactory
 
 #: Says in the constructor that the class's own learning rate is meant.
 _OF_THE_CLASS: Any = object()
@@ -65,9 +66,19 @@ class Optimizer(Persistent):
     ValueError, TypeError
         If an option is out of its bounds, or a parameter is no writable floating-point array of its
         own memory.
+
+    Examples
+    --------
+    >>> import numpy as np, ferrostep as fs
+    >>> opt = fs.Adam({"w": np.ones((2, 3)), "b": np.ones(3, np.float32)}, nonfinite="skip")
+    >>> info = opt.step({"w": np.ones((2, 3)), "b": None})
+    >>> opt  # the learning rate, options that are not the defaults, parameters, state
+    Adam(lr=0.001, nonfinite='skip'): 2 parameters, 96 bytes of state
+      'w': float64 (2, 3), step 1, 96 bytes of state
+      'b': float32 (3,), no step yet
     """
 
-    params: InitVar[Any] = None
+    params: InitVar[Params | None] = None
     _: KW_ONLY
     weight_decay: NonNegative = 0.0
     decoupled_weight_decay: bool = False
@@ -81,7 +92,7 @@ class Optimizer(Persistent):
     __signature__ = ClassSignature()
 
     def __init__(
-        self, params: Any = None, lr: Any = _OF_THE_CLASS, *more: Any, **options: Any
+        self, params: Params | None = None, lr: Any = _OF_THE_CLASS, *more: Any, **options: Any
     ) -> None:
         schema = self._schema()
         if more:  # as Python says it, but of the class that was called
@@ -106,7 +117,8 @@ class Optimizer(Persistent):
         if params is None:
             self._groups.append({"params": [], **self._defaults})
             return
-        for group in params if is_groups(params) else [{"params": params}]:
+        groups: Any = params if is_groups(params) else [{"params": params}]
+        for group in groups:
             self.add_param_group(group)
 
     def add_param_group(self, group: Mapping[str, Any]) -> None:
@@ -155,7 +167,7 @@ class Optimizer(Persistent):
             core._load(steps, states, 0)
         return core, pending
 
-    def rebind(self, params: Any) -> None:
+    def rebind(self, params: Params) -> None:
         """Go on with other arrays in the place of the parameters, and the same state.
 
         For a model whose arrays were replaced on purpose: unpickled, moved to shared memory, or
@@ -202,12 +214,7 @@ class Optimizer(Persistent):
         self._load([None] * count, [None] * count, 0)
 
     def __repr__(self) -> str:
-        lines = [f"{type(self).__name__} ("]
-        for i, group in enumerate(self._groups):
-            lines.append(f"Parameter Group {i}")
-            options = (n for n in sorted(group, key=str) if n not in ("params", "param_names"))
-            lines += [f"    {name}: {group[name]}" for name in options]
-        return "\n".join([*lines, ")"])
+        return show(self)
 
 
 def _read_some(params: Any) -> Parameters:

@@ -11,8 +11,8 @@ from typing import Annotated, Any, NamedTuple, get_args
 
 import numpy as np
 
-from ferrostep.backends import reference
-from ferrostep.settings import Backend, NonFinite, Settings
+from ferrostep import typing as types
+from ferrostep.settings import Settings
 
 Check = Callable[[str, object], Any]
 
@@ -142,7 +142,7 @@ def shrink_and_grow(name: str, value: object) -> tuple[float, float]:
     return shrink, grow
 
 
-STATE_DTYPES = ("float16", "bfloat16", "float32", "float64")
+STATE_DTYPES: tuple[str, ...] = get_args(types.StateWord)
 
 
 def stored_dtype(name: str, value: object) -> str | None:
@@ -167,11 +167,10 @@ def stored_dtype(name: str, value: object) -> str | None:
     return str(found)
 
 
-StateDtype = Annotated[str | type[Any] | np.dtype[Any] | None, stored_dtype]
+StateDtype = Annotated[types.StateDtype, stored_dtype]
 
-NONFINITE: tuple[NonFinite, ...] = get_args(NonFinite)
-_BACKENDS = {"native": None, "reference": reference}
-_nonfinite, _backend = choice(*NONFINITE), choice(*get_args(Backend))
+NONFINITE: tuple[str, ...] = get_args(types.NonFinite)
+_nonfinite, _backend = choice(*NONFINITE), choice(*get_args(types.Backend))
 
 
 def read_settings(nonfinite: Any, backend: Any, state_factory: Any) -> Settings:
@@ -179,14 +178,16 @@ def read_settings(nonfinite: Any, backend: Any, state_factory: Any) -> Settings:
     if state_factory is not None and not callable(state_factory):
         raise TypeError(f"state_factory must be callable or None, found {state_factory!r}")
     nonfinite = _nonfinite("nonfinite", nonfinite)
-    if backend is None:
-        return Settings(nonfinite, None, None, state_factory)
-    backend = _backend("backend", backend)
-    return Settings(nonfinite, backend, _BACKENDS[backend], state_factory)
+    backend = None if backend is None else _backend("backend", backend)
+    if backend != "reference":
+        return Settings(nonfinite, backend, None, state_factory)
+    from ferrostep.backends import reference
+
+    return Settings(nonfinite, backend, reference, state_factory)
 
 
-_clip = choice("global", "parameter")
-_measure = choice("total", "parameter")
+_clip = choice(*get_args(types.Clip))
+_measure = choice(*get_args(types.Measure))
 
 
 def read_scaling(

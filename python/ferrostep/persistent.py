@@ -10,7 +10,6 @@ from typing import Any, Literal, Self, overload
 
 import numpy as np
 
-from ferrostep import checkpoint
 from ferrostep import state_dict as _state_dict
 from ferrostep.declared import Declared
 from ferrostep.options import read_settings
@@ -174,6 +173,8 @@ class Persistent(Declared):
         >>> q
         array([ 1., -2.])
         """
+        from ferrostep import checkpoint
+
         checkpoint.save(path, self)
 
     @overload
@@ -196,6 +197,8 @@ class Persistent(Declared):
         ValueError, OSError
             If the file is damaged, no checkpoint, does not fit, or cannot be read.
         """
+        from ferrostep import checkpoint
+
         if strict:
             checkpoint.load(path, self)
             return None

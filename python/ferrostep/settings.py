@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from types import ModuleType
-from typing import Any, Literal, NamedTuple
+from typing import NamedTuple
 
-import numpy as np
-
-NonFinite = Literal["propagate", "raise", "skip"]
-Backend = Literal["native", "reference"]
-#: ``factory(key, name, like, dtype)`` returns the array for one parameter's state.
-StateFactory = Callable[[int | str, str, Any, np.dtype[Any]], Any]
+from ferrostep.typing import Backend, NonFinite, StateFactory
 
 
 class Settings(NamedTuple):

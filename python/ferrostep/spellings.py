@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Collection
 
 #: Spellings of Keras, scikit-learn, optax and papers, in lower case without underscores, and what
@@ -44,7 +43,9 @@ def meant(name: str, known: Collection[str]) -> list[str]:
 
 def hint(name: str, known: Collection[str]) -> str:
     """Return the end of an error about an unknown name: what it may mean, or what there is."""
-    found = meant(name, known) or difflib.get_close_matches(name.lower(), known, 1)
+    from difflib import get_close_matches  # for errors alone
+
+    found = meant(name, known) or get_close_matches(name.lower(), known, 1)
     if not found:
         return ""
     return f"; did you mean {' or '.join(repr(x) if x in known else x for x in found)}?"

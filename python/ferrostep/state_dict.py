@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ferrostep._native import Core, rule_scalars
 from ferrostep.backends import cuda
@@ -14,6 +13,9 @@ from ferrostep.differences import of_names, refuse
 from ferrostep.groups import EXTRA, SCHEDULED, private, shown
 from ferrostep.options import STATE_DTYPES, finite
 from ferrostep.schema import Schema
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 #: torch's options about its own implementation, which mean nothing here.
 DROPPED = {"foreach", "fused", "capturable", "differentiable"}

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import KW_ONLY
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from ferrostep.optimizer import Optimizer
 from ferrostep.option import reads
 from ferrostep.options import NonNegative, Rate, number
+from ferrostep.typing import Compare
 
 
 class AdaptiveGains(Optimizer):
@@ -76,7 +77,7 @@ class AdaptiveGains(Optimizer):
     min_gain: NonNegative = 0.01
     max_gain: Annotated[float, number(0, upper_open=False)] = 100.0
     momentum: NonNegative = 0.0
-    compare: Literal["gradient", "velocity", "sign"] = "gradient"
+    compare: Compare = "gradient"
 
     RULE = "AdaptiveGains"
     STATE = ("gain",)

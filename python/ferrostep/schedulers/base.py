@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping, Sequence
 from functools import partial
+from reprlib import Repr
 from typing import Any, ClassVar
 
 from ferrostep.loading import Loading, restoring
@@ -23,6 +24,12 @@ State = dict[str, Any]
 
 # In torch's state dicts, but of no use here: they load all the same.
 TORCH_ONLY = {"_get_lr_called_within_step", "_is_initial", "_step_count", "mode_worse", "verbose"}
+
+# What every scheduler has, beside the options that `repr` tells apart.
+_IN_COMMON = {"optimizer", "last_epoch", "base_lrs", "_last_lr"}
+# A subclass may hold anything, of any length.
+_short = Repr()
+_short.maxother = 100
 
 
 class LRScheduler:
@@ -63,6 +70,8 @@ class LRScheduler:
     >>> scheduler.step()
     >>> scheduler.get_last_lr()
     [0.05]
+    >>> scheduler
+    Harmonic(): epoch 1, lr [0.05]
     """
 
     _not_state: ClassVar[set[str]] = {"optimizer"}
@@ -131,6 +140,13 @@ class LRScheduler:
     def get_last_lr(self) -> list[float]:
         """The rates that this scheduler set last, one for each group."""
         return list(self._last_lr)
+
+    def __repr__(self) -> str:
+        held = {name: _short.repr(value) for name, value in vars(self).items()}
+        options = (name for name in held if name not in _IN_COMMON)
+        told = ", ".join(f"{name.lstrip('_')}={held[name]}" for name in options)
+        epoch, lr = (held.get(name) for name in ("last_epoch", "_last_lr"))
+        return f"{type(self).__name__}({told}): epoch {epoch}, lr {lr}"
 
     def _own_state(self) -> State:
         return {k: v for k, v in self.__dict__.items() if k not in self._not_state}

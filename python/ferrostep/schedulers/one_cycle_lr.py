@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Literal
 
 from ferrostep.schedulers.base import LRScheduler
 from ferrostep.schedulers.checks import (
@@ -89,7 +90,7 @@ class OneCycleLR(LRScheduler):
         epochs: int | None = None,
         steps_per_epoch: int | None = None,
         pct_start: float = 0.3,
-        anneal_strategy: str = "cos",
+        anneal_strategy: Literal["cos", "linear"] = "cos",
         cycle_momentum: bool = True,
         base_momentum: float | Sequence[float] = 0.85,
         max_momentum: float | Sequence[float] = 0.95,
@@ -110,7 +111,8 @@ class OneCycleLR(LRScheduler):
         groups = param_groups(optimizer)
         self.optimizer = optimizer
         self.total_steps, self.pct_start, self.three_phase = total_steps, pct_start, three_phase
-        self.anneal_strategy, self.cycle_momentum = anneal_strategy, cycle_momentum
+        self.anneal_strategy: str = anneal_strategy
+        self.cycle_momentum = cycle_momentum
         self._check()
         start: dict[str, list[float]] = {"max_lr": per_group("max_lr", max_lr, optimizer)}
         div = real("div_factor", div_factor, POSITIVE)

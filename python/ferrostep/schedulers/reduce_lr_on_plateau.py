@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 from ferrostep.schedulers.base import LRScheduler
 from ferrostep.schedulers.checks import (
@@ -70,11 +70,11 @@ class ReduceLROnPlateau(LRScheduler):
     def __init__(
         self,
         optimizer: Optimizer,
-        mode: str = "min",
+        mode: Literal["min", "max"] = "min",
         factor: float = 0.1,
         patience: int = 10,
         threshold: float = 1e-4,
-        threshold_mode: str = "rel",
+        threshold_mode: Literal["rel", "abs"] = "rel",
         cooldown: int = 0,
         min_lr: float | Sequence[float] = 0,
         eps: float = 1e-8,
@@ -82,8 +82,9 @@ class ReduceLROnPlateau(LRScheduler):
         # Not the base's constructor: there is no first rate to set, and no base to come back to.
         self._last_lr = [float(group["lr"]) for group in param_groups(optimizer)]
         self.optimizer, self.last_epoch = optimizer, 0
-        self.mode, self.factor, self.patience = mode, factor, patience
-        self.threshold, self.threshold_mode = threshold, threshold_mode
+        self.mode: str = mode
+        self.threshold_mode: str = threshold_mode
+        self.factor, self.patience, self.threshold = factor, patience, threshold
         self.cooldown, self.eps = cooldown, eps
         # A single bound also holds for groups that are added later.
         self.default_min_lr = None if isinstance(min_lr, (list, tuple)) else real("min_lr", min_lr)

@@ -36,6 +36,8 @@ class StepLR(LRScheduler):
     0.1
     0.05
     0.05
+    >>> scheduler
+    StepLR(step_size=2, gamma=0.5): epoch 4, lr [0.025]
     """
 
     def __init__(

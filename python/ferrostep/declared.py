@@ -172,5 +172,13 @@ def _read(cls: type[Declared]) -> Schema:
         states=cls.STATE,
         optional_states=cls.OPTIONAL_STATE,
         check=cls.check,
-        together=getattr(cls.check, "reads", None),
+        together=_together(cls),
     )
+
+
+def _together(cls: type[Declared]) -> frozenset[str] | None:
+    """Return the options that `check` looks at, and those of its bases, which it may call."""
+    bodies = [vars(base)["check"] for base in cls.__mro__ if "check" in vars(base)]
+    told = [getattr(getattr(body, "__func__", body), "reads", None) for body in bodies]
+    known = [names for names in told if names is not None]
+    return frozenset[str]().union(*known) if len(known) == len(told) else None

@@ -160,7 +160,8 @@ class Setting(Option[Any]):
 def reads(*names: str) -> Callable[[_Function], _Function]:
     """Say of an `Optimizer.check` which options it looks at: it is called when one has changed.
 
-    One that does not say so is called whenever any option has changed.
+    What the checks of base classes look at is added. One that does not say so is called whenever
+    any option has changed.
     """
 
     def mark(check: _Function) -> _Function:

@@ -97,6 +97,12 @@ def test_what_is_not_finite() -> None:
         ([np.zeros(2), None], TypeError, r"sums\[1\] is a NoneType"),
         (np.zeros(2, np.float32), TypeError, "sums is a float32 array"),
         (np.zeros(2, int), TypeError, "sums is a int64 array"),
+        (np.ma.ones(2), TypeError, "sums is a masked array; wanted a float64 array"),
+        (
+            [np.zeros(2), np.ma.masked_less(np.ones(2), 2)],
+            TypeError,
+            r"sums\[1\] is a masked array",
+        ),
         ([np.zeros((2, 1))], ValueError, r"sums\[0\] has shape \(2, 1\); wanted one axis"),
         (np.array(1.0), ValueError, r"sums has shape \(\)"),
     ],

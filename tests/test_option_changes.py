@@ -32,6 +32,14 @@ CHANGES: list[tuple[type[fs.Optimizer], dict[str, Any], list[tuple[str, Any]]]] 
     (fs.AdamW, {}, [("weight_decay", 0), ("weight_decay", 0.5), ("lr", 0.5)]),
     (fs.AdaptiveGains, {}, [("momentum", 0.5), ("max_gain", 1.01), ("beta", 0.5), ("lr", 0.1)]),
     (fs.Rprop, {}, [("lr", 0.5), ("etas", (0.25, 1.5)), ("lr", 0.1)]),
+    (fs.Lion, {}, [("betas", (0.5, 0.75)), ("lr", 0.1), ("weight_decay", 0.1)]),
+]
+#: A class without a row of its own has what every class has.
+KNOWN = {cls for cls, _, _ in CHANGES}
+CHANGES += [
+    (cls, {}, [("lr", 0.5), ("weight_decay", 0.1), ("lr", 0.1), ("maximize", True)])
+    for cls in CLASSES
+    if cls not in KNOWN
 ]
 
 

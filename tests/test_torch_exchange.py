@@ -13,6 +13,7 @@ import pytest
 from safetensors import safe_open
 
 import ferrostep as fs
+from cases import CLASSES
 from ferrostep.compat import torch as compat
 from support.arrays import Array, assert_same_bits
 
@@ -148,8 +149,6 @@ def ones() -> list[Array]:
 @pytest.mark.parametrize(
     ("opt", "message"),
     [
-        (fs.Momentum(ones()), "class that torch does not have"),
-        (fs.AdaptiveGains(ones()), "class that torch does not have"),
         (fs.Adam(ones(), bias_correction=False), "no option 'bias_correction'"),
         (fs.Adam(ones(), epsilon_hat=True), "no option 'epsilon_hat'"),
         (fs.Adam(ones(), state_dtype="bfloat16"), "no option 'state_dtype'"),
@@ -162,6 +161,16 @@ def ones() -> list[Array]:
 def test_what_torch_lacks(opt: fs.Optimizer, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         compat.to_torch(opt.state_dict())
+
+
+@pytest.mark.parametrize("cls", CLASSES, ids=lambda cls: cls.__name__)
+def test_torchs_classes_and_no_others(cls: Any) -> None:
+    saved = cls().state_dict()  # without parameters, so that no tensor is made
+    if cls.__name__ in " ".join(compat.CLASSES).split():
+        assert compat.to_torch(saved)["param_groups"][0]["lr"] == saved["param_groups"][0]["lr"]
+        return
+    with pytest.raises(ValueError, match="class that torch does not have"):
+        compat.to_torch(saved)
 
 
 def test_adagrad_without_state() -> None:

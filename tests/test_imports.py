@@ -23,7 +23,7 @@ ROOMS: dict[str, set[str]] = {
     "the core": {"_native", "state", "threads", "config", "memmap"},
     "backends": {"backends"},
     "parameters and groups": {"params", "groups"},
-    "options": {"options", "schema", "option", "attributes"},
+    "options": {"options", "schema", "annotations", "option", "attributes"},
     "state dicts": {"state_dict", "pending"},
     "schedulers": {"schedulers"},
     "checkpoints": {"checkpoint"},

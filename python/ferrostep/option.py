@@ -21,6 +21,7 @@ from typing import (
     overload,
 )
 
+from ferrostep.annotations import annotations
 from ferrostep.options import Check, choice, flag
 from ferrostep.schema import REQUIRED, Field, Schema
 from ferrostep.settings import Settings
@@ -87,7 +88,7 @@ class Option(Generic[T]):
 
     def _annotation(self) -> Any:
         """Return the annotation in the body; as text, it is read now and not at the import."""
-        found = self._owner.__annotations__[self.name]
+        found = annotations(self._owner)[self.name]
         if not isinstance(found, str):
             return found
         module = sys.modules.get(self._owner.__module__)

@@ -19,14 +19,14 @@ _FORMS: dict[str, Any] = {"ClassVar": ClassVar, "InitVar": InitVar}
 if sys.version_info >= (3, 14):
     from annotationlib import Format, get_annotations
 
-    def annotations(cls: type) -> dict[str, Any]:
+    def annotations_of(cls: type) -> dict[str, Any]:
         """Return those of this very class; of a name that is not there (yet), its text."""
         found = get_annotations(cls, format=Format.FORWARDREF)
         return {name: _text(annotation) for name, annotation in found.items()}
 
 else:
 
-    def annotations(cls: type) -> dict[str, Any]:
+    def annotations_of(cls: type) -> dict[str, Any]:
         """Return those of this very class, as they are there."""
         return dict(inspect.get_annotations(cls))
 

@@ -19,7 +19,7 @@ from inspect import Parameter, Signature
 from typing import TYPE_CHECKING, Any, ClassVar, dataclass_transform
 
 from ferrostep._native import Core
-from ferrostep.annotations import annotations, is_class_var, is_init_var
+from ferrostep.annotations import annotations_of, is_class_var, is_init_var
 from ferrostep.attributes import check_body, refuse_attribute
 from ferrostep.option import Option, Setting, reads
 from ferrostep.options import read_settings
@@ -47,7 +47,7 @@ class Declared(Core):
         known = {name for base in cls.__mro__[1:] for name in _written(base)}
         # Below a class with a rule a new name is no option: no rule would read it.
         opens = "RULE" in vars(cls) or not hasattr(cls, "RULE")
-        for name, annotation in annotations(cls).items():
+        for name, annotation in annotations_of(cls).items():
             if name not in vars(cls) or is_class_var(annotation, cls):
                 continue
             if is_init_var(annotation, cls):  # a parameter, and no attribute

@@ -21,7 +21,7 @@ from typing import (
     overload,
 )
 
-from ferrostep.annotations import annotations
+from ferrostep.annotations import annotations_of
 from ferrostep.options import Check, choice, flag
 from ferrostep.schema import REQUIRED, Field, Schema
 from ferrostep.settings import Settings
@@ -88,7 +88,7 @@ class Option(Generic[T]):
 
     def _annotation(self) -> Any:
         """Return the annotation in the body; as text, it is read now and not at the import."""
-        found = annotations(self._owner)[self.name]
+        found = annotations_of(self._owner)[self.name]
         if not isinstance(found, str):
             return found
         module = sys.modules.get(self._owner.__module__)

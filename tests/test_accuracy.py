@@ -1,7 +1,7 @@
 """The NumPy reference against the papers' formulas, computed with 60 digits.
 
 Each step starts from the reference's own numbers, so what is measured is the error of a single
-step. The formulas and their bounds are in `cases.py`, their tools in `support/exact.py`.
+step. The formulas and their bounds are in `formulas/`, their tools in `support/exact.py`.
 """
 
 from __future__ import annotations
@@ -13,9 +13,10 @@ import numpy as np
 import pytest
 
 import ferrostep as fs
-from cases import CASES, FORMULAS, Case, case_of
+from cases import CASES, Case, case_of
 from ferrostep import _native
 from ferrostep.backends.reference import update
+from formulas import FORMULAS
 from support.arrays import Array
 from support.exact import exact
 

@@ -31,7 +31,7 @@ ROOMS: dict[str, set[str]] = {
     "the core": {"_native", "state", "threads", "config", "memmap"},
     "backends": {"backends"},
     "parameters and groups": {"params", "groups", "functional"},
-    "options": {"options", "schema", "option", "attributes"},
+    "options": {"options", "schema", "annotations", "option", "attributes"},
     "state dicts": {"state_dict", "pending", "partial"},
     "schedulers": {"schedulers"},
     "checkpoints": {"checkpoint"},

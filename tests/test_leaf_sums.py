@@ -98,6 +98,12 @@ def test_what_is_not_finite() -> None:
         (np.zeros(2, np.float32), TypeError, "sums must be .*, found float32 array"),
         (np.zeros(2, int), TypeError, "sums must be .*, found int64 array"),
         ([np.zeros((2, 1))], ValueError, r"sums\[0\] has shape \(2, 1\), wanted one axis"),
+        (np.ma.ones(2), TypeError, "sums must be .*, found masked array"),
+        (
+            [np.zeros(2), np.ma.masked_less(np.ones(2), 2)],
+            TypeError,
+            r"sums\[1\] must be .*, found masked array",
+        ),
         (np.array(1.0), ValueError, r"sums has shape \(\)"),
     ],
     ids=str,

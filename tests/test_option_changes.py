@@ -34,6 +34,14 @@ CHANGES: list[tuple[type[fs.Optimizer], dict[str, Any], list[tuple[str, Any]]]] 
     (fs.AdamW, {}, [("weight_decay", 0), ("weight_decay", 0.5), ("lr", 0.5)]),
     (fs.AdaptiveGains, {}, [("momentum", 0.5), ("max_gain", 1.01), ("beta", 0.5), ("lr", 0.1)]),
     (fs.Rprop, {}, [("lr", 0.5), ("etas", (0.25, 1.5)), ("lr", 0.1)]),
+    (fs.Lion, {}, [("betas", (0.5, 0.75)), ("lr", 0.1), ("weight_decay", 0.1)]),
+]
+#: A class without a row of its own has what every class has.
+KNOWN = {cls for cls, _, _ in CHANGES}
+CHANGES += [
+    (cls, {}, [("lr", 0.5), ("weight_decay", 0.1), ("lr", 0.1), ("maximize", True)])
+    for cls in CLASSES
+    if cls not in KNOWN
 ]
 
 
@@ -190,7 +198,13 @@ def test_a_check_of_the_users_own_is_always_asked() -> None:
         def check(cls, options: dict[str, Any]) -> None:
             seen.append(options["lr"])
 
-    for cls, wanted in ((Mine, [0.25, 0.125]), (Reads, [])):
+    class Below(Mine):
+        @classmethod
+        @reads("momentum")
+        def check(cls, options: dict[str, Any]) -> None:
+            super().check(options)
+
+    for cls, wanted in ((Mine, [0.25, 0.125]), (Below, [0.25, 0.125]), (Reads, [])):
         opt: Any = cls([np.ones(3)], lr=0.5)
         opt.step([np.ones(3)])
         seen.clear()
@@ -198,6 +212,29 @@ def test_a_check_of_the_users_own_is_always_asked() -> None:
             opt.param_groups[0]["lr"] = lr
             opt.step([np.ones(3)])
         assert seen == wanted
+
+
+def test_a_check_that_says_what_it_reads_reads_what_its_bases_do_too() -> None:
+    class Fast(fs.SGD):
+        @classmethod
+        @reads("lr")
+        def check(cls, options: dict[str, Any]) -> None:
+            super().check(options)
+            if options["lr"] > 1:
+                raise ValueError("too fast")
+
+    p = np.ones(3)
+    opt = Fast([p], momentum=0.9, nesterov=True)
+    opt.step([np.ones(3)])
+    before = p.copy()
+    for name, value, message in (("momentum", 0.0, "Nesterov"), ("lr", 2.0, "too fast")):
+        with pytest.raises(ValueError, match=message):
+            setattr(opt, name, value)
+        kept, opt.param_groups[0][name] = opt.param_groups[0][name], value
+        with pytest.raises(ValueError, match=message):
+            opt.step([np.ones(3)])
+        opt.param_groups[0][name] = kept
+    assert_same_bits(p, before)
 
 
 @pytest.mark.parametrize("value", [0.5, 2, F32(0.25), np.array(0.25), np.float16(0.5)])

@@ -6,9 +6,10 @@ import inspect
 from pathlib import Path
 
 import ferrostep as fs
-from cases import AVERAGES, CASES, CLASSES, FORMULAS, own_options
+from cases import AVERAGES, CASES, CLASSES, own_options
 from ferrostep import _native, optimizers
 from ferrostep.backends.reference import RULES
+from formulas import FORMULAS
 
 
 def test_every_class_file_is_imported() -> None:
@@ -24,7 +25,7 @@ def test_every_class_has_its_rule_reference_case_and_place() -> None:
     assert {cls.RULE for cls in everything} == set(_native.RULES)
     assert {cls.__name__ for cls in everything} == set(RULES)
     assert {case.optimizer for case in CASES} == everything
-    assert set(FORMULAS) == everything, "the table FORMULAS in tests/cases.py"
+    assert set(FORMULAS) == everything, "a table FORMULAS in tests/formulas/"
     for cls in CLASSES:
         assert getattr(fs, cls.__name__) is cls
         assert cls.__name__ in fs.__all__

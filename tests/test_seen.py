@@ -99,7 +99,7 @@ def test_what_cannot_be_shown_is_no_error() -> None:
     class Unmade(fs.SGD):
         def __init__(self) -> None: ...
 
-    assert repr(Unmade()) == "Unmade: this optimizer was never made: call super().__init__()"
+    assert repr(Unmade()) == "Unmade: this optimizer was never made; call super().__init__()"
     opt = fs.SGD([np.ones(2)])
     opt.param_groups[0]["_mine"] = Sour()
     assert "_mine=<Sour instance at" in repr(opt)

@@ -62,6 +62,21 @@ def test_copies_and_loads_bind_anew(how: Any) -> None:
     assert (v == -1).all()
 
 
+@pytest.mark.parametrize("how", [copy.copy, copy.deepcopy, lambda o: pickle.loads(pickle.dumps(o))])
+def test_copies_of_one_whose_group_has_no_params(how: Any) -> None:
+    """No step reads them where they come with each call, so no copy does."""
+    for edit in (lambda group: group.pop("params"), lambda group: group.update(params=None)):
+        w, v = np.zeros(3), np.zeros(3)
+        opt = fs.Momentum(lr=1.0, momentum=0.5)
+        opt.update({"w": w}, {"w": np.ones(3)})
+        edit(opt.param_groups[0])
+        twin = how(opt)
+        assert twin.param_groups == opt.param_groups
+        assert twin.param_groups[0] is not opt.param_groups[0]
+        twin.update({"w": v}, {"w": np.zeros(3)})
+        assert (v == -0.5).all()
+
+
 def test_rebind_goes_on_with_other_memory() -> None:
     with pytest.raises(ValueError, match="no parameters yet; give them to update"):
         fs.Momentum().rebind([np.zeros(3)])

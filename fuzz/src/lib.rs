@@ -3,6 +3,7 @@
 #![allow(clippy::expect_used, clippy::unwrap_used)]
 
 pub mod arrays;
+pub mod device;
 pub mod memory;
 pub mod plan;
 pub mod reductions;

@@ -5,12 +5,10 @@ use std::ops::Deref;
 use std::rc::Rc;
 
 use ferrostep::number::{Format, Kind};
-use ferrostep::optimizer::{
-    Asked, Axes, Elsewhere, Header, Holder, Measured, Named, Norm, Optimizer, Place, Scales, Slot,
-    Step, Stop,
-};
+use ferrostep::optimizer::{Axes, Header, Holder, Named, Optimizer, Place};
 
 use super::arrays::Array;
+use super::device::Device;
 
 pub type Trained = Optimizer<Vectors>;
 
@@ -18,11 +16,16 @@ pub struct Vectors;
 
 /// An array that several hold: the optimizer, and who wants to see what becomes of it.
 #[derive(Clone)]
-pub struct Held(Rc<RefCell<Array>>);
+pub struct Held(Rc<RefCell<Array>>, Place);
 
 impl Held {
     pub fn new(array: Array) -> Self {
-        Held(Rc::new(RefCell::new(array)))
+        Held::at(Place::Host, array)
+    }
+
+    /// Memory of this machine all the same: what is said to be a device's is left to `Device`.
+    pub fn at(place: Place, array: Array) -> Self {
+        Held(Rc::new(RefCell::new(array)), place)
     }
 
     pub fn array(&self) -> Array {
@@ -51,7 +54,7 @@ impl Held {
             in_order &= *n == 1 || *stride == span;
             span *= n;
         }
-        Header::new(Place::Host, data, array.format, shape, strides, in_order)
+        Header::new(self.1, data, array.format, shape, strides, in_order)
     }
 }
 
@@ -72,6 +75,8 @@ pub enum Said {
     /// The factory has failed.
     NoState,
     OverlapsItself,
+    /// The device has.
+    Fault,
 }
 
 /// What a factory does at one of its calls.
@@ -93,11 +98,19 @@ pub struct Call {
     /// At the call of this number.
     pub prank: Option<(usize, Prank)>,
     pub shared: bool,
+    /// What runs the arrays that do not lie in host memory.
+    pub device: Device,
 }
 
 impl Default for Call {
     fn default() -> Self {
-        Call { run: |make| make(), made: Cell::new(0), prank: None, shared: false }
+        Call {
+            run: |make| make(),
+            made: Cell::new(0),
+            prank: None,
+            shared: false,
+            device: Device::default(),
+        }
     }
 }
 
@@ -108,14 +121,14 @@ impl Call {
         match &self.prank {
             Some((at, prank)) if *at == number => match prank {
                 Prank::Fail => Err(Said::NoState),
-                Prank::Make(array) => Ok(Held::new(array.clone())),
+                Prank::Make(array) => Ok(Held::at(parameter.1, array.clone())),
                 Prank::Give(held) => Ok(held.clone()),
                 Prank::Replace(held, array) => {
                     held.replace(array.clone());
-                    Ok(Held::new(fresh(&shape, kind)))
+                    Ok(Held::at(parameter.1, fresh(&shape, kind)))
                 }
             },
-            _ => Ok(Held::new(fresh(&shape, kind))),
+            _ => Ok(Held::at(parameter.1, fresh(&shape, kind))),
         }
     }
 }
@@ -169,7 +182,9 @@ unsafe impl Holder for Vectors {
 
     fn held_beside(_: &Call, parameter: &Seen, gradient: &Held) -> Option<(usize, Kind)> {
         let header = gradient.header();
-        let both = parameter.runs_in_place() && header.runs_in_place();
+        let both = parameter.runs_in_place()
+            && header.runs_in_place()
+            && (parameter.place, header.place) == (Place::Host, Place::Host);
         (both && header.shape == parameter.shape).then_some((header.data, header.format.kind))
     }
 
@@ -185,72 +200,5 @@ unsafe impl Holder for Vectors {
 
     fn detached<T: Send>(_: &Call, _: usize, run: impl FnOnce() -> T + Send) -> T {
         run()
-    }
-}
-
-// SAFETY: nothing lies elsewhere, and nothing is run.
-unsafe impl Elsewhere for Vectors {
-    type Kept = ();
-    type Norm = ();
-    type Work = ();
-    type Old = ();
-
-    fn runs(_: &Call, place: Place) -> bool {
-        place != Place::Host
-    }
-
-    fn begin(_: &mut ()) {}
-
-    fn fill(_: &Call, _: &Held, _: f64) -> Result<(), Said> {
-        Ok(())
-    }
-
-    fn norm(
-        _: &mut (),
-        _: &Call,
-        _: Step<'_, Self>,
-        _: &Asked,
-    ) -> Result<Option<Measured<()>>, Said> {
-        Ok(None)
-    }
-
-    fn leaf_sums(_: &mut (), _: &Call, _: Step<'_, Self>, _: &mut [Vec<f64>]) -> Result<(), Said> {
-        Ok(())
-    }
-
-    fn first_nonfinite(_: &mut (), _: &Call, _: Step<'_, Self>) -> Result<Option<usize>, Said> {
-        Ok(None)
-    }
-
-    fn prepare(
-        _: &mut (),
-        _: &Call,
-        _: Step<'_, Self>,
-        _: &Scales,
-        _: &Norm<()>,
-    ) -> Result<(), Stop<Said>> {
-        Ok(())
-    }
-
-    fn keep(_: &mut (), _: &Call, _: &[Slot<Self>]) -> Result<Option<()>, Said> {
-        Ok(None)
-    }
-
-    fn moved(
-        _: &mut (),
-        _: &Call,
-        _: &[Slot<Self>],
-        (): (),
-        _: &mut [Vec<[f64; 2]>],
-    ) -> Result<(), Said> {
-        Ok(())
-    }
-
-    fn is_empty((): &()) -> bool {
-        true
-    }
-
-    unsafe fn run(_: &Call, (): &()) -> Result<bool, Said> {
-        Ok(false)
     }
 }

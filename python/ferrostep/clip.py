@@ -6,6 +6,7 @@ these functions are for the loops that clip first and step later.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -116,7 +117,7 @@ def norm_of(sums: Any) -> float:
     Raises
     ------
     TypeError
-        If something is not a float64 array.
+        If something is not a float64 array, or is a masked one.
     ValueError
         If an array has not one axis.
 
@@ -133,10 +134,13 @@ def norm_of(sums: Any) -> float:
     arrays = list(sums) if isinstance(sums, list | tuple) else [sums]
     for i, array in enumerate(arrays):
         name = f"sums[{i}]" if isinstance(sums, list | tuple) else "sums"
-        if not isinstance(array, np.ndarray) or array.dtype.type is not np.float64:
-            found = (
-                f"{array.dtype} array" if isinstance(array, np.ndarray) else type(array).__name__
-            )
+        if not isinstance(array, np.ndarray):
+            found = type(array).__name__
+        elif _masked(array):  # the sums of a part of the gradient are not those of all
+            found = "masked array"
+        else:
+            found = "" if array.dtype.type is np.float64 else f"{array.dtype} array"
+        if found:
             raise TypeError(f"{name} must be a float64 array as leaf_sums makes it, found {found}")
         if array.ndim != 1:
             raise ValueError(
@@ -266,6 +270,12 @@ def _read(arrays: Any) -> tuple[list[Any], list[str]]:
         )
     arrays = [arrays] if isinstance(arrays, np.ndarray) else list(arrays)
     return arrays, labels(None, 0, len(arrays))
+
+
+def _masked(array: NDArray[Any]) -> bool:
+    """Without importing numpy.ma: where nobody has, nothing is masked."""
+    masked: Any = sys.modules.get("numpy.ma")
+    return masked is not None and isinstance(array, masked.MaskedArray)
 
 
 def _compute_type(array: NDArray[Any]) -> np.dtype[Any]:

@@ -19,6 +19,7 @@ from inspect import Parameter, Signature
 from typing import TYPE_CHECKING, Any, ClassVar, dataclass_transform
 
 from ferrostep._native import Core
+from ferrostep.annotations import annotations_of, is_class_var, is_init_var
 from ferrostep.attributes import check_body, refuse_attribute
 from ferrostep.option import Option, Setting, reads
 from ferrostep.options import read_settings
@@ -46,11 +47,10 @@ class Declared(Core):
         known = {name for base in cls.__mro__[1:] for name in _written(base)}
         # Below a class with a rule a new name is no option: no rule would read it.
         opens = "RULE" in vars(cls) or not hasattr(cls, "RULE")
-        for name, annotation in cls.__annotations__.items():
-            text = str(annotation).removeprefix("typing.")
-            if name not in vars(cls) or text.startswith("ClassVar"):
+        for name, annotation in annotations_of(cls).items():
+            if name not in vars(cls) or is_class_var(annotation, cls):
                 continue
-            if text.startswith("InitVar"):  # a parameter, and no attribute
+            if is_init_var(annotation, cls):  # a parameter, and no attribute
                 delattr(cls, name)
             elif (opens or name in known) and not isinstance(vars(cls)[name], Option):
                 kind: type[Option[Any]] = Setting if name in Settings._fields else Option
@@ -172,5 +172,13 @@ def _read(cls: type[Declared]) -> Schema:
         states=cls.STATE,
         optional_states=cls.OPTIONAL_STATE,
         check=cls.check,
-        together=getattr(cls.check, "reads", None),
+        together=_together(cls),
     )
+
+
+def _together(cls: type[Declared]) -> frozenset[str] | None:
+    """Return the options that `check` looks at, and those of its bases, which it may call."""
+    bodies = [vars(base)["check"] for base in cls.__mro__ if "check" in vars(base)]
+    told = [getattr(getattr(body, "__func__", body), "reads", None) for body in bodies]
+    known = [names for names in told if names is not None]
+    return frozenset[str]().union(*known) if len(known) == len(told) else None

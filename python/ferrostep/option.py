@@ -21,6 +21,7 @@ from typing import (
     overload,
 )
 
+from ferrostep.annotations import annotations_of
 from ferrostep.groups import missing
 from ferrostep.options import Check, choice, flag
 from ferrostep.schema import REQUIRED, Field, Schema
@@ -88,7 +89,7 @@ class Option(Generic[T]):
 
     def _annotation(self) -> Any:
         """Return the annotation in the body; as text, it is read now and not at the import."""
-        found = self._owner.__annotations__[self.name]
+        found = annotations_of(self._owner)[self.name]
         if not isinstance(found, str):
             return found
         module = sys.modules.get(self._owner.__module__)
@@ -161,7 +162,8 @@ class Setting(Option[Any]):
 def reads(*names: str) -> Callable[[_Function], _Function]:
     """Say of an `Optimizer.check` which options it looks at: it is called when one has changed.
 
-    One that does not say so is called whenever any option has changed.
+    What the checks of base classes look at is added. One that does not say so is called whenever
+    any option has changed.
     """
 
     def mark(check: _Function) -> _Function:

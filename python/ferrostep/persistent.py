@@ -273,7 +273,10 @@ class Persistent(Declared):
         """Return an optimizer of the same parameters with options and state of its own."""
         copied = type(self).__new__(type(self))
         saved = self.__getstate__()
-        groups = [{**group, "params": list(group["params"])} for group in saved["groups"]]
+        groups = [dict(group) for group in saved["groups"]]
+        for group in groups:
+            if isinstance(params := group.get("params"), list):  # where unbound, nobody misses it
+                group["params"] = list(params)
         own = {"groups": groups, "defaults": dict(saved["defaults"])}
         copied._restore({**saved, **own})
         copied.load_state_dict(copied.state_dict(copy=False))

@@ -107,10 +107,10 @@ def differences(
     theirs = saved["param_groups"]
     if len(theirs) != len(groups):
         yield f"the state dict has {len(theirs)} groups, wanted {len(groups)}"
-    for i, (group, wanted) in enumerate(zip(theirs, sizes, strict=False)):
-        if len(group["params"]) != wanted:
-            found = len(group["params"])
-            yield f"group {i} of the state dict has {found} parameters, wanted {wanted}"
+    for i, (group, size) in enumerate(zip(theirs, sizes, strict=False)):
+        if len(group["params"]) != size:
+            count = len(group["params"])
+            yield f"group {i} of the state dict has {count} parameters, wanted {size}"
     misnamed = list(_name_differences(theirs, names))
     yield from misnamed
     keys = [key for group in theirs for key in group["params"]]
@@ -179,8 +179,8 @@ def _state_differences(
     known = [*schema.states, *schema.optional_states]
     unknown = set(given) - set(known)
     if unknown:
-        found = sorted(unknown, key=repr)
-        yield f"the state of {label} has unknown arrays {found!r}, wanted {known!r}"
+        others = sorted(unknown, key=repr)
+        yield f"the state of {label} has unknown arrays {others!r}, wanted {known!r}"
     missing = set(schema.states) - set(given)
     if missing:
         yield f"the state of {label} lacks {sorted(missing)!r}"

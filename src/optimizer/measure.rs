@@ -53,25 +53,24 @@ impl<H: Elsewhere> Optimizer<H> {
         // resizes or writes them meanwhile is as unsafe as it is with NumPy itself.
         let run = || unsafe { gradients.measure::<GradientNorm>(threads) };
         let sums = H::detached(caller, bytes, run)?;
-        // The leaves of all gradients are numbered through, wherever they were summed.
+        let everywhere = places.len() == parts.len();
         let mut by_part: Vec<Vec<f64>> = Vec::new();
-        if places.len() < parts.len() {
+        if !everywhere {
             by_part = try_collect(parts.iter().map(|_| Vec::new()))?;
             H::leaf_sums(&mut self.elsewhere, caller, step, &mut by_part).map_err(Stop::Holder)?;
         }
-        let elsewhere = |part| by_part.get(part).map_or(&[][..], |sums: &Vec<f64>| sums);
-        let mut all: Vec<&[f64]> = try_collect((0..parts.len()).map(elsewhere))?;
-        for (i, part) in places.iter().enumerate() {
-            all[*part] = sums.of(i);
-        }
+        // The leaves of all gradients are numbered through, wherever they were summed.
+        let on_host = |part| if everywhere { Ok(part) } else { places.binary_search(&part) };
+        let leaves = |part| on_host(part).map_or_else(|_| &by_part[part][..], |i| sums.of(i));
+        let all = || (0..parts.len()).map(leaves);
         let norm = match asked.norm {
             Some(norm) => norm,
-            None => norm_of_leaves(all.iter().copied().flatten().copied(), asked.grad_scale),
+            None => norm_of_leaves(all().flatten().copied(), asked.grad_scale),
         };
         let scales = match asked.clip {
             Scope::All => Scales::Same(scale_of_norm(norm, asked, max_norm)),
             Scope::Tensor => {
-                let each = all.iter().map(|sums| scale_of_leaves(sums, asked, max_norm));
+                let each = all().map(|sums| scale_of_leaves(sums, asked, max_norm));
                 Scales::Each(try_collect(each)?)
             }
         };

@@ -66,13 +66,18 @@ fn order<'a, H: Holder>(
     Some(order)
 }
 
-/// The rule's states among these, in its order.
+/// The rule's states among these, in its order: what a step keeps and what was made for it, so that none
+/// is missing. A rule that ran on another array than its own would be wrong and not say so.
 pub(super) fn in_order<'a, H: Holder>(
     compiled: &Compiled,
     states: impl Iterator<Item = &'a StateArray<H>> + Clone,
 ) -> impl Iterator<Item = &'a StateArray<H>> {
-    let order = order(compiled, states.clone()).unwrap_or_default();
-    (0..compiled.states.len()).filter_map(move |i| states.clone().nth(order[i]))
+    compiled.states.iter().map(move |wanted| {
+        match states.clone().find(|have| have.name == wanted.name) {
+            Some(state) => state,
+            None => unreachable!("the state {} was neither kept nor made", wanted.name),
+        }
+    })
 }
 
 /// Refuses what is to be parameter number `i` and is not of the place, shape and type that it was of.

@@ -3,50 +3,25 @@
 use std::ops::Range;
 use std::ptr::null_mut;
 
-use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::exceptions::PyValueError;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple};
+use pyo3::types::{PyDict, PyFloat, PyList};
 use smallvec::SmallVec;
 
 use super::array::Held;
 use super::calling;
+use super::entries::{self, Entry, Found, Watched};
 use super::options::{internal, read_options};
 use super::plain;
 use super::python_arrays::PythonArrays;
 use super::raw;
-use super::settings::{Bounds, Settings};
+use super::settings::Settings;
 use super::structure::Structure;
-use super::words::must_be;
 use crate::engine::ControlGuard;
 use crate::optimizer::{Compiled, Optimizer, Slot, Stop};
 
 type Slots<'a> = &'a [Slot<PythonArrays>];
-
-/// An entry of the group's dict.
-struct Entry {
-    key: Py<PyString>,
-    value: Py<PyAny>,
-    watched: Watched,
-}
-
-/// How an entry is seen to be what it was.
-#[derive(Clone, Copy, PartialEq)]
-enum Watched {
-    /// An option of a type that cannot change in place: it is the same object.
-    Identity,
-    /// As `Identity`; and another number within these bounds is taken without Python.
-    Number(Bounds),
-    /// An option that can change in place: never.
-    Never,
-    /// The list of parameters: the same list with the same arrays.
-    Params,
-    /// No option: always.
-    Ignored,
-}
-
-/// An entry as it was found, before any Python code ran that could change it.
-type Found<'py> = (Bound<'py, PyString>, Bound<'py, PyAny>);
 
 pub(super) struct Group {
     pub(super) dict: Py<PyDict>,
@@ -60,45 +35,10 @@ pub(super) struct Group {
     options: Option<Py<PyDict>>,
 }
 
-/// Whether an object of this type cannot change its value.
-fn immutable(value: &Bound<'_, PyAny>) -> bool {
-    value.is_exact_instance_of::<PyFloat>()
-        || value.is_exact_instance_of::<PyBool>()
-        || value.is_exact_instance_of::<PyInt>()
-        || value.is_exact_instance_of::<PyString>()
-        || value.is_none()
-        || value
-            .cast_exact::<PyTuple>()
-            .is_ok_and(|items| items.iter().all(|item| immutable(&item)))
-}
-
 /// Whether the list holds the arrays of these slots.
 fn holds(list: &Bound<'_, PyList>, slots: Slots<'_>) -> bool {
     let pointer = |slot: &Slot<PythonArrays>| slot.array.as_ref().map_or(null_mut(), Held::as_ptr);
     raw::holds(list, slots.iter().map(pointer))
-}
-
-/// All entries. A key that is no plain str could run Python code whenever it is compared.
-fn found<'py>(dict: &Bound<'py, PyDict>) -> PyResult<Vec<Found<'py>>> {
-    let entries = dict.iter().map(|(key, value)| match key.cast_into_exact::<PyString>() {
-        Ok(key) => Ok((key, value)),
-        Err(error) => {
-            let key = error.into_inner();
-            Err(PyTypeError::new_err(must_be("a key of a param group", "a str", &key)))
-        }
-    });
-    entries.collect()
-}
-
-fn dict_of<'py>(
-    py: Python<'py>,
-    entries: impl Iterator<Item = Found<'py>>,
-) -> PyResult<Bound<'py, PyDict>> {
-    let dict = PyDict::new(py);
-    for (key, value) in entries {
-        dict.set_item(key, value)?;
-    }
-    Ok(dict)
 }
 
 impl Group {
@@ -204,7 +144,7 @@ impl Group {
             let known = value.is_exact_instance_of::<PyFloat>();
             let float = if known { value.clone() } else { PyFloat::new(py, x).into_any() };
             options.bind(py).set_item(key, &float)?;
-            let kept = if immutable(&value) { value } else { float };
+            let kept = if entries::immutable(&value) { value } else { float };
             dict.set_item(key, &kept)?;
             entries[i].value = kept.unbind();
         }
@@ -219,7 +159,7 @@ impl Group {
         slots: Slots<'_>,
         bound: bool,
     ) -> PyResult<()> {
-        self.check_found(&found(self.dict.bind(py))?, slots, bound)
+        self.check_found(&entries::found(self.dict.bind(py))?, slots, bound)
     }
 
     fn check_found(&self, found: &[Found<'_>], slots: Slots<'_>, bound: bool) -> PyResult<()> {
@@ -244,15 +184,15 @@ impl Group {
     ) -> Result<Option<Compiled>, Stop<PyErr>> {
         // What a method computes from its options once is part of every later step.
         let _control = ControlGuard::new();
-        let found = found(self.dict.bind(py))?;
+        let found = entries::found(self.dict.bind(py))?;
         self.check_found(&found, optimizer.slots(), bound)?;
         let same_keys = found.len() == self.entries.len()
             && self.entries.iter().zip(&found).all(|(entry, (key, _))| entry.key.is(key));
         let before =
             self.options.as_ref().filter(|_| same_keys).map(|known| known.bind(py).clone());
         let (known, changed) = match &before {
-            Some(known) => (known.clone(), self.changed(&found, known)?),
-            None => (PyDict::new(py), dict_of(py, found.iter().cloned())?),
+            Some(known) => (known.clone(), entries::changed(&self.entries, &found, known)?),
+            None => (PyDict::new(py), entries::dict_of(py, found.iter().cloned())?),
         };
         // Kept when nothing of it is refused: the entries and what follows from them go together.
         let (options, compiled) = if before.is_some() && changed.is_empty() {
@@ -266,63 +206,13 @@ impl Group {
         if let Some(compiled) = &compiled {
             optimizer.check_state_kind(self.slots.clone(), compiled.state_kind)?;
         }
-        let entries = found.into_iter().map(|(key, value)| -> PyResult<Entry> {
-            let normal = options.get_item(&key)?;
-            let value = self.kept(&key, value, normal.as_ref())?;
-            let watched = match (normal, settings.bounds(key.to_str()?)) {
-                (Some(_), _) if !immutable(&value) => Watched::Never,
-                (Some(_), Some(bounds)) => Watched::Number(bounds),
-                (Some(_), None) => Watched::Identity,
-                (None, _) if key == "params" => Watched::Params,
-                (None, _) => Watched::Ignored,
-            };
-            Ok(Entry { key: key.unbind(), value: value.unbind(), watched })
+        let dict = self.dict.bind(py);
+        let entries = found.into_iter().map(|(key, value)| {
+            let (normal, bounds) = (options.get_item(&key)?, settings.bounds(key.to_str()?));
+            Entry::new(dict, (key, value), normal.as_ref(), bounds)
         });
         self.entries = entries.collect::<PyResult<_>>()?;
         self.options = Some(options.unbind());
         Ok(compiled)
-    }
-
-    /// The options among the entries whose value is another than the known one.
-    fn changed<'py>(
-        &self,
-        found: &[Found<'py>],
-        known: &Bound<'py, PyDict>,
-    ) -> PyResult<Bound<'py, PyDict>> {
-        let mut changed = vec![];
-        for ((key, new), entry) in found.iter().zip(&self.entries) {
-            let Some(old) = known.get_item(key)? else { continue };
-            let same = (new.is(&entry.value) || new.is(&old)) && immutable(new);
-            // Only an equal float is known to be equal without asking Python.
-            let equal = match (new.cast_exact::<PyFloat>(), old.cast_exact::<PyFloat>()) {
-                (Ok(new), Ok(old)) => new.value().to_bits() == old.value().to_bits(),
-                _ => false,
-            };
-            if !same && !equal {
-                changed.push((key.clone(), new.clone()));
-            }
-        }
-        dict_of(known.py(), changed.into_iter())
-    }
-
-    /// What stays in the dict for an option's value: NumPy's scalars, 0-d arrays and names of
-    /// types give way to the plain value, which costs nothing at later steps; a list stays, since
-    /// its owner may change it in place.
-    fn kept<'py>(
-        &self,
-        key: &Bound<'py, PyString>,
-        value: Bound<'py, PyAny>,
-        normal: Option<&Bound<'py, PyAny>>,
-    ) -> PyResult<Bound<'py, PyAny>> {
-        let Some(normal) = normal.filter(|_| !immutable(&value)) else { return Ok(value) };
-        if normal.is_instance_of::<PyTuple>() && !value.is_exact_instance_of::<PyTuple>() {
-            return Ok(value);
-        }
-        let dict = self.dict.bind(value.py());
-        // Somebody's code may have run since, and may have set the option anew.
-        if dict.get_item(key)?.is_some_and(|now| now.is(&value)) {
-            dict.set_item(key, normal)?;
-        }
-        Ok(normal.clone())
     }
 }

@@ -9,6 +9,7 @@ mod container;
 mod core;
 mod cuda;
 mod elsewhere;
+mod entries;
 mod gradients;
 mod group;
 mod guard;

@@ -5,6 +5,10 @@
 #[allow(dead_code, unreachable_pub)] // the fuzz targets' own, of which these tests use a part
 #[path = "../../fuzz/src/arrays.rs"]
 mod arrays;
+#[allow(dead_code, unreachable_pub)]
+#[path = "../../fuzz/src/device.rs"]
+mod device;
+mod devices;
 mod memory;
 mod model;
 mod refusals;

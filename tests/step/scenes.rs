@@ -44,9 +44,13 @@ pub(crate) fn compiled(options: &Options) -> Compiled {
 
 /// A dense array with these values.
 pub(crate) fn array(kind: Kind, values: &[f64]) -> Held {
+    array_at(Place::Host, kind, values)
+}
+
+pub(crate) fn array_at(place: Place, kind: Kind, values: &[f64]) -> Held {
     let mut array = Array::plain(&[values.len()], Format::native(kind));
     values.iter().enumerate().for_each(|(i, x)| array.set_value(i, *x));
-    Held::new(array)
+    Held::at(place, array)
 }
 
 pub(crate) fn values(held: &Held) -> Vec<f64> {
@@ -66,10 +70,15 @@ pub(crate) struct Scene {
 
 impl Scene {
     pub(crate) fn new() -> Self {
+        Scene::at([Place::Host; 3])
+    }
+
+    /// Each parameter in its place.
+    pub(crate) fn at(places: [Place; 3]) -> Self {
         let params = vec![
-            array(Kind::F32, &[1.0, -2.0, 0.5]),
-            array(Kind::F64, &[3.0; 7]),
-            array(Kind::F32, &[0.25; 5]),
+            array_at(places[0], Kind::F32, &[1.0, -2.0, 0.5]),
+            array_at(places[1], Kind::F64, &[3.0; 7]),
+            array_at(places[2], Kind::F32, &[0.25; 5]),
         ];
         let mut scene = Scene { optimizer: Trained::default(), params, call: Call::default() };
         scene.add(0, 0..2, adam(0.1, false));
@@ -95,11 +104,11 @@ impl Scene {
     /// A gradient for each parameter, different in each step.
     pub(crate) fn gradients(&self, t: usize) -> Vec<Option<Held>> {
         let gradient = |(i, param): (usize, &Held)| {
-            let Header { format, place: Place::Host, .. } = param.header() else { return None };
+            let Header { format, place, .. } = param.header();
             let values: Vec<f64> = (0..param.array().len())
                 .map(|k| ((k + 3 * i + 5 * t) as f64).sin() + 0.125)
                 .collect();
-            Some(array(format.kind, &values))
+            Some(array_at(place, format.kind, &values))
         };
         self.params.iter().enumerate().map(gradient).collect()
     }

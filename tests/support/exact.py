@@ -1,4 +1,4 @@
-"""Formulas as the papers have them, in numbers of 60 digits; the rows of them are in `cases.py`.
+"""Formulas as the papers have them, in numbers of 60 digits; they themselves are in `formulas/`.
 
 They are written as the papers have them (with the corrected moments of Adam, for instance), not as
 the reference evaluates them, and share no code with it.

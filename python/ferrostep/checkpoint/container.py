@@ -248,9 +248,9 @@ def _tensor(name: str, entry: Any) -> Tensor:
             f"the data_offsets of tensor {name!r} must be two positions, found {offsets!r:.80}"
         )
     begin, end = offsets
-    wanted = math.prod(shape) * ITEMSIZES[DTYPES[dtype]]
-    if end - begin != wanted:
-        raise ValueError(f"tensor {name!r} has {end - begin} bytes, wanted {wanted} by its shape")
+    size = math.prod(shape) * ITEMSIZES[DTYPES[dtype]]
+    if end - begin != size:
+        raise ValueError(f"tensor {name!r} has {end - begin} bytes, wanted {size} by its shape")
     return Tensor(DTYPES[dtype], tuple(shape), begin, end)
 
 

@@ -40,8 +40,8 @@ def encode(value: Any, what: str, store: Callable[[Array], str] | None = None) -
         if kind is float:
             return part if math.isfinite(part) else {"$float": repr(part)}
         if kind not in (list, tuple, dict, Counter):
-            plain = "a number, str, None, list, tuple or dict"
-            wanted = plain if store is None else f"an array, {plain[2:]}"
+            wanted = "number, str, None, list, tuple or dict"
+            wanted = f"a {wanted}" if store is None else f"an array, {wanted}"
             raise TypeError(f"{label} must be {wanted}, found {kind.__name__}")
         depth = _deeper(depth, what)
         if kind in (list, tuple):

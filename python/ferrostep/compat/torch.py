@@ -20,7 +20,8 @@ __all__ = ["load_state_dict", "to_torch"]
 
 #: What every class of torch takes.
 SHARED = {"lr", "weight_decay", "maximize"}
-#: torch's classes with the options that tell them from each other, and their others.
+#: torch's classes with the options that tell them from each other, and their others. A group that
+#: lacks one of these is of none of them: Lion has Adam's betas, and no eps.
 CLASSES: dict[str, tuple[set[str], set[str]]] = {
     "SGD": ({"dampening"}, {"momentum", "nesterov"}),
     "Rprop": ({"etas"}, {"step_sizes"}),
@@ -112,7 +113,7 @@ def load_state_dict(optimizer: Optimizer, state_dict: Mapping[str, Any]) -> None
 
 
 def _group(i: int, group: Mapping[str, Any]) -> dict[str, Any]:
-    kinds = [name for name, (own, _) in CLASSES.items() if own <= group.keys()]
+    kinds = [name for name, (own, others) in CLASSES.items() if own | others <= group.keys()]
     if len(kinds) != 1:
         raise ValueError(
             f"group {i} must be of a class that torch has ({', '.join(CLASSES)}), "

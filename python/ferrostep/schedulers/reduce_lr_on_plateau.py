@@ -115,9 +115,11 @@ class ReduceLROnPlateau(LRScheduler):
     def _reduce(self) -> None:
         groups = self.optimizer.param_groups
         if len(groups) != len(self.min_lrs):
-            if self.default_min_lr is None:
+            least = self.default_min_lr
+            if least is None:
                 check_count("min_lr", "values", len(self.min_lrs), len(groups))
-            self.min_lrs = [self.default_min_lr] * len(groups)
+            else:
+                self.min_lrs = [least] * len(groups)
         for group, min_lr in zip(groups, self.min_lrs, strict=True):
             lr = max(group["lr"] * self.factor, min_lr)
             if group["lr"] - lr > self.eps:

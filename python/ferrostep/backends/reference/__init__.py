@@ -1,0 +1,98 @@
+"""Every optimizer in about ten lines of NumPy: the text to learn from, and the judge of the rest.
+
+Each rule is written straight from its paper, in the paper's symbols.  The compiled core
+must give the *same bits*, so these files may know nothing about the core: the two were written
+apart from one formula and check each other.
+
+What makes equal bits possible is that nothing here is left to chance:
+
+* Only ``+ - * /``, ``sqrt``, comparison and selection.  IEEE 754 fixes the result of each.
+* Every formula is evaluated as its parentheses say, from left to right.  ``(lr * g) / d`` and
+  ``lr * (g / d)`` are the same mathematics but not the same bits.
+* Scalars such as ``1 - beta`` or ``lr / (1 - beta**t)`` are Python floats (float64).  NumPy
+  rounds a Python float once, to the array's type, when it meets a float32 array.  A
+  ``np.float64`` would instead turn the whole array into float64, so none may come near one.
+* ``max``, ``clamp`` and their like are spelled as a comparison and a choice, because that says
+  what happens to NaN: a comparison with NaN is false.
+
+In all rules ``p`` is the parameter, ``g`` its gradient (of the loss, at ``p``), ``lr`` the
+learning rate, ``o`` the options, ``t`` the number of the step, counted from 1.  A rule returns
+the new parameter and the new state.  It changes none of the arrays that it was given.
+
+The rules are in one file for each family, with the family's table; here is what stands around
+every rule.
+"""
+
+from collections.abc import Iterable, Set
+from typing import Any
+
+import numpy as np
+
+from ferrostep.backends.reference import averages, descent, moments, signs, squares
+from ferrostep.backends.reference.measures import clip_factor, global_norm, tree_sum
+from ferrostep.backends.reference.rule import Array, Options, Rule, States
+
+__all__ = ["RULES", "clip_factor", "global_norm", "rounded", "tree_sum", "update"]
+
+#: By the name of the optimizer's class.
+RULES: dict[str, Rule] = (
+    descent.RULES | signs.RULES | squares.RULES | moments.RULES | averages.RULES
+)
+
+
+def update(
+    rule: str,
+    p: Array,
+    g: Array,
+    state: States,
+    options: Options,
+    t: int,
+    fresh: Set[str],
+    grad_scale: float = 1.0,
+) -> tuple[Array, States]:
+    """One step of one parameter: returns the new parameter and new state, writes nothing.
+
+    ``rule`` is the optimizer's class name.  ``state`` holds the arrays that the class keeps, made
+    with their first values before the first step; ``fresh`` names those made in this very step.
+    All arithmetic is in float64 for a float64 parameter, else in float32: narrower arrays are
+    widened first, and `rounded` rounds the results.  A gradient of another type is rounded once.
+    """
+    o = {name: _plain(value) for name, value in options.items()}
+    lr, weight_decay = o["lr"], o["weight_decay"]
+    dtype: type[np.floating[Any]] = np.float64 if p.dtype.itemsize == 8 else np.float32
+    with np.errstate(all="ignore"):  # overflow and NaN are results here, not accidents
+        p = np.asarray(p, dtype)
+        state = {name: np.asarray(x, dtype) for name, x in state.items()}
+        g = np.array(g, dtype)  # a copy: some rules remember g, and the caller's g is not ours
+
+        # What was not asked for is not done at all: even a multiplication by 1 is left out.
+        if grad_scale != 1:  # the user's factor times that of clipping, one float64
+            g = g * grad_scale
+        if o["maximize"]:
+            g = -g
+        if weight_decay != 0:
+            if o["decoupled_weight_decay"]:  # Loshchilov & Hutter 2017, arXiv:1711.05101
+                p = p * (1 - lr * weight_decay)
+            else:  # the gradient of the penalty (weight_decay / 2) * p**2
+                g = g + weight_decay * p
+
+        p, new = RULES[rule](p, g, state, o, t, fresh)
+
+        if o["flush_subnormals"]:
+            tiny = float(np.finfo(dtype).smallest_normal)
+            new = {name: np.where(np.abs(x) < tiny, 0.0, x) for name, x in new.items()}
+    # NumPy's arithmetic turns 0-d arrays into scalars; asarray turns them back.
+    return np.asarray(p), {name: np.asarray(x) for name, x in new.items()}
+
+
+def rounded(old: Iterable[Array], new: Iterable[Array]) -> list[Array]:
+    """Return new values for old arrays, each rounded once to the array's type, nearest-even."""
+    with np.errstate(all="ignore"):
+        return [np.asarray(b).astype(a.dtype) for a, b in zip(old, new, strict=True)]
+
+
+def _plain(value: Any) -> Any:
+    """The same option without NumPy scalars: Python floats take on the type of the array."""
+    if isinstance(value, tuple | list):
+        return tuple(_plain(x) for x in value)
+    return value.item() if isinstance(value, np.generic) else value

@@ -180,7 +180,7 @@ def test_what_is_replaced_at_any_level_is_seen(change: Any, message: str) -> Non
 def test_what_the_functions_refuse() -> None:
     for bad, error, message in [
         ([{1}], TypeError, "found a set at '0'"),
-        ({"a": ["x"]}, TypeError, "have a str at 'a.0'"),
+        ({"a": ["x"]}, TypeError, "found a str at 'a.0'"),
         ({"a": {2: 1.0}}, ValueError, "found 2 in the dict at 'a'"),
         ({"'a": {"b'": 1.0}, "a.b": 2.0}, ValueError, "have the name \"'a.b'\""),
         (HOLDS_ITSELF, ValueError, "does it hold itself"),

@@ -61,6 +61,8 @@ def test_it_answers_and_travels(
             ("applied", values[0]),
             ("grad_norm", values[1]),
             ("nonfinite", values[2]),
+            ("update_norm", None),
+            ("param_norm", None),
         ]
         assert repr(each) == text
         assert each == found == fs.StepInfo(*values)

@@ -116,7 +116,7 @@ class Declared(Core):
     if not TYPE_CHECKING:  # for a type checker, what is not declared is an error already
 
         def __setattr__(self, name, value):
-            options = self._own_schema.fields
+            options = self._schema().fields
             if name not in options and not name.startswith("_"):
                 refuse_attribute(self, name, options)
             super().__setattr__(name, value)

@@ -5,6 +5,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyString, PyTuple};
 
 use super::settings::Bounds;
+use super::words::must_be;
 
 /// An entry of the group's dict.
 pub(super) struct Entry {
@@ -67,10 +68,10 @@ pub(super) fn immutable(value: &Bound<'_, PyAny>) -> bool {
 pub(super) fn found<'py>(dict: &Bound<'py, PyDict>) -> PyResult<Vec<Found<'py>>> {
     let entries = dict.iter().map(|(key, value)| match key.cast_into_exact::<PyString>() {
         Ok(key) => Ok((key, value)),
-        Err(error) => Err(PyTypeError::new_err(format!(
-            "the keys of a param group must be str, found a {}",
-            error.into_inner().get_type().name()?
-        ))),
+        Err(error) => {
+            let key = error.into_inner();
+            Err(PyTypeError::new_err(must_be("a key of a param group", "a str", &key)))
+        }
     });
     entries.collect()
 }

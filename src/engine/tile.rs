@@ -125,6 +125,7 @@ impl<R: Tile> Tiled<R> {
     ///
     /// SAFETY: the views that it was made of are live and nothing written is aliased; no other
     /// thread has numbers of this range.
+    #[inline(never)] // or the tiles would be in the stack frame of every step
     pub(super) unsafe fn run(&self, block: &Block, range: Range<usize>) {
         let mut memory = MaybeUninit::<Tiles>::uninit();
         let (begin, len) = (memory.as_mut_ptr().cast(), TILES / size_of::<R>());

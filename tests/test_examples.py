@@ -2,27 +2,16 @@
 
 from __future__ import annotations
 
-import importlib.util
 import inspect
-import sys
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 import pytest
 
-EXAMPLES = sorted((Path(__file__).parents[1] / "examples").glob("*.py"))
+from benchmarks import loops
 
-
-def load(path: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(f"example_{path.stem}", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # where inspect looks
-    spec.loader.exec_module(module)
-    return module
+EXAMPLES = sorted(loops.EXAMPLES.glob("*.py"))
 
 
 def arrays(result: Any) -> list[Any]:
@@ -33,7 +22,7 @@ def arrays(result: Any) -> list[Any]:
     return [result]
 
 
-def lines(module: ModuleType, which: str) -> int:
+def lines(module: Any, which: str) -> int:
     """The lines of a way, with those of the class that it trains."""
     names = {"by_hand": "ByHand", "with_ferrostep": "WithFerrostep"}
     parts = [getattr(module, which), getattr(module, names[which], None)]
@@ -42,7 +31,7 @@ def lines(module: ModuleType, which: str) -> int:
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=[path.stem for path in EXAMPLES])
 def test_both_ways_give_the_same(path: Path) -> None:
-    example = load(path)
+    example = loops.load(path)
     results = []
     for way in (example.by_hand, example.with_ferrostep):
         results.append(arrays(way(*example.problem(size=101), 25)))

@@ -9,6 +9,7 @@ import numpy as np
 
 from ferrostep import tree
 from ferrostep.backends import cuda
+from ferrostep.params import adopted
 
 
 def _is_numbers(value: Any, depth: int = 0) -> bool:
@@ -38,7 +39,7 @@ def arrays(values: Any) -> Any:
 
 
 def _renewed(array: Any, copy: bool) -> Any:
-    if (on_device := cuda.adopt(array) if _on_device(array) else None) is not None:
+    if (on_device := adopted(array)) is not None:
         return cuda.copy(on_device)
     if not isinstance(array, np.ndarray):
         raise TypeError(
@@ -48,10 +49,6 @@ def _renewed(array: Any, copy: bool) -> Any:
     if copy:
         np.copyto(new, array)
     return new
-
-
-def _on_device(array: Any) -> bool:
-    return hasattr(type(array), "__cuda_array_interface__")
 
 
 def renewed(params: Any, copy: bool) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from ferrostep.state_dict import Groups
+from ferrostep.state_dict import Groups, arrays_in
 
 Key = int | str
 
@@ -43,7 +43,7 @@ def fit(
     by_name = names is not None and len(theirs) == len(places) == len(set(theirs))
     positions = list(range(len(shapes)))
     labels: list[Key] = [*(names or positions)]
-    mine: list[Key] = [*names] if names is not None and by_name else [*positions]
+    mine: list[Key] = labels if by_name else [*positions]
     saved_keys: list[Key] = [*theirs] if by_name else [*range(len(places))]
     order = {key: i for i, key in enumerate(saved_keys)}
     state: dict[int, Any] = {}
@@ -71,8 +71,7 @@ def fit(
 
 
 def _fits(entry: Mapping[str, Any] | None, shape: tuple[int, ...]) -> bool:
-    arrays = (array for name, array in (entry or {}).items() if name != "step")
-    return all(tuple(array.shape) == shape for array in arrays if array is not None)
+    return all(tuple(array.shape) == shape for array in arrays_in(entry or {}).values())
 
 
 def _options(theirs: Groups, mine: Groups) -> Groups:

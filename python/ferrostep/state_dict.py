@@ -145,7 +145,7 @@ def differences(
             )
         if entry is None:
             continue
-        if any(counting[i : i + 1]) and _arrays(entry) and "step" not in entry:
+        if any(counting[i : i + 1]) and arrays_in(entry) and "step" not in entry:
             yield f"the state of {label} lacks 'step', without which {schema.name} cannot go on"
         yield from _state_differences(schema, entry, param, label)
     try:
@@ -175,7 +175,7 @@ def _state_differences(
         whole(entry.get("step", 0), f"the step of {label}", LOADED)
     except ValueError as error:
         yield str(error)
-    given = _arrays(entry)
+    given = arrays_in(entry)
     known = [*schema.states, *schema.optional_states]
     unknown = set(given) - set(known)
     if unknown:
@@ -270,14 +270,14 @@ def whole(value: Any, what: str, most: int = 2**63 - 1) -> int:
     raise ValueError(f"{what} must be a whole number from 0 to {most}, found {value!r}")
 
 
-def _arrays(entry: Mapping[str, Any]) -> dict[str, Any]:
+def arrays_in(entry: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in entry.items() if name != "step" and value is not None}
 
 
 def _values(entry: Mapping[str, Any], param: Any, label: str) -> dict[str, NDArray[Any]]:
     """Return the arrays of one parameter's state, each in the type that is to hold it."""
     values = {}
-    for name, array in _arrays(entry).items():
+    for name, array in arrays_in(entry).items():
         found = cuda.to_host(array)
         # What the parameter may have as state keeps its type.
         dtype = found.dtype

@@ -2,7 +2,7 @@
 
 use std::mem::MaybeUninit;
 
-use super::gather::{Plane, Tile};
+use super::gather::{Plane, Tile, prefetch};
 #[cfg(target_arch = "x86_64")]
 use super::tier;
 use super::view::View;
@@ -35,16 +35,10 @@ type Accumulate = unsafe fn(*const u8, usize, &mut Accumulators);
 /// for reads under way than a plain read has; this makes up for it (on a busy Zen 3, from 0.83 of
 /// a plain read's speed to 1.0).
 #[inline(always)]
-fn prefetch<R>(block: &[R; LANES]) {
-    #[cfg(target_arch = "x86_64")]
+fn prefetch_ahead<R>(block: &[R; LANES]) {
     for line in (0..size_of_val(block)).step_by(64) {
-        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        let ahead = std::ptr::from_ref(block).cast::<i8>().wrapping_add(1024 + line);
-        // SAFETY: a hint, which never faults, also past the end of the array.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(ahead) };
+        prefetch(std::ptr::from_ref(block).cast::<u8>().wrapping_add(1024 + line));
     }
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = block;
 }
 
 /// Elements stored as `S`, computed in `R`.
@@ -61,7 +55,7 @@ unsafe fn accumulate<M: Measure, S: Stored, R: Compute + Into<f64>>(
     let (blocks, rest) = elements.as_chunks::<LANES>();
     let mut local = *sums; // only indexed by constants, so that it stays in registers
     for block in blocks {
-        prefetch(block);
+        prefetch_ahead(block);
         for (sum, x) in local.iter_mut().zip(block) {
             *sum += added::<M, R>(x.load());
         }
@@ -133,6 +127,26 @@ pub(super) fn sum<M: Measure, R: Compute + Stored + Into<f64>>(elements: &[R]) -
     // SAFETY: these are elements of the compute type; the kernel is for a tier that the CPU has.
     unsafe { select::<M, R, R>()(elements.as_ptr().cast(), elements.len(), &mut sums) };
     fold(sums)
+}
+
+/// Fills `to` with the next elements of an array of this format, converted.
+///
+/// SAFETY: the cursor has as many before it, of a live array.
+#[inline]
+pub(super) unsafe fn gather_along<R: Tile>(
+    format: Format,
+    cursor: &mut Cursor<'_>,
+    to: &mut [MaybeUninit<R>],
+) {
+    let gather = R::gather(format.kind);
+    let mut filled = 0;
+    while filled < to.len() {
+        let (place, stride, n) = cursor.take(to.len() - filled);
+        let to = &mut to[filled..filled + n];
+        // SAFETY: passed on from the caller.
+        unsafe { gather(format.swapped, place, &Plane::line(n, stride), to) };
+        filled += n;
+    }
 }
 
 /// An array of a reduction, its axes kept elsewhere.
@@ -214,20 +228,13 @@ impl<'a> Walk<'a> {
         len: usize,
         sums: &mut Accumulators,
     ) {
-        let Format { kind, swapped } = self.array.format;
-        let gather = R::gather(kind);
         let mut tile = [MaybeUninit::<R>::uninit(); TILE];
         for begin in (0..len).step_by(TILE) {
             let tile = &mut tile[..TILE.min(len - begin)];
-            let mut filled = 0;
-            while filled < tile.len() {
-                let (place, stride, n) = cursor.take(tile.len() - filled);
-                let to = &mut tile[filled..filled + n];
-                // SAFETY: these are elements of a live array.
-                unsafe { gather(swapped, place, &Plane::line(n, stride), to) };
-                filled += n;
-            }
-            // SAFETY: the tile has been filled with elements of the compute type.
+            // SAFETY: the cursor has these elements before it; the tile is filled with them, in the
+            // compute type.
+            unsafe { gather_along(self.array.format, &mut cursor, tile) };
+            // SAFETY: as above.
             unsafe { (self.in_tile)(tile.as_ptr().cast(), tile.len(), sums) };
         }
     }

@@ -8,14 +8,14 @@ use smallvec::SmallVec;
 
 use super::control::ControlGuard;
 use super::copy::copy;
-use super::gather::{Plane, Tile};
+use super::gather::Tile;
 use super::leaf;
 use super::measure::Places;
 use super::memory::{Grow, OutOfMemory, with_room};
 use super::view::{MOST_AXES, View};
 use super::walk::{Axis, Cursor, in_c_order};
 use super::work;
-use crate::number::{Format, Precision, Stored};
+use crate::number::{Precision, Stored};
 use crate::rules::{GradientNorm, LEAF};
 
 /// Where a parameter's old values are when its new ones are there.
@@ -36,7 +36,6 @@ struct Parameter {
     source: Option<View>,
     /// In C order of the index.
     axes: SmallVec<[Axis; MOST_AXES]>,
-    precision: Precision,
     old: Old,
     /// Of each leaf: what was added, and what was there.
     sums: Vec<[f64; 2]>,
@@ -63,19 +62,19 @@ impl Parameter {
     /// The elements of a leaf, from `data` on along these axes.
     ///
     /// SAFETY: they are elements of a live array.
-    unsafe fn load<R: Tile>(&self, data: *const u8, axes: &[Axis], leaf: usize, to: &mut Leaf<R>) {
-        let Range { start, end } = self.elements(leaf);
+    unsafe fn load<R: Tile>(
+        &self,
+        data: *const u8,
+        axes: &[Axis],
+        number: usize,
+        to: &mut Leaf<R>,
+    ) {
+        let Range { start, end } = self.elements(number);
         // SAFETY: of the same layout; what is gathered are values of the type.
         let to = unsafe { &mut *std::ptr::from_mut(to).cast::<[MaybeUninit<R>; LEAF]>() };
-        let Format { kind, swapped } = self.view.format;
-        let (gather, mut cursor) = (R::gather(kind), Cursor::new(axes, data, start));
-        let mut filled = 0;
-        while filled < end - start {
-            let (place, stride, n) = cursor.take(end - start - filled);
-            // SAFETY: passed on from the caller.
-            unsafe { gather(swapped, place, &Plane::line(n, stride), &mut to[filled..filled + n]) };
-            filled += n;
-        }
+        let mut cursor = Cursor::new(axes, data, start);
+        // SAFETY: passed on from the caller.
+        unsafe { leaf::gather_along(self.view.format, &mut cursor, &mut to[..end - start]) };
     }
 
     /// The sums of a leaf; `run` makes its new values out of the old ones, if they lie there.
@@ -131,7 +130,7 @@ impl Parameter {
                 let run = || run(this.elements(leaf));
                 // SAFETY: passed on from the caller; this thread alone has this leaf.
                 unsafe {
-                    let sum = match this.precision {
+                    let sum = match Precision::of(this.view.format.kind) {
                         Precision::F32 => this.measure::<f32>(leaf, run),
                         Precision::F64 => this.measure::<f64>(leaf, run),
                     };
@@ -165,9 +164,8 @@ impl Moved {
         };
         let mut sums = with_room(len.div_ceil(LEAF))?;
         sums.resize(len.div_ceil(LEAF), [0.0; 2]);
-        let precision = Precision::of(view.format.kind);
         let (view, source, axes) = (view.clone(), source.cloned(), in_c_order(view));
-        self.0.try_push(Parameter { view, source, axes, precision, old, sums })
+        self.0.try_push(Parameter { view, source, axes, old, sums })
     }
 
     /// Copies the old values of what is not run leaf by leaf.

@@ -18,7 +18,7 @@ use crate::number::{Format, Kind, Kinds, Precision};
 use crate::rules::MAX_STATES;
 
 /// Pieces begin at multiples of this many elements, so that vectors and cache lines are rarely cut.
-pub(super) const GRAIN: usize = 64;
+const GRAIN: usize = 64;
 
 /// Why a parameter is not planned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -38,7 +38,7 @@ pub struct Plan {
     tiled_f64: Vec<Tiled<f64>>,
     blocks: Vec<Block>,
     /// Arrays whose values are taken from others before anything is run.
-    pub(super) copies: Vec<(View, View)>,
+    copies: Vec<(View, View)>,
     pub(super) elements: usize,
     bytes: usize,
 }
@@ -235,16 +235,34 @@ impl Plan {
     /// # Safety
     /// What was promised at each `push` still holds.
     pub unsafe fn run(&self, threads: usize) {
+        // SAFETY: passed on from the caller.
+        unsafe {
+            self.copy_sources();
+            self.run_elements(0..self.elements, self.bytes, threads);
+        }
+    }
+
+    /// Gives parameters the values that they are not given in the same pass.
+    ///
+    /// SAFETY: as for `run`.
+    pub(super) unsafe fn copy_sources(&self) {
         for (from, to) in &self.copies {
             // SAFETY: passed on from the caller.
             unsafe { copy(from, to) };
         }
-        let units = self.elements.div_ceil(GRAIN);
-        work::run(units, self.bytes, threads, |units| {
+    }
+
+    /// Runs elements, which move this many bytes, cut into pieces for the threads.
+    ///
+    /// SAFETY: as for `run`.
+    #[inline]
+    pub(super) unsafe fn run_elements(&self, range: Range<usize>, bytes: usize, threads: usize) {
+        let Range { start, end } = range;
+        work::run((end - start).div_ceil(GRAIN), bytes, threads, |units| {
             let _control = ControlGuard::new();
-            let elements = units.start * GRAIN..(units.end * GRAIN).min(self.elements);
+            let piece = start + units.start * GRAIN..(start + units.end * GRAIN).min(end);
             // SAFETY: the ranges are disjoint; the rest is the caller's promise.
-            unsafe { self.run_range(elements) };
+            unsafe { self.run_range(piece) };
         });
     }
 

@@ -2,14 +2,11 @@
 
 use std::ops::Range;
 
-use super::control::ControlGuard;
-use super::copy::copy;
 use super::memory::OutOfMemory;
 use super::moved::Moved;
-use super::plan::{GRAIN, Plan};
+use super::plan::Plan;
 use super::task::{Layout, Task};
 use super::view::View;
-use super::work;
 
 impl Plan {
     /// Adds a parameter to those whose moves are measured: the one that was added last, or one that is
@@ -41,10 +38,8 @@ impl Plan {
     /// # Safety
     /// As for `run`.
     pub unsafe fn run_moved(&self, threads: usize, moved: &mut Moved) {
-        for (from, to) in &self.copies {
-            // SAFETY: passed on from the caller.
-            unsafe { copy(from, to) };
-        }
+        // SAFETY: passed on from the caller.
+        unsafe { self.copy_sources() };
         let bytes = self.bytes() / self.elements.max(1);
         let in_pass = |number: usize, part: Range<usize>| {
             let start = self.tasks[number].start;
@@ -54,12 +49,8 @@ impl Plan {
         // SAFETY: passed on from the caller.
         unsafe { moved.run_leaves(threads, bytes, in_pass) };
         for &Task { start, len, .. } in self.tasks.iter().filter(|task| !task.in_leaves) {
-            work::run(len.div_ceil(GRAIN), len * bytes, threads, |units| {
-                let _control = ControlGuard::new();
-                let part = units.start * GRAIN..(units.end * GRAIN).min(len);
-                // SAFETY: passed on from the caller; the ranges are disjoint.
-                unsafe { self.run_range(start + part.start..start + part.end) };
-            });
+            // SAFETY: passed on from the caller.
+            unsafe { self.run_elements(start..start + len, len * bytes, threads) };
         }
     }
 }

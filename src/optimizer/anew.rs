@@ -1,7 +1,6 @@
 //! A step whose parameters come anew, as a repetition of the last one: other memory, nothing else.
 
 use super::asked::Asked;
-use super::commit::run;
 use super::elsewhere::Elsewhere;
 use super::kept::Optimizer;
 use super::refusal::Refusal;
@@ -28,7 +27,7 @@ impl<H: Elsewhere> Optimizer<H> {
         asked: &Asked,
     ) -> Result<bool, Refusal> {
         self.check_call(given.len())?;
-        let Some(repeatable) = &mut self.repeatable else { return Ok(false) };
+        let Some(repeatable) = &self.repeatable else { return Ok(false) };
         let Some(states) = repeatable.of_new(self.epoch, asked) else { return Ok(false) };
         for (i, (slot, given)) in self.slots.iter().zip(given).enumerate() {
             let (header, kind) = (&slot.header, slot.header.format.kind);
@@ -43,13 +42,9 @@ impl<H: Elsewhere> Optimizer<H> {
                 return Ok(false); // with a plan that is never run: all of it is replaced, or made anew
             }
         }
-        repeatable.advance(&mut self.plan, &self.groups, asked.grad_scale);
         // SAFETY: the arrays are held, lie as the plan's did and where the plan has them now; the new
         // ones are nobody's else, and what is read overlaps no state.
-        unsafe { run::<H>(caller, &self.plan) };
-        for slot in &mut self.slots {
-            slot.step += 1;
-        }
+        unsafe { self.run_again(caller, asked.grad_scale) };
         Ok(true)
     }
 }

@@ -7,6 +7,7 @@ use super::moved::Moved;
 use super::part::check_unchanged;
 use super::prepare::{Prepared, fill_on_host};
 use super::refusal::{Cause, Refusal, Stop};
+use super::repeat::Repeatable;
 use crate::engine::{ControlGuard, Plan, process, threads};
 
 impl<H: Elsewhere> Optimizer<H> {
@@ -118,18 +119,31 @@ impl<H: Elsewhere> Optimizer<H> {
         gradients: &[Option<H::Given<'_>>],
         asked: &Asked,
     ) -> bool {
-        let Some(repeatable) = &mut self.repeatable else { return false };
-        if !repeatable.is_of(caller, self.epoch, &self.slots, gradients, asked) {
+        let (slots, epoch) = (&self.slots, self.epoch);
+        let is_of = |known: &Repeatable| known.is_of(caller, epoch, slots, gradients, asked);
+        if !self.repeatable.as_ref().is_some_and(is_of) {
             return false;
         }
-        repeatable.advance(&mut self.plan, &self.groups, asked.grad_scale);
         // SAFETY: slots and `gradients` hold the arrays, whose headers were compared in this call with
         // what they were when the plan was made and all was checked for it.
+        unsafe { self.run_again(caller, asked.grad_scale) };
+        true
+    }
+
+    /// Runs the plan once more, with the scalars of the next step, and counts it.
+    ///
+    /// # Safety
+    /// As for `run`.
+    #[inline]
+    pub(super) unsafe fn run_again(&mut self, caller: H::Caller<'_>, scale: f64) {
+        if let Some(repeatable) = &mut self.repeatable {
+            repeatable.advance(&mut self.plan, &self.groups, scale);
+        }
+        // SAFETY: passed on from the caller.
         unsafe { run::<H>(caller, &self.plan) };
         for slot in &mut self.slots {
             slot.step += 1;
         }
-        true
     }
 }
 
@@ -137,7 +151,7 @@ impl<H: Elsewhere> Optimizer<H> {
 ///
 /// # Safety
 /// The arrays that it was made of are held, and nothing has happened to them since.
-pub(super) unsafe fn run<H: Elsewhere>(caller: H::Caller<'_>, plan: &Plan) {
+unsafe fn run<H: Elsewhere>(caller: H::Caller<'_>, plan: &Plan) {
     let _control = ControlGuard::new();
     let threads = threads::count();
     // SAFETY: the caller's promise; while others work too, since another thread that resizes or writes

@@ -4,7 +4,7 @@ use super::asked::{Move, Moves};
 use super::elsewhere::Elsewhere;
 use super::header::Place;
 use super::kept::Optimizer;
-use super::part::Part;
+use super::part::{Part, still};
 use super::refusal::Stop;
 use super::slot::Slot;
 use crate::engine::memory::{Grow, try_collect};
@@ -50,12 +50,9 @@ impl<H: Elsewhere> Optimizer<H> {
         parts: &[Part<H>],
         moved: &mut Moved<H>,
     ) -> Result<(), Stop<H::Error>> {
-        let mut parts = parts.iter().map(|part| part.slot).peekable();
-        for (i, slot) in self.slots.iter().enumerate() {
-            let still = parts.next_if_eq(&i).is_none();
-            if still && slot.header.place == Place::Host {
-                moved.watch(None, (i, slot), true)?;
-            }
+        let on_host = |(_, slot): &(usize, &Slot<H>)| slot.header.place == Place::Host;
+        for numbered in still(&self.slots, parts).filter(on_host) {
+            moved.watch(None, numbered, true)?;
         }
         let kept = H::keep(&mut self.elsewhere, caller, &self.slots);
         moved.elsewhere = kept.map_err(Stop::Holder)?;

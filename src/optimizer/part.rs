@@ -96,6 +96,15 @@ pub(super) fn parts<H: Holder>(
     Ok(parts)
 }
 
+/// The slots that are in no part, each with its number. Parts are in the order of slots.
+pub(super) fn still<'a, H: Holder>(
+    slots: &'a [Slot<H>],
+    parts: &'a [Part<H>],
+) -> impl Iterator<Item = (usize, &'a Slot<H>)> {
+    let mut parts = parts.iter().map(|part| part.slot).peekable();
+    slots.iter().enumerate().filter(move |(i, _)| parts.next_if_eq(i).is_none())
+}
+
 /// Looks at the gradients again.
 pub(super) fn find_again<H: Holder>(
     caller: H::Caller<'_>,

@@ -9,7 +9,7 @@ use super::kept::{Optimizer, next_number};
 use super::missing::{initials, make_missing, reserve};
 use super::moved::Moved;
 use super::overlap;
-use super::part::{Part, Step, check_unchanged, find_again, parts};
+use super::part::{Part, Step, check_unchanged, find_again, parts, still};
 use super::plan::{Blocks, push};
 use super::refusal::{Cause, Refusal, Stop};
 use super::repeat::Repeatable;
@@ -229,10 +229,8 @@ impl<H: Elsewhere> Optimizer<H> {
 
     /// Plans the new arrays of parameters that are in no part: they take over the values as they are.
     fn plan_sources(&self, plan: &mut Plan, parts: &[Part<H>]) -> Result<(), OutOfMemory> {
-        let mut parts = parts.iter().map(|part| part.slot).peekable();
-        for (i, slot) in self.slots.iter().enumerate() {
-            let alone = parts.next_if_eq(&i).is_none();
-            if alone && let Some(source) = slot.source() {
+        for (_, slot) in still(&self.slots, parts) {
+            if let Some(source) = slot.source() {
                 // SAFETY: as in `plan`; the slot holds the source too.
                 unsafe { plan.copy_first(&source.view(), &slot.header.view()) }?;
             }

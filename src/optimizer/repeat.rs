@@ -87,6 +87,7 @@ impl Repeatable {
     }
 
     /// Gives the plan the scalars of the next step.
+    #[inline]
     pub(super) fn advance(&mut self, plan: &mut Plan, groups: &[Group], scale: f64) {
         for (i, common) in self.blocks.iter_mut().enumerate() {
             common.clock = Clock { t: common.clock.t + 1, fresh: false };

@@ -1,7 +1,7 @@
 //! The native half of an optimizer, which the Python classes inherit from: what its lock protects, and
 //! how a call gets at it.
 
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
@@ -43,6 +43,10 @@ pub(super) fn info(py: Python<'_>, outcome: Done) -> PyResult<Py<StepInfo>> {
 }
 
 impl Core {
+    pub(super) fn last_info(&self) -> MutexGuard<'_, Option<Py<StepInfo>>> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Puts something in the place of something else, which `work` returns: to drop that may run
     /// Python code, so the lock is free by then.
     pub(super) fn exchange<T>(

@@ -1,7 +1,7 @@
 //! The calls of an optimizer: `step` enters here, without a Python frame.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use pyo3::exceptions::PyValueError;
 use pyo3::gc::{PyTraverseError, PyVisit};
@@ -240,17 +240,7 @@ impl Core {
             let begun = !inner.slots().is_empty();
             drop(locked);
             let way = (Way::InPlace, None);
-            if !begun && let Some(outcome) = core.begin(slf, params, grads, scaling, way)? {
-                return info(py, outcome);
-            }
-            let arrays = core.read_parameters(py, params)?;
-            let (grads, mut locked) = core.read(py, grads, true)?;
-            let inner = started(&mut locked)?;
-            inner.check_way(Way::InPlace)?;
-            let outcome = inner.take(py, arrays).and_then(|()| inner.step(py, grads, scaling));
-            inner.release();
-            drop(locked);
-            info(py, outcome?)
+            info(py, Core::begin_or_go_on(slf, begun, params, grads, scaling, way)?)
         })
     }
 
@@ -319,8 +309,7 @@ impl Core {
     /// What the last call of `updated` did; None before it.
     #[getter]
     fn last(&self, py: Python<'_>) -> Option<Py<StepInfo>> {
-        let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        last.as_ref().map(|info| info.clone_ref(py))
+        self.last_info().as_ref().map(|info| info.clone_ref(py))
     }
 
     /// The first half of a step: all of it that can fail. `norm` is that of the gradients, where others

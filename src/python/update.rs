@@ -46,11 +46,40 @@ impl Core {
         Ok(arrays)
     }
 
+    /// One step of the parameters that came with a call, the first unless it has `begun`. `old`: where
+    /// their values are to be taken from.
+    pub(super) fn begin_or_go_on<'py>(
+        slf: &Bound<'py, Self>,
+        begun: bool,
+        params: &Bound<'py, PyAny>,
+        grads: &Bound<'py, PyAny>,
+        scaling: Scaling,
+        (way, old): (Way, Option<&Bound<'py, PyAny>>),
+    ) -> PyResult<Done> {
+        let (py, core) = (slf.py(), slf.get());
+        if !begun && let Some(done) = core.begin(slf, params, grads, scaling, (way, old))? {
+            return Ok(done);
+        }
+        let arrays = core.read_parameters(py, params)?;
+        let sources = old.map(|old| core.read_parameters(py, old)).transpose()?;
+        let (grads, mut locked) = core.read(py, grads, true)?;
+        let inner = started(&mut locked)?;
+        inner.check_way(way)?;
+        let taken = match way {
+            Way::InPlace => inner.take(py, arrays),
+            Way::Anew => inner.take_new(arrays, sources),
+        };
+        let done = taken.and_then(|()| inner.step(py, grads, scaling));
+        inner.release();
+        drop(locked);
+        done
+    }
+
     /// The first step of an unbound optimizer. Its parameters, and the state that was loaded before
     /// them, are registered in a core of their own, in Python; both are taken over and stepped here,
     /// or left as they were. `old`: where the parameters' values are to be taken from. None, and
     /// nothing done, if another thread was first.
-    pub(super) fn begin<'py>(
+    fn begin<'py>(
         &self,
         slf: &Bound<'py, Self>,
         params: &Bound<'py, PyAny>,

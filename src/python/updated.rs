@@ -1,7 +1,5 @@
 //! The functional call of an unbound optimizer: parameters come, and new ones are returned.
 
-use std::sync::PoisonError;
-
 use pyo3::exceptions::PyValueError;
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -63,14 +61,7 @@ impl Core {
         let (params, grads) = (as_arrays(params)?, as_arrays(grads)?);
         let new = renewed(&params, copy)?;
         let old = Some(&params).filter(|_| !copy);
-        let done = match begun {
-            true => None,
-            false => core.begin(slf, &new, &grads, scaling, (Way::Anew, old))?,
-        };
-        let done = match done {
-            Some(done) => done,
-            None => core.go_on(py, (&new, old), &grads, scaling)?,
-        };
+        let done = Core::begin_or_go_on(slf, begun, &new, &grads, scaling, (Way::Anew, old))?;
         core.tell(py, done)?;
         Ok(new)
     }
@@ -103,31 +94,10 @@ impl Core {
         inner.repeat_anew(py, &given, scaling)
     }
 
-    fn go_on<'py>(
-        &self,
-        py: Python<'py>,
-        (new, old): (&Bound<'py, PyAny>, Option<&Bound<'py, PyAny>>),
-        grads: &Bound<'py, PyAny>,
-        scaling: Scaling,
-    ) -> PyResult<Done> {
-        let arrays = self.read_parameters(py, new)?;
-        let sources = old.map(|old| self.read_parameters(py, old)).transpose()?;
-        let (grads, mut locked) = self.read(py, grads, true)?;
-        let inner = started(&mut locked)?;
-        inner.check_way(Way::Anew)?;
-        let taken = inner.take_new(arrays, sources);
-        let done = taken.and_then(|()| inner.step(py, grads, scaling));
-        inner.release();
-        drop(locked);
-        done
-    }
-
     /// Keeps what the step did, as `last`.
     fn tell(&self, py: Python<'_>, done: Done) -> PyResult<()> {
         let info = info(py, done)?;
-        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = last.replace(info);
-        drop(last);
+        let before = self.last_info().replace(info);
         drop(before); // may run Python code, so after the lock is free
         Ok(())
     }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -41,12 +40,7 @@ def copied(array: Any) -> Any:
 
 def writing(average: Any, values: Any) -> Action:
     """Return what writes values of the same shape and type; what can fail is done now."""
-    on_host = cuda.to_host(values)
-    if adopted(average) is None:
-        return partial(np.ndarray.__setitem__, average, ..., on_host.copy())
-    ready = cuda.empty_like(average, average.dtype.name)
-    cuda.assign(ready, on_host)
-    return partial(cuda.copy_back, average, ready)
+    return cuda.assigning(average, cuda.to_host(values).copy())
 
 
 def _on_device(values: Any, like: Any, dtype: str) -> Any:

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import partial
 from typing import Any
-
-import numpy as np
 
 from ferrostep.backends import cuda
 from ferrostep.checkpoint.aliases import check_aliases
@@ -82,15 +79,7 @@ def _read_only(key: str | int, target: Any) -> Iterator[str]:
 
 def _plan(chosen: _Chosen, file: Container, loading: Loading) -> None:
     for there, target in chosen.values():
-        saved = file.read(tensor_name("param", there))
-        if adopted(target) is None:
-            # ndarray's own: a subclass may have another, in Python.
-            loading.add(partial(np.ndarray.__setitem__, target, ..., saved))
-        else:
-            # What can fail for want of memory is done now.
-            on_device = cuda.empty_like(target, target.dtype.name)
-            cuda.assign(on_device, saved)
-            loading.add(partial(cuda.copy_back, target, on_device))
+        loading.add(cuda.assigning(target, file.read(tensor_name("param", there))))
 
 
 def _targets(params: Any) -> dict[str | int, Any]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -123,3 +125,12 @@ def assign(array: Any, values: np.ndarray[Any, Any]) -> None:
         return
     with cupy().cuda.Device(array.data.device_id):
         cupy().copyto(array, cupy().asarray(values))
+
+
+def assigning(array: Any, values: np.ndarray[Any, Any]) -> Callable[[], object]:
+    """Return what does that later, and can fail no more; on the host without Python code."""
+    if isinstance(array, np.ndarray):
+        return partial(np.ndarray.__setitem__, array, ..., values)
+    ready = empty_like(array, array.dtype.name)
+    assign(ready, values)
+    return partial(copy_back, array, ready)

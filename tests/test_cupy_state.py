@@ -121,19 +121,19 @@ class TestCheckpoints:
         assert isinstance(there._parameters()[0], cupy.ndarray)
 
     def test_no_memory_on_the_device(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        from ferrostep.backends import cuda
+        from ferrostep.backends.cuda import arrays
 
         fs.SGD([np.ones(4), np.ones(5)], momentum=0.5).save(tmp_path / "run.safetensors")
         params = [to_device(np.zeros(4)), to_device(np.zeros(5))]
         opt = fs.SGD(params, momentum=0.5, lr=0.125)
-        real = cuda.empty_like
+        real = arrays.empty_like
 
         def full(array: Any, dtype: str) -> Any:
             if array.size == 5:
                 raise MemoryError
             return real(array, dtype)
 
-        monkeypatch.setattr(cuda, "empty_like", full)
+        monkeypatch.setattr(arrays, "empty_like", full)
         with pytest.raises(MemoryError):
             opt.load(tmp_path / "run.safetensors")
         assert all((to_host(p) == 0).all() for p in params)

@@ -35,7 +35,7 @@ ROOMS: dict[str, set[str]] = {
     "state dicts": {"state_dict", "pending", "partial"},
     "schedulers": {"schedulers"},
     "checkpoints": {"checkpoint"},
-    "the base class": {"declared", "persistent", "shown", "optimizer"},
+    "the base class": {"declared", "persistent", "shown", "unbound", "optimizer"},
     "optimizers": {"optimizers"},
     "beside them": {"averages", "clip", "compat"},
     "the package": {"overview", "__init__"},

@@ -19,6 +19,7 @@ from ferrostep.options import number
 from support.programs import output
 
 COMMON = {
+    "missing": "raise",
     "weight_decay": 0.0,
     "decoupled_weight_decay": False,
     "maximize": False,

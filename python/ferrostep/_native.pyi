@@ -1,11 +1,11 @@
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any, Never, NoReturn, Self, final
 
 from numpy.typing import NDArray
 from typing_extensions import disjoint_base
 
 from ferrostep.settings import Settings
-from ferrostep.typing import Clip, Grads, Measure, Params
+from ferrostep.typing import Array, Clip, Grads, Measure, Params
 
 __all__ = [
     "CUDA_CHUNK",
@@ -321,7 +321,8 @@ class Core:
     ) -> StepInfo:
         """Update `params`, given anew at each call: for an optimizer made without parameters.
 
-        The first call fixes keys, shapes and dtypes, and makes the state. Otherwise as `step`.
+        The first call of a key fixes its shape and dtype and makes its state. A dict may have more names
+        later, each with a step count of its own, but no fewer. Otherwise as `step`.
 
         Parameters
         ----------
@@ -354,6 +355,56 @@ class Core:
         StepInfo(applied=True, grad_norm=None)
         >>> weights["w"]
         array([ 0.5, -1. ])"""
+    def update_one(
+        self,
+        key: Hashable,
+        param: Array,
+        grad: Array | float | None,
+        *,
+        grad_scale: float | None = None,
+        max_norm: float | None = None,
+        clip: Clip = "global",
+        measure: Measure | None = None,
+    ) -> StepInfo:
+        """Update one parameter in place, under a key of its own: for an optimizer made without parameters.
+
+        For layers that update themselves. State and step count begin when a key first comes; options
+        are those of the one group. One optimizer is used either through `update_one` or through
+        `update` or `updated`.
+
+        Parameters
+        ----------
+        key
+            Whose state it is: anything that can be a key of a dict. A str, an int or a tuple of these if
+            the state is to be saved. Two keys that print alike (3 and "3") are refused.
+        param
+            The array to update in place; one key keeps one memory, as in `update`.
+        grad
+            Its gradient; None skips it.
+        grad_scale, max_norm, clip, measure
+            As in `step`; `max_norm` bounds the norm of this gradient.
+
+        Returns
+        -------
+        StepInfo
+            As `step`.
+
+        Raises
+        ------
+        ValueError, TypeError, NonFiniteError
+            As `update`; a key whose first step fails is not there.
+
+        Examples
+        --------
+        >>> import numpy as np, ferrostep as fs
+        >>> opt = fs.Adam(lr=0.25)
+        >>> w, b = np.ones(2), np.zeros(1)
+        >>> info = opt.update_one(("dense", 1), w, np.array([2.0, -4.0]))
+        >>> info = opt.update_one(("dense", 2), b, np.array([1.0]))
+        >>> w.round(2)
+        array([0.75, 1.25])
+        >>> list(opt.state)
+        [('dense', 1), ('dense', 2)]"""
     def updated(
         self,
         params: Any,
@@ -429,12 +480,20 @@ class Core:
     ) -> None:
         """Replaces every parameter's state, the count of skipped steps, and options group by group,
         or nothing if one array is refused."""
+    def _init_state(self, step: int) -> None:
+        """Makes the state of all parameters that have none, as if they had had `step` steps."""
+    def _take_over(self, other: Core, pending: Any) -> None:
+        """Takes over the parameters and the state of another, for an unbound optimizer that has none: with
+        them the other has taken over what was `pending`."""
     def _await(self, pending: Any, skipped: int, options: Sequence[dict[str, Any]] = ...) -> None:
         """Begins an unbound optimizer anew: its parameters are those of its next call, with the state in
         `pending`. No signal's handler can run in between."""
     @property
     def _pending(self) -> Any:
         """What was loaded before there were parameters."""
+    @property
+    def _numbers(self) -> dict[Any, int] | None:
+        """The keys of parameters that come one by one, in their order; None of others."""
     @property
     def _names(self) -> list[str] | None:
         """The parameters' names, None if they have none."""

@@ -6,23 +6,20 @@ from collections.abc import Mapping
 from dataclasses import KW_ONLY, InitVar
 from typing import Any
 
-from ferrostep import state_dict as _state_dict
-from ferrostep._native import Core
 from ferrostep.declared import ClassSignature
 from ferrostep.groups import check_group, read_names
 from ferrostep.options import NonNegative, StateDtype, read_scaling, read_settings
-from ferrostep.params import MIXED, Parameters, is_groups, read_again, read_params
-from ferrostep.pending import Pending
-from ferrostep.persistent import Persistent
+from ferrostep.params import MIXED, is_groups, read_again, read_some
 from ferrostep.shown import show
 from ferrostep.spellings import hint
-from ferrostep.typing import Backend, NonFinite, Params, StateFactory
+from ferrostep.typing import Backend, Missing, NonFinite, Params, StateFactory
+from ferrostep.unbound import Unbound
 
 #: Says in the constructor that the class's own learning rate is meant.
 _OF_THE_CLASS: Any = object()
 
 
-class Optimizer(Persistent):
+class Optimizer(Unbound):
     """What all optimizers share; use one of its subclasses.
 
     Parameters
@@ -53,11 +50,15 @@ class Optimizer(Persistent):
         formulas in NumPy.
     state_factory
         Default None, or what makes state arrays: see `MemmapState`.
+    missing
+        What a name does that is not among a dict of gradients: "raise" (default), or "skip" its
+        parameter, as None in its place does. One that got none in 100 steps is told of once, by
+        ``logging.getLogger("ferrostep")``. A name that no parameter has is always an error.
 
     Each option is a property over all groups: ``opt.lr`` is the one value that they have, or a
     ValueError where they differ, and ``opt.lr = 0.01`` sets it in all of them, checked; what a
-    group that is added later begins with stays in `defaults`. `nonfinite`, `backend` and
-    `state_factory` are no group's, and can be set between steps too.
+    group that is added later begins with stays in `defaults`. `nonfinite`, `backend`,
+    `state_factory` and `missing` are no group's, and can be set between steps too.
 
     A subclass has other defaults where it says so, with a type: ``momentum: float = 0.9``.
 
@@ -88,6 +89,7 @@ class Optimizer(Persistent):
     nonfinite: NonFinite = "propagate"
     backend: Backend | None = None
     state_factory: StateFactory | None = None
+    missing: Missing = "raise"
 
     __signature__ = ClassSignature()
 
@@ -111,7 +113,8 @@ class Optimizer(Persistent):
         given = {**schema.defaults, **options}
         if lr is not _OF_THE_CLASS:
             given["lr"] = lr
-        settings = read_settings(*map(given.pop, ("nonfinite", "backend", "state_factory")))
+        chosen = ("nonfinite", "backend", "state_factory", "missing")
+        settings = read_settings(*map(given.pop, chosen))
         self._defaults = schema.read(given)
         self._begin(settings, bound=params is not None)
         if params is None:
@@ -128,7 +131,7 @@ class Optimizer(Persistent):
         start = sum(self._group_sizes())  # what was edited from outside is not added to
         schema = self._schema()
         check_group(group, schema.checks, schema.name)
-        given = _read_some(group["params"])
+        given = read_some(group["params"])
         arrays = given.arrays
         names = read_names(given.names, group, len(arrays), self._names or ())
         if self._groups and (names is None) != (self._names is None):
@@ -143,29 +146,6 @@ class Optimizer(Persistent):
 
     #: The core asks for this where a step's scaling is no plain number.
     _read_scaling = staticmethod(read_scaling)
-
-    def _register_first(self, params: Any) -> tuple[Core, Pending | None]:
-        """Return a core with the parameters of an unbound optimizer's first update.
-
-        With it comes the state that it was loaded with, which it has taken over.
-        """
-        if is_groups(params):
-            raise TypeError(
-                "the params of update must be parameters, found param groups; make the optimizer "
-                "with them, and call step()"
-            )
-        given, pending = _read_some(params), self._pending
-        self._group_sizes()  # groups that were edited from outside are refused
-        core = Core()
-        self._start_core(core, self._settings)
-        names, arrays = given.names, given.arrays
-        core._add_group(self._groups[0], arrays, names, given.like)
-        if pending is not None:
-            _, steps, states, _ = _state_dict.read(
-                pending.state_dict(self._groups), self._schema(), core, self._groups, names
-            )
-            core._load(steps, states, 0)
-        return core, pending
 
     def rebind(self, params: Params) -> None:
         """Go on with other arrays in the place of the parameters, and the same state.
@@ -200,7 +180,7 @@ class Optimizer(Persistent):
         """
         if not self._parameters():
             raise ValueError("this optimizer has no parameters yet; give them to update()")
-        self._rebind(*read_again(params, self._names))
+        self._rebind(*read_again(self._by_name(params), self._names))
 
     def reset(self) -> None:
         """Forget all state: the next step is the first. Options stay, the learning rate among them.
@@ -215,11 +195,3 @@ class Optimizer(Persistent):
 
     def __repr__(self) -> str:
         return show(self)
-
-
-def _read_some(params: Any) -> Parameters:
-    """Return what was given as parameters, of which there must be some."""
-    given = read_params(params)
-    if not given.arrays:
-        raise ValueError("optimizer got an empty parameter list")
-    return given

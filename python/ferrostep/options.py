@@ -171,19 +171,20 @@ StateDtype = Annotated[types.StateDtype, stored_dtype]
 
 NONFINITE: tuple[str, ...] = get_args(types.NonFinite)
 _nonfinite, _backend = choice(*NONFINITE), choice(*get_args(types.Backend))
+_missing = choice(*get_args(types.Missing))
 
 
-def read_settings(nonfinite: Any, backend: Any, state_factory: Any) -> Settings:
+def read_settings(nonfinite: Any, backend: Any, state_factory: Any, missing: Any) -> Settings:
     """Return what an optimizer goes by as a whole, checked."""
     if state_factory is not None and not callable(state_factory):
         raise TypeError(f"state_factory must be callable or None, found {state_factory!r}")
-    nonfinite = _nonfinite("nonfinite", nonfinite)
+    nonfinite, missing = _nonfinite("nonfinite", nonfinite), _missing("missing", missing)
     backend = None if backend is None else _backend("backend", backend)
     if backend != "reference":
-        return Settings(nonfinite, backend, None, state_factory)
+        return Settings(nonfinite, backend, None, state_factory, missing)
     from ferrostep.backends import reference
 
-    return Settings(nonfinite, backend, reference, state_factory)
+    return Settings(nonfinite, backend, reference, state_factory, missing)
 
 
 _clip = choice(*get_args(types.Clip))

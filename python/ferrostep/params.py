@@ -105,6 +105,14 @@ def read_params(params: Any) -> Parameters:
     return _read_tree(root)
 
 
+def read_some(params: Any) -> Parameters:
+    """Return what was given as parameters, of which there must be some."""
+    given = read_params(params)
+    if not given.arrays:
+        raise ValueError("optimizer got an empty parameter list")
+    return given
+
+
 def _read_pairs(pairs: Any) -> Parameters:
     """Return parameters that came as torch's `named_parameters`."""
     names = [str.__str__(name) for name, _ in pairs]
@@ -187,10 +195,13 @@ def labels(names: list[str] | None, start: int, count: int) -> list[str]:
     return [f"parameter {start + i}" for i in range(count)]
 
 
-def flatten(what: str, names: list[str] | None, likes: list[Any], values: Any) -> list[Any]:
+def flatten(
+    what: str, names: list[str] | None, likes: list[Any], values: Any, skip: bool
+) -> list[Any]:
     """Return gradients (or parameters) in the order that the parameters were given in.
 
-    They come in the trees of the groups (`likes`), or as one dict of all names.
+    They come in the trees of the groups (`likes`), or as one dict of all names; with `skip` there
+    may be less than all, and None stands for the rest.
     """
     if names is None:
         if isinstance(values, Mapping):
@@ -205,7 +216,7 @@ def flatten(what: str, names: list[str] | None, likes: list[Any], values: Any) -
         return [values] if one else values
     whole = likes[0] if len(likes) == 1 else likes
     if whole == dict.fromkeys(names, 0) or _are_names(values, names, whole):
-        return _by_names(what, names, values)
+        return _by_names(what, names, values, skip)
     if len(likes) == 1:
         return tree.leaves_as(whole, values, what)
     if not isinstance(values, list | tuple) or len(values) != len(likes):
@@ -224,22 +235,22 @@ def _are_names(values: Any, names: list[str], whole: Any) -> bool:
     return values.keys() == set(names) or any(n in values for n in set(names) - set(whole))
 
 
-def _by_names(what: str, names: list[str], values: Any) -> list[Any]:
+def _by_names(what: str, names: list[str], values: Any, skip: bool = False) -> list[Any]:
     if not isinstance(values, Mapping):
         raise _no_names(what, names, values)
-    missing = [name for name in names if name not in values]
+    missing = [name for name in names if name not in values and not skip]
     unknown = [name for name in values if name not in names]
     if missing or unknown:
         advice = (
-            "None in place of a gradient skips a parameter"
+            'None in place of a gradient skips a parameter, and so does missing="skip"'
             if what == "gradients"
-            else "all parameters come in each call, or each layer has an optimizer of its own"
+            else "all parameters come in each call of update(), and one by one in update_one()"
         )
         raise ValueError(
             f"{what} have the names {_listed(list(values))}, wanted {_listed(names)} "
             f"(missing {_listed(missing)}, unknown {_listed(unknown)}); {advice}"
         )
-    return [values[name] for name in names]
+    return [values.get(name) for name in names]
 
 
 def _no_names(what: str, names: list[str], found: Any) -> ValueError:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from copy import deepcopy
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -36,6 +36,37 @@ class Pending(NamedTuple):
             }
         )
 
+    def split(self, name: str) -> tuple[Pending | None, Pending | None]:
+        """Return what is of the parameter of this name, and what is left; None for nothing."""
+        if self.names is None:
+            raise ValueError(
+                f"the state that was loaded must have names, {name!r} among them, found "
+                f"{len(self.params)} parameters by position; give them to update() as they were"
+            )
+        if name not in self.names:
+            return None, self
+        place = self.names.index(name)
+        rest = [i for i in range(len(self.names)) if i != place]
+        left = self._part(rest)._replace(skipped=self.skipped)
+        return self._part([place])._replace(skipped=0), left if rest else None
+
+    def _part(self, places: list[int]) -> Pending:
+        params = [self.params[i] for i in places]
+        names = self.names and [self.names[i] for i in places]
+        entries = {param: self.entries[param] for param in params if param in self.entries}
+        return Pending(entries, params, names, self.skipped)
+
+    def joined(self, saved: dict[str, Any], taken: Callable[[Any], Any]) -> dict[str, Any]:
+        """Return the state dict of those parameters that have come, with what still waits."""
+        (group,) = saved["param_groups"]
+        numbers = {param: len(group["params"]) + i for i, param in enumerate(self.params)}
+        saved["state"].update(
+            (numbers[param], taken(entry)) for param, entry in self.entries.items()
+        )
+        group["params"] += numbers.values()
+        group["param_names"] += self.names or ()
+        return saved
+
     def state_dict(self, groups: _state_dict.Groups) -> dict[str, Any]:
         """Return the state dict that was loaded, with the options that the group has by now."""
         return _state_dict.pack(self.entries, groups, [self.params], self.names, self.skipped)
@@ -53,9 +84,10 @@ def pending_differences(
 ) -> Iterator[str]:
     """Say all that keeps a state dict from being loaded into an unbound optimizer.
 
-    Where that has had parameters, it must fit those, unless it is of one that has not begun.
+    Where that has had parameters that come together, it must fit those, unless it is of one that
+    has not begun.
     """
-    begun = any(group["params"] for group in saved["param_groups"])
+    begun = core._numbers is None and any(group["params"] for group in saved["param_groups"])
     known = [_Like(shape, np.dtype(dtype)) for shape, dtype in core._layouts() if begun]
     sizes, names = (core._group_sizes(), core._names) if known else ([], None)
     return _state_dict.differences(saved, schema, groups, sizes, known, names)

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from copy import deepcopy
 from functools import partial
+from types import MappingProxyType
 from typing import Any, Literal, Self, overload
 
 import numpy as np
@@ -22,12 +23,11 @@ class Persistent(Declared):
     """An optimizer's state, and all ways to save and load it."""
 
     @property
-    def state(self) -> Mapping[int | str, Mapping[str, Any]]:
-        """Each stepped parameter's state, by position or name: "step" and live arrays."""
+    def state(self) -> Mapping[Any, Mapping[str, Any]]:
+        """Each stepped parameter's state, by position, name or key: "step" and live arrays."""
         pending: Pending | None = self._pending
-        if pending is not None:
-            return pending.state
-        return State(self, self._keys())
+        own = State(self, self._keys())
+        return own if pending is None else MappingProxyType({**own, **pending.state})
 
     @property
     def skipped_steps(self) -> int:
@@ -37,7 +37,9 @@ class Persistent(Declared):
         """
         return self._skipped
 
-    def _keys(self) -> list[int | str]:
+    def _keys(self) -> list[Any]:
+        if self._numbers is not None:
+            return list(self._numbers)
         if self._names is not None:
             return list(self._names)
         return list(range(len(self._parameters())))
@@ -65,11 +67,17 @@ class Persistent(Declared):
         >>> best["state"][0]["step"], float(best["state"][0]["exp_avg"][0].round(2))
         (1, 0.1)
         """
-        if (pending := self._pending) is not None:
+        pending: Pending | None = self._pending
+        if pending is not None and not self._layouts():
             self._group_sizes()
             saved = pending.state_dict(self._groups)
             return deepcopy(saved) if copy else saved
-        return _state_dict.make(self, self._groups, self._names, copy=copy)
+        for key in self._numbers or ():
+            _state_dict.check_key(key)
+        saved = _state_dict.make(self, self._groups, self._names, copy=copy)
+        if pending is None:
+            return saved
+        return pending.joined(saved, deepcopy if copy else lambda state: state)
 
     @overload
     def load_state_dict(
@@ -212,6 +220,7 @@ class Persistent(Declared):
             "nonfinite": settings.nonfinite,
             "backend": settings.backend,
             "state_factory": settings.state_factory,
+            "missing": settings.missing,
             "bound": self._bound,
             "groups": self._groups,
             "attributes": {k: v for k, v in vars(self).items() if not self._made_anew(k)},
@@ -248,7 +257,9 @@ class Persistent(Declared):
         """Become what `__getstate__` has told of, where nothing but memory was allocated."""
         vars(self).update(saved["attributes"])
         self._defaults = saved["defaults"]
-        settings = read_settings(saved["nonfinite"], saved["backend"], saved["state_factory"])
+        nonfinite, backend = saved["nonfinite"], saved["backend"]
+        missing = saved.get("missing", "raise")  # of 0.1
+        settings = read_settings(nonfinite, backend, saved["state_factory"], missing)
         self._begin(settings, bound=saved["bound"])
         if not self._bound:
             self._groups.extend(saved["groups"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import ModuleType
 from typing import NamedTuple
 
-from ferrostep.typing import Backend, NonFinite, StateFactory
+from ferrostep.typing import Backend, Missing, NonFinite, StateFactory
 
 
 class Settings(NamedTuple):
@@ -15,6 +15,7 @@ class Settings(NamedTuple):
     backend: Backend | None
     reference: ModuleType | None
     state_factory: StateFactory | None
+    missing: Missing
 
 
 class NonFiniteError(FloatingPointError, ValueError):

@@ -59,6 +59,16 @@ def pack(
     return {"state": dict(states), "param_groups": packed, "skipped_steps": skipped}
 
 
+def check_key(key: Any) -> None:
+    """Refuse a key that would not be known again when it was saved."""
+    parts = key if type(key) is tuple else (key,)
+    if not all(type(part) in (str, int) for part in parts):
+        raise TypeError(
+            f"a key of state that is saved must be a str, an int or a tuple of these, found "
+            f"{key!r}; give the parameter such a key in update_one()"
+        )
+
+
 def check_layout(saved: object) -> None:
     if not isinstance(saved, Mapping) or not {"state", "param_groups"} <= set(saved):
         raise ValueError(

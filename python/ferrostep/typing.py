@@ -22,6 +22,7 @@ __all__ = [
     "Compare",
     "Grads",
     "Measure",
+    "Missing",
     "NonFinite",
     "ParamGroup",
     "Params",
@@ -36,6 +37,7 @@ Backend = Literal["native", "reference"]
 Clip = Literal["global", "parameter"]
 Compare = Literal["gradient", "velocity", "sign"]
 Measure = Literal["total", "parameter"]
+Missing = Literal["raise", "skip"]
 StateWord = Literal["float16", "bfloat16", "float32", "float64"]
 StateDtype = StateWord | type[Any] | np.dtype[Any] | None
 

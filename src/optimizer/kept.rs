@@ -6,7 +6,7 @@ use super::elsewhere::Elsewhere;
 use super::group::{Compiled, Group};
 use super::overlap;
 use super::refusal::{Refusal, Stop};
-use super::repeat::Repeatable;
+use super::repeat::{Last, Repeatable};
 use super::slot::{Slot, StateArray};
 use crate::engine::{OutOfMemory, Plan, Written, process};
 use crate::number::Kind;
@@ -28,6 +28,10 @@ pub struct Optimizer<H: Elsewhere> {
     pub(super) plan: Plan,
     /// What the plan is of, if the last step can be run again.
     pub(super) repeatable: Option<Repeatable>,
+    /// The other parameters, while one of them is stepped alone.
+    pub(super) others: Vec<Slot<H>>,
+    /// Of the parameters that were stepped alone, by number.
+    pub(super) lasts: Vec<Last>,
     pub(super) elsewhere: H::Kept,
 }
 
@@ -49,6 +53,8 @@ impl<H: Elsewhere> Default for Optimizer<H> {
             written: None,
             plan: Plan::new(),
             repeatable: None,
+            others: Vec::new(),
+            lasts: Vec::new(),
             elsewhere: H::Kept::default(),
         }
     }
@@ -88,6 +94,34 @@ impl<H: Elsewhere> Optimizer<H> {
         let added = AddedSlots { optimizer: self, known };
         overlap::check_added(&added.optimizer.slots, known)?;
         Ok(added)
+    }
+
+    /// Takes over all parameters of another optimizer, as the last ones of its only group: they share no
+    /// memory with each other, nor with what is there, as far as that is still `alive`.
+    pub fn append(
+        &mut self,
+        other: &mut Self,
+        alive: impl Fn(usize) -> bool,
+    ) -> Result<(), Refusal> {
+        overlap::check_joining(&self.slots, &other.slots, alive)?;
+        self.slots.try_reserve(other.slots.len()).map_err(OutOfMemory::from)?;
+        self.slots.append(&mut other.slots);
+        self.home = other.home.or(self.home);
+        self.resize_group();
+        Ok(())
+    }
+
+    /// Gives them back: those from number `known` on.
+    pub fn detach(&mut self, known: usize, other: &mut Self) {
+        other.slots.extend(self.slots.drain(known..)); // into the room that they came from
+        self.resize_group();
+    }
+
+    fn resize_group(&mut self) {
+        if let [group] = &mut self.groups[..] {
+            group.slots.end = self.slots.len();
+        }
+        self.begin_epoch();
     }
 
     /// Takes other options for a group.

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::group::Group;
+use super::group::{Compiled, Group};
 use super::holder::Holder;
 use super::part::Part;
 use super::refusal::{Looks, Named, Refusal, Stop, Which};
@@ -79,10 +79,12 @@ pub(super) fn initials<'a, H: Holder>(
     parts: &'a [Part<H>],
 ) -> impl Iterator<Item = (&'a StateArray<H>, f64)> {
     parts.iter().flat_map(move |part| {
-        let states = &groups[slots[part.slot].group].compiled.states;
-        part.made.iter().map(move |made| {
-            let of = states.iter().find(|wanted| wanted.name == made.name);
-            (made, of.map_or(0.0, |of| of.initial))
-        })
+        let compiled = &groups[slots[part.slot].group].compiled;
+        part.made.iter().map(move |made| (made, initial(compiled, &made.name)))
     })
+}
+
+/// The value that a rule's state of this name begins with.
+pub(super) fn initial(compiled: &Compiled, name: &str) -> f64 {
+    compiled.states.iter().find(|wanted| wanted.name == name).map_or(0.0, |wanted| wanted.initial)
 }

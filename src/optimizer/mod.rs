@@ -23,6 +23,7 @@
 //!    compared again.
 //! 10. New state in host memory gets its first values, the plan runs, and steps are counted (`commit`).
 
+mod alone;
 mod anew;
 mod asked;
 mod commit;
@@ -30,6 +31,7 @@ mod elsewhere;
 mod group;
 mod header;
 mod holder;
+mod initial;
 mod kept;
 mod measure;
 mod missing;
@@ -43,6 +45,7 @@ mod repeat;
 mod scales;
 mod slot;
 
+pub use alone::Alone;
 pub use anew::Anew;
 pub use asked::{Asked, Move, Moves, NonFinite, Norm, Outcome, Skipped};
 pub use elsewhere::Elsewhere;

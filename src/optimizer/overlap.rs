@@ -78,6 +78,25 @@ pub(super) fn check_added<H: Holder>(slots: &[Slot<H>], known: usize) -> Result<
     check_disjoint(&regions(slots, 0)?, before)
 }
 
+/// Refuses parameters that come to others and share memory with one that is still `alive`, with state, or
+/// with each other.
+pub(super) fn check_joining<H: Holder>(
+    slots: &[Slot<H>],
+    new: &[Slot<H>],
+    alive: impl Fn(usize) -> bool,
+) -> Result<(), Refusal> {
+    let mut all = Vec::new();
+    all.try_extend(states(slots))?;
+    let living = slots.iter().enumerate().filter(|(i, _)| alive(*i));
+    all.try_extend(living.map(|(i, slot)| parameter(i, slot)))?;
+    let (known, first) = (all.len(), slots.len());
+    for (i, slot) in new.iter().enumerate() {
+        all.try_push(parameter(first + i, slot))?;
+        all.try_extend(slot.states.iter().map(|of| state(first + i, of)))?;
+    }
+    check_disjoint(&all, known)
+}
+
 /// Refuses arrays to take the parameters' places, each by header and identity, that share memory with
 /// each other or with state.
 pub fn check_heirs<'a, H: Holder>(

@@ -95,3 +95,11 @@ impl Repeatable {
         }
     }
 }
+
+/// What is known of the last step of one parameter alone.
+#[derive(Default)]
+pub(super) struct Last {
+    pub(super) written: Option<(u64, Written)>,
+    pub(super) plan: Plan,
+    pub(super) repeatable: Option<Repeatable>,
+}

@@ -9,6 +9,7 @@ use super::calling;
 use super::group::Group;
 use super::python_arrays::PythonArrays;
 use super::settings::Settings;
+use super::step_info::ParameterKey;
 use super::words::{
     Label, count_error, differs, misplaced, overlap_error, state_kind, unsupported,
 };
@@ -57,6 +58,14 @@ impl Caller<'_> {
                     Place::Host
                 )
             ))),
+        }
+    }
+
+    /// A parameter as `opt.state` knows it.
+    pub(super) fn key(self, i: usize) -> ParameterKey {
+        match self.names.and_then(|names| names.get(i)) {
+            Some(name) => ParameterKey::Name(name.clone_ref(self.py)),
+            None => ParameterKey::Position(i),
         }
     }
 

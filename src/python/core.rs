@@ -31,8 +31,11 @@ pub(super) fn started<'a>(inner: &'a mut Locked<'_, Option<Inner>>) -> PyResult<
     inner.as_mut().ok_or_else(unmade)
 }
 
-/// What a step returns. One that was left out is told of first, so the lock must be free.
+/// What a step returns. What there is to tell is told first, so the lock must be free.
 pub(super) fn info(py: Python<'_>, outcome: Done) -> PyResult<Py<StepInfo>> {
+    if let Some(neglected) = &outcome.neglected {
+        neglected.tell(py)?;
+    }
     match outcome.skipped {
         None => StepInfo::applied(py, outcome.grad_norm, outcome.moves),
         Some(skipped) => {
@@ -78,14 +81,15 @@ impl Core {
                 "this optimizer is unbound (made without params); use update(params, grads)",
             ));
         }
-        if let Some(plain) = gradients::plain(grads, inner.names.as_deref(), &inner.groups)? {
+        if let Some(plain) = inner.plain_gradients(grads)? {
             return Ok((plain, locked));
         }
         let (names, likes) = (inner.names(py)?, inner.likes(py)?);
+        let skip = inner.settings.skips_missing;
         let mut single = with_room(inner.slots().len())?;
         single.extend(inner.slots().iter().map(|slot| slot.header.shape.is_empty()));
         drop(locked);
-        let flat = gradients::flatten("gradients", (names.as_deref(), &likes), grads)?;
+        let flat = gradients::flatten("gradients", (names.as_deref(), &likes), grads, skip)?;
         let names = names.as_deref();
         let label = |i: usize| Label { py, names, named: Named::Parameter(i) }.to_string();
         let arrays = gradients::collect(&flat, label, |i| single.get(i) == Some(&true))?;

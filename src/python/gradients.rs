@@ -11,26 +11,29 @@ use super::array::{Array, exactly, ndarray};
 use super::calling;
 use super::group::Group;
 use super::imported::is_of;
+use super::inner::Inner;
 use super::plain;
-use super::words::must_be;
+use super::words::{Label, must_be};
 use crate::engine::memory::{Grow, with_room};
+use crate::optimizer::Named;
 
 /// An array for each parameter, None for one that is skipped.
 pub(super) type GivenArrays<'py> = Vec<Option<Array<'py>>>;
 
 /// Reads what needs no Python code: plain arrays or None in a list or tuple; where parameters have
-/// names in a dict of just those, or in the trees of the groups. None if it is something else.
-pub(super) fn plain<'py>(
+/// names in a dict of just those, or in the trees of the groups. Names may be missing if that is to
+/// `skip` their parameters. None if it is something else.
+fn plain<'py>(
     given: &Bound<'py, PyAny>,
     names: Option<&[Py<PyString>]>,
     groups: &[Group],
+    skip: bool,
 ) -> PyResult<Option<GivenArrays<'py>>> {
     if let Some(names) = names {
         if let Ok(dict) = given.cast_exact::<PyDict>()
-            && dict.len() == names.len()
+            && (dict.len() == names.len() || skip)
         {
-            let item = |name: &Py<PyString>| dict.get_item(name).ok().flatten();
-            let by_name = listed(given.py(), names.len(), names.iter().map(item))?;
+            let by_name = named(dict, names, skip)?;
             if by_name.is_some() {
                 return Ok(by_name);
             }
@@ -43,6 +46,59 @@ pub(super) fn plain<'py>(
     } else {
         listed(given.py(), 1, std::iter::once(Some(given.clone()).filter(|one| !one.is_none())))
     }
+}
+
+impl Inner {
+    /// The parameters that came with a call, if that is all there is to them.
+    pub(super) fn plain_parameters<'py>(
+        &self,
+        given: &Bound<'py, PyAny>,
+    ) -> PyResult<Option<GivenArrays<'py>>> {
+        plain(given, self.names.as_deref(), &self.groups, false)
+    }
+
+    /// The gradients, if that is all there is to them.
+    pub(super) fn plain_gradients<'py>(
+        &self,
+        given: &Bound<'py, PyAny>,
+    ) -> PyResult<Option<GivenArrays<'py>>> {
+        plain(given, self.names.as_deref(), &self.groups, self.settings.skips_missing)
+    }
+}
+
+/// What a dict of no other names has for each of these.
+fn named<'py>(
+    dict: &Bound<'py, PyDict>,
+    names: &[Py<PyString>],
+    skip: bool,
+) -> PyResult<Option<GivenArrays<'py>>> {
+    let mut found = 0;
+    let none = dict.py().None().into_bound(dict.py());
+    let item = |name: &Py<PyString>| match dict.get_item(name) {
+        Ok(Some(item)) => {
+            found += 1;
+            Some(item)
+        }
+        Ok(None) if skip => Some(none.clone()),
+        _ => None,
+    };
+    let arrays = listed(dict.py(), names.len(), names.iter().map(item))?;
+    Ok(arrays.filter(|_| found == dict.len()))
+}
+
+/// Reads gradients for these names, which are in a dict `like` this, with whatever Python code that
+/// takes: no lock may be held.
+pub(super) fn read_named<'py>(
+    names: &[Py<PyString>],
+    like: Bound<'py, PyDict>,
+    given: &Bound<'py, PyAny>,
+    skip: bool,
+) -> PyResult<GivenArrays<'py>> {
+    let py = given.py();
+    let likes = [like.into_any().unbind()];
+    let flat = flatten("gradients", (Some(names), &likes), given, skip)?;
+    let label = |i: usize| Label { py, names: Some(names), named: Named::Parameter(i) }.to_string();
+    collect(&flat, label, |_| true)
 }
 
 /// The arrays in the tree of the one group, or in a list of the groups' trees.
@@ -97,9 +153,10 @@ pub(super) fn flatten<'py>(
     what: &str,
     (names, likes): (Option<&[Py<PyString>]>, &[Py<PyAny>]),
     given: &Bound<'py, PyAny>,
+    skip: bool,
 ) -> PyResult<Bound<'py, PyAny>> {
     let params = given.py().import(intern!(given.py(), "ferrostep.params"))?;
-    calling::method(&params, "flatten", (what, names, likes, given))
+    calling::method(&params, "flatten", (what, names, likes, given, skip))
 }
 
 /// Reads gradients with whatever Python code that takes, so no lock may be held. `flat` is what
@@ -124,7 +181,8 @@ pub(super) fn collect<'py>(
     Ok(arrays)
 }
 
-fn one<'py>(
+/// One gradient, with whatever Python code that takes.
+pub(super) fn one<'py>(
     g: Bound<'py, PyAny>,
     single: bool,
     label: impl Fn() -> String,

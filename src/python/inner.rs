@@ -10,6 +10,7 @@ use super::caller::Caller;
 use super::container::{Container, Handed};
 use super::group::Group;
 use super::memory;
+use super::missing::Missing;
 use super::owner::Owner;
 use super::parameters::{Origin, Parameter, check_memory};
 use super::python_arrays::PythonArrays;
@@ -27,6 +28,7 @@ use crate::optimizer::{Named, Norm, Optimizer, Prepared, Slot};
 pub(super) enum Way {
     InPlace,
     Anew,
+    OneByOne,
 }
 
 pub(super) struct Inner {
@@ -40,6 +42,10 @@ pub(super) struct Inner {
     pub(super) way: Option<Way>,
     /// Whose memory it is that comes with each call.
     pub(super) owners: Vec<Option<Owner>>,
+    /// Of parameters that come one by one: the number of each by its key.
+    pub(super) numbers: Option<Py<PyDict>>,
+    /// Of parameters whose names may be missing among the gradients.
+    pub(super) missing: Missing,
     /// State that was loaded before the parameters came.
     pub(super) pending: Option<Py<PyAny>>,
     /// What parameters were handed in by.
@@ -58,6 +64,8 @@ impl Inner {
             unbound,
             way: None,
             owners: Vec::new(),
+            numbers: None,
+            missing: Missing::default(),
             pending: None,
             containers: Vec::new(),
             prepared: None,
@@ -184,6 +192,8 @@ impl Inner {
         std::mem::swap(&mut self.owners, &mut other.owners);
         std::mem::swap(&mut self.names, &mut other.names);
         std::mem::swap(&mut self.way, &mut other.way);
+        std::mem::swap(&mut self.numbers, &mut other.numbers);
+        std::mem::swap(&mut self.missing, &mut other.missing);
         std::mem::swap(&mut self.pending, &mut other.pending);
     }
 
@@ -204,6 +214,7 @@ impl Inner {
                 norm.traverse(visit)?;
             }
         }
+        self.numbers.iter().try_for_each(|numbers| visit.call(numbers))?;
         self.pending.iter().try_for_each(|pending| visit.call(pending))
     }
 
@@ -258,13 +269,16 @@ impl Inner {
         if self.way.is_none_or(|known| known == way) {
             return Ok(());
         }
-        let (now, before) = match way {
-            Way::Anew => ("updated", "update"),
-            Way::InPlace => ("update", "updated"),
+        let name = |way| match way {
+            Way::InPlace => "update",
+            Way::Anew => "updated",
+            Way::OneByOne => "update_one",
         };
+        let (now, before) = (name(way), name(self.way.unwrap_or(way)));
         Err(PyValueError::new_err(format!(
-            "{now}() cannot follow {before}() on one optimizer, since one writes into its parameters and \
-             the other returns new ones; go on with {before}(), or call reset() for a new run"
+            "{now}() cannot follow {before}() on one optimizer: update() writes into all parameters, \
+             update_one() into one of them, and updated() returns new ones; go on with {before}(), or \
+             call reset() for a new run"
         )))
     }
 

@@ -175,7 +175,8 @@ impl Core {
 
     /// Update `params`, given anew at each call: for an optimizer made without parameters.
     ///
-    /// The first call fixes keys, shapes and dtypes, and makes the state. Otherwise as `step`.
+    /// The first call of a key fixes its shape and dtype and makes its state. A dict may have more names
+    /// later, each with a step count of its own, but no fewer. Otherwise as `step`.
     ///
     /// Parameters
     /// ----------
@@ -241,6 +242,68 @@ impl Core {
             drop(locked);
             let way = (Way::InPlace, None);
             info(py, Core::begin_or_go_on(slf, begun, params, grads, scaling, way)?)
+        })
+    }
+
+    /// Update one parameter in place, under a key of its own: for an optimizer made without parameters.
+    ///
+    /// For layers that update themselves. State and step count begin when a key first comes; options
+    /// are those of the one group. One optimizer is used either through `update_one` or through
+    /// `update` or `updated`.
+    ///
+    /// Parameters
+    /// ----------
+    /// key
+    ///     Whose state it is: anything that can be a key of a dict. A str, an int or a tuple of these if
+    ///     the state is to be saved. Two keys that print alike (3 and "3") are refused.
+    /// param
+    ///     The array to update in place; one key keeps one memory, as in `update`.
+    /// grad
+    ///     Its gradient; None skips it.
+    /// grad_scale, max_norm, clip, measure
+    ///     As in `step`; `max_norm` bounds the norm of this gradient.
+    ///
+    /// Returns
+    /// -------
+    /// StepInfo
+    ///     As `step`.
+    ///
+    /// Raises
+    /// ------
+    /// ValueError, TypeError, NonFiniteError
+    ///     As `update`; a key whose first step fails is not there.
+    ///
+    /// Examples
+    /// --------
+    /// >>> import numpy as np, ferrostep as fs
+    /// >>> opt = fs.Adam(lr=0.25)
+    /// >>> w, b = np.ones(2), np.zeros(1)
+    /// >>> info = opt.update_one(("dense", 1), w, np.array([2.0, -4.0]))
+    /// >>> info = opt.update_one(("dense", 2), b, np.array([1.0]))
+    /// >>> w.round(2)
+    /// array([0.75, 1.25])
+    /// >>> list(opt.state)
+    /// [('dense', 1), ('dense', 2)]
+    #[pyo3(
+        signature = (key, param, grad, *, grad_scale=None, max_norm=None, clip=Clip::LeftOut, measure=None),
+        text_signature = "($self, key, param, grad, *, grad_scale=None, max_norm=None, clip='global', measure=None)"
+    )]
+    #[pyo3(name = "update_one")]
+    #[allow(clippy::too_many_arguments)]
+    fn py_update_one(
+        slf: &Bound<'_, Self>,
+        key: &Bound<'_, PyAny>,
+        param: &Bound<'_, PyAny>,
+        grad: &Bound<'_, PyAny>,
+        grad_scale: Option<&Bound<'_, PyAny>>,
+        max_norm: Option<&Bound<'_, PyAny>>,
+        clip: Clip<'_>,
+        measure: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Py<StepInfo>> {
+        guarded(|| {
+            let given = Arguments { grad_scale, max_norm, clip, measure };
+            let scaling = Scaling::read(slf, &given)?;
+            info(slf.py(), Core::update_one(slf, key, param, grad, scaling)?)
         })
     }
 
@@ -433,6 +496,22 @@ impl Core {
         guarded(|| started(&mut self.inner.lock(py)?)?.new_states(py, index, &wanted))
     }
 
+    /// Makes the state of all parameters that have none, as if they had had `step` steps.
+    fn _init_state(&self, py: Python<'_>, step: u64) -> PyResult<()> {
+        guarded(|| started(&mut self.inner.lock(py)?)?.init_state(py, step))
+    }
+
+    /// Takes over the parameters and the state of another, for an unbound optimizer that has none: with
+    /// them the other has taken over what was `pending`.
+    fn _take_over(
+        &self,
+        py: Python<'_>,
+        other: &Bound<'_, Core>,
+        pending: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<()> {
+        guarded(|| self.take_over(py, other, pending))
+    }
+
     /// Replaces every parameter's state, the count of skipped steps, and options group by group,
     /// or nothing if one array is refused.
     #[pyo3(signature = (steps, arrays, skipped, options=vec![]))]
@@ -488,6 +567,13 @@ impl Core {
     fn __clear__(&self) {
         let before = self.inner.try_lock().and_then(|mut inner| inner.take());
         drop(before); // after the lock is free
+    }
+
+    /// The keys of parameters that come one by one, in their order; None of others.
+    #[getter(_numbers)]
+    fn numbers(&self, py: Python<'_>) -> PyResult<Option<Py<PyDict>>> {
+        let mut locked = self.inner.lock(py)?;
+        Ok(started(&mut locked)?.numbers.as_ref().map(|numbers| numbers.clone_ref(py)))
     }
 
     /// The parameters' names, None if they have none.

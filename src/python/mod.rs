@@ -1,5 +1,6 @@
 //! The only place that knows Python: checked arrays, the step, error mapping, the module.
 
+mod absorb;
 mod array;
 mod caller;
 mod calling;
@@ -17,8 +18,12 @@ mod holder;
 mod imported;
 mod inner;
 mod lock;
+mod logged;
 mod memory;
 mod methods;
+mod missing;
+mod more;
+mod one;
 mod options;
 mod owner;
 mod parameters;

@@ -78,6 +78,14 @@ impl Owner {
         }
     }
 
+    /// Whether the memory may still be in use.
+    pub(super) fn is_alive(&self, py: Python<'_>) -> bool {
+        match self {
+            Owner::Weak(weak) => weak.bind(py).upgrade().is_some(),
+            Owner::Strong(_) => true,
+        }
+    }
+
     pub(super) fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
         match self {
             Owner::Weak(weak) => visit.call(weak),

@@ -81,7 +81,7 @@ fn other_memory(
     PyValueError::new_err(format!(
         "{found}{keep}; call reset() for a new run, rebind(params) where the arrays were replaced \
          on purpose and the state is to go on; layers come in one call, under names of their own, \
-         or have an optimizer each (one key keeps one memory, or two layers or runs would share \
-         one state)"
+         or one by one in update_one() (one key keeps one memory, or two layers or runs would \
+         share one state)"
     ))
 }

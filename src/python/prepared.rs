@@ -8,7 +8,7 @@ use super::gradients::GivenArrays;
 use super::inner::Inner;
 use super::python_arrays::PythonArrays;
 use super::scaling::Scaling;
-use super::step::Done;
+use super::step::{Done, done};
 use crate::optimizer::Prepared;
 
 impl Inner {
@@ -59,8 +59,7 @@ impl Inner {
         self.check_containers(py)?;
         let (caller, optimizer) = self.called(py);
         let outcome = optimizer.commit(caller, prepared);
-        let outcome = outcome.map_err(|stop| caller.error(stop))?;
-        Ok(self.done(py, outcome))
+        outcome.map(|outcome| done(caller, outcome)).map_err(|stop| caller.error(stop))
     }
 
     /// Forgets the step that waits, if one does. What is returned may run Python code when it is

@@ -45,6 +45,8 @@ pub(super) struct Settings {
     pub(super) nonfinite: NonFinite,
     /// Makes state arrays in place of NumPy and CuPy.
     pub(super) state_factory: Option<Py<PyAny>>,
+    /// Whether a gradient that is missing in a dict of names skips its parameter.
+    pub(super) skips_missing: bool,
     /// The module of the NumPy reference, where it is to run in place of the engine.
     pub(super) reference: Option<Py<PyAny>>,
 }
@@ -59,7 +61,7 @@ impl Settings {
         chosen: &Bound<'_, PyTuple>,
     ) -> PyResult<Self> {
         let bounds = bounds.into_iter().map(|(name, (low, high))| (name, Bounds(low, high)));
-        let (nonfinite, _, reference, state_factory) = chosen_parts(chosen)?;
+        let (nonfinite, reference, state_factory, skips_missing) = chosen_parts(chosen)?;
         Ok(Settings {
             rule,
             read,
@@ -69,6 +71,7 @@ impl Settings {
             chosen: chosen.clone().unbind(),
             nonfinite,
             state_factory,
+            skips_missing,
             reference,
         })
     }
@@ -88,6 +91,7 @@ impl Settings {
             chosen: self.chosen.clone_ref(py),
             nonfinite: self.nonfinite,
             state_factory: cloned(&self.state_factory),
+            skips_missing: self.skips_missing,
             reference: cloned(&self.reference),
         }
     }
@@ -102,10 +106,11 @@ impl Settings {
     }
 }
 
-type Chosen = (NonFinite, Option<String>, Option<Py<PyAny>>, Option<Py<PyAny>>);
+type Chosen = (NonFinite, Option<Py<PyAny>>, Option<Py<PyAny>>, bool);
 
 /// The parts of Python's `Settings`.
 pub(super) fn chosen_parts(chosen: &Bound<'_, PyTuple>) -> PyResult<Chosen> {
-    let (named, backend, reference, factory): (String, _, _, _) = chosen.extract()?;
-    Ok((nonfinite(&named)?, backend, reference, factory))
+    type Parts = (String, Option<String>, Option<Py<PyAny>>, Option<Py<PyAny>>, String);
+    let (named, _, reference, factory, missing): Parts = chosen.extract()?;
+    Ok((nonfinite(&named)?, reference, factory, missing == "skip"))
 }

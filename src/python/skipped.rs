@@ -1,13 +1,9 @@
-//! A step that was left out, and what `logging.getLogger("ferrostep")` is told of it.
+//! A step that was left out, and what is told of it.
 
 use pyo3::prelude::*;
 
-use super::calling;
+use super::logged::{INFO, WARNING, log};
 use super::step_info::ParameterKey;
-
-/// `logging.INFO` and `logging.WARNING`.
-const INFO: u32 = 20;
-const WARNING: u32 = 30;
 
 /// From so many in a row on it is a warning: a healthy loss scaling skips a few steps at its start,
 /// until its scale fits.
@@ -30,11 +26,6 @@ impl SkippedStep {
         }
         let level = if self.in_a_row < TOO_MANY { INFO } else { WARNING };
         let message = "step skipped: %s (%d in a row, %d over the run)";
-        let builtins = py.import("builtins")?;
-        let logging = calling::method(&builtins, "__import__", ("logging",))?;
-        let logger = calling::method(&logging, "getLogger", ("ferrostep",))?;
-        let arguments = (level, message, &self.cause, self.in_a_row, self.total);
-        calling::method(&logger, "log", arguments)?;
-        Ok(())
+        log(py, (level, message, &self.cause, self.in_a_row, self.total))
     }
 }

@@ -58,6 +58,19 @@ impl Inner {
         Ok(made.iter().map(|state| state.array.bind(py).object().clone()).collect())
     }
 
+    /// Makes the state of all parameters that have none, with this step count.
+    pub(super) fn init_state(&mut self, py: Python<'_>, step: u64) -> PyResult<()> {
+        self.check_surroundings(py)?;
+        let (caller, optimizer) = self.called(py);
+        let count = optimizer.init_state(caller, step).map_err(|stop| caller.error(stop))?;
+        if count == 0 {
+            return Err(PyValueError::new_err(
+                "every parameter has state already; call reset() first, which forgets it",
+            ));
+        }
+        Ok(())
+    }
+
     /// Writes options into the groups, those given for each of them, or none.
     pub(super) fn set_options(
         &self,

@@ -1,14 +1,14 @@
 //! A call of `step`, from its gradients to what it returns.
 
 use pyo3::prelude::*;
-use pyo3::types::PyString;
 
+use super::caller::Caller;
 use super::cuda::DeviceNorm;
 use super::gradients::GivenArrays;
 use super::inner::Inner;
+use super::missing::Neglected;
 use super::scaling::Scaling;
 use super::skipped::SkippedStep;
-use super::step_info::ParameterKey;
 use crate::optimizer::{Asked, Moves, Norm, Outcome};
 
 /// What a step did, in Python's words.
@@ -16,6 +16,7 @@ pub(super) struct Done {
     pub(super) grad_norm: Norm<DeviceNorm>,
     pub(super) moves: Option<Moves>,
     pub(super) skipped: Option<SkippedStep>,
+    pub(super) neglected: Option<Box<Neglected>>,
 }
 
 impl Inner {
@@ -28,10 +29,26 @@ impl Inner {
     ) -> PyResult<Done> {
         self.check_surroundings(py)?;
         let asked = self.asked(scaling, None);
+        let neglected = self.count_missing(py, &gradients)?;
         let (caller, optimizer) = self.called(py);
         let outcome = optimizer.step(caller, gradients, &asked);
         let outcome = outcome.map_err(|stop| caller.error(stop))?;
-        Ok(self.done(py, outcome))
+        Ok(Done { neglected, ..done(caller, outcome) })
+    }
+
+    /// Parameters that have had no gradient for long, where names may be missing.
+    fn count_missing(
+        &mut self,
+        py: Python<'_>,
+        gradients: &GivenArrays<'_>,
+    ) -> PyResult<Option<Box<Neglected>>> {
+        if !self.settings.skips_missing {
+            return Ok(None);
+        }
+        let mut missing = std::mem::take(&mut self.missing);
+        let neglected = missing.count(self.called(py).0, gradients);
+        self.missing = missing;
+        neglected
     }
 
     /// What Python knows of the optimizer is looked at before its arrays are.
@@ -45,17 +62,14 @@ impl Inner {
         let Scaling { grad_scale, max_norm, clip, measure } = scaling;
         Asked { grad_scale, max_norm, clip, norm, nonfinite: self.settings.nonfinite, measure }
     }
+}
 
-    pub(super) fn done(&mut self, py: Python<'_>, outcome: Outcome<DeviceNorm>) -> Done {
-        let skipped = outcome.skipped.map(|skipped| {
-            let name = |i| self.names.as_ref().and_then(|names: &Vec<Py<PyString>>| names.get(i));
-            let key = skipped.cause.parameter().map(|i| match name(i) {
-                Some(name) => ParameterKey::Name(name.clone_ref(py)),
-                None => ParameterKey::Position(i),
-            });
-            let cause = self.called(py).0.not_finite(skipped.cause);
-            SkippedStep { key, cause, in_a_row: skipped.in_a_row, total: skipped.total }
-        });
-        Done { grad_norm: outcome.grad_norm, moves: outcome.moves, skipped }
-    }
+/// What a step did, in the words of the call.
+pub(super) fn done(caller: Caller<'_>, outcome: Outcome<DeviceNorm>) -> Done {
+    let skipped = outcome.skipped.map(|skipped| {
+        let key = skipped.cause.parameter().map(|i| caller.key(i));
+        let cause = caller.not_finite(skipped.cause);
+        SkippedStep { key, cause, in_a_row: skipped.in_a_row, total: skipped.total }
+    });
+    Done { grad_norm: outcome.grad_norm, moves: outcome.moves, skipped, neglected: None }
 }

@@ -1,6 +1,6 @@
 //! The calls of an unbound optimizer: its parameters come with each of them.
 
-use pyo3::exceptions::PyValueError;
+use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 
 use super::array::Array;
@@ -15,27 +15,40 @@ use crate::engine::memory::{Grow, with_room};
 use crate::optimizer::Named;
 
 impl Core {
+    /// The parameters that came with a call, where that takes no Python code.
+    fn plain_parameters<'py>(
+        &self,
+        py: Python<'py>,
+        params: &Bound<'py, PyAny>,
+    ) -> PyResult<Option<Vec<Array<'py>>>> {
+        let mut locked = self.inner.lock(py)?;
+        let inner = started(&mut locked)?;
+        let names = inner.names.as_deref();
+        let Some(plain) = inner.plain_parameters(params)? else { return Ok(None) };
+        let mut arrays = with_room(plain.len())?;
+        for (i, array) in plain.into_iter().enumerate() {
+            let label = Label { py, names, named: Named::Parameter(i) };
+            arrays.push(array.ok_or_else(|| {
+                PyValueError::new_err(format!("{label} must be {ARRAY}, found None"))
+            })?);
+        }
+        Ok(Some(arrays))
+    }
+
     /// The parameters that came with a call.
     pub(super) fn read_parameters<'py>(
         &self,
         py: Python<'py>,
         params: &Bound<'py, PyAny>,
     ) -> PyResult<Vec<Array<'py>>> {
+        if let Some(plain) = self.plain_parameters(py, params)? {
+            return Ok(plain);
+        }
         let mut locked = self.inner.lock(py)?;
         let inner = started(&mut locked)?;
-        if let Some(plain) = gradients::plain(params, inner.names.as_deref(), &inner.groups)? {
-            let mut arrays = with_room(plain.len())?;
-            for (i, array) in plain.into_iter().enumerate() {
-                let label = Label { py, names: inner.names.as_deref(), named: Named::Parameter(i) };
-                arrays.push(array.ok_or_else(|| {
-                    PyValueError::new_err(format!("{label} must be {ARRAY}, found None"))
-                })?);
-            }
-            return Ok(arrays);
-        }
         let (names, likes) = (inner.names(py)?, inner.likes(py)?);
         drop(locked);
-        let flat = gradients::flatten("parameters", (names.as_deref(), &likes), params)?;
+        let flat = gradients::flatten("parameters", (names.as_deref(), &likes), params, false)?;
         let mut arrays = with_room(flat.len().unwrap_or(0))?;
         let mut items = calling::iterate(&flat)?;
         while let Some(item) = items.next()? {
@@ -60,14 +73,21 @@ impl Core {
         if !begun && let Some(done) = core.begin(slf, params, grads, scaling, (way, old))? {
             return Ok(done);
         }
-        let arrays = core.read_parameters(py, params)?;
+        let arrays = match core.plain_parameters(py, params)? {
+            Some(arrays) => arrays,
+            None => match Core::step_with_more(slf, params, grads, scaling, (way, old))? {
+                Some(done) => return Ok(done),
+                None => core.read_parameters(py, params)?,
+            },
+        };
         let sources = old.map(|old| core.read_parameters(py, old)).transpose()?;
         let (grads, mut locked) = core.read(py, grads, true)?;
         let inner = started(&mut locked)?;
         inner.check_way(way)?;
+        inner.way = Some(way);
         let taken = match way {
-            Way::InPlace => inner.take(py, arrays),
             Way::Anew => inner.take_new(arrays, sources),
+            Way::InPlace | Way::OneByOne => inner.take(py, arrays),
         };
         let done = taken.and_then(|()| inner.step(py, grads, scaling));
         inner.release();
@@ -115,5 +135,28 @@ impl Core {
             drop(locked); // before what is left is dropped
             return outcome.map(Some);
         }
+    }
+
+    /// Takes over the parameters and the state of another, if this one has none.
+    pub(super) fn take_over(
+        &self,
+        py: Python<'_>,
+        other: &Bound<'_, Core>,
+        pending: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<()> {
+        let theirs = other.get().inner.lock(py)?.take();
+        let mut theirs = theirs.ok_or_else(unmade)?;
+        let mut locked = self.inner.lock(py)?;
+        let inner = started(&mut locked)?;
+        let same = inner.pending.as_ref().map(Py::as_ptr) == pending.map(Bound::as_ptr);
+        if !inner.slots().is_empty() || !same {
+            return Err(PyRuntimeError::new_err(
+                "another thread has given this optimizer parameters",
+            ));
+        }
+        inner.exchange(&mut theirs);
+        inner.release();
+        drop(locked); // before what is left is dropped
+        Ok(())
     }
 }

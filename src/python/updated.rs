@@ -7,7 +7,6 @@ use pyo3::prelude::*;
 use super::array::Array;
 use super::calling;
 use super::core::{Core, info, started};
-use super::gradients;
 use super::inner::{Inner, Way};
 use super::scaling::Scaling;
 use super::step::Done;
@@ -79,9 +78,8 @@ impl Core {
         let mut locked = self.inner.lock(py)?;
         let inner = started(&mut locked)?;
         inner.check_way(Way::Anew)?;
-        let plain = |given| gradients::plain(given, inner.names.as_deref(), &inner.groups);
-        let (Some(old), Some(new), Some(grads)) = (plain(params)?, plain(new)?, plain(grads)?)
-        else {
+        let (old, new) = (inner.plain_parameters(params)?, inner.plain_parameters(new)?);
+        let (Some(old), Some(new), Some(grads)) = (old, new, inner.plain_gradients(grads)?) else {
             return Ok(None);
         };
         let mut given = with_room(old.len())?;
@@ -119,6 +117,11 @@ impl Inner {
         // SAFETY: `given` holds the arrays, and the new ones were made by NumPy for this call.
         let repeated = unsafe { optimizer.repeat_anew(caller, given, &asked) };
         let repeated = repeated.map_err(|refusal| caller.refused(refusal))?;
-        Ok(repeated.then_some(Done { grad_norm: Norm::NotAsked, moves: None, skipped: None }))
+        Ok(repeated.then_some(Done {
+            grad_norm: Norm::NotAsked,
+            moves: None,
+            skipped: None,
+            neglected: None,
+        }))
     }
 }

@@ -110,10 +110,12 @@ def _save_optimizer(name: str | None, optimizer: Checkpointed, arrays: dict[str,
         options = _state_dict.read_options(optimizer._schema(), i, mine, group)
         rest = {key: group[key] for key in ("params", "param_names") if key in group}
         groups.append(values.encode({**options, **rest}, f"group {i} of {label}"))
-    keys = dict(enumerate(optimizer._keys()))
+    params = [param for group in saved["param_groups"] for param in group["params"]]
+    names = [name for group in saved["param_groups"] for name in group.get("param_names") or ()]
+    keys = dict(zip(params, names or params, strict=True))
     state = []
     for param, entry in saved["state"].items():
-        key = keys.get(param, param)
+        key = keys[param]
         names = [n for n, value in entry.items() if n != "step" and value is not None]
         for array in names:
             what = f"state {array!r} of parameter {key!r} of {label}"

@@ -1,0 +1,202 @@
+//! Steps of one parameter at a time, each known by a key of its own.
+
+use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyString};
+
+use super::array::{Array, exactly, ndarray};
+use super::calling;
+use super::core::{Core, started, unmade};
+use super::gradients;
+use super::inner::{Inner, Way};
+use super::parameters::check_memory;
+use super::scaling::Scaling;
+use super::step::{Done, done};
+use super::words::{ARRAY, Label, must_be};
+use crate::engine::memory::with_room;
+use crate::optimizer::Named;
+
+/// What a key's parameter is called in errors and in what is saved.
+fn name_of<'py>(key: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyString>> {
+    match key.cast_exact::<PyString>() {
+        Ok(name) => Ok(name.clone()),
+        Err(_) => match key.cast::<PyString>() {
+            Ok(name) => Ok(PyString::new(key.py(), name.to_str()?)),
+            Err(_) => key.repr(),
+        },
+    }
+}
+
+#[cold]
+fn unhashable(key: &Bound<'_, PyAny>, error: PyErr) -> PyErr {
+    let py = key.py();
+    if !error.is_instance_of::<PyTypeError>(py) || key.hash().is_ok() {
+        return error;
+    }
+    let wanted = "one that a dict can have, such as a str, an int or a tuple of these";
+    PyTypeError::new_err(must_be("the key", wanted, key))
+}
+
+/// A parameter and its gradient as arrays.
+fn read<'py>(
+    key: &Bound<'py, PyAny>,
+    param: &Bound<'py, PyAny>,
+    grad: &Bound<'py, PyAny>,
+) -> PyResult<(Array<'py>, Option<Array<'py>>)> {
+    let (py, ndarray) = (key.py(), ndarray(key.py()));
+    let plain = (exactly(param.clone(), ndarray), exactly(grad.clone(), ndarray));
+    if let (Ok(param), Ok(grad)) = plain {
+        return Ok((Array::Host(param), Some(Array::Host(grad))));
+    }
+    let names = [name_of(key)?.unbind()];
+    let label = Label { py, names: Some(&names), named: Named::Parameter(0) };
+    let param = Array::plain(param, &label, ARRAY)?;
+    let single = param.object().getattr("ndim")?.extract::<usize>()? == 0;
+    let grad = gradients::one(grad.clone(), single, || format!("the gradient of {label}"))?;
+    Ok((param, grad))
+}
+
+impl Core {
+    /// One step of the parameter of this key.
+    pub(super) fn update_one<'py>(
+        slf: &Bound<'py, Self>,
+        key: &Bound<'py, PyAny>,
+        param: &Bound<'py, PyAny>,
+        grad: &Bound<'py, PyAny>,
+        scaling: Scaling,
+    ) -> PyResult<Done> {
+        let (py, core) = (slf.py(), slf.get());
+        loop {
+            let mut locked = core.inner.lock(py)?;
+            let inner = started(&mut locked)?;
+            if !inner.unbound {
+                return Err(PyValueError::new_err(
+                    "this optimizer is bound to its parameters; use step(), or make it without \
+                     params for update_one()",
+                ));
+            }
+            inner.check_way(Way::OneByOne)?;
+            let numbers = inner.numbers(py)?;
+            drop(locked);
+            // To look a key up may run Python code.
+            let number = numbers.bind(py).get_item(key).map_err(|error| unhashable(key, error))?;
+            let (param, grad) = match &number {
+                Some(_) => read(key, param, grad)?,
+                None => match core.first_of(slf, &numbers, (key, param, grad), scaling)? {
+                    Some(done) => return Ok(done),
+                    None => continue, // another thread was first
+                },
+            };
+            let number = number.map_or(Ok(0), |number| number.extract::<usize>())?;
+            let mut locked = core.inner.lock(py)?;
+            let inner = started(&mut locked)?;
+            if inner.numbers.as_ref().is_some_and(|now| now.is(&numbers)) {
+                inner.check_way(Way::OneByOne)?;
+                return inner.take_one(py, number, param, grad, scaling);
+            }
+        }
+    }
+
+    /// The first step of a key. Its parameter, and the state that was loaded for it, are registered in
+    /// a core of their own, in Python; they are taken over and stepped here, or all is left as it was.
+    /// None, and nothing done, if something has come in between.
+    fn first_of<'py>(
+        &self,
+        slf: &Bound<'py, Self>,
+        numbers: &Py<PyDict>,
+        (key, param, grad): (&Bound<'py, PyAny>, &Bound<'py, PyAny>, &Bound<'py, PyAny>),
+        scaling: Scaling,
+    ) -> PyResult<Option<Done>> {
+        let py = slf.py();
+        let name = name_of(key)?;
+        let registered = calling::method(slf.as_any(), "_register_key", (&name, param))?;
+        type Registered<'py> = (Bound<'py, Core>, Option<Py<PyAny>>, Option<Py<PyAny>>);
+        let (theirs, pending, mut left): Registered<'_> = registered.extract()?;
+        let first = theirs.get().inner.lock(py)?.take();
+        let mut first = first.ok_or_else(unmade)?;
+        let single = first.slots().iter().all(|slot| slot.header.shape.is_empty());
+        let names = [name.unbind()];
+        let label = Label { py, names: Some(&names), named: Named::Gradient(0) };
+        let grad = gradients::one(grad.clone(), single, || label.to_string())?;
+        let more = numbers.bind(py).copy()?;
+        more.set_item(key, more.len())?;
+        let mut more = Some(more.unbind());
+        let mut locked = self.inner.lock(py)?;
+        let inner = started(&mut locked)?;
+        let same = |one: &Option<Py<PyAny>>| one.as_ref().map(Py::as_ptr);
+        if !inner.numbers.as_ref().is_some_and(|now| now.is(numbers))
+            || same(&inner.pending) != same(&pending)
+        {
+            return Ok(None);
+        }
+        let known = inner.slots().len();
+        inner.absorb(py, &mut first, &mut None)?;
+        std::mem::swap(&mut inner.pending, &mut left);
+        std::mem::swap(&mut inner.numbers, &mut more);
+        let way = inner.way.replace(Way::OneByOne);
+        let outcome = inner.step_one(py, known, grad, scaling);
+        if outcome.is_err() {
+            inner.way = way;
+            std::mem::swap(&mut inner.numbers, &mut more);
+            std::mem::swap(&mut inner.pending, &mut left);
+            inner.give_back(known, &mut first, &mut None);
+        }
+        drop(locked); // before what is left is dropped
+        outcome.map(Some)
+    }
+}
+
+impl Inner {
+    /// The number of each key's parameter. It is never written: who adds a key puts another in its
+    /// place.
+    fn numbers(&mut self, py: Python<'_>) -> PyResult<Py<PyDict>> {
+        let known = match &self.numbers {
+            Some(numbers) => numbers.clone_ref(py),
+            None => {
+                let numbers = PyDict::new(py);
+                for (i, name) in self.names.iter().flatten().enumerate() {
+                    numbers.set_item(name, i)?;
+                }
+                self.numbers.insert(numbers.unbind()).clone_ref(py)
+            }
+        };
+        Ok(known)
+    }
+
+    /// Steps a parameter that came with a call.
+    fn take_one(
+        &mut self,
+        py: Python<'_>,
+        number: usize,
+        param: Array<'_>,
+        grad: Option<Array<'_>>,
+        scaling: Scaling,
+    ) -> PyResult<Done> {
+        let label = Label { py, names: self.names.as_deref(), named: Named::Parameter(number) };
+        check_memory(&param, &self.slots()[number], self.owners[number].as_ref(), &label)?;
+        self.way = Some(Way::OneByOne);
+        self.optimizer.set_array(number, Some(param.hold()));
+        self.step_one(py, number, grad, scaling)
+    }
+
+    /// Steps a parameter as if there were no other, and lets go of its array.
+    fn step_one(
+        &mut self,
+        py: Python<'_>,
+        number: usize,
+        grad: Option<Array<'_>>,
+        scaling: Scaling,
+    ) -> PyResult<Done> {
+        let mut gradients = with_room(1)?;
+        gradients.push(grad);
+        let outcome = self.check_surroundings(py).and_then(|()| {
+            let asked = self.asked(scaling, None);
+            let (mut caller, optimizer) = self.called(py);
+            caller.names = caller.names.map(|names| &names[number..=number]);
+            let outcome = optimizer.alone(number)?.step(caller, gradients, &asked);
+            outcome.map(|outcome| done(caller, outcome)).map_err(|stop| caller.error(stop))
+        });
+        self.optimizer.set_array(number, None);
+        outcome
+    }
+}

@@ -1,0 +1,134 @@
+"""State before the first step: what that would begin with, and a step count of one's own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import ferrostep as fs
+from cases import RUN_IDS, RUNS, Case
+from support.arrays import assert_same_bits, assert_same_state
+from support.on_device import to_device, to_host
+
+SHAPES = [(5, 7), (), (3,)]
+
+
+def run(opt: fs.Optimizer, params: list[Any], steps: int) -> None:
+    rng = np.random.default_rng(1)
+    for _ in range(steps):
+        opt.step([rng.standard_normal(p.shape).astype(p.dtype) for p in params])
+
+
+@pytest.mark.parametrize(("case", "dtype"), RUNS, ids=RUN_IDS)
+@pytest.mark.parametrize("backend", [None, "reference"])
+def test_the_first_steps_go_on_from_it(case: Case, dtype: Any, backend: Any) -> None:
+    """As from a state dict in which it is written out."""
+    rng = np.random.default_rng(0)
+    params = [np.asarray(rng.standard_normal(n)).astype(dtype) for n in SHAPES]
+    copies = [p.copy() for p in params]
+    opt, twin = case.make(params, backend=backend), case.make(copies)
+    opt.init_state(step=7)
+    options = opt.param_groups[0]
+    initial = {"gain": 1.0, "prev": 0.0, "step_size": options["lr"]}
+    if "initial_accumulator_value" in options:
+        start = options["initial_accumulator_value"]
+        initial |= dict.fromkeys(["sum", "exp_avg_sq", "square_avg"], start)
+    for entry in opt.state.values():
+        for name, array in entry.items():
+            # As a value: a momentum begins with -0, to which the first gradient is added.
+            assert name == "step" or (array == array.dtype.type(initial.get(name, 0.0))).all(), name
+    saved = twin.state_dict()
+    saved["state"] = {
+        i: {"step": 7, **{k: v for k, v in entry.items() if k != "step"}}
+        for i, entry in opt.state_dict()["state"].items()
+    }
+    twin.load_state_dict(saved)
+    run(opt, params, 3)
+    run(twin, copies, 3)
+    for mine, theirs in zip(params, copies, strict=True):
+        assert_same_bits(mine, theirs)
+    assert_same_state(opt, twin)
+
+
+def test_of_an_unbound_optimizer() -> None:
+    p = {"w": np.ones(2)}
+    for use in ("update", "updated", "update_one"):
+        opt = fs.Adam(lr=0.1)
+        opt.init_state(p, step=3)
+        assert opt.state["w"]["step"] == 3
+        if use == "update_one":
+            opt.update_one("w", p["w"], np.ones(2))
+        else:
+            getattr(opt, use)(p, {"w": np.ones(2)})
+        assert opt.state["w"]["step"] == 4
+        with pytest.raises(ValueError, match="cannot follow"):
+            getattr(opt, "update" if use == "updated" else "updated")(p, {"w": np.ones(2)})
+    functional = fs.Momentum(lr=1.0)
+    functional.init_state(2.0)
+    assert functional.updated(2.0, 1.0) == 1.0
+
+
+def test_only_what_has_none_gets_it() -> None:
+    p, q = np.ones(2), np.ones(3)
+    opt = fs.Adam([p])
+    opt.step([np.ones(2)])
+    opt.add_param_group({"params": [q]})
+    before = opt.state[0]["exp_avg"].copy()
+    opt.init_state(step=5)
+    assert [entry["step"] for entry in opt.state.values()] == [1, 5]
+    assert_same_bits(opt.state[0]["exp_avg"], before)
+    with pytest.raises(ValueError, match=r"every parameter has state already; call reset\(\)"):
+        opt.init_state()
+
+
+def test_a_rule_without_state_has_a_count() -> None:
+    opt = fs.SGD([np.ones(2)], lr=0.1)
+    opt.init_state(step=4)
+    assert opt.state[0]["step"] == 4
+
+
+def test_on_a_device() -> None:
+    p = to_device(np.ones(3))
+    opt = fs.Adam([p], lr=0.1)
+    opt.init_state(step=2)
+    opt.step([to_device(np.ones(3))])
+    host = np.ones(3)
+    twin = fs.Adam([host], lr=0.1)
+    twin.init_state(step=2)
+    twin.step([np.ones(3)])
+    assert_same_bits(to_host(p), host)
+    assert opt.state[0]["step"] == 3
+
+
+@pytest.mark.parametrize("step", [-1, 1.5, "3", 2**63, None])
+def test_bad_steps(step: Any) -> None:
+    opt = fs.Adam([np.ones(2)])
+    with pytest.raises(ValueError, match="step must be a whole number from 0 to"):
+        opt.init_state(step=step)
+    assert not opt.state
+
+
+def test_what_it_is_of() -> None:
+    with pytest.raises(ValueError, match=r"params must be given, .* init_state\(params\)"):
+        fs.Adam().init_state()
+    p = np.ones(2)
+    with pytest.raises(ValueError, match="params must be left out"):
+        fs.Adam([p]).init_state([p])
+    with pytest.raises(TypeError, match="found param groups"):
+        fs.Adam().init_state([{"params": [p]}])
+    opt = fs.Adam(state_factory=lambda key, name, like, dtype: p)
+    with pytest.raises(ValueError, match=r"state|overlap|shape"):
+        opt.init_state([p])
+    assert not opt.state
+
+
+def test_state_that_was_loaded_stays() -> None:
+    source = fs.Adam({"w": np.ones(2)})
+    source.step({"w": np.ones(2)})
+    opt = fs.Adam()
+    opt.load_state_dict(source.state_dict())
+    with pytest.raises(ValueError, match="every parameter has state already"):
+        opt.init_state({"w": np.ones(2)})
+    assert opt.state["w"]["step"] == 1

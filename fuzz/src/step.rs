@@ -151,7 +151,7 @@ impl Session {
 
     fn act(&mut self, u: &mut Unstructured<'_>) -> arbitrary::Result<()> {
         let one = u.choose_index(self.params.len())?;
-        match u.int_in_range(0..=11)? {
+        match u.int_in_range(0..=13)? {
             0 => {
                 // The same values, elsewhere.
                 self.params[one].replace(self.params[one].array());
@@ -202,6 +202,20 @@ impl Session {
                 if result.is_ok() {
                     self.expect(&gradients);
                 }
+            }
+            12 => {
+                // One parameter, as if there were no other; now and then with one that is refused.
+                let mut gradients = self.gradients(u)?;
+                let own = gradients[one].take();
+                let mut alone = self.optimizer.alone(one).unwrap();
+                if u.arbitrary()? {
+                    assert!(alone.step(&self.call, vec![None, None], &ASKED).is_err());
+                }
+                alone.step(&self.call, vec![own.clone()], &ASKED).unwrap();
+                drop(alone);
+                gradients.iter_mut().for_each(|other| *other = None);
+                gradients[one] = own;
+                self.expect(&gradients);
             }
             5..=6 => {
                 let gradients = self.gradients(u)?;

@@ -15,23 +15,27 @@ pub struct Alone<'a, H: Elsewhere> {
 }
 
 impl<H: Elsewhere> Optimizer<H> {
+    /// What is repeated then is the parameter's own last step, and nothing of the steps of all.
     pub fn alone(&mut self, i: usize) -> Result<Alone<'_, H>, OutOfMemory> {
-        self.others.try_reserve(1)?;
         while self.lasts.len() <= i {
             self.lasts.try_push(Last::default())?;
         }
-        let slot = self.slots.swap_remove(i);
-        self.others.push(slot);
-        std::mem::swap(&mut self.slots, &mut self.others);
+        self.repeatable = None;
+        self.slots.show(Some(i));
+        if self.lasts[i].step != self.slots[0].step {
+            self.lasts[i].repeatable = None;
+        }
         self.exchange_last(i);
         Ok(Alone { optimizer: self, i })
     }
 
     fn exchange_last(&mut self, i: usize) {
-        let last = &mut self.lasts[i];
+        let (slot, last) = (&mut self.slots[0], &mut self.lasts[i]);
         std::mem::swap(&mut self.written, &mut last.written);
         std::mem::swap(&mut self.plan, &mut last.plan);
         std::mem::swap(&mut self.repeatable, &mut last.repeatable);
+        std::mem::swap(&mut slot.clear_of, &mut last.clear_of);
+        last.step = slot.step;
     }
 }
 
@@ -51,11 +55,7 @@ impl<H: Elsewhere> DerefMut for Alone<'_, H> {
 
 impl<H: Elsewhere> Drop for Alone<'_, H> {
     fn drop(&mut self) {
-        let Optimizer { slots, others, .. } = &mut *self.optimizer;
-        std::mem::swap(slots, others);
-        slots.append(others); // into the room that it came from
-        let last = slots.len() - 1;
-        slots.swap(self.i, last);
         self.optimizer.exchange_last(self.i);
+        self.optimizer.slots.show(None);
     }
 }

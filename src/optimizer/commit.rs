@@ -141,7 +141,7 @@ impl<H: Elsewhere> Optimizer<H> {
         }
         // SAFETY: passed on from the caller.
         unsafe { run::<H>(caller, &self.plan) };
-        for slot in &mut self.slots {
+        for slot in self.slots.iter_mut() {
             slot.step += 1;
         }
     }

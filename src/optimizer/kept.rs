@@ -8,11 +8,12 @@ use super::overlap;
 use super::refusal::{Refusal, Stop};
 use super::repeat::{Last, Repeatable};
 use super::slot::{Slot, StateArray};
+use super::slots::Slots;
 use crate::engine::{OutOfMemory, Plan, Written, process};
 use crate::number::Kind;
 
 pub struct Optimizer<H: Elsewhere> {
-    pub(super) slots: Vec<Slot<H>>,
+    pub(super) slots: Slots<H>,
     pub(super) groups: Vec<Group>,
     /// Steps that were left out: over the run, and since the last one that was not.
     pub(super) skips: (u64, u64),
@@ -28,8 +29,6 @@ pub struct Optimizer<H: Elsewhere> {
     pub(super) plan: Plan,
     /// What the plan is of, if the last step can be run again.
     pub(super) repeatable: Option<Repeatable>,
-    /// The other parameters, while one of them is stepped alone.
-    pub(super) others: Vec<Slot<H>>,
     /// Of the parameters that were stepped alone, by number.
     pub(super) lasts: Vec<Last>,
     pub(super) elsewhere: H::Kept,
@@ -44,7 +43,7 @@ pub(super) fn next_number() -> u64 {
 impl<H: Elsewhere> Default for Optimizer<H> {
     fn default() -> Self {
         Optimizer {
-            slots: Vec::new(),
+            slots: Slots::new(),
             groups: Vec::new(),
             skips: (0, 0),
             home: None,
@@ -53,7 +52,6 @@ impl<H: Elsewhere> Default for Optimizer<H> {
             written: None,
             plan: Plan::new(),
             repeatable: None,
-            others: Vec::new(),
             lasts: Vec::new(),
             elsewhere: H::Kept::default(),
         }
@@ -88,9 +86,9 @@ impl<H: Elsewhere> Optimizer<H> {
     /// unless they are kept.
     pub fn add(&mut self, slots: Vec<Slot<H>>) -> Result<AddedSlots<'_, H>, Refusal> {
         let known = self.slots.len();
-        self.slots.try_reserve(slots.len()).map_err(OutOfMemory::from)?;
+        self.slots.all().try_reserve(slots.len()).map_err(OutOfMemory::from)?;
         self.groups.try_reserve(1).map_err(OutOfMemory::from)?;
-        self.slots.extend(slots);
+        self.slots.all().extend(slots);
         let added = AddedSlots { optimizer: self, known };
         overlap::check_added(&added.optimizer.slots, known)?;
         Ok(added)
@@ -104,8 +102,8 @@ impl<H: Elsewhere> Optimizer<H> {
         alive: impl Fn(usize) -> bool,
     ) -> Result<(), Refusal> {
         overlap::check_joining(&self.slots, &other.slots, alive)?;
-        self.slots.try_reserve(other.slots.len()).map_err(OutOfMemory::from)?;
-        self.slots.append(&mut other.slots);
+        self.slots.all().try_reserve(other.slots.len()).map_err(OutOfMemory::from)?;
+        self.slots.all().append(other.slots.all());
         self.home = other.home.or(self.home);
         self.resize_group();
         Ok(())
@@ -113,7 +111,7 @@ impl<H: Elsewhere> Optimizer<H> {
 
     /// Gives them back: those from number `known` on.
     pub fn detach(&mut self, known: usize, other: &mut Self) {
-        other.slots.extend(self.slots.drain(known..)); // into the room that they came from
+        other.slots.all().extend(self.slots.all().drain(known..)); // into the room that they came from
         self.resize_group();
     }
 
@@ -263,7 +261,7 @@ impl<H: Elsewhere> AddedSlots<'_, H> {
 
 impl<H: Elsewhere> Drop for AddedSlots<'_, H> {
     fn drop(&mut self) {
-        self.optimizer.slots.truncate(self.known);
+        self.optimizer.slots.all().truncate(self.known);
         self.optimizer.begin_epoch();
     }
 }

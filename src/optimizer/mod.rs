@@ -44,6 +44,7 @@ mod refusal;
 mod repeat;
 mod scales;
 mod slot;
+mod slots;
 
 pub use alone::Alone;
 pub use anew::Anew;

@@ -7,7 +7,7 @@ use super::holder::Holder;
 use super::overlap::written_states;
 use super::part::{Gradient, Part};
 use super::plan::Common;
-use super::slot::Slot;
+use super::slot::{ClearOf, Slot};
 use crate::engine::{Plan, Written, tier};
 use crate::rules::Clock;
 
@@ -102,4 +102,7 @@ pub(super) struct Last {
     pub(super) written: Option<(u64, Written)>,
     pub(super) plan: Plan,
     pub(super) repeatable: Option<Repeatable>,
+    pub(super) clear_of: ClearOf,
+    /// The parameter's step count then.
+    pub(super) step: u64,
 }

@@ -23,6 +23,9 @@ pub(super) struct Source<H: Holder> {
     pub(super) header: Option<H::Header>,
 }
 
+/// Of an epoch: the place of a gradient that overlaps nothing that is written.
+pub(super) type ClearOf = Option<(u64, (usize, Kind))>;
+
 pub struct Slot<H: Holder> {
     pub group: usize,
     /// None between the calls of an optimizer whose arrays come with each call.
@@ -32,8 +35,7 @@ pub struct Slot<H: Holder> {
     pub step: u64,
     pub states: Vec<StateArray<H>>,
     pub(super) ready: Option<Ready>,
-    /// Of an epoch: the place of a gradient that overlaps nothing that is written.
-    pub(super) clear_of: Option<(u64, (usize, Kind))>,
+    pub(super) clear_of: ClearOf,
 }
 
 /// The places of a rule's states among those that a parameter has.

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)] // a failed test is what it is for
 
+mod alone;
 #[allow(dead_code, unreachable_pub)] // the fuzz targets' own, of which these tests use a part
 #[path = "../../fuzz/src/arrays.rs"]
 mod arrays;

@@ -127,6 +127,31 @@ def test_whatever_comes_between(change: Callable[[Pair], None], nonfinite: str) 
         pair.step()
 
 
+def test_gradients_that_lie_elsewhere_at_each_step() -> None:
+    pair = Pair()
+    kept = []  # so that none takes the place of another
+    for factor in (1, -0.5, 3, 0.25):
+        pair.grads = [grad * grad.dtype.type(factor) for grad in pair.grads]
+        kept.append(pair.grads)
+        pair.step()
+    for pair.grads in (kept[0], kept[2], kept[0]):
+        pair.step()
+
+
+@pytest.mark.parametrize(
+    "other", [lambda g: g.astype(np.float32), np.asfortranarray, lambda g: None]
+)
+def test_a_repetition_that_ends_halfway(other: Callable[[Any], Any]) -> None:
+    pair = Pair()
+    pair.step()
+    pair.step()
+    old = pair.grads
+    elsewhere = old[0] * 2
+    # The first could run where it lies now, the second asks for another plan.
+    for pair.grads in ([elsewhere, other(old[1]), *old[2:]], old, [elsewhere, *old[1:]], old):
+        pair.step()
+
+
 def test_scaling_comes_and_goes() -> None:
     pair = Pair()
     for scaling in ({}, {}, {"grad_scale": 0.1}, {}, {"max_norm": 0.5}, {}, {"grad_scale": -3.0}):

@@ -169,24 +169,31 @@ impl Plan {
         self.tasks.len() == parameters && self.copies.is_empty() && self.tasks.iter().all(dense)
     }
 
-    /// Gives a dense task other arrays: parameter, source of its values, gradient. False, and nothing
-    /// done, if its loop is for another type of gradient.
+    /// Gives a dense task another gradient. False, and nothing done, if it is not dense, or its loop is
+    /// for another type.
+    pub fn replace_gradient(&mut self, task: usize, (g, kind): (*const u8, Kind)) -> bool {
+        match &mut self.tasks[task].layout {
+            Layout::Dense(_, kinds, dense) if kinds.g == kind => dense.g = g,
+            _ => return false,
+        }
+        true
+    }
+
+    /// The same with all that comes anew: parameter and source of its values too.
     pub fn replace_arrays(
         &mut self,
         task: usize,
         (p, source): (*mut u8, *const u8),
-        (g, kind): (*const u8, Kind),
+        gradient: (*const u8, Kind),
     ) -> bool {
-        let Task { layout: Layout::Dense(_, kinds, dense), source: from, .. } =
-            &mut self.tasks[task]
-        else {
-            return false;
-        };
-        if kinds.g != kind {
-            return false;
+        let replaced = self.replace_gradient(task, gradient);
+        if replaced
+            && let Task { layout: Layout::Dense(_, _, dense), source: from, .. } =
+                &mut self.tasks[task]
+        {
+            (dense.p, *from) = (p, Some(source));
         }
-        (dense.p, dense.g, *from) = (p, g, Some(source));
-        true
+        replaced
     }
 
     /// Arrays that cannot be run in place.

@@ -53,13 +53,14 @@ impl Powers {
 
     /// `beta^t`.
     pub fn power(&self, t: u64) -> f64 {
-        if t.checked_ilog2().is_some_and(|top| top as usize >= self.squares.len()) {
+        let Some(top) = t.checked_ilog2() else { return 1.0 };
+        if top as usize >= self.squares.len() {
             return 0.0; // whatever the rest is, it is multiplied by at most this
         }
-        let mut result = DoubleDouble { high: 1.0, low: 0.0 };
-        let mut rest = t;
+        let lowest = |bits: u64| self.squares[bits.trailing_zeros() as usize];
+        let (mut result, mut rest) = (lowest(t), t & (t - 1));
         while rest > 0 {
-            result = result.times(self.squares[rest.trailing_zeros() as usize]);
+            result = result.times(lowest(rest));
             rest &= rest - 1;
         }
         result.high + result.low

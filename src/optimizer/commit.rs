@@ -110,8 +110,8 @@ impl<H: Elsewhere> Optimizer<H> {
         Skipped { cause, in_a_row: *in_a_row, total: *total }
     }
 
-    /// The step as a repetition of the last one, after all was looked at. False, and nothing done, if
-    /// it is not one.
+    /// The step as a repetition of the last one, after all was looked at: gradients may lie elsewhere.
+    /// False, and nothing done, if it is not one.
     #[inline]
     fn repeat(
         &mut self,
@@ -119,13 +119,31 @@ impl<H: Elsewhere> Optimizer<H> {
         gradients: &[Option<H::Given<'_>>],
         asked: &Asked,
     ) -> bool {
-        let (slots, epoch) = (&self.slots, self.epoch);
-        let is_of = |known: &Repeatable| known.is_of(caller, epoch, slots, gradients, asked);
-        if !self.repeatable.as_ref().is_some_and(is_of) {
+        let same = |known: &Repeatable| known.is_of_same(self.epoch, asked);
+        let Some((epoch, written)) = &self.written else { return false };
+        if *epoch != self.epoch || !self.repeatable.as_ref().is_some_and(same) {
             return false;
         }
-        // SAFETY: slots and `gradients` hold the arrays, whose headers were compared in this call with
-        // what they were when the plan was made and all was checked for it.
+        let mut tasks = 0;
+        for (slot, gradient) in self.slots.iter_mut().zip(gradients) {
+            let Some(gradient) = gradient else { return false };
+            let Some(place) = H::beside(caller, &slot.header, gradient) else { return false };
+            let (clear_of, in_task) = (Some((*epoch, place)), slot.header.len() > 0);
+            // Every slot's place is that of the plan: one that looks at gradients anew forgets the plan
+            // first, as the step does that follows where this one ends halfway.
+            if slot.clear_of != clear_of && in_task {
+                let (data, kind) = place;
+                let clear = written.hits(slot.header.range_from(data, kind)).next().is_none();
+                if !clear || !self.plan.replace_gradient(tasks, (data as *const u8, kind)) {
+                    return false;
+                }
+                slot.clear_of = clear_of;
+            }
+            tasks += usize::from(in_task);
+        }
+        // SAFETY: slots and `gradients` hold the arrays. The slots' headers were compared in this call
+        // with what they were when the plan was made and all was checked for it; each gradient lies
+        // where the plan has it, and overlaps nothing that is written.
         unsafe { self.run_again(caller, asked.grad_scale) };
         true
     }

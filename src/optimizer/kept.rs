@@ -217,6 +217,7 @@ impl<H: Elsewhere> Optimizer<H> {
     }
 
     /// Looks at every parameter and its state: what changed is checked again. True if anything has.
+    #[inline]
     pub fn look(&mut self, caller: H::Caller<'_>) -> Result<bool, Stop<H::Error>> {
         let mut moved = false;
         let mut looked = Ok(());

@@ -1,5 +1,5 @@
-//! What the last step planned. A step that finds everything where it lay then runs that plan again,
-//! with scalars of its own: a quarter of a small step's time is planning.
+//! What the last step planned. A step that finds everything where it lay, or gradients alone elsewhere,
+//! then runs that plan again, with scalars of its own: a quarter of a small step's time is planning.
 
 use super::asked::{Asked, NonFinite};
 use super::group::Group;
@@ -63,27 +63,10 @@ impl Repeatable {
         self.states.as_ref().filter(|_| self.holds(epoch, asked))
     }
 
-    /// Whether the plan is that of a step with these gradients.
+    /// Whether the plan is one whose parameters stay and still holds, but for its gradients.
     #[inline]
-    pub(super) fn is_of<H: Holder>(
-        &self,
-        caller: H::Caller<'_>,
-        epoch: u64,
-        slots: &[Slot<H>],
-        gradients: &[Option<H::Given<'_>>],
-        asked: &Asked,
-    ) -> bool {
-        // Every slot's place is that of the step that made the plan: one that looks at gradients anew
-        // forgets the plan first. A gradient that lies there overlaps nothing that is written, now as then.
-        let lies_there = |slot: &Slot<H>, gradient: &H::Given<'_>| match slot.clear_of {
-            Some((_, place)) => H::beside(caller, &slot.header, gradient) == Some(place),
-            None => false,
-        };
-        self.holds(epoch, asked)
-            && self.states.is_none()
-            && slots.iter().zip(gradients).all(|(slot, gradient)| {
-                gradient.as_ref().is_some_and(|gradient| lies_there(slot, gradient))
-            })
+    pub(super) fn is_of_same(&self, epoch: u64, asked: &Asked) -> bool {
+        self.states.is_none() && self.holds(epoch, asked)
     }
 
     /// Gives the plan the scalars of the next step.

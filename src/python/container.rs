@@ -86,9 +86,8 @@ impl Container {
         let unchanged = match &self.object {
             Object::List(list) => raw::begins_with(list.bind(py), entries.iter().map(Py::as_ptr)),
             Object::Dict(dict, _) => {
-                let mut known = entries.iter();
-                raw::first_entries(dict.bind(py), entries.len(), |_, value| {
-                    known.next().is_some_and(|known| known.as_ptr() == value)
+                raw::first_entries(dict.bind(py), entries.iter(), |known, _, value| {
+                    known.as_ptr() == value
                 })
             }
             Object::Doubled => false,

@@ -78,10 +78,9 @@ impl Group {
         settings: &Settings,
     ) -> Result<(), Stop<PyErr>> {
         let slots = optimizer.slots();
-        let entries = &self.entries;
+        let entries = self.entries.iter().enumerate();
         let mut changed = SmallVec::<[usize; 4]>::new();
-        let only_numbers = raw::all_entries(self.dict.bind(py), entries.len(), |i, key, value| {
-            let entry = &entries[i];
+        let known = |(i, entry): (usize, &Entry), key, value| {
             let same = entry.value.as_ptr() == value;
             entry.key.as_ptr() == key
                 && match entry.watched {
@@ -99,7 +98,8 @@ impl Group {
                         same && (!bound || list.is_ok_and(|l| holds(l, &slots[self.slots.clone()])))
                     }
                 }
-        });
+        };
+        let only_numbers = raw::all_entries(self.dict.bind(py), entries, known);
         if only_numbers
             && self.options.is_some()
             && (changed.is_empty() || self.take_numbers(py, &changed, number, optimizer)?)

@@ -8,34 +8,31 @@ use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
 
-/// Whether `same` holds for every key and value in order, and there are `count` of them.
-pub(super) fn all_entries(
+/// Whether the dict has as many entries as are known, and `same` holds for each in order: what is
+/// known, key and value.
+pub(super) fn all_entries<T>(
     dict: &Bound<'_, PyDict>,
-    count: usize,
-    mut same: impl FnMut(usize, *mut ffi::PyObject, *mut ffi::PyObject) -> bool,
+    known: impl ExactSizeIterator<Item = T>,
+    same: impl FnMut(T, *mut ffi::PyObject, *mut ffi::PyObject) -> bool,
 ) -> bool {
-    let mut i = 0;
-    dict.len() == count
-        && first_entries(dict, count, |key, value| {
-            i += 1;
-            same(i - 1, key, value)
-        })
+    dict.len() == known.len() && first_entries(dict, known, same)
 }
 
-/// Whether `same` holds for the first `count` keys and values, in order.
-pub(super) fn first_entries(
+/// The same of its first entries; there may be more after them.
+#[inline]
+pub(super) fn first_entries<T>(
     dict: &Bound<'_, PyDict>,
-    count: usize,
-    mut same: impl FnMut(*mut ffi::PyObject, *mut ffi::PyObject) -> bool,
+    mut known: impl Iterator<Item = T>,
+    mut same: impl FnMut(T, *mut ffi::PyObject, *mut ffi::PyObject) -> bool,
 ) -> bool {
     let (mut key, mut value) = (std::ptr::null_mut(), std::ptr::null_mut());
     let mut position = 0;
-    (0..count).all(|_| {
+    known.all(|known| {
         // SAFETY: the dict is alive and the GIL is held; a dict that changes meanwhile,
         // which `same` cannot bring about, would end or disturb the walk and not invalidate it.
         let found =
             unsafe { ffi::PyDict_Next(dict.as_ptr(), &mut position, &mut key, &mut value) != 0 };
-        found && same(key, value)
+        found && same(known, key, value)
     })
 }
 
@@ -44,7 +41,7 @@ pub(super) fn holds(
     list: &Bound<'_, PyList>,
     objects: impl ExactSizeIterator<Item = *mut ffi::PyObject>,
 ) -> bool {
-    list.len() == objects.len() && begins_with(list, objects)
+    list.len() == objects.len() && has(list, objects)
 }
 
 /// Whether the list holds these objects, and perhaps more after them.
@@ -52,10 +49,15 @@ pub(super) fn begins_with(
     list: &Bound<'_, PyList>,
     objects: impl ExactSizeIterator<Item = *mut ffi::PyObject>,
 ) -> bool {
-    list.len() >= objects.len()
-        && objects.enumerate().all(|(i, object)| {
-            // SAFETY: the list is alive; an index beyond its end gives null (and an error that is
-            // impossible here, the length having been compared).
-            object == unsafe { ffi::PyList_GetItem(list.as_ptr(), i as ffi::Py_ssize_t) }
-        })
+    list.len() >= objects.len() && has(list, objects)
+}
+
+/// The same of a list that is known to be long enough.
+#[inline]
+fn has(list: &Bound<'_, PyList>, objects: impl Iterator<Item = *mut ffi::PyObject>) -> bool {
+    objects.enumerate().all(|(i, object)| {
+        // SAFETY: the list is alive; an index beyond its end gives null (and an error that is
+        // impossible here, the length having been compared).
+        object == unsafe { ffi::PyList_GetItem(list.as_ptr(), i as ffi::Py_ssize_t) }
+    })
 }

@@ -49,11 +49,11 @@ pub(super) struct Arguments<'a, 'py> {
     pub(super) measure: Option<&'a Bound<'py, PyAny>>,
 }
 
-impl Scaling {
-    /// Numbers within their bounds are taken as they are, and so are plain words; whatever else came,
-    /// Python judges, which may run the user's code: no lock may be held.
-    pub(super) fn read(slf: &Bound<'_, PyAny>, given: &Arguments<'_, '_>) -> PyResult<Self> {
-        let Arguments { grad_scale, max_norm, clip, measure } = given;
+impl Arguments<'_, '_> {
+    /// None if Python has to judge one of them.
+    #[inline]
+    fn plain(&self) -> Option<Scaling> {
+        let Arguments { grad_scale, max_norm, clip, measure } = self;
         let scale = grad_scale.map_or(Some(1.0), plain::number);
         let scale = scale.filter(|x| x.is_finite() && *x != 0.0);
         let bound = max_norm.map(|x| plain::number(x).filter(|x| *x >= 0.0));
@@ -62,12 +62,16 @@ impl Scaling {
             Clip::Given(word) => scope(word, "global"),
         };
         let measured = measure.map(|word| scope(word, "total"));
-        if let (Some(grad_scale), None | Some(Some(_)), Some(clip), None | Some(Some(_))) =
-            (scale, bound, clipped, measured)
-        {
-            let (max_norm, measure) = (bound.flatten(), measured.flatten());
-            return Ok(Scaling { grad_scale, max_norm, clip, measure });
+        if matches!(bound, Some(None)) || matches!(measured, Some(None)) {
+            return None;
         }
+        let (max_norm, measure) = (bound.flatten(), measured.flatten());
+        Some(Scaling { grad_scale: scale?, max_norm, clip: clipped?, measure })
+    }
+
+    #[cold]
+    fn judged(&self, slf: &Bound<'_, PyAny>) -> PyResult<Scaling> {
+        let Arguments { grad_scale, max_norm, clip, measure } = self;
         let clip = match clip {
             Clip::LeftOut => PyString::intern(slf.py(), "global").into_any(),
             Clip::Given(word) => word.clone(),
@@ -78,5 +82,14 @@ impl Scaling {
             scaling.extract()?;
         let scope = |each| if each { Scope::Tensor } else { Scope::All };
         Ok(Scaling { grad_scale, max_norm, clip: scope(each), measure: measure.map(scope) })
+    }
+}
+
+impl Scaling {
+    /// Numbers within their bounds are taken as they are, and so are plain words; whatever else came,
+    /// Python judges, which may run the user's code: no lock may be held.
+    #[inline(always)] // nearly always no more than a few comparisons
+    pub(super) fn read(slf: &Bound<'_, PyAny>, given: &Arguments<'_, '_>) -> PyResult<Self> {
+        given.plain().map_or_else(|| given.judged(slf), Ok)
     }
 }

@@ -93,6 +93,8 @@ def replay(session: Session) -> None:
                     "load",
                     "copied",
                     "rebind",
+                    "replace",
+                    "remove",
                     "interrupted",
                     "raced",
                     "snapshot",

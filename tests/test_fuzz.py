@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import ferrostep as fs
-from fuzzing import checkpoints, session
+from fuzzing import checkpoints, session, ways
 from fuzzing.arrays import Spec
 from fuzzing.things import At, Many
 from support.arrays import assert_same_bits, assert_same_state, bits
@@ -28,7 +28,31 @@ def test_the_public_api(part: int) -> None:
         session.run(("test", seed), counts)
     # Calls that all are refused would show nothing.
     assert counts["step done"] > counts["step refused"] > 0
-    assert min(counts[f"{name} done"] for name in ("update", "make", "load", "copied", "add")) > 0
+    assert (
+        min(
+            counts[f"{name} done"]
+            for name in ("update", "make", "load", "copied", "add", "replace")
+        )
+        > 0
+    )
+
+
+def test_all_ways_to_keep_parameters(monkeypatch: pytest.MonkeyPatch) -> None:
+    counts: Counter[str] = Counter()
+
+    def run() -> None:
+        for seed in range(40):
+            ways.run(("test", seed), counts)
+
+    run()
+    assert min(counts[name] for name in ("step applied", "replaced", "copied")) > 10
+
+    def wrong(self: Any, i: int, new: Any, index: Any) -> None:
+        self.opt.replace(self.opt._keys()[i], new, index and index[::-1])
+
+    monkeypatch.setattr(ways.Flat, "replace", wrong)
+    with pytest.raises(session.Found, match="is not"):
+        run()
 
 
 @pytest.mark.parametrize("part", range(4))

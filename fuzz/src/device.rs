@@ -90,6 +90,14 @@ unsafe impl Elsewhere for Vectors {
         Ok(())
     }
 
+    fn copy_rows(call: &Call, from: &Held, to: &Held, rows: &[i64]) -> Result<(), Said> {
+        call.device.at(At::Fill)?;
+        let (from, to) = (from.header().view(), to.header().view());
+        // SAFETY: the arrays are ours, and are rows of states of one shape but for their number.
+        unsafe { engine::copy_rows(&from, &to, rows) };
+        Ok(())
+    }
+
     fn keep(_: &mut (), _: &Call, slots: &[Slot<Self>]) -> Result<Option<engine::Moved>, Said> {
         let mut moved = engine::Moved::default();
         for slot in slots.iter().filter(|slot| slot.header.place != Place::Host) {

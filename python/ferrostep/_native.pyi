@@ -238,6 +238,12 @@ class Core:
         names, and the containers to watch."""
     def _rebind(self, arrays: list[Any], containers: Sequence[_Container]) -> None:
         """Puts other arrays in the place of the parameters: all of them or none."""
+    def _replace(self, i: int, given: Any, array: Any, index: bytes | None) -> None:
+        """Puts an array in the place of a parameter, with rows of its state, or does nothing. `given`: what is
+        to stand for it where the parameter came in; `index`: the old row of each new one, or -1, as
+        int64."""
+    def _remove_group(self, number: int, containers: Sequence[_Container]) -> None:
+        """Takes out a group and its parameters; these containers are watched from now on."""
     def _trees(self) -> list[Any]:
         """The groups' trees; None of one whose parameters have no names."""
     def _check_containers(self) -> None:

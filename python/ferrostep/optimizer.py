@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import KW_ONLY, InitVar
 from typing import Any
 
+from ferrostep.changing import Changing
 from ferrostep.declared import ClassSignature
 from ferrostep.groups import check_group, read_names
 from ferrostep.options import NonNegative, StateDtype, read_scaling, read_settings
@@ -13,13 +14,12 @@ from ferrostep.params import MIXED, is_groups, read_again, read_some
 from ferrostep.shown import show
 from ferrostep.spellings import hint
 from ferrostep.typing import Backend, Missing, NonFinite, Params, StateFactory
-from ferrostep.unbound import Unbound
 
 #: Says in the constructor that the class's own learning rate is meant.
 _OF_THE_CLASS: Any = object()
 
 
-class Optimizer(Unbound):
+class Optimizer(Changing):
     """What all optimizers share; use one of its subclasses.
 
     Parameters

@@ -54,7 +54,7 @@ def _refuse_foreign(array: Any, label: str, note: str) -> None:
         )
 
 
-def _parameter(array: Any, label: str, note: str = "") -> Any:
+def read_parameter(array: Any, label: str, note: str = "") -> Any:
     """Return a parameter on a device as CuPy's, and anything else as it is."""
     taken = adopted(array)
     if taken is None:
@@ -87,7 +87,7 @@ class Parameters(NamedTuple):
 def read_params(params: Any) -> Parameters:
     """Return what was given as parameters, by name or without."""
     if isinstance(params, np.ndarray) or adopted(params) is not None:
-        return Parameters(None, [_parameter(params, "parameter 0")])
+        return Parameters(None, [read_parameter(params, "parameter 0")])
     if isinstance(params, bool | int | float | np.generic):
         raise TypeError(f"params must be arrays, found {params!r}; write lr={params!r} for a rate")
     if isinstance(params, str | bytes) or not isinstance(params, Iterable):
@@ -118,7 +118,7 @@ def _read_pairs(pairs: Any) -> Parameters:
     names = [str.__str__(name) for name, _ in pairs]
     check_distinct(names)
     named = labels(names, 0, len(names))
-    arrays = [_parameter(array, label) for (_, array), label in zip(pairs, named, strict=True)]
+    arrays = [read_parameter(array, label) for (_, array), label in zip(pairs, named, strict=True)]
     numbers: list[int | str] = list(range(len(names)))
     containers: list[Container] = [(pairs, None, list(pairs), numbers)]
     like = dict.fromkeys(names, 0)
@@ -153,7 +153,9 @@ def _read_tree(root: Any) -> Parameters:
     named = labels(None if numbered else names, 0, len(names))
     dicts = isinstance(root, list | tuple) and bool(root) and isinstance(root[0], Mapping)
     note = "; dicts in a list are param groups if the first has 'params'" if dicts else ""
-    arrays = [_parameter(leaf, label, note) for (_, leaf), label in zip(found, named, strict=True)]
+    arrays = [
+        read_parameter(leaf, label, note) for (_, leaf), label in zip(found, named, strict=True)
+    ]
     if numbered:
         return Parameters(None, arrays, None, containers)
     return Parameters(names, arrays, tree.map(lambda _: 0, root), containers)

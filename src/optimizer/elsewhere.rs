@@ -30,6 +30,15 @@ pub unsafe trait Elsewhere: Holder {
     /// Writes the first value of a new state that is not in host memory.
     fn fill(caller: Self::Caller<'_>, array: &Self::Held, initial: f64) -> Result<(), Self::Error>;
 
+    /// Copies row `rows[i]` of a state that is not in host memory into row `i` of another, whose row
+    /// stays as it is where that is negative.
+    fn copy_rows(
+        caller: Self::Caller<'_>,
+        from: &Self::Held,
+        to: &Self::Held,
+        rows: &[i64],
+    ) -> Result<(), Self::Error>;
+
     /// The norm of all gradients and their scales, where they are taken as a whole; None if they are
     /// to be folded from the sums of leaves. A norm that is asked for as known stands for its own: it
     /// is no `Elsewhere` then.

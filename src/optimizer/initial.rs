@@ -27,7 +27,7 @@ impl<H: Elsewhere> Optimizer<H> {
                 let (kind, mut states) =
                     (slot.state_kind(compiled), with_room(compiled.states.len())?);
                 for wanted in &compiled.states {
-                    states.push(make(caller, &self.slots, i, wanted.name.into(), kind)?);
+                    states.push(make(caller, slot, i, wanted.name.into(), kind)?);
                 }
                 made.push((i, states));
             }

@@ -210,6 +210,11 @@ impl<H: Elsewhere> Optimizer<H> {
         if found != wanted {
             return Err(Refusal::Count { found, wanted });
         }
+        self.check_home()
+    }
+
+    /// Refuses state that a process before a fork may share.
+    pub(super) fn check_home(&self) -> Result<(), Refusal> {
         match self.home {
             Some(home) if home != process::id() => Err(Refusal::Forked),
             _ => Ok(()),

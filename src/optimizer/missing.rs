@@ -11,16 +11,15 @@ use crate::engine::OutOfMemory;
 use crate::engine::memory::with_room;
 use crate::number::{Format, Kind};
 
-/// One new array for a state of parameter number `i`, with whatever is in it. To make it may run
+/// One new array for a state of this parameter, which is number `i`, with whatever is in it. To make it may run
 /// foreign code: what was known of any array before is to be checked again.
 pub fn make<H: Holder>(
     caller: H::Caller<'_>,
-    slots: &[Slot<H>],
+    slot: &Slot<H>,
     i: usize,
     name: Cow<'static, str>,
     kind: Kind,
 ) -> Result<StateArray<H>, Stop<H::Error>> {
-    let slot = &slots[i];
     let Some(parameter) = &slot.array else { return Err(Refusal::NotThere(i).into()) };
     let array = H::make(caller, i, parameter, &name, kind).map_err(Stop::Holder)?;
     let header = H::written(caller, &array, Named::State(i, &name)).map_err(Stop::Holder)?;
@@ -54,7 +53,7 @@ pub(super) fn make_missing<H: Holder>(
         let slot = &slots[part.slot];
         part.made = with_room(slot.missing(compiled).count())?;
         for name in slot.missing(compiled) {
-            part.made.push(make(caller, slots, part.slot, name.into(), slot.state_kind(compiled))?);
+            part.made.push(make(caller, slot, part.slot, name.into(), slot.state_kind(compiled))?);
         }
         any = true;
     }

@@ -42,6 +42,7 @@ mod plan;
 mod prepare;
 mod refusal;
 mod repeat;
+mod replace;
 mod scales;
 mod slot;
 mod slots;

@@ -27,12 +27,6 @@ fn state<H: Holder>(i: usize, state: &StateArray<H>) -> WrittenArray<'_> {
     WrittenArray { header: &state.header, identity: H::identity(&state.array), which }
 }
 
-/// The states of these slots.
-fn states<H: Holder>(slots: &[Slot<H>]) -> impl Iterator<Item = WrittenArray<'_>> {
-    let all = slots.iter().enumerate();
-    all.flat_map(|(i, slot)| slot.states.iter().map(move |of| state(i, of)))
-}
-
 /// The parameters of these slots and their states, with room for more.
 fn regions<H: Holder>(
     slots: &[Slot<H>],
@@ -80,13 +74,14 @@ pub(super) fn check_added<H: Holder>(slots: &[Slot<H>], known: usize) -> Result<
 
 /// Refuses parameters that come to others and share memory with one that is still `alive`, with state, or
 /// with each other.
-pub(super) fn check_joining<H: Holder>(
-    slots: &[Slot<H>],
-    new: &[Slot<H>],
+pub(super) fn check_joining<'a, H: Holder>(
+    slots: &'a [Slot<H>],
+    new: &'a [Slot<H>],
     alive: impl Fn(usize) -> bool,
 ) -> Result<(), Refusal> {
     let mut all = Vec::new();
-    all.try_extend(states(slots))?;
+    let states = |(i, slot): (usize, &'a Slot<H>)| slot.states.iter().map(move |of| state(i, of));
+    all.try_extend(slots.iter().enumerate().flat_map(states))?;
     let living = slots.iter().enumerate().filter(|(i, _)| alive(*i));
     all.try_extend(living.map(|(i, slot)| parameter(i, slot)))?;
     let (known, first) = (all.len(), slots.len());
@@ -98,18 +93,54 @@ pub(super) fn check_joining<H: Holder>(
 }
 
 /// Refuses arrays to take the parameters' places, each by header and identity, that share memory with
-/// each other or with state.
+/// each other or with state. State that lies elsewhere by now is for the next step to look at.
 pub fn check_heirs<'a, H: Holder>(
+    caller: H::Caller<'_>,
     slots: &'a [Slot<H>],
     heirs: impl Iterator<Item = (&'a Header, usize)>,
 ) -> Result<(), Refusal> {
     let mut regions = Vec::new();
-    regions.try_extend(states(slots))?;
+    for (i, slot) in slots.iter().enumerate() {
+        regions.try_extend(unmoved_states(caller, i, slot))?;
+    }
     let known = regions.len();
     for (i, (header, identity)) in heirs.enumerate() {
         regions.try_push(WrittenArray { header, identity, which: Named::Parameter(i) })?;
     }
     check_disjoint(&regions, known)
+}
+
+/// Refuses a slot to take the place of number `i` that shares memory with any other. What lies elsewhere
+/// by now is for the next step to look at; parameters that come with calls count if they are `alive`.
+pub(super) fn check_heir<H: Holder>(
+    caller: H::Caller<'_>,
+    slots: &[Slot<H>],
+    (i, heir): (usize, &Slot<H>),
+    alive: impl Fn(usize) -> bool,
+) -> Result<(), Refusal> {
+    let mut regions = Vec::new();
+    for (other, slot) in slots.iter().enumerate().filter(|(other, _)| *other != i) {
+        let there = match &slot.array {
+            Some(array) => H::is_unchanged(caller, array, &slot.header),
+            None => alive(other),
+        };
+        regions.try_extend(there.then(|| parameter(other, slot)))?;
+        regions.try_extend(unmoved_states(caller, other, slot))?;
+    }
+    let known = regions.len();
+    regions.try_push(parameter(i, heir))?;
+    regions.try_extend(heir.states.iter().map(|of| state(i, of)))?;
+    check_disjoint(&regions, known)
+}
+
+/// The states of a slot, but for those that lie elsewhere than when they were looked at.
+fn unmoved_states<'a, H: Holder>(
+    caller: H::Caller<'_>,
+    i: usize,
+    slot: &'a Slot<H>,
+) -> impl Iterator<Item = WrittenArray<'a>> {
+    let unmoved = move |of: &&StateArray<H>| H::is_unchanged(caller, &of.array, &of.header);
+    slot.states.iter().filter(unmoved).map(move |of| state(i, of))
 }
 
 /// All that a step writes, checked to be disjoint: what the slots hold, and what was made for it.

@@ -166,6 +166,16 @@ impl<H: Holder> Slot<H> {
             }
             source.header = Some(now);
         }
+        self.look_at_states(caller, i)
+    }
+
+    /// The same of its state alone.
+    #[cold]
+    pub(super) fn look_at_states(
+        &mut self,
+        caller: H::Caller<'_>,
+        i: usize,
+    ) -> Result<(), Stop<H::Error>> {
         for state in &mut self.states {
             let named = Named::State(i, &state.name);
             let now = H::written(caller, &state.array, named).map_err(Stop::Holder)?;

@@ -114,10 +114,16 @@ impl Caller<'_> {
                     shape_text(&wanted.shape)
                 ))
             }
-            Refusal::Looks { which, found, wanted } => PyValueError::new_err(format!(
-                "{} as before",
-                differs(label(&which), &found, &wanted)
-            )),
+            Refusal::Looks { which, found, wanted } => {
+                let text = differs(label(&which), &found, &wanted);
+                let rows = found.shape.get(1..) == wanted.shape.get(1..)
+                    && (found.format, found.place) == (wanted.format, wanted.place);
+                let remedy = match which {
+                    Which::Parameter(_) if rows => "; Optimizer.replace takes other rows",
+                    _ => "",
+                };
+                PyValueError::new_err(format!("{text} as before{remedy}"))
+            }
             Refusal::Loaded { which, found, wanted } => {
                 PyValueError::new_err(differs(label(&which), &found, &wanted))
             }

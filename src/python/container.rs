@@ -5,7 +5,7 @@
 use pyo3::exceptions::PyValueError;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyList, PyString};
+use pyo3::types::{PyDict, PyList, PyString, PyTuple};
 
 use super::memory;
 use super::raw;
@@ -22,6 +22,14 @@ pub(super) struct Container {
     which: Vec<ParameterKey>,
 }
 
+/// A place in a container that another object is to take.
+pub(super) struct Place<'py> {
+    entry: usize,
+    heir: Bound<'py, PyAny>,
+    /// Whether it is not there already.
+    write: bool,
+}
+
 enum Object {
     List(Py<PyList>),
     /// With the keys of its entries.
@@ -34,6 +42,14 @@ enum Object {
 /// that were doubled.
 pub(super) type Handed<'py> =
     (Bound<'py, PyAny>, Option<Vec<Py<PyString>>>, Vec<Py<PyAny>>, Vec<ParameterKey>);
+
+/// The array of an entry, which may have its name before it, as in `named_parameters`.
+fn array_in<'py>(entry: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    match entry.cast_exact::<PyTuple>() {
+        Ok(pair) if pair.len() == 2 => pair.get_item(1),
+        _ => Ok(entry.clone()),
+    }
+}
 
 impl Container {
     pub(super) fn all(handed: Vec<Handed<'_>>) -> PyResult<Vec<Self>> {
@@ -152,6 +168,54 @@ impl Container {
             "{text}, or call opt.rebind(...) with the new arrays (as where parameters and optimizer \
              were copied or pickled apart)"
         )))
+    }
+
+    /// Where parameter number `i` stands, and what is to stand there once `new` is in its place; None
+    /// if it is not in here. Refuses a container that holds neither it nor the new one there.
+    pub(super) fn place<'py>(
+        &self,
+        i: usize,
+        new: &Bound<'py, PyAny>,
+        label: &Label<'_>,
+    ) -> PyResult<Option<Place<'py>>> {
+        let py = new.py();
+        if matches!(self.object, Object::Doubled) {
+            return self.check(py, label.names).map(|()| None);
+        }
+        let is_it = |which: &ParameterKey| matches!(which, ParameterKey::Position(n) if *n == i);
+        let Some(entry) = self.which.iter().position(is_it) else { return Ok(None) };
+        let old = self.entries[entry].bind(py);
+        let heir = match old.cast_exact::<PyTuple>() {
+            Ok(pair) => PyTuple::new(py, [pair.get_item(0)?, new.clone()])?.into_any(),
+            Err(_) => new.clone(),
+        };
+        let (kind, now) = match &self.object {
+            Object::Dict(dict, keys) => ("dict", dict.bind(py).get_item(&keys[entry])?),
+            Object::List(list) => ("list", list.bind(py).get_item(entry).ok()),
+            Object::Doubled => ("list", None),
+        };
+        match now {
+            None => Ok(Some(Place { entry, heir, write: false })), // nobody takes anything for it
+            Some(now) if now.is(old) => Ok(Some(Place { entry, heir, write: true })),
+            Some(now) if array_in(&now)?.is(new) => {
+                Ok(Some(Place { entry, heir: now, write: false }))
+            }
+            Some(_) => Err(PyValueError::new_err(format!(
+                "{label} must be the old or the new array in your {kind}, found another there; put one \
+                 of them in its place"
+            ))),
+        }
+    }
+
+    /// Puts it there; returns what was there.
+    pub(super) fn put(&mut self, py: Python<'_>, place: Place<'_>) -> PyResult<Py<PyAny>> {
+        let Place { entry, heir, write } = place;
+        match &self.object {
+            Object::Dict(dict, keys) if write => dict.bind(py).set_item(&keys[entry], &heir)?,
+            Object::List(list) if write => list.bind(py).set_item(entry, &heir)?,
+            _ => {}
+        }
+        Ok(std::mem::replace(&mut self.entries[entry], heir.unbind()))
     }
 
     pub(super) fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {

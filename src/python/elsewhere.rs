@@ -46,6 +46,12 @@ unsafe impl Elsewhere for PythonArrays {
         backend(caller.py, "fill", (array.bind(caller.py).object(), initial)).map(drop)
     }
 
+    fn copy_rows(caller: Caller<'_>, from: &Held, to: &Held, rows: &[i64]) -> PyResult<()> {
+        let py = caller.py;
+        let (from, to) = (from.bind(py), to.bind(py));
+        backend(py, "copy_rows", (from.object(), to.object(), rows)).map(drop)
+    }
+
     fn norm(
         cuda: &mut Cuda,
         caller: Caller<'_>,

@@ -75,6 +75,31 @@ impl Core {
         self.exchange(py, |inner| inner.rebind(py, arrays, containers))
     }
 
+    /// Puts an array in the place of a parameter, with rows of its state, or does nothing. `given`: what is
+    /// to stand for it where the parameter came in; `index`: the old row of each new one, or -1, as
+    /// int64.
+    #[pyo3(signature = (i, given, array, index))]
+    fn _replace(
+        &self,
+        i: usize,
+        given: &Bound<'_, PyAny>,
+        array: &Bound<'_, PyAny>,
+        index: Option<&[u8]>,
+    ) -> PyResult<()> {
+        let py = given.py();
+        self.exchange(py, |inner| inner.replace(py, i, given, array, index))
+    }
+
+    /// Takes out a group and its parameters; these containers are watched from now on.
+    fn _remove_group(
+        &self,
+        py: Python<'_>,
+        number: usize,
+        containers: Vec<Handed<'_>>,
+    ) -> PyResult<()> {
+        self.exchange(py, |inner| inner.remove_group(py, number, containers))
+    }
+
     /// The groups' trees; None of one whose parameters have no names.
     fn _trees(&self, py: Python<'_>) -> PyResult<Vec<Py<PyAny>>> {
         started(&mut self.inner.lock(py)?)?.likes(py)

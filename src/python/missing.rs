@@ -1,5 +1,7 @@
 //! Parameters that get no gradient, where a name that is missing skips its parameter.
 
+use std::ops::Range;
+
 use pyo3::prelude::*;
 
 use super::array::Array;
@@ -19,6 +21,12 @@ pub(super) struct Missing(Vec<u32>);
 pub(super) struct Neglected(Vec<ParameterKey>);
 
 impl Missing {
+    /// Forgets parameters that are gone.
+    pub(super) fn forget(&mut self, gone: Range<usize>) {
+        let known = self.0.len();
+        self.0.drain(gone.start.min(known)..gone.end.min(known));
+    }
+
     /// Counts a step. Each parameter is told of once.
     pub(super) fn count(
         &mut self,

@@ -33,6 +33,7 @@ mod python_arrays;
 mod raw;
 mod rebind;
 mod reference;
+mod replace;
 mod scaling;
 mod settings;
 mod shared;

@@ -38,7 +38,7 @@ impl Inner {
         };
         let heirs = memory::all(wanted, arrays.iter().enumerate().map(read))?;
         let new = heirs.iter().map(|heir| (&*heir.header, heir.array.as_ptr() as usize));
-        check_heirs(optimizer.slots(), new).map_err(|refusal| caller.refused(refusal))?;
+        check_heirs(caller, optimizer.slots(), new).map_err(|refusal| caller.refused(refusal))?;
         let containers = if self.unbound { Vec::new() } else { Container::all(containers)? };
         // Python code may have run: what follows is held against what is there now.
         self.check_list(py)?;

@@ -48,7 +48,7 @@ impl Inner {
                 let message = format!("the parameter must be one of {count}, found number {i}");
                 return Err(PyValueError::new_err(message));
             }
-            let new = make(caller, slots, i, name.clone().into(), kind);
+            let new = make(caller, &slots[i], i, name.clone().into(), kind);
             made.push(new.map_err(|stop| caller.error(stop))?);
         }
         if caller.settings.state_factory.is_some() {

@@ -19,7 +19,7 @@ from fuzzing.processes import FUZZERS, fuzz
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m fuzzing", description=__doc__)
-    parser.add_argument("fuzzer", nargs="*", default=list(FUZZERS), help=" or ".join(FUZZERS))
+    parser.add_argument("fuzzer", nargs="*", default=list(FUZZERS), help=", ".join(FUZZERS))
     parser.add_argument("--minutes", type=float, default=0.2, help="for each fuzzer")
     parser.add_argument("--processes", type=int, default=1)
     parser.add_argument(

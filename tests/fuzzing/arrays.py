@@ -68,10 +68,10 @@ class Spec(NamedTuple):
         else:
             flat = np.resize(bank[self.start : self.start + size], size)
         values = flat.reshape(self.shape)
-        return _laid_out(values, self.layout)
+        return laid_out(values, self.layout)
 
 
-def _laid_out(values: Array, layout: str) -> Array:
+def laid_out(values: Array, layout: str) -> Array:
     shape, dtype = values.shape, values.dtype
     if layout == "c":
         return values.copy()

@@ -5,6 +5,8 @@ from __future__ import annotations
 from random import Random
 from typing import Any
 
+import numpy as np
+
 from cases import CLASSES, own_options
 from fuzzing.arrays import FLOATS, Spec, spec
 from fuzzing.choose import Chooser
@@ -196,6 +198,31 @@ class Caller(Chooser):
             items.pop()
         names = tuple(opt._names or ())
         return ("rebind", slot, Many(kind, tuple(items), names))
+
+    def replace(self, world: World, slot: int) -> tuple[Any, ...]:
+        random, opt = self.random, world.optimizers[slot]
+        layouts = opt._layouts() or [((3,), "float32")]
+        i = random.randrange(len(layouts))
+        shape, dtype = layouts[i]
+        index, new = None, shape
+        if shape:
+            new = (random.choice((0, 1, 2, 3, 7, shape[0], shape[0] + 1)), *shape[1:])
+            if self.maybe(0.7):
+                low, high = (-2, shape[0]) if self.maybe(0.02) else (-1, max(shape[0] - 1, -1))
+                index = [random.randint(low, high) for _ in range(new[0])]
+        kind = dtype if dtype == "bfloat16" else random.choice("<>") + np.dtype(dtype).str[1:]
+        array = spec(random, new, wrong=0.03)
+        if not self.maybe(0.03):
+            array = array._replace(dtype=kind)
+        keys = opt._keys()
+        name = keys[i] if keys and not self.maybe(0.02) else random.choice((0, "w0", -1, None))
+        given = self.existing(world) if self.maybe(0.04) else array
+        return ("replace", slot, name, given, random.choice(WRONG) if self.maybe(0.02) else index)
+
+    def remove(self, world: World, slot: int) -> tuple[Any, ...]:
+        if len(world.optimizers[slot].param_groups) < 2 and self.maybe(0.8):
+            return self.add(world, slot)
+        return ("remove", slot, self.random.choice((0, 0, 1, -1, -1, 2, -2, None, 1.0)))
 
     def snapshot(self, world: World, slot: int) -> tuple[Any, ...]:
         return ("snapshot", slot)

@@ -47,6 +47,8 @@ CALLS = {
     "load": 4,
     "copied": 2,
     "rebind": 2,
+    "replace": 4,
+    "remove": 1,
     "interrupted": 2,
     "raced": 0.5,
     "snapshot": 1,

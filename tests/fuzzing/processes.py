@@ -9,10 +9,14 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
-from fuzzing import checkpoints, session
+from fuzzing import checkpoints, session, ways
 from fuzzing.session import Found
 
-FUZZERS: dict[str, Callable[..., None]] = {"api": session.run, "checkpoints": checkpoints.run}
+FUZZERS: dict[str, Callable[..., None]] = {
+    "api": session.run,
+    "ways": ways.run,
+    "checkpoints": checkpoints.run,
+}
 
 
 def report(name: str, seed: Any, found: Found) -> str:

@@ -71,7 +71,7 @@ def run(seed: Any, counts: Counter[str], length: int = LENGTH) -> None:
     """One random session."""
     caller = Caller(Random(repr(seed)))
     pair = Pair(counts)
-    with _settings():
+    with settings():
         for _ in range(length):
             pair.call(caller.next(pair.core))
 
@@ -79,7 +79,7 @@ def run(seed: Any, counts: Counter[str], length: int = LENGTH) -> None:
 def replay(session: Session) -> None:
     """A recorded session; calls on what a shortened one never made are left out."""
     pair = Pair(Counter())
-    with _settings():
+    with settings():
         for call in session:
             if (
                 call[0]
@@ -93,6 +93,8 @@ def replay(session: Session) -> None:
                     "load",
                     "copied",
                     "rebind",
+                    "replace",
+                    "remove",
                     "interrupted",
                     "raced",
                     "snapshot",
@@ -127,7 +129,7 @@ def script(session: Session) -> str:
     return "[\n" + "".join(f"    {call!r},\n" for call in session) + "]\n"
 
 
-class _settings:
+class settings:
     """Threads and tier as they were; what NumPy warns of is no business of the fuzzer's."""
 
     def __enter__(self) -> None:

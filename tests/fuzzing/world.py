@@ -15,6 +15,7 @@ from cases import CLASSES
 from ferrostep import _native, clip, schedulers
 from fuzzing.damage import mangled
 from fuzzing.holdings import DOCUMENTED, Holdings
+from fuzzing.things import At, Many
 from support.interrupts import interrupted_at
 
 #: What may stand in a group.
@@ -89,7 +90,7 @@ class World(Holdings):
         outcome: list[Any] = []
 
         def counts() -> list[Any]:
-            return [opt.skipped_steps, *(entry["step"] for entry in opt.state.values())]
+            return [opt.skipped_steps, *(entry.get("step") for entry in opt.state.values())]
 
         before = counts()
         interrupted_at(event, lambda: outcome.append(self.call(call)))
@@ -179,6 +180,20 @@ class World(Holdings):
         built = self.build(params)
         self.optimizers[slot].rebind(built)
         self.params[slot] = params
+
+    def replace(self, slot: int, name: Any, array: Any, index: Any) -> None:
+        opt, built = self.optimizers[slot], self.build(array)
+        opt.replace(name, built, self.build(index))
+        params, i = self.params[slot], opt._keys().index(name)
+        if not opt._bound and isinstance(params, Many) and isinstance(params.items[i], At):
+            # The next update comes with it.
+            at = At(params.items[i].slot)
+            self.arrays[at.slot] = built
+            items = (*params.items[:i], at, *params.items[i + 1 :])
+            self.params[slot] = params._replace(items=items)
+
+    def remove(self, slot: int, group: Any) -> None:
+        self.optimizers[slot].remove_param_group(group)
 
     def snapshot(self, slot: int) -> Any:
         """A state dict is of its moment, whatever is stepped later."""

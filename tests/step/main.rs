@@ -14,6 +14,7 @@ mod memory;
 mod model;
 mod refusals;
 mod repeated;
+mod replaced;
 mod scenes;
 mod sources;
 mod two_halves;

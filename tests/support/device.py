@@ -171,8 +171,14 @@ def ascontiguousarray(a: Any, dtype: Any = None) -> Any:
     return wrap(np.ascontiguousarray(view(a), dtype), Device.current)
 
 
-def copyto(dst: Any, src: Any, casting: str = "same_kind") -> None:
-    view(dst)[...] = view(src) if isinstance(src, cupy.ndarray) else src
+def copyto(dst: Any, src: Any, casting: str = "same_kind", where: Any = None) -> None:
+    values = view(src) if isinstance(src, cupy.ndarray) else src
+    np.copyto(view(dst), values, casting, where=True if where is None else view(where))  # type: ignore[arg-type]
+
+
+def take(a: Any, indices: Any, axis: int | None = None) -> Any:
+    assert a.data.device_id == indices.data.device_id == Device.current
+    return wrap(np.take(view(a), view(indices), axis), Device.current)
 
 
 def subtract(a: Any, b: Any) -> Any:
@@ -182,7 +188,7 @@ def subtract(a: Any, b: Any) -> Any:
 
 #: What is replaced, in `cupy` and in `cupy.cuda`.
 FUNCTIONS = [
-    asarray, asnumpy, empty, empty_like, ascontiguousarray, copyto,
+    asarray, asnumpy, empty, empty_like, ascontiguousarray, copyto, take,
 ]  # fmt: skip
 REAL = {f.__name__: getattr(cupy, f.__name__) for f in FUNCTIONS}
 REAL_RAW_MODULE, REAL_RAW_KERNEL = cupy.RawModule, cupy.RawKernel

@@ -26,7 +26,7 @@ State = dict[str, Any]
 TORCH_ONLY = {"_get_lr_called_within_step", "_is_initial", "_step_count", "mode_worse", "verbose"}
 
 # What every scheduler has, beside the options that `repr` tells apart.
-_IN_COMMON = {"optimizer", "last_epoch", "base_lrs", "_last_lr"}
+_IN_COMMON = {"optimizer", "last_epoch", "base_lrs", "_last_lr", "_known"}
 # A subclass may hold anything, of any length.
 _short = Repr()
 _short.maxother = 100
@@ -75,13 +75,15 @@ class LRScheduler:
     """
 
     _not_state: ClassVar[set[str]] = {"optimizer"}
+    # The groups, in the order in which all is kept that is kept of each.
+    _known: Sequence[State] = ()
 
     @whole
     def __init__(self, optimizer: Optimizer, last_epoch: int = -1) -> None:
-        groups = param_groups(optimizer)
+        self.optimizer = optimizer
+        groups = self._know_groups()
         self._check()
         self.last_epoch = integer("last_epoch", last_epoch, -1)
-        self.optimizer = optimizer
         if self.last_epoch == -1:
             for group in groups:
                 group.setdefault("initial_lr", float(group["lr"]))
@@ -119,9 +121,25 @@ class LRScheduler:
     def _undo(self) -> None:
         self.last_epoch = max(self.last_epoch - 1, -1)
 
+    def _know_groups(self) -> list[State]:
+        """Return the groups, and refuse to go on where one of those that were known is gone.
+
+        Some optimizers (torch's) put other dicts in the place of all of them when they are loaded.
+        """
+        groups = param_groups(self.optimizer)
+        known, now = [id(group) for group in self._known], [id(group) for group in groups]
+        if now[: len(known)] != known and set(now) & set(known):
+            raise ValueError(
+                f"param_groups has other groups in the place of those that {type(self).__name__} "
+                "was made for, so that rates would go to the wrong ones; make a new scheduler "
+                f"(most go on from here with last_epoch={self.last_epoch})"
+            )
+        self._known = list(groups)
+        return groups
+
     def _follow_groups(self) -> None:
         """Take in the groups that ``add_param_group`` has brought since the last step."""
-        groups = param_groups(self.optimizer)
+        groups = self._know_groups()
         if len(groups) < len(self.base_lrs):
             raise ValueError(
                 f"optimizer has {len(groups)} param_groups, wanted the {len(self.base_lrs)} that "
@@ -149,7 +167,8 @@ class LRScheduler:
         return f"{type(self).__name__}({told}): epoch {epoch}, lr {lr}"
 
     def _own_state(self) -> State:
-        return {k: v for k, v in self.__dict__.items() if k not in self._not_state}
+        left_out = {*self._not_state, "_known"}
+        return {k: v for k, v in self.__dict__.items() if k not in left_out}
 
     def state_dict(self) -> State:
         """Everything but the optimizer (whose own state holds the rates now in force)."""

@@ -80,8 +80,8 @@ class ReduceLROnPlateau(LRScheduler):
         eps: float = 1e-8,
     ) -> None:
         # Not the base's constructor: there is no first rate to set, and no base to come back to.
-        self._last_lr = [float(group["lr"]) for group in param_groups(optimizer)]
         self.optimizer, self.last_epoch = optimizer, 0
+        self._last_lr = [float(group["lr"]) for group in self._know_groups()]
         self.mode: str = mode
         self.threshold_mode: str = threshold_mode
         self.factor, self.patience, self.threshold = factor, patience, threshold
@@ -133,7 +133,10 @@ class ReduceLROnPlateau(LRScheduler):
             metric = float(metrics)
         except (TypeError, ValueError):
             raise TypeError(f"metrics must be a single number, found {metrics!r}") from None
-        param_groups(self.optimizer)
+        if self.default_min_lr is None:
+            self._know_groups()
+        else:  # then nothing is kept of each group
+            param_groups(self.optimizer)
         self.last_epoch = self.last_epoch + 1 if epoch is None else integer("epoch", epoch, 0)
         if self._is_better(metric):
             self.best, self.num_bad_epochs = metric, 0

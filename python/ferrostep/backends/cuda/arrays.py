@@ -109,6 +109,19 @@ def address(array: Any) -> int:
     return int(array.data.ptr)
 
 
+def copy_rows(source: Any, array: Any, rows: list[int]) -> None:
+    """Write row ``rows[i]`` of another array into row i; a negative number leaves the row alone."""
+    index = np.array(rows, np.int64)
+    kept = index >= 0
+    if not kept.any():
+        return
+    bits = f"u{array.dtype.itemsize}"  # no device has an arithmetic of all types
+    with cupy().cuda.Device(array.data.device_id):
+        taken = cupy().take(source.view(bits), cupy().asarray(index.clip(0)), axis=0)
+        where = cupy().asarray(kept.reshape(-1, *[1] * (array.ndim - 1)))
+        cupy().copyto(array.view(bits), taken, where=where)
+
+
 def to_host(array: Any) -> np.ndarray[Any, Any]:
     """Return an array as NumPy's: itself, or a copy of what is on a device."""
     on_device = adopt(array)

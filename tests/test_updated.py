@@ -227,3 +227,12 @@ def test_state_goes_on_through_a_state_dict() -> None:
     twin.load_state_dict(opt.state_dict())
     assert_same_bits(opt.updated(p, np.ones(3)), twin.updated(p, np.ones(3)))
     assert_same_state(opt, twin)
+
+
+def test_parameters_that_are_the_state_of_the_optimizer() -> None:
+    opt = fs.Momentum(lr=0.1)
+    opt.updated([np.ones(3)], [np.ones(3)])
+    state = opt.state[0]["velocity"]
+    with pytest.raises(ValueError, match="parameter 0 overlaps the state of parameter 0 in memory"):
+        opt.updated([state], [np.ones(3)])
+    assert opt.state[0]["step"] == 1

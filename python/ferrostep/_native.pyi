@@ -217,6 +217,9 @@ class Core:
         """The second half: nothing can fail any more, but that somebody has changed what it is of."""
     def _abandon(self) -> None:
         """Or none: as if the step had never been asked for."""
+    def _set_number(self, name: str, value: Any, /) -> bool:
+        """Sets an option of all groups to a number that can be judged alone. False, and nothing done, if
+        Python has to judge it."""
     @property
     def _settings(self) -> Settings:
         """What can be set between steps, as it was set last."""

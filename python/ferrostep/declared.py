@@ -116,9 +116,9 @@ class Declared(Core):
     if not TYPE_CHECKING:  # for a type checker, what is not declared is an error already
 
         def __setattr__(self, name, value):
-            options = self._schema().fields
-            if name not in options and not name.startswith("_"):
-                refuse_attribute(self, name, options)
+            known = isinstance(getattr(type(self), name, None), Option)
+            if not known and not name.startswith("_"):
+                refuse_attribute(self, name, self._schema().fields)
             super().__setattr__(name, value)
 
         def __getattr__(self, name):

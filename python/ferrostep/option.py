@@ -43,6 +43,7 @@ if TYPE_CHECKING:
         @classmethod
         def _schema(cls) -> Schema: ...
         def _group_sizes(self) -> list[int]: ...
+        def _set_number(self, name: str, value: Any, /) -> bool: ...
         def _check_option(self, name: str, value: Any) -> None: ...
         def _choose(self, **changed: Any) -> None: ...
 
@@ -136,6 +137,8 @@ class Option(Generic[T]):
         return group[self.name]
 
     def __set__(self, optimizer: HasOptions, value: T) -> None:
+        if optimizer._set_number(self.name, value):  # nearly always: a rate that changes
+            return
         optimizer._group_sizes()
         groups, name = optimizer.param_groups, self.name
         new = optimizer._schema().checks[name](name, value)

@@ -4,7 +4,7 @@
 use super::header::Header;
 use super::holder::Holder;
 use super::part::{Gradient, Part};
-use super::refusal::{Named, Refusal};
+use super::refusal::{Named, Refusal, Which};
 use super::slot::{Slot, StateArray};
 use crate::engine::memory::{Grow, with_room};
 use crate::engine::{OutOfMemory, Written, first_shared};
@@ -199,10 +199,7 @@ fn check_source<H: Holder>(slots: &[Slot<H>], written: &Written, i: usize) -> Re
     let extent = source.extent().filter(|extent| !extent.is_empty());
     match extent.and_then(|extent| written.hits(extent).next()) {
         None => Ok(()),
-        Some(j) => {
-            let (first, second) = (Named::Parameter(i).into(), Named::Parameter(j).into());
-            Err(Refusal::Overlap { first, second, same: false })
-        }
+        Some(parameter) => Err(Refusal::ReadOverlaps { which: Which::Parameter(i), parameter }),
     }
 }
 
@@ -224,7 +221,8 @@ fn check_gradient<H: Holder>(
         let made = parts.iter().filter(|part| part.slot == other).flat_map(|part| &part.made);
         let states = slot.states.iter().chain(made).map(|state| &*state.header);
         if std::iter::once(&*slot.header).chain(states).any(|header| header.shares(&gradient)) {
-            return Err(Refusal::GradientOverlaps { gradient: part.slot, parameter: other });
+            let which = Which::Gradient(part.slot);
+            return Err(Refusal::ReadOverlaps { which, parameter: other });
         }
     }
     Ok(())

@@ -111,9 +111,10 @@ pub enum Refusal {
         second: Which,
         same: bool,
     },
-    /// A gradient shares memory with this parameter or its state.
-    GradientOverlaps {
-        gradient: usize,
+    /// A gradient, or where a parameter's values are taken from, shares memory with this parameter or its
+    /// state.
+    ReadOverlaps {
+        which: Which,
         parameter: usize,
     },
     /// The parameter's array comes with each call, and none is there.

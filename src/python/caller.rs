@@ -138,11 +138,14 @@ impl Caller<'_> {
             Refusal::Overlap { first, second, same } => {
                 overlap_error(&label(&first), &label(&second), same)
             }
-            Refusal::GradientOverlaps { gradient, parameter: of } => {
+            Refusal::ReadOverlaps { which, parameter: of } => {
+                let what = match which {
+                    Which::Parameter(_) => format!("the state of {}", parameter(of)), // it is ours
+                    _ => format!("{} (or its state)", parameter(of)),
+                };
                 PyValueError::new_err(format!(
-                    "{} overlaps {} (or its state) in memory; pass a copy",
-                    label(&Which::Gradient(gradient)),
-                    parameter(of)
+                    "{} overlaps {what} in memory; pass a copy",
+                    label(&which)
                 ))
             }
             Refusal::NotThere(i) => PyValueError::new_err(format!(

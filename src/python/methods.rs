@@ -446,6 +446,13 @@ impl Core {
         self.exchange(py, |inner| Ok(inner.abandon()))
     }
 
+    /// Sets an option of all groups to a number that can be judged alone. False, and nothing done, if
+    /// Python has to judge it.
+    #[pyo3(signature = (name, value, /))]
+    fn _set_number(&self, name: &Bound<'_, PyString>, value: &Bound<'_, PyAny>) -> PyResult<bool> {
+        guarded(|| started(&mut self.inner.lock(name.py())?)?.set_number(name, value))
+    }
+
     /// What can be set between steps, as it was set last.
     #[getter(_settings)]
     fn settings(&self, py: Python<'_>) -> PyResult<Py<PyTuple>> {

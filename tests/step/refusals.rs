@@ -62,7 +62,7 @@ fn a_gradient_in_the_memory_of_a_parameter() {
         gradients[0] = Some(scene.params[0].clone());
         gradients
     });
-    assert_eq!(found, Refusal::GradientOverlaps { gradient: 0, parameter: 0 });
+    assert_eq!(found, Refusal::ReadOverlaps { which: Which::Gradient(0), parameter: 0 });
 }
 
 #[test]

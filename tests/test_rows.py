@@ -256,6 +256,20 @@ def test_leaves_of_a_tree() -> None:
     assert fs.tree.unflatten(trees[0], names) == trees[0]
 
 
+def test_one_key_at_a_time_and_names_that_are_missing() -> None:
+    """The first call of a key, which is read in Python, and those after it."""
+    table, rows = np.ones((4, 2)), fs.Rows([3, 0, 3], np.ones((3, 2)))
+    opt = fs.SGD(lr=1.0)
+    for _ in range(3):
+        opt.update_one("table", table, rows, max_norm=1e9)
+    np.testing.assert_allclose(table[:, 0], [-2, 1, 1, -5], rtol=1e-9)
+    bias = np.ones(2)
+    opt = fs.SGD({"table": table, "bias": bias}, lr=1.0, missing="skip")
+    opt.step({"table": fs.Rows([1], np.ones((1, 2)))})
+    assert (table[1] == 0).all()
+    assert (bias == 1).all()
+
+
 def test_rows_are_what_they_were_made_of() -> None:
     indices, values = np.array([3, 1, 3]), np.ones((3, 2), ml_dtypes.bfloat16)
     rows = fs.Rows(indices, values)

@@ -13,7 +13,7 @@ from ferrostep import optimizers
 LARGE = 100_000_000
 TORCH = ("torch", "torch foreach", "torch fused")
 #: torch's lists of tensors are worth it only where it has nothing fused.
-EVERYONE = tuple(label for label in PEERS if label != "torch foreach")
+EVERYONE = tuple(label for label in PEERS if label not in ("torch foreach", "NumPy, rows"))
 AT_MEMORY_SPEED = tuple(label for label in EVERYONE if label != "empty call")
 BY_HAND = ("NumPy", "NumPy with buffers")
 
@@ -181,6 +181,17 @@ def _busy(threads: int) -> Iterator[Case]:
         yield Case("busy", name, _beside(problem, peers, threads), busy=True)
 
 
+def _rows(threads: int) -> Iterator[Case]:
+    """Gradients of some rows of a table: in the cache, and at random places of the memory."""
+    for rows, columns, indices in [(10_000, 100, 64), (1_000_000, 64, 4_096)]:
+        for optimizer in ("Adagrad", "Adam"):
+            problem = Problem(optimizer, 1, rows * columns, columns=columns, indices=indices)
+            name = f"{optimizer}, {indices:,} rows of {rows:,} x {columns}"
+            yield Case(
+                "rows", name, _beside(problem, ("ferrostep", "floor", "NumPy, rows"), threads)
+            )
+
+
 def _memory() -> Iterator[MemoryCase]:
     for max_norm, what in [(None, "Adam, memory"), (1.0, "Adam clipped, memory")]:
         problem = Problem("Adam", 1, LARGE, max_norm=max_norm)
@@ -195,6 +206,7 @@ def cases(threads: int) -> list[AnyCase]:
         *_layouts(threads),
         *_scaling(threads),
         *_busy(threads),
+        *_rows(threads),
         *_memory(),
         *_optimizers(threads),
     ]

@@ -55,6 +55,10 @@ GOALS = [
     Goal("Adam, state 1 x 100,000,000", ("ferrostep",), 1.3, of="bfloat16 state"),
     Goal("Adam, layouts 1 x 10,000,000", ("contiguous",), 0.95, of="Fortran"),
     Goal("Adam, layouts 1 x 10,000,000", ("contiguous",), 0.5, of="Fortran gradient"),
+    *(
+        Goal(f"{name}, 64 rows of 10,000 x 100", ("NumPy, rows",), 5)
+        for name in ("Adagrad", "Adam")
+    ),
     Goal("Adam, memory 1 x 100,000,000", ("allowed",), 1.0),
     Goal("Adam clipped, memory 1 x 100,000,000", ("allowed",), 1.0),
     Goal("Adam, threads 1 x 200,000", ("ferrostep, 1 thread",), 1.8, of="ferrostep, 2 threads"),

@@ -17,6 +17,8 @@ Array = NDArray[Any]
 
 #: Values are drawn once and repeated: at 100,000,000 drawing would take longer than measuring.
 DRAWN = 2**20
+#: Steps with rows of their own.
+BATCHES = 16
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,9 @@ class Problem:
     dtype: str = "float32"
     layout: str = "contiguous"
     max_norm: float | None = None
+    #: Of a table of which a step has a gradient for some rows: its columns, and how many indices.
+    columns: int | None = None
+    indices: int = 0
 
     @property
     def values(self) -> int:
@@ -37,7 +42,10 @@ class Problem:
 
     def capped(self, most: int) -> Self:
         """Return the same with `most` values at most, in as many tensors."""
-        return replace(self, size=max(1, min(self.size, most // self.tensors)))
+        size = max(1, min(self.size, most // self.tensors))
+        if self.columns is not None:
+            size = max(1, size // self.columns) * self.columns
+        return replace(self, size=size)
 
     def __hash__(self) -> int:
         return hash(repr(self))
@@ -59,13 +67,22 @@ class Setting:
         self._start = _values(problem, rng.standard_normal(n))
         # Away from zero, near which libraries differ by where they put eps.
         signs = rng.choice([-1.0, 1.0], n)
-        self.grads = [
-            layout.gradient(g) for g in _values(problem, signs * rng.uniform(0.5, 1.5, n))
-        ]
+        drawn = signs * rng.uniform(0.5, 1.5, n)
+        #: Indices of rows and their values, of as many steps as it takes to be out of the cache.
+        self.rows: list[tuple[NDArray[np.int64], Array]] = []
+        if problem.columns is None:
+            self.grads = [layout.gradient(g) for g in _values(problem, drawn)]
+            return
+        self.grads = []
+        for _ in range(BATCHES):
+            indices = rng.integers(0, problem.size // problem.columns, problem.indices)
+            values = np.resize(rng.permutation(drawn), (problem.indices, problem.columns))
+            self.rows.append((indices, values.astype(dtype_called(problem.dtype))))
 
     def params(self) -> list[Array]:
-        layout = LAYOUTS[self.problem.layout]
-        return [layout.parameter(p) for p in self._start]
+        layout, columns = LAYOUTS[self.problem.layout], self.problem.columns
+        arrays = [layout.parameter(p) for p in self._start]
+        return arrays if columns is None else [p.reshape(-1, columns) for p in arrays]
 
     @cached_property
     def optimizer(self) -> fs.Optimizer:

@@ -51,6 +51,8 @@ def test_moves_have_the_bits_of_the_contract(data: Any) -> None:
         for _ in range(3):
             grads: list[Any] = [data.draw(laid_out(gradients(rng, n, dtype))) for n in SHAPES]
             grads[data.draw(st.integers(0, 4))] = None
+            if data.draw(st.booleans()):  # of some rows: the others have not moved
+                grads[0] = fs.Rows([3, 1, 3], data.draw(laid_out(gradients(rng, (3, 7), dtype))))
             old = [p.copy() for p in params]
             info = opt.step(grads, measure=how, **scaling)
             assert plain.step(grads, **scaling).update_norm is None
@@ -82,6 +84,7 @@ def test_updated_and_update(how: Any) -> None:
     for t in range(3):
         grads: list[Any] = [rng.standard_normal(p.shape) for p in params]
         grads[t] = None
+        grads[4] = fs.Rows([2, 0, 2], grads[4])
         new = functional.updated(params, grads, measure=how)
         info = unbound.update(copies, grads, measure=how)
         assert functional.last == info

@@ -91,6 +91,10 @@ bound.step([{"W": p, "b": None}, {"W": p, "b": p}])
 bound.step({"encoder": [grads, grads], "head": (p, [p, None])})
 bound.step(np.float32(2.0) * p[0])
 bound.step(0.5)
+bound.step(fs.Rows([0, 2], p[:2]))
+bound.step([fs.Rows(np.array([0]), p[:1]), p, None])
+bound.step({"w": {"b": fs.Rows(range(2), p[:2])}})
+fs.SGD().updated({"w": p}, {"w": fs.Rows([0], p[:1])})
 fs.Adam().update({"w": p}, grads)
 clip: Clip = "parameter"
 bound.step([p], max_norm=1.0, clip=clip)
@@ -128,6 +132,9 @@ WRONG = {
     'bound.step({"w": {"b": "nonsense"}})': "dict-item",
     "bound.step(None)": "arg-type",
     "bound.step()": "call-arg",
+    "bound.step([fs.Rows([0])])": "call-arg",
+    "fs.Rows([0], [1.0])": "arg-type",
+    "fs.SGD([fs.Rows([0], p)])": "list-item",
     'bound.step([p], max_norm="1")': "arg-type",
     'bound.step([p], max_norm=1.0, clip="each")': "arg-type",
     'bound.step([p], measure="each")': "arg-type",

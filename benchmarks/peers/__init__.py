@@ -19,6 +19,7 @@ PEERS = {
     "empty call": "floors:EmptyCall",
     "NumPy": "numpy_by_hand:Plain",
     "NumPy with buffers": "numpy_buffers:Buffers",
+    "NumPy, rows": "numpy_rows:Rows",
     "numba": "numba_parallel:Parallel",
     "torch": "torch_optim:Default",
     "torch foreach": "torch_optim:Foreach",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from itertools import cycle
 
 import ferrostep as fs
 from benchmarks.peers import Contender
@@ -24,6 +25,10 @@ class Ferrostep:
         step: Callable[..., object] = setting.optimizer.step
         norm = setting.problem.max_norm
         params = setting.optimizer.param_groups[0]["params"]
+        if setting.rows:
+            return Contender(
+                lambda batches: step([fs.Rows(*next(batches))]), cycle(setting.rows), lambda: params
+            )
         return Contender(
             step if norm is None else partial(step, max_norm=norm), setting.grads, lambda: params
         )

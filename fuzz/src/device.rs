@@ -5,7 +5,7 @@ use std::cell::Cell;
 
 use ferrostep::engine::{self, Block, Plan, View};
 use ferrostep::optimizer::{
-    Asked, Elsewhere, Measured, Norm, Part, Place, Scales, Slot, Step, Stop,
+    Asked, Elsewhere, Gradient, Measured, Norm, Part, Place, Rows, Scales, Slot, Step, Stop,
 };
 use ferrostep::rules::{Finite, GradientNorm, Measure};
 
@@ -172,7 +172,15 @@ unsafe impl Elsewhere for Vectors {
             let states: Vec<View> = states.iter().map(|state| state.header.view()).collect();
             let decay = compiled.prelude.coupled_decay();
             // SAFETY: the step has checked that they are writable and disjoint.
-            unsafe { plan.push(compiled.loops, decay, block, &p, &g, &states) }?;
+            unsafe {
+                match &part.place {
+                    Gradient::Rows(Rows { occurrences, .. }) => {
+                        let rows = occurrences.rows();
+                        plan.push_rows(compiled.loops, decay, block, rows, &p, &g, &states)?;
+                    }
+                    _ => plan.push(compiled.loops, decay, block, &p, &g, &states)?,
+                }
+            }
         }
         call.device.at(At::Prepare).map_err(Stop::Holder)?;
         Ok(plan)

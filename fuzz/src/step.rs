@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use arbitrary::Unstructured;
-use ferrostep::engine::{Block, tier};
+use ferrostep::engine::{Block, Occurrences, tier};
 use ferrostep::number::{Format, Kind, Precision};
 use ferrostep::optimizer::{Asked, Compiled, Holder, Named, NonFinite, Slot};
 use ferrostep::rules::{Clock, Scope, State};
@@ -23,11 +23,11 @@ struct Model {
 }
 
 impl Model {
-    fn step(&mut self, compiled: &Compiled, gradient: &Array, scale: f64) {
+    fn step(&mut self, compiled: &Compiled, gradient: &Held, scale: f64) {
         let precision = Precision::of(self.param.format.kind);
         let kind = compiled.state_kind.unwrap_or(precision.kind());
         let mut fresh = false;
-        let mut arrays = vec![self.param.clone(), gradient.clone()];
+        let mut arrays = vec![self.param.clone(), gradient.array()];
         for State { name, initial } in &compiled.states {
             let state = self.states.remove(*name).unwrap_or_else(|| {
                 fresh = true;
@@ -40,13 +40,53 @@ impl Model {
         self.t += 1;
         let scalars = compiled.method.scalars(Clock { t: self.t, fresh });
         let block = Block::new(scalars, &compiled.prelude, precision).scaled(scale);
-        slowly(compiled.loops, compiled.prelude.coupled_decay(), block, &mut arrays);
+        let decay = compiled.prelude.coupled_decay();
+        match gradient.rows() {
+            None => slowly(compiled.loops, decay, block, &mut arrays),
+            Some(rows) => {
+                let (elements, mut some) = touched(rows, &arrays, precision);
+                slowly(compiled.loops, decay, block, &mut some);
+                for (a, (array, some)) in arrays.iter_mut().zip(some).enumerate() {
+                    let new = |(at, i): (usize, &usize)| array.set_bits(*i, some.bits(at));
+                    if a != 1 {
+                        elements.iter().enumerate().for_each(new);
+                    }
+                }
+            }
+        }
         let states = arrays.drain(2..).collect::<Vec<_>>();
         self.param = arrays.swap_remove(0);
         for (State { name, .. }, state) in compiled.states.iter().zip(states) {
             self.states.insert((*name).to_owned(), state);
         }
     }
+}
+
+/// Which elements the rows have, in C order, and these alone of a parameter, of its gradient's values
+/// added up, and of its states.
+fn touched(rows: &Occurrences, arrays: &[Array], precision: Precision) -> (Vec<usize>, Vec<Array>) {
+    let len: usize = arrays[0].shape[1..].iter().product();
+    let single = precision == Precision::F32;
+    let elements: Vec<usize> =
+        rows.rows().iter().flat_map(|row| row * len..(row + 1) * len).collect();
+    let mut some: Vec<Array> = arrays
+        .iter()
+        .map(|array| {
+            let mut some = Array::plain(&[elements.len()], Format::native(array.format.kind));
+            if array.shape == arrays[0].shape {
+                elements.iter().enumerate().for_each(|(at, i)| some.set_bits(at, array.bits(*i)));
+            }
+            some
+        })
+        .collect();
+    some[1] = Array::plain(&[elements.len()], Format::native(precision.kind()));
+    for at in 0..elements.len() {
+        let values =
+            rows.places(at / len).iter().map(|p| arrays[1].value(p * len + at % len, single));
+        let add = |a: f64, b: f64| if single { (a as f32 + b as f32).into() } else { a + b };
+        some[1].set_value(at, values.reduce(add).unwrap());
+    }
+    (elements, some)
 }
 
 struct Session {
@@ -113,6 +153,10 @@ impl Session {
                     given.push(None);
                     continue;
                 }
+                2 if !model.param.shape.is_empty() => {
+                    given.push(Some(some_rows(u, &model.param.shape)?));
+                    continue;
+                }
                 _ => {
                     let seed: f64 = u.int_in_range(-9..=9)?.into();
                     known.write(|i| (seed + i as f64).sin());
@@ -127,7 +171,7 @@ impl Session {
         for (model, gradient) in self.models.iter_mut().zip(gradients) {
             if let Some(gradient) = gradient {
                 let compiled = &self.optimizer.groups()[model.group].compiled;
-                model.step(compiled, &gradient.array(), ASKED.grad_scale);
+                model.step(compiled, gradient, ASKED.grad_scale);
             }
         }
     }
@@ -182,6 +226,12 @@ impl Session {
                 let mut gradients = self.gradients(u)?;
                 let empty = self.params[one].array().len() == 0;
                 let bad = match u.arbitrary()? {
+                    true if !empty && u.arbitrary()? => {
+                        // One row too far.
+                        let shape = self.params[one].array().shape;
+                        let rows = shape.first().copied().unwrap_or(0);
+                        self.params[one].clone().of_rows(&(1..=rows).collect::<Vec<_>>())
+                    }
                     true if !empty => self.params[one].clone(),
                     _ => {
                         let mut shape = self.params[one].array().shape;
@@ -241,6 +291,16 @@ impl Session {
 fn gradient(u: &mut Unstructured<'_>, shape: &[usize]) -> arbitrary::Result<Held> {
     let kind = *u.choose(&KINDS)?;
     Ok(Held::new(Array::arbitrary(u, shape, kind)?))
+}
+
+fn some_rows(u: &mut Unstructured<'_>, shape: &[usize]) -> arbitrary::Result<Held> {
+    let mut indices = Vec::new();
+    for _ in 0..if shape[0] == 0 { 0 } else { u.int_in_range(0..=6)? } {
+        indices.push(u.choose_index(shape[0])?);
+    }
+    let mut of_values = shape.to_vec();
+    of_values[0] = indices.len();
+    Ok(gradient(u, &of_values)?.of_rows(&indices))
 }
 
 pub fn run(u: &mut Unstructured<'_>) -> arbitrary::Result<()> {

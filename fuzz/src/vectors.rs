@@ -3,8 +3,10 @@
 use std::cell::{Cell, RefCell};
 use std::ops::Deref;
 use std::rc::Rc;
+use std::sync::Arc;
 
-use ferrostep::number::{Format, Kind};
+use ferrostep::engine::{Added, Occurrences, RowValues};
+use ferrostep::number::{Format, Kind, Precision};
 use ferrostep::optimizer::{Axes, Header, Holder, Named, Optimizer, Place};
 
 use super::arrays::Array;
@@ -16,7 +18,7 @@ pub struct Vectors;
 
 /// An array that several hold: the optimizer, and who wants to see what becomes of it.
 #[derive(Clone)]
-pub struct Held(Rc<RefCell<Array>>, Place);
+pub struct Held(Rc<RefCell<Array>>, Place, Option<Arc<Occurrences>>);
 
 impl Held {
     pub fn new(array: Array) -> Self {
@@ -25,7 +27,16 @@ impl Held {
 
     /// Memory of this machine all the same: what is said to be a device's is left to `Device`.
     pub fn at(place: Place, array: Array) -> Self {
-        Held(Rc::new(RefCell::new(array)), place)
+        Held(Rc::new(RefCell::new(array)), place, None)
+    }
+
+    /// A gradient of these rows alone, this one the values.
+    pub fn of_rows(self, indices: &[usize]) -> Self {
+        Held(self.0, self.1, Some(Arc::new(Occurrences::of(indices).unwrap())))
+    }
+
+    pub fn rows(&self) -> Option<&Occurrences> {
+        self.2.as_deref()
     }
 
     pub fn array(&self) -> Array {
@@ -154,6 +165,34 @@ unsafe impl Holder for Vectors {
         given
     }
 
+    fn rows(gradient: &Held) -> Option<Arc<Occurrences>> {
+        gradient.2.clone()
+    }
+
+    fn add_rows(
+        _: &Call,
+        values: &Held,
+        device: i32,
+        occurrences: &Occurrences,
+        precision: Precision,
+    ) -> Result<(Held, Seen), Said> {
+        let mut array = values.array();
+        let rows = RowValues { occurrences, values: values.header().view(), precision };
+        // SAFETY: the vector is live, and nobody writes it meanwhile.
+        let added = unsafe { rows.add(1) }.unwrap();
+        array.shape[0] = occurrences.rows().len();
+        let mut sums = Array::plain(&array.shape, Format::native(added.kind()));
+        match added {
+            Added::F32(all) => {
+                all.iter().enumerate().for_each(|(i, x)| sums.set_value(i, (*x).into()))
+            }
+            Added::F64(all) => all.iter().enumerate().for_each(|(i, x)| sums.set_value(i, *x)),
+        }
+        let held = Held::at(Place::Device(device), sums);
+        let seen = Seen(held.header());
+        Ok((held, seen))
+    }
+
     fn identity(array: &Held) -> usize {
         Rc::as_ptr(&array.0).addr()
     }
@@ -177,7 +216,8 @@ unsafe impl Holder for Vectors {
     }
 
     fn beside(call: &Call, parameter: &Seen, gradient: &Held) -> Option<(usize, Kind)> {
-        Vectors::held_beside(call, parameter, gradient)
+        let whole = gradient.rows().is_none();
+        Vectors::held_beside(call, parameter, gradient).filter(|_| whole)
     }
 
     fn held_beside(_: &Call, parameter: &Seen, gradient: &Held) -> Option<(usize, Kind)> {

@@ -8,15 +8,15 @@
 
 `help(fs.Optimizer)` has the options that all classes share, `help(fs.Adam.step)` clipping and loss
 scaling, and `fs.show_config()` prints what runs here. `fs.clip` clips gradients by functions,
-`fs.tree` is for nested parameters, `fs.compat.torch` exchanges state with torch, and `fs.typing`
-has types for annotations.
+`fs.tree` is for nested parameters, `fs.Rows` for tables of which a step uses few rows,
+`fs.compat.torch` exchanges state with torch, and `fs.typing` has types for annotations.
 """
 
 import sys
 from typing import TYPE_CHECKING
 
 from ferrostep import _native, clip, tree
-from ferrostep._native import StepInfo
+from ferrostep._native import Rows, StepInfo
 from ferrostep.config import show_config
 from ferrostep.later import later
 from ferrostep.optimizer import Optimizer
@@ -34,6 +34,7 @@ __all__ = [
     "MemmapState",
     "NonFiniteError",
     "Optimizer",
+    "Rows",
     "StepInfo",
     "averages",
     "clip",

@@ -1,11 +1,12 @@
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any, Never, NoReturn, Self, final
 
-from numpy.typing import NDArray
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from typing_extensions import disjoint_base
 
 from ferrostep.settings import Settings
-from ferrostep.typing import Array, Clip, Grads, Measure, Params
+from ferrostep.typing import Array, Clip, Grads, HasArray, Measure, OnDevice, Params
 
 __all__ = [
     "CUDA_CHUNK",
@@ -15,6 +16,7 @@ __all__ = [
     "LEAF",
     "RULES",
     "Core",
+    "Rows",
     "Shown",
     "StepInfo",
     "__version__",
@@ -107,6 +109,57 @@ def set_num_threads(n: int) -> None:
 
 def set_local_num_threads(n: int | None) -> int | None:
     """Sets or lifts the number of the calling thread, and returns what it was."""
+
+@final
+class Rows:
+    """The gradient of some rows of a parameter, for tables of which a step uses few.
+
+    ``values[i]`` is the gradient of row ``indices[i]`` of the parameter's first axis. Values of a row
+    that occurs more than once are added up first, in order, in the type that the parameter is computed
+    in. The step then touches these rows of the parameter and of its state and no others, which keep
+    their values: no momentum moves them, no average of theirs decays, and weight decay spares them.
+    The step count is the parameter's, as in torch's ``SparseAdam``.
+
+    So `SGD` without momentum and `Adagrad` (with `eps` above 0) do to the bit what they do with the
+    whole gradient, which is 0 elsewhere, if there is no weight decay (and no -0.0 that `maximize` would
+    turn into 0.0). ``max_norm`` takes the added-up values, in ascending order of the rows, as an array
+    of their own. ``measure`` is of the whole parameter: it reads and keeps all of it.
+
+    Parameters
+    ----------
+    indices : array_like of int, shape (n,)
+        Rows of the parameter, from 0 on, in any order, repeated or not. They are copied.
+    values : array, shape (n, ...)
+        Of NumPy or CuPy, where the parameter is; each row has the shape of one of the parameter's, in
+        float16, bfloat16, float32 or float64. Read when the step is made (or prepared), never written.
+
+    Raises
+    ------
+    TypeError
+        If `indices` are not integers (a mask, for instance), or `values` is no array.
+    ValueError
+        If `indices` are not one-dimensional, negative or not as many as `values` has rows. The step
+        raises it before anything is written if the parameter has no such row, or rows of another shape.
+
+    Examples
+    --------
+    >>> import numpy as np, ferrostep as fs
+    >>> table = np.zeros((4, 2))
+    >>> opt = fs.SGD([table], lr=1.0)
+    >>> _ = opt.step([fs.Rows([3, 1, 3], np.array([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]))])
+    >>> table
+    array([[ 0.,  0.],
+           [-3., -4.],
+           [ 0.,  0.],
+           [-6., -8.]])"""
+    def __new__(cls, indices: ArrayLike | OnDevice, values: HasArray | OnDevice) -> Self: ...
+    @property
+    def indices(self) -> NDArray[np.int64]:
+        """A copy of the indices, int64."""
+    @property
+    def values(self) -> Any:
+        """The array of the values."""
+    def __reduce__(self) -> tuple[type[Self], tuple[NDArray[np.int64], Any]]: ...
 
 @final
 class StepInfo:
@@ -270,8 +323,8 @@ class Core:
         ----------
         grads
             The gradients in the structure of the parameters (of several groups of trees: a list of
-            those), or in one dict of all names: never written; None skips a parameter. Arrays of any
-            layout, float16, bfloat16, float32 or float64.
+            those), or in one dict of all names: never written; None skips a parameter, `Rows` are
+            those of some rows of it. Arrays of any layout, float16, bfloat16, float32 or float64.
         grad_scale
             What every gradient is multiplied by, in the same pass over memory: 1/loss_scale, say.
             Finite and not 0; None (the default) leaves gradients as they are.
@@ -293,7 +346,7 @@ class Core:
             parameters or of each. `update_norm` of the result is then the Euclidean norm of new minus
             old values (in the parameter's compute type), `param_norm` that of the old values: numbers,
             or tuples in the order of the parameters. Where arrays lie in C order it costs no further
-            pass over memory, elsewhere a copy.
+            pass over memory, elsewhere, and beside `Rows`, a copy of the whole parameter.
 
         Returns
         -------

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ferrostep import tree
+from ferrostep._native import Rows
 from ferrostep.backends import cuda
 from ferrostep.params import adopted
 
@@ -24,7 +25,7 @@ def _array(value: Any) -> Any:
     """Return what may be updated as an array: of another library's without a copy."""
     if _is_numbers(value):
         return np.array(value, dtype=np.float64)
-    if hasattr(type(value), "__cuda_array_interface__"):
+    if isinstance(value, Rows) or hasattr(type(value), "__cuda_array_interface__"):
         return value
     if not isinstance(value, np.ndarray) and hasattr(value, "__array__"):
         value = np.asarray(value)

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
+from ferrostep._native import Rows
+
 __all__ = ["flatten", "map", "unflatten"]
 
 #: How deep containers may lie in each other; one that holds itself ends here.
@@ -32,7 +34,8 @@ def flatten(tree: Any) -> dict[str, Any]:
     ----------
     tree
         Lists, tuples, namedtuples and dicts (of str) in each other, to a depth of 100. Arrays
-        (what has ``__array__`` or an array interface) and numbers are leaves, None is left out.
+        (what has ``__array__`` or an array interface), `Rows` and numbers are leaves, None is
+        left out.
 
     Returns
     -------
@@ -259,6 +262,6 @@ def _check_depth(depth: int, node: Any) -> None:
 
 def _is_array(value: Any) -> bool:
     interfaces = ("__array__", "__array_interface__", "__cuda_array_interface__")
-    return isinstance(value, int | float | complex) or any(
+    return isinstance(value, int | float | complex | Rows) or any(
         hasattr(type(value), interface) for interface in interfaces
     )

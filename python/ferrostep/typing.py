@@ -62,6 +62,15 @@ class HasArray(Protocol):
     def __array__(self) -> Any: ...
 
 
+class SomeRows(Protocol):
+    """`ferrostep.Rows`."""
+
+    @property
+    def indices(self) -> np.ndarray[Any, np.dtype[np.int64]]: ...
+    @property
+    def values(self) -> Any: ...
+
+
 class Nested(Protocol[_T_co]):
     """A list or tuple. Text would be a `Sequence` of text without end, and does not look for
     every object in itself; a dict has no `index`.
@@ -76,7 +85,7 @@ class Nested(Protocol[_T_co]):
 
 #: What a step can write to.
 Array: TypeAlias = np.ndarray[Any, np.dtype[Any]] | OnDevice
-Gradient: TypeAlias = HasArray | OnDevice | float
+Gradient: TypeAlias = HasArray | OnDevice | SomeRows | float
 
 _ParamTree: TypeAlias = Array | Nested["_ParamTree"] | Mapping[str, "_ParamTree"] | None
 _GradTree: TypeAlias = Gradient | Nested["_GradTree"] | Mapping[str, "_GradTree"] | None

@@ -55,6 +55,17 @@ impl Dense {
             }
         }
     }
+
+    /// The same so many bytes further on, by array.
+    pub(super) fn moved(&self, [p, g, states @ ..]: &[isize; ARRAYS]) -> Self {
+        let mut moved = *self;
+        moved.p = self.p.wrapping_offset(*p);
+        moved.g = self.g.wrapping_offset(*g);
+        for (state, offset) in moved.states.iter_mut().zip(states) {
+            *state = state.wrapping_offset(*offset);
+        }
+        moved
+    }
 }
 
 /// SAFETY of a call: the pointers are aligned and valid for `len` elements of the kinds that the

@@ -3,6 +3,7 @@
 //! Knows no rule by name and nothing of Python: a rule comes as a [`RuleLoops`], an array as a
 //! [`View`].
 
+mod added;
 mod block;
 mod control;
 mod copy;
@@ -11,10 +12,12 @@ mod environment;
 mod fill;
 mod gather;
 mod kernel;
+mod layout;
 mod leaf;
 mod measure;
 pub mod memory;
 mod moved;
+mod occurrences;
 mod overlap;
 mod patch;
 mod placement;
@@ -26,21 +29,25 @@ mod task;
 pub mod threads;
 pub mod tier;
 mod tile;
+mod touched;
 mod view;
 mod walk;
 mod watch;
 mod work;
 
+pub use added::{Added, RowValues};
 pub use block::{ARRAYS, Block};
 pub use control::ControlGuard;
 pub use copy::copy;
 pub use fill::fill;
 pub use kernel::{CompileLoops, RuleLoops, compile};
+pub use layout::{Unplanned, is_dense, rows_are_dense};
 pub use measure::{Leaves, Measured, fold_leaves, norm_of_leaves};
 pub use memory::OutOfMemory;
 pub use moved::Moved;
+pub use occurrences::Occurrences;
 pub use overlap::{Written, first_shared};
-pub use plan::{Plan, Unplanned, is_dense};
+pub use plan::Plan;
 pub use rows::copy_rows;
 pub use shared::{Region, share_bytes, share_memory};
 pub use task::DenseTask;

@@ -7,35 +7,22 @@ use smallvec::SmallVec;
 use super::block::{ARRAYS, Block, Dense};
 use super::control::ControlGuard;
 use super::copy::copy;
-use super::gather::Tile;
 use super::kernel::RuleLoops;
+use super::layout::{Tiling, Unplanned, in_place, is_dense, traffic_of};
 use super::memory::{Grow, OutOfMemory};
-use super::task::{DenseTask, Layout, Task, run_dense, traffic};
-use super::tile::Tiled;
+use super::task::{Apart, DenseTask, Layout, Task, run_dense};
+use super::touched::Touched;
 use super::view::View;
 use super::work;
-use crate::number::{Format, Kind, Kinds, Precision};
-use crate::rules::MAX_STATES;
+use crate::number::Kind;
 
 /// Pieces begin at multiples of this many elements, so that vectors and cache lines are rarely cut.
 const GRAIN: usize = 64;
 
-/// Why a parameter is not planned.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Unplanned {
-    /// Its own arrays cannot hold the results: the states of a float64 parameter are float64, and
-    /// those of any other parameter are not.
-    #[error("a {0:?} parameter has state of another type")]
-    Unsupported(Kind),
-    #[error(transparent)]
-    OutOfMemory(#[from] OutOfMemory),
-}
-
 #[derive(Debug, Default)]
 pub struct Plan {
     pub(super) tasks: Vec<Task>,
-    tiled_f32: Vec<Tiled<f32>>,
-    tiled_f64: Vec<Tiled<f64>>,
+    apart: Vec<Apart>,
     blocks: Vec<Block>,
     /// Arrays whose values are taken from others before anything is run.
     copies: Vec<(View, View)>,
@@ -49,22 +36,6 @@ unsafe impl Send for Plan {}
 // SAFETY: as above.
 unsafe impl Sync for Plan {}
 
-/// Whether the arrays (parameter, gradient, states) can be run in place in memory order: aligned,
-/// in the machine's byte order, without gaps, with equal strides in elements, and the states of one
-/// kind.
-pub fn is_dense(views: &[&View]) -> bool {
-    let Some(p) = views.first() else { return false };
-    let in_place = |view: &&View| {
-        view.format == Format::native(view.format.kind) && view.is_aligned() && view.same_strides(p)
-    };
-    kinds(views).is_some() && p.fills_extent() && views.iter().all(in_place)
-}
-
-/// How the arrays are stored; None if the states' kinds differ.
-fn kinds(views: &[&View]) -> Option<Kinds> {
-    Kinds::of(views.iter().map(|view| view.format.kind))
-}
-
 impl Plan {
     pub fn new() -> Self {
         Plan::default()
@@ -72,8 +43,7 @@ impl Plan {
 
     pub fn clear(&mut self) {
         self.tasks.clear();
-        self.tiled_f32.clear();
-        self.tiled_f64.clear();
+        self.apart.clear();
         self.blocks.clear();
         self.copies.clear();
         self.elements = 0;
@@ -112,23 +82,34 @@ impl Plan {
         states: &[View],
     ) -> Result<(), Unplanned> {
         let views: SmallVec<[&View; ARRAYS]> = [p, g].into_iter().chain(states).collect();
-        let len = p.len();
-        let dense = kinds(&views).filter(|_| is_dense(&views));
-        let layout =
-            match dense.and_then(|kinds| Some((kinds, kernel.select(kinds, coupled_decay)?))) {
-                Some((kinds, run)) => {
-                    let mut pointers = [std::ptr::null_mut(); MAX_STATES];
-                    for (pointer, state) in pointers.iter_mut().zip(states) {
-                        *pointer = state.lowest();
-                    }
-                    let dense = Dense { p: p.lowest(), g: g.lowest(), states: pointers, len };
-                    Layout::Dense(run, kinds, dense)
-                }
-                None => self.tiled(kernel, coupled_decay, &views)?,
-            };
-        let sizes = states.iter().map(|state| state.format.kind.size());
-        let bytes = traffic(p.format.kind.size(), g.format.kind.size(), sizes.sum());
-        Ok(self.task(block, layout, len, bytes)?)
+        let dense = is_dense(&views);
+        let layout = match in_place(kernel, coupled_decay, &views).filter(|_| dense) {
+            Some((run, kinds, dense)) => Layout::Dense(run, kinds, dense),
+            None => self.apart(Apart::Tiled(Tiling::new(kernel, coupled_decay, &views)?))?,
+        };
+        Ok(self.task(block, layout, p.len(), traffic_of(&views))?)
+    }
+
+    /// Adds those rows of a parameter in any layout that are in the list, ascending, none twice; `g` has
+    /// them alone, one after the other.
+    ///
+    /// # Safety
+    /// As for `push`, but for the length of `g`'s first axis. The list lives as long as the arrays, and
+    /// they have its rows.
+    #[allow(clippy::too_many_arguments)] // those of `push`, and the list
+    pub unsafe fn push_rows(
+        &mut self,
+        kernel: RuleLoops,
+        coupled_decay: bool,
+        block: usize,
+        rows: &[usize],
+        p: &View,
+        g: &View,
+        states: &[View],
+    ) -> Result<(), Unplanned> {
+        let views: SmallVec<[&View; ARRAYS]> = [p, g].into_iter().chain(states).collect();
+        let layout = self.apart(Apart::Rows(Touched::new(kernel, coupled_decay, rows, &views)?))?;
+        Ok(self.task(block, layout, g.len(), traffic_of(&views))?)
     }
 
     /// Adds a parameter that was prepared, with this step's gradient.
@@ -196,21 +177,10 @@ impl Plan {
         replaced
     }
 
-    /// Arrays that cannot be run in place.
-    fn tiled(
-        &mut self,
-        kernel: RuleLoops,
-        coupled_decay: bool,
-        views: &[&View],
-    ) -> Result<Layout, Unplanned> {
-        Ok(match Precision::of(views[0].format.kind) {
-            Precision::F32 => {
-                Layout::TiledF32(place(&mut self.tiled_f32, kernel, coupled_decay, views)?)
-            }
-            Precision::F64 => {
-                Layout::TiledF64(place(&mut self.tiled_f64, kernel, coupled_decay, views)?)
-            }
-        })
+    /// A place among what does not run in memory order.
+    fn apart(&mut self, apart: Apart) -> Result<Layout, OutOfMemory> {
+        self.apart.try_push(apart)?;
+        Ok(Layout::Apart(self.apart.len() - 1))
     }
 
     /// `bytes` are those of an element.
@@ -292,24 +262,11 @@ impl Plan {
                     Layout::Dense(run, kinds, dense) => {
                         run_dense((*run, *kinds, dense), block, task.source, begin..end);
                     }
-                    Layout::TiledF32(place) => self.tiled_f32[*place].run(block, begin..end),
-                    Layout::TiledF64(place) => self.tiled_f64[*place].run(block, begin..end),
+                    Layout::Apart(place) => self.apart[*place].run(block, begin..end),
                 }
             }
         }
     }
-}
-
-/// Adds a tile over the views, and returns its place.
-fn place<R: Tile>(
-    tiles: &mut Vec<Tiled<R>>,
-    kernel: RuleLoops,
-    coupled_decay: bool,
-    views: &[&View],
-) -> Result<usize, Unplanned> {
-    let tiled = Tiled::new(kernel, coupled_decay, views)?;
-    tiles.try_push(tiled.ok_or(Unplanned::Unsupported(views[0].format.kind))?)?;
-    Ok(tiles.len() - 1)
 }
 
 #[cfg(test)]

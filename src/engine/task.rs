@@ -2,9 +2,11 @@
 
 use std::ops::Range;
 
-use super::block::{Block, Dense, Loop};
+use super::block::{ARRAYS, Block, Dense, Loop};
 use super::kernel::RuleLoops;
+use super::layout::{Tiling, traffic};
 use super::tier;
+use super::touched::Touched;
 use crate::number::{Kind, Kinds};
 use crate::rules::MAX_STATES;
 
@@ -15,9 +17,29 @@ const COPIED: usize = 1024;
 #[derive(Debug)]
 pub(super) enum Layout {
     Dense(Loop, Kinds, Dense),
-    /// By the place among the plan's tiles.
-    TiledF32(usize),
-    TiledF64(usize),
+    /// By the place among the plan's.
+    Apart(usize),
+}
+
+/// What does not run from one end of the memory to the other.
+#[derive(Debug)]
+pub(super) enum Apart {
+    Tiled(Tiling),
+    Rows(Touched),
+}
+
+impl Apart {
+    /// SAFETY: the arrays are live and nothing written is aliased; no other thread has elements of this
+    /// range.
+    pub(super) unsafe fn run(&self, block: &Block, range: Range<usize>) {
+        // SAFETY: passed on from the caller.
+        unsafe {
+            match self {
+                Apart::Tiled(tiling) => tiling.run(block, &[0; ARRAYS], range),
+                Apart::Rows(rows) => rows.run(block, range),
+            }
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -104,9 +126,4 @@ impl DenseTask {
     pub fn fits(&self, gradient: Kind) -> bool {
         self.kinds.g == gradient && self.tier == tier::index()
     }
-}
-
-/// Bytes per element: all are read, and all but the gradient written.
-pub(super) fn traffic(p: usize, g: usize, states: usize) -> usize {
-    2 * p + g + 2 * states
 }

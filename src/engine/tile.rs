@@ -121,12 +121,13 @@ impl<R: Tile> Tiled<R> {
         row
     }
 
-    /// Runs the patches whose first element has a number in `range`.
+    /// Runs the patches whose first element has a number in `range`, of arrays that begin `origin` bytes
+    /// further on than the views that it was made of.
     ///
-    /// SAFETY: the views that it was made of are live and nothing written is aliased; no other
-    /// thread has numbers of this range.
+    /// SAFETY: those arrays are live and nothing written is aliased; no other thread has numbers of this
+    /// range.
     #[inline(never)] // or the tiles would be in the stack frame of every step
-    pub(super) unsafe fn run(&self, block: &Block, range: Range<usize>) {
+    pub(super) unsafe fn run(&self, block: &Block, origin: &[isize; ARRAYS], range: Range<usize>) {
         let mut memory = MaybeUninit::<Tiles>::uninit();
         let (begin, len) = (memory.as_mut_ptr().cast(), TILES / size_of::<R>());
         // SAFETY: this is the memory, aligned, and its elements need not be initialised.
@@ -135,7 +136,7 @@ impl<R: Tile> Tiled<R> {
         while begin < range.end {
             if begin >= range.start {
                 // SAFETY: passed on from the caller; patches have no element in common.
-                unsafe { self.run_patch(block, &patch, tiles) };
+                unsafe { self.run_patch(block, origin, &patch, tiles) };
             }
             begin += patch.len();
             patch.advance(&self.axes);
@@ -143,17 +144,23 @@ impl<R: Tile> Tiled<R> {
     }
 
     /// SAFETY: as for `run`; no other thread has elements of this patch.
-    unsafe fn run_patch(&self, block: &Block, patch: &Patch, tiles: &mut [MaybeUninit<R>]) {
+    unsafe fn run_patch(
+        &self,
+        block: &Block,
+        origin: &[isize; ARRAYS],
+        patch: &Patch,
+        tiles: &mut [MaybeUninit<R>],
+    ) {
+        let begins: [isize; ARRAYS] =
+            std::array::from_fn(|a| origin[a] + patch.offset(&self.axes, a));
         for (a, array) in self.arrays.iter().enumerate() {
             let Some(tile) = array.tile else { continue };
-            self.planes(patch, a, |data, plane, at| {
+            self.planes(patch, begins[a], a, |data, plane, at| {
                 let tile = &mut tiles[tile * self.room..][at..self.room];
                 // SAFETY: these are elements of a live array, and there is room for a patch.
                 unsafe { (array.gather)(array.swapped, data, plane, tile) };
             });
         }
-        let begins: SmallVec<[isize; ARRAYS]> =
-            (0..self.arrays.len()).map(|a| patch.offset(&self.axes, a)).collect();
         let (outer, inner) = patch.lens.split_at(self.joined);
         let len = inner.iter().product();
         let mut done = 0;
@@ -188,7 +195,7 @@ impl<R: Tile> Tiled<R> {
         }
         for (a, array) in self.arrays.iter().enumerate() {
             let (Some(tile), Some(scatter)) = (array.tile, array.scatter) else { continue };
-            self.planes(patch, a, |data, plane, at| {
+            self.planes(patch, begins[a], a, |data, plane, at| {
                 let tile = &tiles[tile * self.room..][at..self.room];
                 // SAFETY: as for gather; parameter and states are the caller's to write, and the
                 // tile was filled by gather.
@@ -197,11 +204,17 @@ impl<R: Tile> Tiled<R> {
         }
     }
 
-    /// Calls `visit` with the planes of a patch in array `a`: where each begins, its form, and its
-    /// place in the tile.
-    fn planes(&self, patch: &Patch, a: usize, mut visit: impl FnMut(*mut u8, &Plane, usize)) {
+    /// Calls `visit` with the planes of a patch in array `a`, which begins so far from its data: where
+    /// each begins, its form, and its place in the tile.
+    fn planes(
+        &self,
+        patch: &Patch,
+        begin: isize,
+        a: usize,
+        mut visit: impl FnMut(*mut u8, &Plane, usize),
+    ) {
         let Array { data, inner, .. } = self.arrays[a];
-        let data = data.wrapping_offset(patch.offset(&self.axes, a));
+        let data = data.wrapping_offset(begin);
         let last = self.axes.len().saturating_sub(1);
         let outer = if inner < last { last } else { last.wrapping_sub(1) };
         let step = |axis: usize| patch.lens[axis + 1..].iter().product::<usize>();

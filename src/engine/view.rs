@@ -40,6 +40,17 @@ impl View {
         self.same_strides(&self.in_c_order_at(self.data))
     }
 
+    /// The first row, whether there is one or not.
+    pub fn row(&self) -> View {
+        let (shape, strides) = (self.shape[1..].into(), self.strides[1..].into());
+        View { data: self.data, format: self.format, shape, strides }
+    }
+
+    /// From one row to the next, in bytes.
+    pub(super) fn to_next_row(&self) -> isize {
+        self.strides[0]
+    }
+
     pub fn len(&self) -> usize {
         self.shape.iter().product()
     }

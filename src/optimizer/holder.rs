@@ -2,10 +2,12 @@
 //! NumPy's and CuPy's arrays, the tests for plain vectors.
 
 use std::ops::Deref;
+use std::sync::Arc;
 
 use super::header::Header;
 use super::refusal::Named;
-use crate::number::Kind;
+use crate::engine::Occurrences;
+use crate::number::{Kind, Precision};
 
 /// # Safety
 /// Steps write through what headers say. So: as long as a `Held` lives and `is_unchanged` says so, its
@@ -24,6 +26,20 @@ pub unsafe trait Holder: Sized + 'static {
     type Error;
 
     fn hold(given: Self::Given<'_>) -> Self::Held;
+
+    /// The rows that a gradient is of, if it is of some rows of its parameter alone: what is held of it
+    /// are then their values.
+    fn rows(gradient: &Self::Given<'_>) -> Option<Arc<Occurrences>>;
+
+    /// The values of rows that lie on a device, added up there as the engine's `RowValues` are: in C order,
+    /// in the compute type.
+    fn add_rows(
+        caller: Self::Caller<'_>,
+        values: &Self::Held,
+        device: i32,
+        rows: &Occurrences,
+        precision: Precision,
+    ) -> Result<(Self::Held, Self::Header), Self::Error>;
 
     /// A number of the object's own, whatever memory it shows.
     fn identity(array: &Self::Held) -> usize;

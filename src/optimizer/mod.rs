@@ -11,7 +11,8 @@
 //!    (`slot`).
 //! 3. If nothing but numbers can have changed since the last step, its plan runs again (`repeat`).
 //!    Otherwise:
-//! 4. Each gradient is checked: its type, shape and place (`part`).
+//! 4. Each gradient is checked: its type, shape and place (`part`). Values of rows are added up
+//!    (`rows`).
 //! 5. Missing state is allocated and kept aside (`missing`). Foreign code may have run, so 2 and 4 are
 //!    repeated.
 //! 6. Nothing that is written may share memory with anything else (`overlap`).
@@ -43,6 +44,7 @@ mod prepare;
 mod refusal;
 mod repeat;
 mod replace;
+mod rows;
 mod scales;
 mod slot;
 mod slots;
@@ -60,5 +62,6 @@ pub use overlap::{WrittenArray, check_disjoint, check_heirs, check_new};
 pub use part::{Gradient, Part, Step};
 pub use prepare::Prepared;
 pub use refusal::{Cause, Looks, Named, Refusal, Stop, Which};
+pub use rows::{AddedUp, Rows};
 pub use scales::{Measured, Scales};
 pub use slot::{Slot, StateArray, check_same};

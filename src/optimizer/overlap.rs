@@ -180,7 +180,7 @@ pub(super) fn check_gradients<H: Holder>(
     for part in parts {
         let place = match &part.place {
             Gradient::InPlace(data, kind) => Some((epoch, (*data, *kind))),
-            Gradient::AnyLayout(_) => None,
+            Gradient::AnyLayout(_) | Gradient::Rows(_) => None,
         };
         check_source(slots, written, part.slot)?;
         if place.is_none() || slots[part.slot].clear_of != place {
@@ -213,6 +213,7 @@ fn check_gradient<H: Holder>(
     let extent = match &part.place {
         Gradient::InPlace(data, kind) => Some(beside.range_from(*data, *kind)),
         Gradient::AnyLayout(header) => header.extent(),
+        Gradient::Rows(_) => None,
     };
     let Some(extent) = extent.filter(|extent| !extent.is_empty()) else { return Ok(()) };
     for other in written.hits(extent) {

@@ -6,6 +6,7 @@ use super::group::Group;
 use super::header::{Header, Place};
 use super::holder::Holder;
 use super::refusal::{Looks, Named, Refusal, Stop, Which};
+use super::rows::{AddedUp, Rows, check_place};
 use super::slot::{Slot, StateArray, in_order};
 use crate::engine::View;
 use crate::engine::memory::with_room;
@@ -18,6 +19,8 @@ pub enum Gradient<H: Holder> {
     /// It can run in place beside its parameter, from this address on.
     InPlace(usize, Kind),
     AnyLayout(H::Header),
+    /// It has some rows of the parameter alone, and is no longer where it lay.
+    Rows(Rows<H>),
 }
 
 impl<H: Holder> Gradient<H> {
@@ -25,6 +28,7 @@ impl<H: Holder> Gradient<H> {
         match self {
             Gradient::InPlace(data, kind) => parameter.view_at(*data, *kind),
             Gradient::AnyLayout(header) => header.view(),
+            Gradient::Rows(rows) => rows.view(parameter),
         }
     }
 }
@@ -35,6 +39,17 @@ pub struct Part<H: Holder> {
     pub place: Gradient<H>,
     /// State that the slot lacks, made for this step and kept aside.
     pub made: Vec<StateArray<H>>,
+}
+
+impl<H: Holder> Part<H> {
+    /// The header of the gradient as it is held, if the engine does not run it in place.
+    pub fn apart(&self) -> Option<&H::Header> {
+        match &self.place {
+            Gradient::AnyLayout(header) => Some(header),
+            Gradient::Rows(Rows { values: AddedUp::Elsewhere(header), .. }) => Some(header),
+            Gradient::InPlace(..) | Gradient::Rows(_) => None,
+        }
+    }
 }
 
 /// What a step is of.
@@ -86,10 +101,14 @@ pub(super) fn parts<H: Holder>(
     for (i, gradient) in gradients.into_iter().enumerate() {
         let Some(gradient) = gradient else { continue };
         let beside = H::beside(caller, &slots[i].header, &gradient);
-        let gradient = H::hold(gradient);
-        let place = match beside {
-            Some((data, kind)) => Gradient::InPlace(data, kind),
-            None => any_layout(caller, &slots[i], i, &gradient)?,
+        let rows = if beside.is_none() { H::rows(&gradient) } else { None };
+        let mut gradient = H::hold(gradient);
+        let place = match (beside, rows) {
+            (Some((data, kind)), _) => Gradient::InPlace(data, kind),
+            (None, None) => any_layout(caller, &slots[i], i, &gradient)?,
+            (None, Some(rows)) => {
+                Gradient::Rows(Rows::of(caller, &slots[i], i, rows, &mut gradient)?)
+            }
         };
         parts.push(Part { slot: i, gradient, place, made: Vec::new() });
     }
@@ -105,13 +124,13 @@ pub(super) fn still<'a, H: Holder>(
     slots.iter().enumerate().filter(move |(i, _)| parts.next_if_eq(i).is_none())
 }
 
-/// Looks at the gradients again.
+/// Looks at the gradients again, but for rows, whose values were taken.
 pub(super) fn find_again<H: Holder>(
     caller: H::Caller<'_>,
     slots: &[Slot<H>],
     parts: &mut [Part<H>],
 ) -> Result<(), Stop<H::Error>> {
-    for part in parts {
+    for part in parts.iter_mut().filter(|part| !matches!(part.place, Gradient::Rows(_))) {
         let slot = &slots[part.slot];
         part.place = match H::held_beside(caller, &slot.header, &part.gradient) {
             Some((data, kind)) => Gradient::InPlace(data, kind),
@@ -129,12 +148,7 @@ fn any_layout<H: Holder>(
     gradient: &H::Held,
 ) -> Result<Gradient<H>, Stop<H::Error>> {
     let header = H::read(caller, gradient, Named::Gradient(i)).map_err(Stop::Holder)?;
-    let (found, wanted) = (header.place, slot.header.place);
-    // Nobody knows which device an empty array of another library is on.
-    let nowhere = found != Place::Host && wanted != Place::Host && header.len() == 0;
-    if found != wanted && !nowhere {
-        return Err(Refusal::Place { which: Which::Gradient(i), found, wanted }.into());
-    }
+    check_place(i, &header, &slot.header)?;
     if header.shape != slot.header.shape {
         let (found, wanted) = (Looks::of(&header), Looks::of(&slot.header));
         return Err(Refusal::looks(Which::Gradient(i), found, wanted).into());
@@ -174,6 +188,7 @@ fn check_part<H: Holder>(
             H::held_beside(caller, &slot.header, &part.gradient) == Some((*data, *kind))
         }
         Gradient::AnyLayout(header) => H::is_unchanged(caller, &part.gradient, header),
+        Gradient::Rows(_) => true,
     };
     if !still {
         return Err(Refusal::ChangedMeanwhile(Which::Gradient(part.slot)));

@@ -6,6 +6,7 @@ use smallvec::SmallVec;
 use super::group::{Compiled, Group};
 use super::holder::Holder;
 use super::part::{Gradient, Part};
+use super::rows::Rows;
 use super::scales::Scales;
 use super::slot::{Slot, in_order};
 use crate::engine::memory::Grow;
@@ -109,8 +110,17 @@ pub(super) unsafe fn push<H: Holder>(
         let states: SmallVec<[View; MAX_STATES]> =
             in_order(compiled, all).map(|state| state.header.view()).collect();
         let decay = compiled.prelude.coupled_decay();
-        // SAFETY: passed on from the caller.
-        unsafe { plan.push(compiled.loops, decay, block, &p, &g, &states) }?;
+        // SAFETY: passed on from the caller; rows and their values are the part's, and the parameter's
+        // state has its shape.
+        unsafe {
+            match &part.place {
+                Gradient::Rows(Rows { occurrences, .. }) => {
+                    let rows = occurrences.rows();
+                    plan.push_rows(compiled.loops, decay, block, rows, &p, &g, &states)?;
+                }
+                _ => plan.push(compiled.loops, decay, block, &p, &g, &states)?,
+            }
+        }
     }
     if let Some(source) = slot.source() {
         // SAFETY: passed on from the caller, whose slot holds the source too.

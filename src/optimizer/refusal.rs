@@ -117,6 +117,14 @@ pub enum Refusal {
         which: Which,
         parameter: usize,
     },
+    /// A gradient of rows, the largest of which the parameter does not have.
+    NoSuchRow {
+        gradient: usize,
+        found: usize,
+        rows: usize,
+    },
+    /// A gradient of rows, of a parameter that has none: it is 0-d.
+    NoRows(usize),
     /// The parameter's array comes with each call, and none is there.
     NotThere(usize),
     /// This type of state does not go with the parameter.

@@ -148,6 +148,14 @@ impl Caller<'_> {
                     label(&which)
                 ))
             }
+            Refusal::NoSuchRow { gradient, found, rows } => PyValueError::new_err(format!(
+                "{} has indices that must be below {rows}, the parameter's number of rows, found {found}",
+                label(&Which::Gradient(gradient))
+            )),
+            Refusal::NoRows(i) => PyValueError::new_err(format!(
+                "{} must be an array, as the parameter is 0-d and has no rows, found Rows",
+                label(&Which::Gradient(i))
+            )),
             Refusal::NotThere(i) => PyValueError::new_err(format!(
                 "{} is not here; it comes with each call",
                 parameter(i)

@@ -5,10 +5,11 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList};
 
 use super::array::{Array, Seen};
+use super::given::Given;
 use super::gradients::collect;
 use super::guard::guarded;
 use super::holder::detached;
-use super::words::{misplaced, overlap_error};
+use super::words::{misplaced, must_be, overlap_error};
 use crate::engine::memory::{Grow, try_collect, with_room};
 use crate::engine::{self, ControlGuard, Leaves, OutOfMemory, norm_of_leaves, threads};
 use crate::optimizer::{Header, Named, Place, Refusal, Which, WrittenArray, check_disjoint};
@@ -83,8 +84,15 @@ fn measured(
 ) -> PyResult<(Vec<bool>, Leaves)> {
     let arrays = collect(arrays, |i| label(labels, i), |_| false)?;
     let mut reduction = engine::Measured::default();
-    for (i, array) in arrays.iter().enumerate() {
-        if let Some(array) = array {
+    for (i, given) in arrays.iter().enumerate() {
+        if let Some(Given::Rows(rows)) = given {
+            let label = format!("the gradient of {}", label(labels, i));
+            return Err(PyTypeError::new_err(format!(
+                "{}; give max_norm to step() instead",
+                must_be(label, "a NumPy array", rows)
+            )));
+        }
+        if let Some(Given::Whole(array)) = given {
             let header = Seen::of_read(array, &format!("the gradient of {}", label(labels, i)))?;
             check_host(&header, &label(labels, i))?;
             reduction.push(&header.view(), header.precision())?;

@@ -1,26 +1,24 @@
 //! Gradients (and the parameters of an unbound optimizer) as they come: lists, tuples, dicts of
 //! names, one array; arrays as they are, whatever else has the array interface through NumPy.
 
-use numpy::PyUntypedArray;
-use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::exceptions::PyTypeError;
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyFloat, PyInt, PyList, PyString, PyTuple};
+use pyo3::types::{PyDict, PyList, PyString, PyTuple};
 
-use super::array::{Array, exactly, ndarray};
+use super::array::ndarray;
 use super::calling;
+use super::given::Given;
 use super::group::Group;
-use super::imported::is_of;
 use super::inner::Inner;
-use super::plain;
 use super::words::{Label, must_be};
 use crate::engine::memory::{Grow, with_room};
 use crate::optimizer::Named;
 
-/// An array for each parameter, None for one that is skipped.
-pub(super) type GivenArrays<'py> = Vec<Option<Array<'py>>>;
+/// A gradient for each parameter, None for one that is skipped.
+pub(super) type GivenArrays<'py> = Vec<Option<Given<'py>>>;
 
-/// Reads what needs no Python code: plain arrays or None in a list or tuple; where parameters have
+/// Reads what needs no Python code: plain arrays, `Rows` or None in a list or tuple; where parameters have
 /// names in a dict of just those, or in the trees of the groups. Names may be missing if that is to
 /// `skip` their parameters. None if it is something else.
 fn plain<'py>(
@@ -128,7 +126,7 @@ fn in_trees<'py>(
     Ok(Some(arrays))
 }
 
-/// The items, if each is there and a plain array or None; at most `count`.
+/// The items, if each is there and needs no Python code; at most `count`.
 #[inline]
 fn listed<'py>(
     py: Python<'py>,
@@ -139,9 +137,8 @@ fn listed<'py>(
     let mut arrays = with_room(count)?;
     for item in items.take(count) {
         let Some(item) = item else { return Ok(None) };
-        match exactly(item, ndarray) {
-            Ok(array) => arrays.push(Some(Array::Host(array))),
-            Err(object) if object.is_none() => arrays.push(None),
+        match Given::plain(item, ndarray) {
+            Ok(given) => arrays.push(given),
             Err(_) => return Ok(None),
         }
     }
@@ -176,46 +173,7 @@ pub(super) fn collect<'py>(
     while let Some(item) = items.next()? {
         let i = arrays.len();
         let label = || format!("the gradient of {}", label(i));
-        arrays.try_push(one(item, single(i), label)?)?;
+        arrays.try_push(Given::of(item, single(i), label)?)?;
     }
     Ok(arrays)
-}
-
-/// One gradient, with whatever Python code that takes.
-pub(super) fn one<'py>(
-    g: Bound<'py, PyAny>,
-    single: bool,
-    label: impl Fn() -> String,
-) -> PyResult<Option<Array<'py>>> {
-    let g = match g.cast_into_exact::<PyUntypedArray>() {
-        Ok(array) => return Ok(Some(Array::Host(array))),
-        Err(error) => error.into_inner(),
-    };
-    if g.is_none() {
-        return Ok(None);
-    }
-    if let Some(array) = Array::on_device(&g)? {
-        return Ok(Some(array));
-    }
-    let numpy = g.py().import("numpy")?;
-    // Arithmetic with a 0-d array gives plain numbers.
-    let number = g.is_exact_instance_of::<PyFloat>() || g.is_exact_instance_of::<PyInt>();
-    let g = match plain::number(&g).filter(|_| number && single) {
-        Some(x) => calling::method(&numpy, "asarray", (x,))?,
-        None => g,
-    };
-    if is_of(&g, "numpy.ma", "MaskedArray")? {
-        return Err(PyTypeError::new_err(format!(
-            "{}; fill it first, g.filled(0.0)",
-            must_be(label(), "a plain array", &g)
-        )));
-    }
-    if !(calling::has(&g, "__array_interface__")? || calling::has(&g, "__array__")?) {
-        return Err(PyTypeError::new_err(must_be(label(), "a NumPy or CuPy array", &g)));
-    }
-    let array = calling::method(&numpy, "asarray", (&g,))?;
-    let array = array.cast_into::<PyUntypedArray>().map_err(|error| {
-        PyValueError::new_err(must_be(label(), "a NumPy array", &error.into_inner()))
-    })?;
-    Ok(Some(Array::Host(array)))
 }

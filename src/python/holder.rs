@@ -1,14 +1,19 @@
 //! Python's arrays as the step takes them: NumPy's in host memory, CuPy's on devices.
 
+use std::sync::Arc;
+
 use numpy::PyArrayDescr;
 use pyo3::prelude::*;
 
 use super::array::{Array, Held, Seen};
 use super::caller::Caller;
 use super::calling;
+use super::cuda;
+use super::given::Given;
 use super::python_arrays::PythonArrays;
 use super::words::ARRAY;
-use crate::number::Kind;
+use crate::engine::Occurrences;
+use crate::number::{Kind, Precision};
 use crate::optimizer::{Holder, Named};
 
 /// Below this the step is shorter than releasing the GIL and taking it back.
@@ -19,13 +24,33 @@ const DETACH_BYTES: usize = 128 * 1024;
 // fields; `Seen::of_written` refuses what is read-only or overlaps itself.
 unsafe impl Holder for PythonArrays {
     type Held = Held;
-    type Given<'a> = Array<'a>;
+    type Given<'a> = Given<'a>;
     type Header = Seen;
     type Caller<'a> = Caller<'a>;
     type Error = PyErr;
 
-    fn hold(given: Array<'_>) -> Held {
-        given.hold()
+    fn hold(given: Given<'_>) -> Held {
+        match given {
+            Given::Whole(array) => array.hold(),
+            Given::Rows(rows) => rows.get().values(rows.py()).hold(),
+        }
+    }
+
+    fn rows(gradient: &Given<'_>) -> Option<Arc<Occurrences>> {
+        match gradient {
+            Given::Whole(_) => None,
+            Given::Rows(rows) => Some(rows.get().occurrences()),
+        }
+    }
+
+    fn add_rows(
+        caller: Caller<'_>,
+        values: &Held,
+        device: i32,
+        rows: &Occurrences,
+        precision: Precision,
+    ) -> PyResult<(Held, Seen)> {
+        cuda::add_rows(caller.py, values, device, rows, precision)
     }
 
     fn identity(array: &Held) -> usize {
@@ -46,10 +71,10 @@ unsafe impl Holder for PythonArrays {
     }
 
     #[inline]
-    fn beside(_: Caller<'_>, parameter: &Seen, gradient: &Array<'_>) -> Option<(usize, Kind)> {
+    fn beside(_: Caller<'_>, parameter: &Seen, gradient: &Given<'_>) -> Option<(usize, Kind)> {
         match gradient {
-            Array::Host(gradient) => parameter.beside(gradient),
-            Array::Device(_) => None,
+            Given::Whole(Array::Host(gradient)) => parameter.beside(gradient),
+            Given::Whole(Array::Device(_)) | Given::Rows(_) => None,
         }
     }
 

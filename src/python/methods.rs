@@ -126,8 +126,8 @@ impl Core {
     /// ----------
     /// grads
     ///     The gradients in the structure of the parameters (of several groups of trees: a list of
-    ///     those), or in one dict of all names: never written; None skips a parameter. Arrays of any
-    ///     layout, float16, bfloat16, float32 or float64.
+    ///     those), or in one dict of all names: never written; None skips a parameter, `Rows` are
+    ///     those of some rows of it. Arrays of any layout, float16, bfloat16, float32 or float64.
     /// grad_scale
     ///     What every gradient is multiplied by, in the same pass over memory: 1/loss_scale, say.
     ///     Finite and not 0; None (the default) leaves gradients as they are.
@@ -149,7 +149,7 @@ impl Core {
     ///     parameters or of each. `update_norm` of the result is then the Euclidean norm of new minus
     ///     old values (in the parameter's compute type), `param_norm` that of the old values: numbers,
     ///     or tuples in the order of the parameters. Where arrays lie in C order it costs no further
-    ///     pass over memory, elsewhere a copy.
+    ///     pass over memory, elsewhere, and beside `Rows`, a copy of the whole parameter.
     ///
     /// Returns
     /// -------

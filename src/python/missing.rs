@@ -4,8 +4,8 @@ use std::ops::Range;
 
 use pyo3::prelude::*;
 
-use super::array::Array;
 use super::caller::Caller;
+use super::given::Given;
 use super::logged::{WARNING, log};
 use super::step_info::ParameterKey;
 use crate::engine::memory::Grow;
@@ -31,7 +31,7 @@ impl Missing {
     pub(super) fn count(
         &mut self,
         caller: Caller<'_>,
-        gradients: &[Option<Array<'_>>],
+        gradients: &[Option<Given<'_>>],
     ) -> PyResult<Option<Box<Neglected>>> {
         let mut neglected = Vec::new();
         for (i, gradient) in gradients.iter().enumerate() {

@@ -7,7 +7,7 @@ use pyo3::types::{PyDict, PyString};
 use super::array::{Array, exactly, ndarray};
 use super::calling;
 use super::core::{Core, started, unmade};
-use super::gradients;
+use super::given::Given;
 use super::inner::{Inner, Way};
 use super::parameters::check_memory;
 use super::scaling::Scaling;
@@ -42,17 +42,17 @@ fn read<'py>(
     key: &Bound<'py, PyAny>,
     param: &Bound<'py, PyAny>,
     grad: &Bound<'py, PyAny>,
-) -> PyResult<(Array<'py>, Option<Array<'py>>)> {
+) -> PyResult<(Array<'py>, Option<Given<'py>>)> {
     let (py, ndarray) = (key.py(), ndarray(key.py()));
     let plain = (exactly(param.clone(), ndarray), exactly(grad.clone(), ndarray));
     if let (Ok(param), Ok(grad)) = plain {
-        return Ok((Array::Host(param), Some(Array::Host(grad))));
+        return Ok((Array::Host(param), Some(Given::Whole(Array::Host(grad)))));
     }
     let names = [name_of(key)?.unbind()];
     let label = Label { py, names: Some(&names), named: Named::Parameter(0) };
     let param = Array::plain(param, &label, ARRAY)?;
     let single = param.object().getattr("ndim")?.extract::<usize>()? == 0;
-    let grad = gradients::one(grad.clone(), single, || format!("the gradient of {label}"))?;
+    let grad = Given::of(grad.clone(), single, || format!("the gradient of {label}"))?;
     Ok((param, grad))
 }
 
@@ -117,7 +117,7 @@ impl Core {
         let single = first.slots().iter().all(|slot| slot.header.shape.is_empty());
         let names = [name.unbind()];
         let label = Label { py, names: Some(&names), named: Named::Gradient(0) };
-        let grad = gradients::one(grad.clone(), single, || label.to_string())?;
+        let grad = Given::of(grad.clone(), single, || label.to_string())?;
         let more = numbers.bind(py).copy()?;
         more.set_item(key, more.len())?;
         let mut more = Some(more.unbind());
@@ -169,7 +169,7 @@ impl Inner {
         py: Python<'_>,
         number: usize,
         param: Array<'_>,
-        grad: Option<Array<'_>>,
+        grad: Option<Given<'_>>,
         scaling: Scaling,
     ) -> PyResult<Done> {
         let label = Label { py, names: self.names.as_deref(), named: Named::Parameter(number) };
@@ -184,7 +184,7 @@ impl Inner {
         &mut self,
         py: Python<'_>,
         number: usize,
-        grad: Option<Array<'_>>,
+        grad: Option<Given<'_>>,
         scaling: Scaling,
     ) -> PyResult<Done> {
         let mut gradients = with_room(1)?;

@@ -9,12 +9,25 @@ use super::array::{Array, Held, Seen};
 use super::caller::Caller;
 use super::calling;
 use super::python_arrays::PythonArrays;
+use super::rows::indices;
 use super::words::differs;
 use crate::engine::memory::{Grow, with_room};
 use crate::engine::{self, View};
 use crate::number::Precision;
-use crate::optimizer::{Asked, Looks, Part, Scales, Step};
+use crate::optimizer::{Asked, Gradient, Looks, Part, Scales, Step};
 use crate::rules::Scope;
+
+/// A gradient as the reference takes it: an array, or a pair of indices and values.
+fn gradient<'py>(py: Python<'py>, part: &Part<PythonArrays>) -> PyResult<Bound<'py, PyAny>> {
+    let array = part.gradient.bind(py).object().clone();
+    match &part.place {
+        Gradient::Rows(rows) => {
+            let pair = (indices(py, &rows.occurrences)?, array);
+            Ok(pair.into_pyobject(py)?.into_any())
+        }
+        Gradient::InPlace(..) | Gradient::AnyLayout(_) => Ok(array),
+    }
+}
 
 /// The norm of all gradients together, and what follows from it or from the norm of each.
 pub(super) fn measure(
@@ -26,7 +39,7 @@ pub(super) fn measure(
     let norm = |parts: &[Part<PythonArrays>]| -> PyResult<f64> {
         let (gradients, dtypes) = (PyList::empty(py), PyList::empty(py));
         for part in parts {
-            gradients.append(part.gradient.bind(py).object())?;
+            gradients.append(gradient(py, part)?)?;
             dtypes.append(match step.slot(part).header.precision() {
                 Precision::F32 => "f4",
                 Precision::F64 => "f8",
@@ -112,8 +125,8 @@ pub(super) fn run(
         }
         let t = step.clock(part).t;
         let options = caller.groups[slot.group].options();
-        let (array, gradient) = (array.bind(py), part.gradient.bind(py));
-        let (array, gradient) = (array.object(), gradient.object());
+        let array = array.bind(py);
+        let (array, gradient) = (array.object(), gradient(py, part)?);
         let (rule, scale) = (&settings.rule, scales.of(i));
         let arguments = (rule, array, gradient, &state, options, t, fresh, scale);
         let (p, new): (Bound<'_, PyAny>, Bound<'_, PyDict>) =

@@ -7,7 +7,7 @@ use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyString, PyTuple, PyType};
 
-use super::array::{Array, exactly};
+use super::given::Given;
 use super::memory;
 use crate::engine::memory::{Grow, with_room};
 
@@ -34,13 +34,13 @@ impl Structure {
         Ok(Structure { root: Place::new(like, 0)?, like: like.clone().unbind() })
     }
 
-    /// Appends what stands in the places of arrays, if each is a plain array or None; false if it is
-    /// another tree, or one that only Python can read.
+    /// Appends what stands in the places of arrays, if each needs no Python code; false if it is another
+    /// tree, or one that only Python can read.
     pub(super) fn read<'py>(
         &self,
         given: &Bound<'py, PyAny>,
         ndarray: *mut ffi::PyTypeObject,
-        arrays: &mut Vec<Option<Array<'py>>>,
+        arrays: &mut Vec<Option<Given<'py>>>,
     ) -> PyResult<bool> {
         self.root.read(given, ndarray, arrays)
     }
@@ -85,12 +85,11 @@ impl Place {
         &self,
         given: &Bound<'py, PyAny>,
         ndarray: *mut ffi::PyTypeObject,
-        arrays: &mut Vec<Option<Array<'py>>>,
+        arrays: &mut Vec<Option<Given<'py>>>,
     ) -> PyResult<bool> {
         match self {
-            Place::Array => match exactly(given.clone(), ndarray) {
-                Ok(array) => arrays.try_push(Some(Array::Host(array)))?,
-                Err(object) if object.is_none() => arrays.try_push(None)?,
+            Place::Array => match Given::plain(given.clone(), ndarray) {
+                Ok(given) => arrays.try_push(given)?,
                 Err(_) => return Ok(false),
             },
             Place::Nothing => return Ok(given.is_none()),
@@ -144,7 +143,7 @@ fn read_all<'py>(
     count: usize,
     items: impl Iterator<Item = Bound<'py, PyAny>>,
     ndarray: *mut ffi::PyTypeObject,
-    arrays: &mut Vec<Option<Array<'py>>>,
+    arrays: &mut Vec<Option<Given<'py>>>,
 ) -> PyResult<bool> {
     if count != places.len() {
         return Ok(false);

@@ -1,16 +1,17 @@
 //! The calls of an unbound optimizer: its parameters come with each of them.
 
-use pyo3::exceptions::{PyRuntimeError, PyValueError};
+use pyo3::exceptions::{PyRuntimeError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 
 use super::array::Array;
 use super::calling;
 use super::core::{Core, started, unmade};
+use super::given::Given;
 use super::gradients;
 use super::inner::Way;
 use super::scaling::Scaling;
 use super::step::Done;
-use super::words::{ARRAY, Label};
+use super::words::{ARRAY, Label, must_be};
 use crate::engine::memory::{Grow, with_room};
 use crate::optimizer::Named;
 
@@ -28,9 +29,16 @@ impl Core {
         let mut arrays = with_room(plain.len())?;
         for (i, array) in plain.into_iter().enumerate() {
             let label = Label { py, names, named: Named::Parameter(i) };
-            arrays.push(array.ok_or_else(|| {
-                PyValueError::new_err(format!("{label} must be {ARRAY}, found None"))
-            })?);
+            arrays.push(match array {
+                Some(Given::Whole(array)) => array,
+                Some(Given::Rows(rows)) => {
+                    return Err(PyTypeError::new_err(must_be(label, ARRAY, &rows)));
+                }
+                None => {
+                    let message = format!("{label} must be {ARRAY}, found None");
+                    return Err(PyValueError::new_err(message));
+                }
+            });
         }
         Ok(Some(arrays))
     }

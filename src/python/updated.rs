@@ -7,6 +7,7 @@ use pyo3::prelude::*;
 use super::array::Array;
 use super::calling;
 use super::core::{Core, info, started};
+use super::given::Given;
 use super::inner::{Inner, Way};
 use super::scaling::Scaling;
 use super::step::Done;
@@ -105,7 +106,7 @@ impl Inner {
     fn repeat_anew(
         &mut self,
         py: Python<'_>,
-        given: &[Anew<Array<'_>>],
+        given: &[Anew<Given<'_>>],
         scaling: Scaling,
     ) -> PyResult<Option<Done>> {
         if given.len() != self.slots().len() {

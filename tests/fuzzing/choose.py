@@ -12,7 +12,7 @@ from cases import own_options
 from fuzzing.arrays import matching, spec
 from fuzzing.holdings import ARRAYS, OPTIMIZERS
 from fuzzing.odd import FLAGS, NAMES, POOLS, RATES, WRONG, Odd
-from fuzzing.things import VIEWS, At, Many, Sneaky, StateOf
+from fuzzing.things import VIEWS, At, Many, Sneaky, SomeRows, StateOf
 from fuzzing.world import World
 
 
@@ -93,7 +93,20 @@ class Chooser:
         if chance < 0.12:
             call = self.sneaked(world, slot)
             return Sneaky(call, spec(random, like, dtype))
+        if chance < 0.25 and like:
+            return self.rows(world, like, dtype)
         return spec(random, like, dtype, wrong=0.008)
+
+    def rows(self, world: World, like: tuple[int, ...], dtype: str | None) -> SomeRows:
+        """A gradient of some rows of such a parameter, mostly."""
+        random = self.random
+        count = random.choice((0, 1, 1, 2, 3, 8)) if like[0] else 0
+        indices: Any = [random.randrange(like[0]) for _ in range(count)]
+        if self.maybe(0.03):
+            indices = random.choice(([*indices, like[0]], [-1], [0.5], [True], [[0]], 0, None))
+        if self.maybe(0.03):
+            return SomeRows(indices, self.existing(world))
+        return SomeRows(indices, spec(random, (count, *like[1:]), dtype, wrong=0.008))
 
     def gradients(self, world: World, slot: int, params: list[Any]) -> Any:
         random = self.random

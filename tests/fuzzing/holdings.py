@@ -10,7 +10,7 @@ import numpy as np
 import ferrostep as fs
 from fuzzing.arrays import Spec
 from fuzzing.odd import Mine, Odd
-from fuzzing.things import VIEWS, At, Many, Sneaky, StateOf
+from fuzzing.things import VIEWS, At, Many, Sneaky, SomeRows, StateOf
 
 ARRAYS, OPTIMIZERS = 6, 2
 #: What the public API may raise; NonFiniteError is a ValueError.
@@ -58,6 +58,8 @@ class Holdings:
             return arrays[thing.array % len(arrays)] if arrays else None
         if isinstance(thing, Sneaky):
             return _Sneak(self, thing)
+        if isinstance(thing, SomeRows):
+            return fs.Rows(self.build(thing.indices), self.build(thing.values))
         if isinstance(thing, Many):
             return self._structure(thing)
         return copy.deepcopy(thing) if isinstance(thing, list | dict | np.ndarray) else thing

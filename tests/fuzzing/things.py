@@ -24,6 +24,13 @@ class StateOf(NamedTuple):
     array: int
 
 
+class SomeRows(NamedTuple):
+    """A gradient of these rows alone."""
+
+    indices: Any
+    values: Any
+
+
 class Many(NamedTuple):
     """Things in a structure; `names` for those that have names."""
 

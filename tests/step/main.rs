@@ -15,6 +15,7 @@ mod model;
 mod refusals;
 mod repeated;
 mod replaced;
+mod rows;
 mod scenes;
 mod sources;
 mod two_halves;

@@ -3,10 +3,11 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
+use ferrostep::number::Kind;
 use ferrostep::optimizer::{Asked, NonFinite, Refusal, Stop};
 use ferrostep::rules::Scope;
 
-use crate::scenes::{ASKED, Scene};
+use crate::scenes::{ASKED, Scene, array};
 
 thread_local! {
     /// How many allocations of this thread succeed; None for all.
@@ -57,15 +58,23 @@ fn every_allocation_of_a_step_may_fail() {
         Asked { max_norm: Some(0.5), clip: Scope::Tensor, ..ASKED },
         Asked { nonfinite: NonFinite::Raise, ..ASKED },
     ];
-    for asked in kinds {
+    for (asked, some) in kinds.into_iter().flat_map(|asked| [(asked, false), (asked, true)]) {
+        // Of some rows of the second parameter, or whole.
+        let gradients = |scene: &Scene| {
+            let mut gradients = scene.gradients(0);
+            if some {
+                gradients[1] = Some(array(Kind::F64, &[1.0, 2.0, 4.0]).of_rows(&[5, 2, 5]));
+            }
+            gradients
+        };
         let mut other = Scene::new();
-        other.asked(other.gradients(0), asked).unwrap();
+        other.asked(gradients(&other), asked).unwrap();
         let mut failed = 0;
         for count in 0.. {
             let mut scene = Scene::new();
             scene.call.run = unlimited;
-            let (before, gradients) = (scene.seen(), scene.gradients(0));
-            let (result, enough) = with(count, || scene.asked(gradients, asked));
+            let (before, given) = (scene.seen(), gradients(&scene));
+            let (result, enough) = with(count, || scene.asked(given, asked));
             match result {
                 Ok(_) => {
                     assert_eq!(scene.seen(), other.seen());
@@ -77,7 +86,7 @@ fn every_allocation_of_a_step_may_fail() {
                     assert_eq!(scene.seen(), before);
                     failed += 1;
                     // And it goes on when there is memory again.
-                    scene.asked(scene.gradients(0), asked).unwrap();
+                    scene.asked(gradients(&scene), asked).unwrap();
                     assert_eq!(scene.seen(), other.seen());
                 }
                 Err(stop) => panic!("{stop:?}"),

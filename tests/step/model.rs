@@ -22,6 +22,11 @@ impl Model {
         Model { precision: Precision::of(kind), options: adam(lr, amsgrad), arrays, t: 0 }
     }
 
+    /// Counts a step that is done elsewhere.
+    pub(crate) fn skip(&mut self) {
+        self.t += 1;
+    }
+
     pub(crate) fn step(&mut self, gradient: &[f64], scale: f64) {
         self.t += 1;
         let (method, kernel) = compile("Adam", &self.options).unwrap();

@@ -17,13 +17,13 @@ use super::scales::{Numbers, Scale};
 use super::tables::Tables;
 use crate::cuda::CHUNK;
 use crate::engine::memory::{Grow, with_room};
-use crate::engine::{ARRAYS, ControlGuard, View, is_dense};
+use crate::engine::{ARRAYS, ControlGuard, View, is_dense, rows_are_dense};
 use crate::number::{Kinds, Precision};
 use crate::optimizer::{Gradient, Group, Header, Named, Part, Place, Scales, Step};
 use crate::python::array::{Array, Held, Seen};
 use crate::python::caller::Caller;
 use crate::python::python_arrays::PythonArrays;
-use crate::rules::{Clock, MAX_STATES};
+use crate::rules::Clock;
 
 /// What an optimizer keeps for its devices.
 #[derive(Default)]
@@ -83,7 +83,7 @@ impl Cuda {
         for (i, part) in step.parts.iter().enumerate() {
             let header = &step.slot(part).header;
             let Place::Device(device) = header.place else { continue };
-            if header.len() > 0 {
+            if part.apart().is_some_and(|gradient| gradient.len() > 0) {
                 let number = numbers.add(device, scales.of(i))?;
                 add(caller, &mut growing, device, step, part, number)?;
             }
@@ -153,7 +153,7 @@ fn add(
     number: usize,
 ) -> PyResult<()> {
     let (py, slot) = (caller.py, step.slot(part));
-    let Gradient::AnyLayout(gradient) = &part.place else { return Ok(()) };
+    let Some(gradient) = part.apart() else { return Ok(()) };
     let states = step.states(part);
     let state = states.first().map_or(slot.header.precision().kind(), |s| s.header.format.kind);
     if let Some(other) = states.iter().find(|other| other.header.format.kind != state) {
@@ -180,35 +180,54 @@ fn add(
         let own: [&Header; 2] = [&slot.header, gradient];
         own.into_iter().chain(states.iter().map(|state| &*state.header))
     };
+    let rows = match &part.place {
+        Gradient::Rows(rows) => Some(rows.occurrences.rows()),
+        _ => None,
+    };
     let in_place = headers().all(Header::runs_in_place) || {
         let views: SmallVec<[View; ARRAYS]> = headers().map(Header::view).collect();
-        is_dense(&views.iter().collect::<SmallVec<[_; ARRAYS]>>())
+        let views: SmallVec<[&View; ARRAYS]> = views.iter().collect();
+        if rows.is_some() { rows_are_dense(&views) } else { is_dense(&views) }
     };
-    let mut address = |header: &Header, array: &Held, written: bool| -> PyResult<i64> {
+    // Where an array begins, and how far it is from one of its rows to the next.
+    let lies = |header: &Header| match rows {
+        Some(_) => (header.view().row().lowest() as i64, header.strides[0] as i64),
+        None => (header.lowest() as i64, 0),
+    };
+    let mut address = |header: &Header, array: &Held, written: bool| -> PyResult<(i64, i64)> {
         if in_place || header.runs_in_place() {
-            return Ok(header.lowest() as i64);
+            return Ok(lies(header));
         }
         let array = array.bind(py);
         let copy = backend(py, "contiguous", (array.object(),))?;
-        let address = Seen::of_copy(&Array::Device(copy.clone()))?.lowest() as i64;
+        let seen = Seen::of_copy(&Array::Device(copy.clone()))?;
+        let place = lies(&seen);
         let back = written.then(|| array.object().clone().unbind());
         launch.copies.try_push(Copied { copy: copy.unbind(), back })?;
-        Ok(address)
+        Ok(place)
     };
-    let mut row = [0; 5 + MAX_STATES];
+    let mut places = [(0, 0); ARRAYS];
     if let Some(array) = &slot.array {
-        row[0] = address(&slot.header, array, true)?;
+        places[0] = address(&slot.header, array, true)?;
     }
-    row[1] = address(gradient, &part.gradient, false)?;
-    for (place, state) in row[2..].iter_mut().zip(&states) {
+    places[1] = address(gradient, &part.gradient, false)?;
+    for (place, state) in places[2..].iter_mut().zip(&states) {
         *place = address(&state.header, &state.array, true)?;
     }
-    row[2 + MAX_STATES] = slot.header.len() as i64;
-    row[3 + MAX_STATES] = launch.chunks as i64;
-    row[4 + MAX_STATES] = number as i64;
-    launch.rows.try_extend(row)?;
-    launch.count += 1;
-    launch.chunks += slot.header.len().div_ceil(CHUNK);
+    // Each row that is touched is a tensor of its own.
+    let rows = rows.unwrap_or(&[0]);
+    let length = gradient.len() / rows.len();
+    for (at, row) in rows.iter().enumerate() {
+        let mut tensor = [0; ARRAYS + 3];
+        for (address, (begin, stride)) in tensor.iter_mut().zip(places) {
+            *address = begin + stride * *row as i64;
+        }
+        tensor[1] = places[1].0 + places[1].1 * at as i64;
+        tensor[ARRAYS..].copy_from_slice(&[length as i64, launch.chunks as i64, number as i64]);
+        launch.rows.try_extend(tensor)?;
+        launch.count += 1;
+        launch.chunks += length.div_ceil(CHUNK);
+    }
     Ok(())
 }
 

@@ -5,6 +5,7 @@ mod clip;
 mod launch;
 mod moved;
 mod norm;
+mod rows;
 mod scales;
 pub(super) mod source;
 mod tables;
@@ -13,6 +14,7 @@ pub(super) use clip::DeviceNorm;
 pub(super) use launch::{Cuda, Launch};
 pub(super) use moved::{Old, keep, moved};
 pub(super) use norm::{first_nonfinite, leaf_sums, norm};
+pub(super) use rows::add_rows;
 
 use pyo3::intern;
 use pyo3::prelude::*;

@@ -10,7 +10,7 @@ use super::scales::OnDevice;
 use crate::engine::OutOfMemory;
 use crate::engine::memory::Grow;
 use crate::number::{Kind, Precision};
-use crate::optimizer::{Asked, Gradient, NonFinite, Norm, Place, Scales, Step};
+use crate::optimizer::{Asked, NonFinite, Norm, Place, Scales, Step};
 use crate::python::array::{Array, Seen};
 use crate::python::python_arrays::PythonArrays;
 use crate::rules::{LEAF, Scope};
@@ -36,7 +36,7 @@ impl<'py> Gradients<'py> {
         let (mut table, mut rows, mut copies) = (Vec::new(), Vec::new(), Vec::new());
         let mut leaves = 0;
         for (i, part) in step.parts.iter().enumerate() {
-            let Gradient::AnyLayout(header) = &part.place else { continue };
+            let Some(header) = part.apart() else { continue };
             if header.place != Place::Device(device) || header.len() == 0 {
                 continue;
             }

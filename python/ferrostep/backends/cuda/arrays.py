@@ -104,6 +104,12 @@ def upload(device: int, data: bytes) -> Any:
         return cupy().asarray(np.frombuffer(data, np.int64))
 
 
+def from_host(device: int, data: bytes, dtype: str, shape: tuple[int, ...]) -> Any:
+    """Return an array on a device with these elements in C order."""
+    with cupy().cuda.Device(device):
+        return cupy().asarray(np.frombuffer(data, dtype).reshape(shape))
+
+
 def address(array: Any) -> int:
     """Return where an array begins."""
     return int(array.data.ptr)

@@ -30,7 +30,8 @@ import numpy as np
 
 from ferrostep.backends.reference import averages, descent, moments, signs, squares
 from ferrostep.backends.reference.measures import clip_factor, global_norm, tree_sum
-from ferrostep.backends.reference.rule import Array, Options, Rule, States
+from ferrostep.backends.reference.rows import added, put
+from ferrostep.backends.reference.rule import Array, Options, Rows, Rule, States
 
 __all__ = ["RULES", "clip_factor", "global_norm", "rounded", "tree_sum", "update"]
 
@@ -43,7 +44,7 @@ RULES: dict[str, Rule] = (
 def update(
     rule: str,
     p: Array,
-    g: Array,
+    gradient: Array | Rows,
     state: States,
     options: Options,
     t: int,
@@ -56,6 +57,7 @@ def update(
     with their first values before the first step; ``fresh`` names those made in this very step.
     All arithmetic is in float64 for a float64 parameter, else in float32: narrower arrays are
     widened first, and `rounded` rounds the results.  A gradient of another type is rounded once.
+    A pair of indices and values is the gradient of these rows: no others are touched.
     """
     o = {name: _plain(value) for name, value in options.items()}
     lr, weight_decay = o["lr"], o["weight_decay"]
@@ -63,7 +65,13 @@ def update(
     with np.errstate(all="ignore"):  # overflow and NaN are results here, not accidents
         p = np.asarray(p, dtype)
         state = {name: np.asarray(x, dtype) for name, x in state.items()}
-        g = np.array(g, dtype)  # a copy: some rules remember g, and the caller's g is not ours
+        if isinstance(gradient, tuple):
+            rows, values = added(gradient, dtype)
+            some = {name: x[rows] for name, x in state.items()}
+            new_p, some = update(rule, p[rows], values, some, options, t, fresh, grad_scale)
+            new = {name: put(state[name], rows, x) for name, x in some.items()}
+            return put(p, rows, new_p), new
+        g = np.array(gradient, dtype)  # a copy: some rules remember g, and the caller's is not ours
 
         # What was not asked for is not done at all: even a multiplication by 1 is left out.
         if grad_scale != 1:  # the user's factor times that of clipping, one float64

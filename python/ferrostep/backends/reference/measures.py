@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import DTypeLike
 
-from ferrostep.backends.reference.rule import Array
+from ferrostep.backends.reference.rows import added
+from ferrostep.backends.reference.rule import Array, Rows
 
 
 def tree_sum(terms: Iterable[Array]) -> float:
@@ -37,15 +38,17 @@ def tree_sum(terms: Iterable[Array]) -> float:
     return float(tree[0]) if tree.size else 0.0
 
 
-def global_norm(grads: Sequence[Array | None], dtypes: Sequence[DTypeLike]) -> float:
+def global_norm(grads: Sequence[Array | Rows | None], dtypes: Sequence[DTypeLike]) -> float:
     """The norm of all gradients together, the square root of a `tree_sum` of squares.
 
     ``dtypes`` are the types that the gradients are rounded to first: those that their parameters
-    are computed in.  The squares are float64, in which a float32's is exact.
+    are computed in.  The squares are float64, in which a float32's is exact.  Of some rows it is
+    their values, added up, that count, in ascending order.
     """
     with np.errstate(all="ignore"):
         given = [(g, dtype) for g, dtype in zip(grads, dtypes, strict=True) if g is not None]
-        rounded = [np.asarray(g, np.dtype(dtype).newbyteorder("=")) for g, dtype in given]
+        whole = [(added(g, dtype)[1] if isinstance(g, tuple) else g, dtype) for g, dtype in given]
+        rounded = [np.asarray(g, np.dtype(dtype).newbyteorder("=")) for g, dtype in whole]
         wide = [x.astype(np.float64) for x in rounded]
         return math.sqrt(tree_sum(x * x for x in wide))
 

@@ -7,5 +7,6 @@ from numpy.typing import NDArray
 
 Array = NDArray[Any]
 States = dict[str, Array]
+Rows = tuple[Array, Array]  # indices of rows, and as many rows of values
 Options = Mapping[str, Any]
 Rule = Callable[[Array, Array, States, Options, int, Set[str]], tuple[Array, States]]

@@ -292,3 +292,10 @@ def test_steps_that_repeat_before_and_after() -> None:
     steps = [[whole], [whole], [rows], [whole], [whole], [rows], [rows], [whole]]
     case = CASE["Adam()"]
     assert_same_run(train(case, [start], steps), train(case, [start], steps, backend="reference"))
+
+
+def test_indices_in_any_memory() -> None:
+    wanted = np.array([3, 1, 3])
+    for layout in LAYOUTS.values():
+        rows = fs.Rows(layout(wanted), np.ones((3, 2)))
+        assert (rows.indices == wanted).all()

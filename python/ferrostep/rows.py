@@ -11,7 +11,7 @@ from ferrostep.backends import cuda
 
 
 def indices(given: Any) -> NDArray[np.int64]:
-    """Return what was given as the indices of `Rows`, without gaps."""
+    """Return what was given as the indices of `Rows`, aligned and without gaps."""
     array = cuda.to_host(given) if cuda.adopt(given) is not None else np.asarray(given)
     if array.size == 0 and not hasattr(given, "dtype"):
         array = array.astype(np.int64)  # of an empty list NumPy makes float64
@@ -27,4 +27,4 @@ def indices(given: Any) -> NDArray[np.int64]:
         )
     if array.dtype.kind == "u":  # what does not fit int64 is a row that no array has
         array = np.minimum(array.astype(np.uint64), np.uint64(2**63 - 1))
-    return np.ascontiguousarray(array, np.int64)
+    return np.require(array, np.int64, ["C_CONTIGUOUS", "ALIGNED"])

@@ -116,7 +116,9 @@ impl Rows {
     fn of(given: &Bound<'_, PyAny>, values: &Bound<'_, PyAny>) -> PyResult<Self> {
         let py = given.py();
         let plain = given.cast::<PyArray1<i64>>().ok().cloned();
-        let given = match plain.filter(|array| array.is_contiguous()) {
+        let in_place =
+            |array: &Bound<'_, PyArray1<i64>>| array.is_contiguous() && array.data().is_aligned();
+        let given = match plain.filter(in_place) {
             Some(array) => array,
             None => {
                 let rows = py.import(intern!(py, "ferrostep.rows"))?;

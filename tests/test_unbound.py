@@ -227,3 +227,13 @@ def test_two_threads_in_a_first_update() -> None:
             assert (p == -6).all()
     finally:
         sys.setswitchinterval(interval)
+
+
+def test_a_step_that_was_not_saved_is_shown_as_it_will_be() -> None:
+    opt = fs.SGD(momentum=0.9)
+    group = {"lr": 0.1, "momentum": 0.9, "params": [0]}  # as torch's SGD has it
+    saved = {"state": {0: {"momentum_buffer": np.ones(2)}}, "param_groups": [group]}
+    opt.load_state_dict(saved)
+    assert opt.state[0]["step"] == 0
+    opt.update([np.zeros(2)], [np.ones(2)])
+    assert opt.state[0]["step"] == 1

@@ -30,7 +30,7 @@ class Pending(NamedTuple):
         keys: Iterable[int | str] = range(len(self.params)) if self.names is None else self.names
         return MappingProxyType(
             {
-                key: MappingProxyType(self.entries[param])
+                key: MappingProxyType({"step": 0, **self.entries[param]})
                 for key, param in zip(keys, self.params, strict=True)
                 if param in self.entries
             }

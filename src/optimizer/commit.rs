@@ -26,6 +26,18 @@ impl<H: Elsewhere> Optimizer<H> {
         if self.repeat(caller, &gradients, asked) {
             return Ok(Outcome { grad_norm: Norm::NotAsked, skipped: None, moves: None });
         }
+        self.step_planned(caller, gradients, asked, moved)
+    }
+
+    /// The same with a plan of its own; `moved` as `prepare_looked` takes it.
+    #[inline(never)] // what it keeps on the stack is a cost of repeated steps otherwise
+    fn step_planned(
+        &mut self,
+        caller: H::Caller<'_>,
+        gradients: Vec<Option<H::Given<'_>>>,
+        asked: &Asked,
+        moved: bool,
+    ) -> Result<Outcome<H::Norm>, Stop<H::Error>> {
         let mut prepared = self.prepare_looked(caller, gradients, asked, moved)?;
         self.commit(caller, &mut prepared)
     }

@@ -194,7 +194,7 @@ impl Inner {
             let (mut caller, optimizer) = self.called(py);
             caller.names = caller.names.map(|names| &names[number..=number]);
             let outcome = optimizer.alone(number)?.step(caller, gradients, &asked);
-            outcome.map(|outcome| done(caller, outcome)).map_err(|stop| caller.error(stop))
+            outcome.map(|outcome| done(caller, outcome, None)).map_err(|stop| caller.error(stop))
         });
         self.optimizer.set_array(number, None);
         outcome

@@ -59,7 +59,7 @@ impl Inner {
         self.check_containers(py)?;
         let (caller, optimizer) = self.called(py);
         let outcome = optimizer.commit(caller, prepared);
-        outcome.map(|outcome| done(caller, outcome)).map_err(|stop| caller.error(stop))
+        outcome.map(|outcome| done(caller, outcome, None)).map_err(|stop| caller.error(stop))
     }
 
     /// Forgets the step that waits, if one does. What is returned may run Python code when it is

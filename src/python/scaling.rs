@@ -54,8 +54,8 @@ impl Arguments<'_, '_> {
     #[inline]
     fn plain(&self) -> Option<Scaling> {
         let Arguments { grad_scale, max_norm, clip, measure } = self;
-        let scale = grad_scale.map_or(Some(1.0), plain::number);
-        let scale = scale.filter(|x| x.is_finite() && *x != 0.0);
+        let finite = |x| plain::number(x).filter(|x| x.is_finite() && *x != 0.0);
+        let scale = grad_scale.map_or(Some(1.0), finite);
         let bound = max_norm.map(|x| plain::number(x).filter(|x| *x >= 0.0));
         let clipped = match clip {
             Clip::LeftOut => Some(Scope::All),

@@ -9,7 +9,7 @@ use super::inner::Inner;
 use super::missing::Neglected;
 use super::scaling::Scaling;
 use super::skipped::SkippedStep;
-use crate::optimizer::{Asked, Moves, Norm, Outcome};
+use crate::optimizer::{Asked, Moves, Norm, Outcome, Skipped};
 
 /// What a step did, in Python's words.
 pub(super) struct Done {
@@ -33,7 +33,7 @@ impl Inner {
         let (caller, optimizer) = self.called(py);
         let outcome = optimizer.step(caller, gradients, &asked);
         let outcome = outcome.map_err(|stop| caller.error(stop))?;
-        Ok(Done { neglected, ..done(caller, outcome) })
+        Ok(done(caller, outcome, neglected))
     }
 
     /// Parameters that have had no gradient for long, where names may be missing.
@@ -65,11 +65,19 @@ impl Inner {
 }
 
 /// What a step did, in the words of the call.
-pub(super) fn done(caller: Caller<'_>, outcome: Outcome<DeviceNorm>) -> Done {
-    let skipped = outcome.skipped.map(|skipped| {
-        let key = skipped.cause.parameter().map(|i| caller.key(i));
-        let cause = caller.not_finite(skipped.cause);
-        SkippedStep { key, cause, in_a_row: skipped.in_a_row, total: skipped.total }
-    });
-    Done { grad_norm: outcome.grad_norm, moves: outcome.moves, skipped, neglected: None }
+#[inline]
+pub(super) fn done(
+    caller: Caller<'_>,
+    outcome: Outcome<DeviceNorm>,
+    neglected: Option<Box<Neglected>>,
+) -> Done {
+    let skipped = outcome.skipped.map(|skipped| told(caller, skipped));
+    Done { grad_norm: outcome.grad_norm, moves: outcome.moves, skipped, neglected }
+}
+
+#[cold]
+fn told(caller: Caller<'_>, skipped: Skipped) -> SkippedStep {
+    let key = skipped.cause.parameter().map(|i| caller.key(i));
+    let cause = caller.not_finite(skipped.cause);
+    SkippedStep { key, cause, in_a_row: skipped.in_a_row, total: skipped.total }
 }

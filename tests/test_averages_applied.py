@@ -128,3 +128,15 @@ def test_a_parameter_that_became_read_only_is_not_applied_to() -> None:
         pass
     assert_same_bits(params["w"], w)
     ema.update()  # which only reads
+
+
+def test_a_parameter_that_was_replaced_within_is_told_of() -> None:
+    params = {"w": np.zeros((2, 2))}
+    opt, ema = fs.SGD(params, lr=1.0), fs.averages.EMA(params, 0.5)
+    old = params["w"]
+    ema.update()
+    old += 4
+    ema.update()
+    with pytest.raises(ValueError, match="replaced"), ema.applied():
+        opt.replace("w", np.concatenate([params["w"], np.zeros((1, 2))]))
+    assert (old == 4).all()

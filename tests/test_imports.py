@@ -26,6 +26,7 @@ ROOMS: dict[str, set[str]] = {
         "differences",
         "loading",
         "later",
+        "keys",
     },
     "the core": {"_native", "state", "threads", "config", "memmap"},
     "backends": {"backends"},

@@ -132,3 +132,28 @@ def test_state_that_was_loaded_stays() -> None:
     with pytest.raises(ValueError, match="every parameter has state already"):
         opt.init_state({"w": np.ones(2)})
     assert opt.state["w"]["step"] == 1
+
+
+def test_keys_of_parameters_that_come_one_by_one() -> None:
+    w, b = np.ones(2), np.ones(3)
+    opt = fs.Momentum(lr=1.0)
+    opt.init_state({("k", 1): w, 3: b}, step=2)
+    assert list(opt.state) == [("k", 1), 3]
+    velocity = opt.state["k", 1]["velocity"]
+    opt.update_one(("k", 1), w, np.ones(2))
+    assert (velocity == -1).all()
+    assert [entry["step"] for entry in opt.state.values()] == [3, 2]
+    with pytest.raises(ValueError, match="before the first step of an unbound optimizer"):
+        opt.init_state({"z": w})
+    with pytest.raises(ValueError, match="'3' twice"):
+        fs.Adam().init_state({3: w, "3": b})
+
+
+def test_positions_are_no_keys() -> None:
+    w = np.ones(2)
+    opt = fs.Adam()
+    opt.init_state([w])
+    with pytest.raises(ValueError, match="come one by one have names, found some by position"):
+        opt.update_one("w", w, np.ones(2))
+    opt.update([w], [np.ones(2)])
+    assert opt.state[0]["step"] == 1

@@ -221,3 +221,31 @@ def test_measured_of_its_own_parameter() -> None:
     assert info.param_norm == (float(np.linalg.norm(old)),)
     assert isinstance(info.update_norm, tuple)
     np.testing.assert_allclose(info.update_norm[0], np.linalg.norm(params["w"] - old), rtol=1e-12)
+
+
+@pytest.mark.parametrize("call", ["update", "updated", "update_one", "more"])
+def test_a_first_step_that_is_left_out_has_not_been(call: str) -> None:
+    opt = fs.Adam(nonfinite="skip")
+    p, bad = np.ones(3), np.full(3, np.nan)
+    if call == "more":
+        opt.update({"p": p}, {"p": W})
+        assert not opt.update({"p": p, "q": W.copy()}, {"p": W, "q": bad}).applied
+        opt.update({"p": p}, {"p": W})
+        assert list(opt.state) == ["p"]
+    elif call == "update_one":
+        assert not opt.update_one("p", p, bad).applied
+    else:
+        getattr(opt, call)({"p": p}, {"p": bad})
+    assert opt.skipped_steps == 1
+    if call != "more":
+        opt.update([np.ones(2)], [np.ones(2)])  # nothing is known of it
+        assert opt.skipped_steps == 1
+
+
+def test_an_error_of_the_key_is_its_own() -> None:
+    class Key:
+        def __hash__(self) -> int:
+            raise TypeError("mine")
+
+    with pytest.raises(TypeError, match="^mine$"):
+        fs.Adam().update_one(Key(), np.ones(3), W)

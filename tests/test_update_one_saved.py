@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -90,3 +91,50 @@ def test_what_cannot_be_saved_says_so() -> None:
     for save in (opt.state_dict, lambda: copy.deepcopy(opt), lambda: pickle.dumps(opt)):
         with pytest.raises(TypeError, match="must be a str, an int or a tuple of these, found"):
             save()
+
+
+def test_keys_that_equal_plain_ones_are_kept_as_those() -> None:
+    class Name(str):
+        pass
+
+    opt = fs.Adam()
+    p = {0: np.ones(3), ("d", 1, ("x", 1)): np.ones(3), "w": np.ones(3)}
+    given: list[Any] = [np.int8(0), ("d", np.int64(1), (np.str_("x"), True)), Name("w")]
+    for _ in range(2):
+        for key, array in zip(given, p.values(), strict=True):
+            opt.update_one(key, array, W)
+    assert list(opt.state) == list(p)
+    assert [type(key) for key in opt.state] == [int, tuple, str]
+    twin = copy.deepcopy(opt)
+    for key, array in p.items():
+        twin.update_one(key, array.copy(), W)
+        opt.update_one(given[list(p).index(key)], array, W)
+        assert_same_entry(twin.state[key], opt.state[key])
+
+
+def test_a_state_dict_is_of_one_moment_while_another_thread_adds_keys() -> None:
+    opt = fs.Momentum()
+
+    def add() -> None:
+        for i in range(300):
+            opt.update_one(i, np.zeros(5), np.ones(5))
+
+    thread = threading.Thread(target=add)
+    thread.start()
+    while thread.is_alive():
+        saved = opt.state_dict()
+        (group,) = saved["param_groups"]
+        assert len(group["params"]) == len(group.get("param_names", ())) == len(saved["state"])
+    thread.join()
+    assert len(opt.state) == 300
+
+
+def test_a_copy_takes_names_that_come_later(caplog: pytest.LogCaptureFixture) -> None:
+    opt, w = fs.Adam(lr=0.1), np.ones(3)
+    opt.update({"w": w}, {"w": W})
+    twin = copy.copy(opt)
+    twin.update({"b": np.ones(2), "w": w}, {"b": np.ones(2), "w": W})
+    assert {key: entry["step"] for key, entry in twin.state.items()} == {"b": 1, "w": 2}
+    assert "'b' begins with new state" in caplog.text
+    with pytest.raises(ValueError, match="lacks|wanted"):
+        copy.copy(twin).update({"w": w.copy()}, {"w": W})

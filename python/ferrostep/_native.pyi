@@ -230,12 +230,16 @@ class StepInfo:
 
 @final
 class Shown:
-    def __new__(cls, prepare: Callable[[], tuple[list[Any], list[Any], list[str]]]) -> Self: ...
+    def __new__(
+        cls,
+        prepare: Callable[[], tuple[list[Any], list[Any], list[str]]],
+        check: Callable[[], object],
+    ) -> Self: ...
     @property
     def active(self) -> bool:
         """Whether the arrays show the other values now."""
     def __enter__(self) -> None: ...
-    def __exit__(self, *_error: object) -> None: ...
+    def __exit__(self, *error: object) -> None: ...
 
 _Container = tuple[Any, Sequence[str] | None, Sequence[Any], Sequence[int | str]]
 
@@ -542,11 +546,17 @@ class Core:
     ) -> None:
         """Replaces every parameter's state, the count of skipped steps, and options group by group,
         or nothing if one array is refused."""
+    def _snapshot(
+        self, copy: bool
+    ) -> tuple[list[dict[str, Any] | None], list[int], list[str] | None, int]:
+        """The states, live or copied, the sizes of the groups, the parameters' names and the count of
+        skipped steps: all of one moment."""
     def _init_state(self, step: int) -> None:
         """Makes the state of all parameters that have none, as if they had had `step` steps."""
-    def _take_over(self, other: Core, pending: Any) -> None:
+    def _take_over(self, other: Core, pending: Any, numbers: dict[Any, int] | None = None) -> None:
         """Takes over the parameters and the state of another, for an unbound optimizer that has none: with
-        them the other has taken over what was `pending`."""
+        them the other has taken over what was `pending`. `numbers`: by the
+        keys of those that will come one by one."""
     def _await(self, pending: Any, skipped: int, options: Sequence[dict[str, Any]] = ...) -> None:
         """Begins an unbound optimizer anew: its parameters are those of its next call, with the state in
         `pending`. No signal's handler can run in between."""

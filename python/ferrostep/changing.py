@@ -122,6 +122,8 @@ class Changing(Unbound):
                 "forget its parameters"
             )
         sizes = self._group_sizes()
+        if type(index) is bool or not hasattr(index, "__index__"):
+            raise TypeError(f"index must be an integer, found {type(index).__name__}")
         number = as_index(index)
         if not -len(sizes) <= number < len(sizes):
             raise ValueError(

@@ -243,11 +243,10 @@ def _by_names(what: str, names: list[str], values: Any, skip: bool = False) -> l
     missing = [name for name in names if name not in values and not skip]
     unknown = [name for name in values if name not in names]
     if missing or unknown:
-        advice = (
-            'None in place of a gradient skips a parameter, and so does missing="skip"'
-            if what == "gradients"
-            else "all parameters come in each call of update(), and one by one in update_one()"
-        )
+        advice = "all parameters come in each call; update_one() takes one, replace() exchanges one"
+        if what == "gradients":
+            advice = "None in place of a gradient skips a parameter"
+            advice += ", and here so does a missing name" if skip else ', as does missing="skip"'
         raise ValueError(
             f"{what} have the names {_listed(list(values))}, wanted {_listed(names)} "
             f"(missing {_listed(missing)}, unknown {_listed(unknown)}); {advice}"
@@ -292,11 +291,23 @@ def read_again(params: Any, names: list[str] | None) -> tuple[list[Any], list[Co
         place = {name: i for i, name in enumerate(names)}
         return arrays, given.numbered([place[name] for name in given.names])
     arrays, containers = [], []
+    there: list[str] = []
     for group in params:
         given = read_params(group["params"])
-        if given.names is not None and names is None:
+        own = group.get("param_names", given.names) if given.names is None else given.names
+        if own is not None and names is None:
             raise ValueError(_UNNAMED)
         start = len(arrays)
         arrays += given.arrays
+        there += own or ()
         containers += given.numbered(range(start, len(arrays)))
-    return arrays, containers
+    if names is None or not there:
+        return arrays, containers
+    if len(there) != len(arrays):
+        raise ValueError(MIXED)
+    check_distinct(there)
+    place = {name: i for i, name in enumerate(names)}
+    arrays = _by_names("parameters", names, dict(zip(there, arrays, strict=True)))
+    return arrays, Parameters(there, arrays, None, containers).numbered(
+        [place[name] for name in there]
+    )

@@ -50,6 +50,18 @@ class Pending(NamedTuple):
         left = self._part(rest)._replace(skipped=self.skipped)
         return self._part([place])._replace(skipped=0), left if rest else None
 
+    def among(self, names: list[str] | None) -> Pending:
+        """Return it beside parameters of these names, if they are more than those it is of."""
+        if not self.names or not names or not set(self.names) < set(names):
+            return self
+        place = {name: i for i, name in enumerate(self.names)}
+        unused = max(self.params, default=0) + 1
+        params = [
+            self.params[place[name]] if name in place else unused + i
+            for i, name in enumerate(names)
+        ]
+        return self._replace(params=params, names=names)
+
     def _part(self, places: list[int]) -> Pending:
         params = [self.params[i] for i in places]
         names = self.names and [self.names[i] for i in places]

@@ -11,6 +11,7 @@ from typing import Any, Literal, Self, overload
 
 import numpy as np
 
+from ferrostep import keys
 from ferrostep import state_dict as _state_dict
 from ferrostep.declared import Declared
 from ferrostep.options import read_settings
@@ -73,8 +74,8 @@ class Persistent(Declared):
             saved = pending.state_dict(self._groups)
             return deepcopy(saved) if copy else saved
         for key in self._numbers or ():
-            _state_dict.check_key(key)
-        saved = _state_dict.make(self, self._groups, self._names, copy=copy)
+            keys.check(key)
+        saved = _state_dict.make(self, self._groups, copy=copy)
         if pending is None:
             return saved
         return pending.joined(saved, deepcopy if copy else lambda state: state)

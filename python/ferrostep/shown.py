@@ -44,6 +44,9 @@ def _contents(optimizer: Persistent, groups: list[dict[str, Any]]) -> Iterator[s
         waiting = _count(len(optimizer.state), "parameter")
         loaded = f" state was loaded for {waiting};" if optimizer.state else ""
         yield f"  unbound:{loaded} parameters come with update(params, grads)"
+    elif (pending := optimizer._pending) is not None:
+        waiting = _count(len(pending.params), "parameter")
+        yield f"  state was loaded for {waiting} more, to come with update_one(key, param, grad)"
     names = optimizer._names or range(len(layouts))
     middle = range(FIRST, len(layouts) - LAST)
     for i, (start, end) in enumerate(pairwise(accumulate(sizes, initial=0))):

@@ -26,14 +26,15 @@ LOADED = 2**62
 Groups = list[dict[str, Any]]
 
 
-def make(core: Core, groups: Groups, names: list[str] | None, *, copy: bool) -> dict[str, Any]:
-    """Return the state dict, with copies or the live arrays."""
-    states = {i: state for i, state in enumerate(core._states(copy)) if state is not None}
+def make(core: Core, groups: Groups, *, copy: bool) -> dict[str, Any]:
+    """Return the state dict, with copies or the live arrays: of one moment, whoever steps."""
+    found, sizes, names, skipped = core._snapshot(copy)
+    states = {i: state for i, state in enumerate(found) if state is not None}
     params, start = [], 0
-    for size in core._group_sizes() or [0]:
+    for size in sizes or [0]:
         params.append(list(range(start, start + size)))
         start += size
-    return pack(states, groups, params, names, core._skipped)
+    return pack(states, groups, params, names, skipped)
 
 
 def pack(
@@ -57,16 +58,6 @@ def pack(
         packed.append(saved)
         start += len(keys)
     return {"state": dict(states), "param_groups": packed, "skipped_steps": skipped}
-
-
-def check_key(key: Any) -> None:
-    """Refuse a key that would not be known again when it was saved."""
-    parts = key if type(key) is tuple else (key,)
-    if not all(type(part) in (str, int) for part in parts):
-        raise TypeError(
-            f"a key of state that is saved must be a str, an int or a tuple of these, found "
-            f"{key!r}; give the parameter such a key in update_one()"
-        )
 
 
 def check_layout(saved: object) -> None:

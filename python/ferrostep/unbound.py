@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
-from ferrostep import functional, tree
+from ferrostep import functional, keys, tree
 from ferrostep import state_dict as _state_dict
 from ferrostep._native import Core
-from ferrostep.params import Parameters, is_groups, read_params, read_some
+from ferrostep.params import Parameters, check_distinct, is_groups, read_params, read_some
 from ferrostep.pending import Pending
 from ferrostep.persistent import Persistent
 from ferrostep.typing import Params
@@ -28,7 +28,12 @@ class Unbound(Persistent):
                 "with them, and call step()"
             )
         given, pending = read_some(params), self._pending
-        return self._registered(given, pending), pending
+        if pending is None:
+            return self._registered(given, None), None
+        among = pending.among(given.names)
+        if among is not pending:
+            _tell_of_new(set(among.names or ()) - set(pending.names or ()))
+        return self._registered(given, among), pending
 
     def _registered(self, given: Parameters, pending: Pending | None) -> Core:
         self._group_sizes()  # groups that were edited from outside are refused
@@ -48,11 +53,6 @@ class Unbound(Persistent):
 
         With it come what was loaded, of which it has taken over its part, and what is left of that.
         """
-        if name in (self._names or ()):
-            raise ValueError(
-                f"keys must print differently, since state is saved by what they print, found a "
-                f"second one that prints {name}"
-            )
         if param is None or isinstance(param, tree.CONTAINERS):
             raise TypeError(
                 f"parameter {name!r} must be an array, found {type(param).__name__}; all "
@@ -64,11 +64,7 @@ class Unbound(Persistent):
             return self._registered(given, None), None, None
         own, left = pending.split(name)
         if own is None:
-            import logging  # which takes as long as the rest of the package
-
-            logging.getLogger("ferrostep").warning(
-                "parameter %r begins with new state: it is not among those that were loaded", name
-            )
+            _tell_of_new([name])
         return self._registered(given, own), pending, left
 
     def _register_more(self, params: Any) -> tuple[Core, list[str]] | None:
@@ -109,13 +105,15 @@ class Unbound(Persistent):
         """Make the state of all parameters that have none, as their first step would.
 
         For a look-ahead, which reads the velocity before the first gradient is known, or to go on
-        from a step count of another program.
+        from a step count of another program. `SGD` with `dampening` then takes the first gradient
+        as any other, and not whole.
 
         Parameters
         ----------
         params
             The parameters of an unbound optimizer, as its first `update` or `updated` will bring
-            them; None (the default) for one that has its parameters.
+            them, or a dict of keys of `update_one`; None (the default) for one that has its
+            parameters.
         step
             Default 0: how many steps they have behind them, from which bias corrections follow.
 
@@ -135,19 +133,51 @@ class Unbound(Persistent):
         array([0., 0.])
         """
         count = _state_dict.whole(step, "step")
+        known = bool(self._layouts())
+        if not self._bound and known:
+            raise ValueError(
+                "init_state() comes before the first step of an unbound optimizer, found one that "
+                "has begun; its later parameters begin when they come"
+            )
+        if params is None and not known:
+            raise ValueError(
+                "params must be given, since this optimizer has no parameters yet, found None; "
+                "call init_state(params)"
+            )
         if params is None:
-            if not self._layouts():
-                raise ValueError(
-                    "params must be given, since this optimizer has no parameters yet, found None; "
-                    "call init_state(params)"
-                )
             self._init_state(count)
             return
-        if self._layouts():
+        if known:
             raise ValueError(
                 "params must be left out, since this optimizer has its parameters, found "
                 f"{type(params).__name__}; call init_state()"
             )
+        if isinstance(params, Mapping) and not all(isinstance(key, str) for key in params):
+            self._init_keys(params, count)
+            return
         core, pending = self._register_first(functional.arrays(params))
         core._init_state(count)
         self._take_over(core, pending)
+
+    def _init_keys(self, params: Mapping[Any, Any], count: int) -> None:
+        """Make the state of parameters that will come one by one."""
+        found = list(map(keys.plain, params))
+        names = list(map(keys.name_of, found))
+        check_distinct(names)
+        pending = self._pending
+        given = read_some(dict(zip(names, params.values(), strict=True)))
+        if given.names is None or len(given.names) != len(names):
+            raise TypeError("params must be a dict of keys and arrays, found a tree in it")
+        core = self._registered(given._replace(names=names), pending and pending.among(names))
+        core._init_state(count)
+        self._take_over(core, pending, {key: i for i, key in enumerate(found)})
+
+
+def _tell_of_new(names: Collection[str]) -> None:
+    import logging  # which takes as long as the rest of the package
+
+    logger = logging.getLogger("ferrostep")
+    for name in sorted(names):
+        logger.warning(
+            "parameter %r begins with new state: it is not among those that were loaded", name
+        )

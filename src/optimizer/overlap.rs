@@ -6,7 +6,7 @@ use super::holder::Holder;
 use super::part::{Gradient, Part};
 use super::refusal::{Named, Refusal, Which};
 use super::slot::{Slot, StateArray};
-use crate::engine::memory::{Grow, with_room};
+use crate::engine::memory::{Grow, try_collect, with_room};
 use crate::engine::{OutOfMemory, Written, first_shared};
 
 /// An array that is written.
@@ -73,23 +73,39 @@ pub(super) fn check_added<H: Holder>(slots: &[Slot<H>], known: usize) -> Result<
 }
 
 /// Refuses parameters that come to others and share memory with one that is still `alive`, with state, or
-/// with each other.
-pub(super) fn check_joining<'a, H: Holder>(
-    slots: &'a [Slot<H>],
-    new: &'a [Slot<H>],
+/// with each other. Those that are there are looked at once, without sorting them: keys come one by one.
+pub(super) fn check_joining<H: Holder>(
+    slots: &[Slot<H>],
+    new: &[Slot<H>],
     alive: impl Fn(usize) -> bool,
 ) -> Result<(), Refusal> {
-    let mut all = Vec::new();
-    let states = |(i, slot): (usize, &'a Slot<H>)| slot.states.iter().map(move |of| state(i, of));
-    all.try_extend(slots.iter().enumerate().flat_map(states))?;
-    let living = slots.iter().enumerate().filter(|(i, _)| alive(*i));
-    all.try_extend(living.map(|(i, slot)| parameter(i, slot)))?;
-    let (known, first) = (all.len(), slots.len());
+    let mut joining = Vec::new();
     for (i, slot) in new.iter().enumerate() {
-        all.try_push(parameter(first + i, slot))?;
-        all.try_extend(slot.states.iter().map(|of| state(first + i, of)))?;
+        let number = slots.len() + i;
+        joining.try_push(parameter(number, slot))?;
+        joining.try_extend(slot.states.iter().map(|of| state(number, of)))?;
     }
-    check_disjoint(&all, known)
+    check_disjoint(&joining, 0)?;
+    let extents = joining.iter().filter_map(|new| Some((new.header.extent()?, new)));
+    let extents: Vec<_> = try_collect(extents)?;
+    let check = |known: WrittenArray<'_>, alive: &dyn Fn() -> bool| {
+        let Some(extent) = known.header.extent() else { return Ok(()) };
+        let near =
+            extents.iter().filter(|(new, _)| new.start < extent.end && extent.start < new.end);
+        for (_, new) in near {
+            if alive() && known.header.shares_memory(new.header) {
+                let same = known.identity == new.identity;
+                let (first, second) = (known.which.into(), new.which.into());
+                return Err(Refusal::Overlap { first, second, same });
+            }
+        }
+        Ok(())
+    };
+    for (i, slot) in slots.iter().enumerate() {
+        check(parameter(i, slot), &|| alive(i))?;
+        slot.states.iter().try_for_each(|of| check(state(i, of), &|| true))?;
+    }
+    Ok(())
 }
 
 /// Refuses arrays to take the parameters' places, each by header and identity, that share memory with

@@ -17,7 +17,7 @@ use super::lock::Lock;
 use super::memory;
 use super::scaling::{Arguments, Clip, Scaling};
 use super::settings::Settings;
-use super::state;
+use super::state::{self, Snapshot};
 use super::step_info::{self, StepInfo};
 use crate::number::Kind;
 
@@ -528,20 +528,29 @@ impl Core {
         guarded(|| started(&mut self.inner.lock(py)?)?.new_states(py, index, &wanted))
     }
 
+    /// The states, live or copied, the sizes of the groups, the parameters' names and the count of
+    /// skipped steps: all of one moment.
+    fn _snapshot<'py>(&self, py: Python<'py>, copy: bool) -> PyResult<Snapshot<'py>> {
+        guarded(|| started(&mut self.inner.lock(py)?)?.snapshot(py, copy))
+    }
+
     /// Makes the state of all parameters that have none, as if they had had `step` steps.
     fn _init_state(&self, py: Python<'_>, step: u64) -> PyResult<()> {
         guarded(|| started(&mut self.inner.lock(py)?)?.init_state(py, step))
     }
 
     /// Takes over the parameters and the state of another, for an unbound optimizer that has none: with
-    /// them the other has taken over what was `pending`.
+    /// them the other has taken over what was `pending`. `numbers`: by the
+    /// keys of those that will come one by one.
+    #[pyo3(signature = (other, pending, numbers=None))]
     fn _take_over(
         &self,
         py: Python<'_>,
         other: &Bound<'_, Core>,
         pending: Option<&Bound<'_, PyAny>>,
+        numbers: Option<Py<PyDict>>,
     ) -> PyResult<()> {
-        guarded(|| self.take_over(py, other, pending))
+        guarded(|| self.take_over(py, other, pending, numbers))
     }
 
     /// Replaces every parameter's state, the count of skipped steps, and options group by group,

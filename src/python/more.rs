@@ -10,7 +10,7 @@ use super::gradients;
 use super::inner::Way;
 use super::memory;
 use super::scaling::Scaling;
-use super::step::Done;
+use super::step::{Done, has_been};
 use super::structure::Structure;
 use super::words::{ARRAY, Label};
 use crate::optimizer::Named;
@@ -68,7 +68,7 @@ impl Core {
         };
         let done = taken.and_then(|()| inner.step(py, grads, scaling));
         inner.release();
-        if done.is_err() {
+        if !has_been(&done) {
             inner.give_back(known, &mut first, &mut structure);
         }
         drop(locked); // before what is left is dropped

@@ -1,8 +1,9 @@
 //! Steps of one parameter at a time, each known by a key of its own.
 
 use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyString};
+use pyo3::types::{PyDict, PyString, PyTuple};
 
 use super::array::{Array, exactly, ndarray};
 use super::calling;
@@ -11,7 +12,7 @@ use super::given::Given;
 use super::inner::{Inner, Way};
 use super::parameters::check_memory;
 use super::scaling::Scaling;
-use super::step::{Done, done};
+use super::step::{Done, done, has_been};
 use super::words::{ARRAY, Label, must_be};
 use crate::engine::memory::with_room;
 use crate::optimizer::Named;
@@ -20,21 +21,37 @@ use crate::optimizer::Named;
 fn name_of<'py>(key: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyString>> {
     match key.cast_exact::<PyString>() {
         Ok(name) => Ok(name.clone()),
-        Err(_) => match key.cast::<PyString>() {
-            Ok(name) => Ok(PyString::new(key.py(), name.to_str()?)),
-            Err(_) => key.repr(),
-        },
+        Err(_) => in_python(key, "name_of"),
     }
+}
+
+/// The key as it is kept, made of Python's own str, int and tuple where it equals such a one.
+fn plain<'py>(key: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    match key.is_exact_instance_of::<PyString>() {
+        true => Ok(key.clone()),
+        false => in_python(key, "plain"),
+    }
+}
+
+fn in_python<'py, T>(key: &Bound<'py, PyAny>, name: &str) -> PyResult<T>
+where
+    T: for<'a> FromPyObject<'a, 'py, Error: Into<PyErr>>,
+{
+    let keys = key.py().import(intern!(key.py(), "ferrostep.keys"))?;
+    calling::method(&keys, name, (key,))?.extract().map_err(Into::into)
 }
 
 #[cold]
 fn unhashable(key: &Bound<'_, PyAny>, error: PyErr) -> PyErr {
     let py = key.py();
-    if !error.is_instance_of::<PyTypeError>(py) || key.hash().is_ok() {
-        return error;
+    let hash = key.get_type().getattr(intern!(py, "__hash__"));
+    if !hash.is_ok_and(|hash| hash.is_none()) && key.cast::<PyTuple>().is_err() {
+        return error; // its own
     }
     let wanted = "one that a dict can have, such as a str, an int or a tuple of these";
-    PyTypeError::new_err(must_be("the key", wanted, key))
+    let refused = PyTypeError::new_err(must_be("the key", wanted, key));
+    refused.set_cause(py, Some(error));
+    refused
 }
 
 /// A parameter and its gradient as arrays.
@@ -108,6 +125,7 @@ impl Core {
         scaling: Scaling,
     ) -> PyResult<Option<Done>> {
         let py = slf.py();
+        let key = &plain(key)?;
         let name = name_of(key)?;
         let registered = calling::method(slf.as_any(), "_register_key", (&name, param))?;
         type Registered<'py> = (Bound<'py, Core>, Option<Py<PyAny>>, Option<Py<PyAny>>);
@@ -130,12 +148,20 @@ impl Core {
             return Ok(None);
         }
         let known = inner.slots().len();
+        let name = names[0].bind(py).as_any();
+        let taken = |known: &Py<PyString>| known.bind(py).as_any().eq(name).unwrap_or(false);
+        if inner.names.iter().flatten().any(taken) {
+            return Err(PyValueError::new_err(format!(
+                "keys must print differently, since state is saved by what they print, found a second \
+                 one that prints {name}",
+            )));
+        }
         inner.absorb(py, &mut first, &mut None)?;
         std::mem::swap(&mut inner.pending, &mut left);
         std::mem::swap(&mut inner.numbers, &mut more);
         let way = inner.way.replace(Way::OneByOne);
         let outcome = inner.step_one(py, known, grad, scaling);
-        if outcome.is_err() {
+        if !has_been(&outcome) {
             inner.way = way;
             std::mem::swap(&mut inner.numbers, &mut more);
             std::mem::swap(&mut inner.pending, &mut left);
@@ -156,6 +182,12 @@ impl Inner {
                 let numbers = PyDict::new(py);
                 for (i, name) in self.names.iter().flatten().enumerate() {
                     numbers.set_item(name, i)?;
+                }
+                if numbers.len() != self.slots().len() {
+                    return Err(PyValueError::new_err(
+                        "parameters that come one by one have names, found some by position; give \
+                         init_state() a dict of keys, or call reset() first",
+                    ));
                 }
                 self.numbers.insert(numbers.unbind()).clone_ref(py)
             }

@@ -79,9 +79,8 @@ fn other_memory(
     let torch = owner.get_type().module().is_ok_and(|name| name == "torch");
     let keep = if torch { "; keep the array of one call of numpy()" } else { "" };
     PyValueError::new_err(format!(
-        "{found}{keep}; call reset() for a new run, rebind(params) where the arrays were replaced \
-         on purpose and the state is to go on; layers come in one call, under names of their own, \
-         or one by one in update_one() (one key keeps one memory, or two layers or runs would \
-         share one state)"
+        "{found}{keep}; call reset() for a new run, rebind(params) or replace(name, array) where arrays \
+         were replaced on purpose and the state is to go on; another layer comes under a name or key of \
+         its own (one key keeps one memory, or two layers or runs would share one state)"
     ))
 }

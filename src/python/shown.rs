@@ -8,6 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
+use pyo3::types::PyTuple;
 
 use super::array::{Array, Held, Seen};
 use super::calling;
@@ -81,6 +82,8 @@ pub(super) struct Shown {
     /// Returns the arrays, what they are to show, and what errors call them: arrays that are
     /// referred to from nowhere else.
     prepare: Py<PyAny>,
+    /// Raises if an array within the block was put in the place of one that has its own values back.
+    check: Py<PyAny>,
     /// What the arrays held before, within the block.
     own: Mutex<Option<Vec<Pair>>>,
 }
@@ -120,8 +123,8 @@ impl Shown {
 #[pymethods]
 impl Shown {
     #[new]
-    fn new(prepare: Py<PyAny>) -> Self {
-        Shown { prepare, own: Mutex::new(None) }
+    fn new(prepare: Py<PyAny>, check: Py<PyAny>) -> Self {
+        Shown { prepare, check, own: Mutex::new(None) }
     }
 
     /// Whether the arrays show the other values now.
@@ -134,13 +137,20 @@ impl Shown {
         guarded(|| self.enter(py))
     }
 
-    #[pyo3(signature = (*_error))]
-    fn __exit__(&self, py: Python<'_>, _error: &Bound<'_, PyAny>) -> PyResult<()> {
-        guarded(|| self.leave(py))
+    #[pyo3(signature = (*error))]
+    fn __exit__(&self, py: Python<'_>, error: &Bound<'_, PyTuple>) -> PyResult<()> {
+        guarded(|| {
+            self.leave(py)?;
+            match error.iter().all(|part| part.is_none()) {
+                true => calling::call(self.check.bind(py), ()).map(drop),
+                false => Ok(()), // one error is enough
+            }
+        })
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.prepare)?;
+        visit.call(&self.check)?;
         // What is in use is alive.
         let Ok(own) = self.own.try_lock() else { return Ok(()) };
         own.iter().flatten().try_for_each(|pair| {

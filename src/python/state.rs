@@ -2,10 +2,11 @@
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
+use pyo3::types::{PyDict, PyString};
 
 use super::array::{Array, Seen};
 use super::inner::Inner;
+use super::memory;
 use super::python_arrays::PythonArrays;
 use super::words::{ARRAY, count_error, kind};
 use crate::engine::memory::with_room;
@@ -30,7 +31,18 @@ pub(super) fn shown<'py>(
     Ok(Some(state))
 }
 
+/// States, sizes of groups, names, and skipped steps.
+pub(super) type Snapshot<'py> =
+    (Vec<Option<Bound<'py, PyDict>>>, Vec<usize>, Option<Vec<Py<PyString>>>, u64);
+
 impl Inner {
+    pub(super) fn snapshot<'py>(&self, py: Python<'py>, copy: bool) -> PyResult<Snapshot<'py>> {
+        let sizes = self.group_sizes(py)?;
+        let states = self.slots().iter().map(|slot| shown(py, slot, copy));
+        let states = memory::all(self.slots().len(), states)?;
+        Ok((states, sizes, self.names(py)?, self.optimizer.skipped()))
+    }
+
     /// New arrays, not kept, for the state of a parameter: by name and type.
     pub(super) fn new_states<'py>(
         &mut self,

@@ -19,6 +19,11 @@ pub(super) struct Done {
     pub(super) neglected: Option<Box<Neglected>>,
 }
 
+/// Whether a first step has been: one that is left out is as if it had never been asked for.
+pub(super) fn has_been(outcome: &PyResult<Done>) -> bool {
+    outcome.as_ref().is_ok_and(|done| done.skipped.is_none())
+}
+
 impl Inner {
     /// One step, wholly or not at all.
     pub(super) fn step(

@@ -2,6 +2,7 @@
 
 use pyo3::exceptions::{PyRuntimeError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
+use pyo3::types::PyDict;
 
 use super::array::Array;
 use super::calling;
@@ -10,7 +11,7 @@ use super::given::Given;
 use super::gradients;
 use super::inner::Way;
 use super::scaling::Scaling;
-use super::step::Done;
+use super::step::{Done, has_been};
 use super::words::{ARRAY, Label, must_be};
 use crate::engine::memory::{Grow, with_room};
 use crate::optimizer::Named;
@@ -137,7 +138,7 @@ impl Core {
             inner.exchange(first);
             let outcome = inner.step(py, grads, scaling);
             inner.release();
-            if outcome.is_err() {
+            if !has_been(&outcome) {
                 inner.exchange(first);
             }
             drop(locked); // before what is left is dropped
@@ -151,6 +152,7 @@ impl Core {
         py: Python<'_>,
         other: &Bound<'_, Core>,
         pending: Option<&Bound<'_, PyAny>>,
+        numbers: Option<Py<PyDict>>,
     ) -> PyResult<()> {
         let theirs = other.get().inner.lock(py)?.take();
         let mut theirs = theirs.ok_or_else(unmade)?;
@@ -163,6 +165,10 @@ impl Core {
             ));
         }
         inner.exchange(&mut theirs);
+        if numbers.is_some() {
+            inner.numbers = numbers;
+            inner.way = Some(Way::OneByOne);
+        }
         inner.release();
         drop(locked); // before what is left is dropped
         Ok(())

@@ -45,7 +45,7 @@ class Average:
 
     def _begin(self) -> None:
         self._given: Any = None
-        self._shown = Shown(partial(_to_show, self._live, self._rule))
+        self._shown = Shown(partial(_to_show, self._live, self._rule), self._live._check_containers)
 
     @property
     def updates(self) -> int:
@@ -99,6 +99,8 @@ class Average:
         ValueError
             When it is entered: if there was no update yet, if it is entered already, or if a
             parameter was replaced, is read-only or has another shape. Nothing has changed then.
+            At its end: if a parameter was replaced within, in the list or dict that it came in; the
+            old array then has its own values back, and the new one what it was given.
 
         Examples
         --------

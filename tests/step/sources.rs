@@ -58,6 +58,6 @@ fn a_source_must_be_as_its_parameter_and_apart_from_it() {
     assert!(matches!(refused, Stop::Refused(Refusal::Looks { .. })));
     scene.optimizer.set_source(0, Some(scene.params[0].clone()));
     let refused = scene.step(scene.gradients(0)).unwrap_err();
-    assert!(matches!(refused, Stop::Refused(Refusal::Overlap { .. })));
+    assert!(matches!(refused, Stop::Refused(Refusal::ReadOverlaps { .. })));
     assert!(scene.optimizer.slots().iter().all(|slot| slot.step == 0 && slot.states.is_empty()));
 }

@@ -9,6 +9,7 @@ from contextlib import nullcontext
 import numpy as np
 import pytest
 
+import ferrostep as fs
 from ferrostep.averages import EMA, Mean
 from support.arrays import assert_same_bits
 from support.averages import made
@@ -132,7 +133,7 @@ def test_a_parameter_that_became_read_only_is_not_applied_to() -> None:
 
 def test_a_parameter_that_was_replaced_within_is_told_of() -> None:
     params = {"w": np.zeros((2, 2))}
-    opt, ema = fs.SGD(params, lr=1.0), fs.averages.EMA(params, 0.5)
+    opt, ema = fs.SGD(params, lr=1.0), EMA(params, 0.5)
     old = params["w"]
     ema.update()
     old += 4

@@ -295,7 +295,6 @@ def test_steps_that_repeat_before_and_after() -> None:
 
 
 def test_indices_in_any_memory() -> None:
-    wanted = np.array([3, 1, 3])
     for layout in LAYOUTS.values():
-        rows = fs.Rows(layout(wanted), np.ones((3, 2)))
-        assert (rows.indices == wanted).all()
+        rows = fs.Rows(layout(np.array([3, 1, 3])), np.ones((3, 2)))
+        assert list(rows.indices) == [3, 1, 3]

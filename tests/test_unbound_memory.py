@@ -153,7 +153,7 @@ def test_another_part_of_the_same_buffer() -> None:
     for other in (flat[4:], flat[1:5], flat[3::-1]):
         with pytest.raises(ValueError, match="is another part of its buffer") as caught:
             opt.update(other, ONES)
-        assert all(way in str(caught.value) for way in ("reset()", "rebind(params)", "names"))
+        assert all(way in str(caught.value) for way in ("reset()", "rebind(params)", "name or key"))
     for other, found in ((flat[:3], r"shape \(3,\)"), (flat.view(np.float32)[:4], "float32")):
         with pytest.raises(ValueError, match=f"has .*{found}.*, wanted shape .4,. and dtype"):
             opt.update(other, np.ones(other.shape, other.dtype))

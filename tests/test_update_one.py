@@ -247,5 +247,5 @@ def test_an_error_of_the_key_is_its_own() -> None:
         def __hash__(self) -> int:
             raise TypeError("mine")
 
-    with pytest.raises(TypeError, match="^mine$"):
+    with pytest.raises(TypeError, match=r"^mine$"):
         fs.Adam().update_one(Key(), np.ones(3), W)

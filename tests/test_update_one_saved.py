@@ -136,5 +136,5 @@ def test_a_copy_takes_names_that_come_later(caplog: pytest.LogCaptureFixture) ->
     twin.update({"b": np.ones(2), "w": w}, {"b": np.ones(2), "w": W})
     assert {key: entry["step"] for key, entry in twin.state.items()} == {"b": 1, "w": 2}
     assert "'b' begins with new state" in caplog.text
-    with pytest.raises(ValueError, match="lacks|wanted"):
+    with pytest.raises(ValueError, match=r"lacks|wanted"):
         copy.copy(twin).update({"w": w.copy()}, {"w": W})

@@ -132,10 +132,11 @@ BAD: list[tuple[Any, type[Exception], str]] = [
     (3, ValueError, "index must be that of one of 3 groups, from -3 to 2, found 3"),
     (-4, ValueError, "from -3 to 2, found -4"),
     (10**30, ValueError, "from -3 to 2, found 10000"),
-    (1.0, TypeError, "'float' object cannot be interpreted as an integer"),
-    ("0", TypeError, "'str' object cannot be interpreted as an integer"),
-    (None, TypeError, "'NoneType' object cannot be interpreted as an integer"),
-    ({}, TypeError, "'dict' object cannot be interpreted as an integer"),
+    (1.0, TypeError, "index must be an integer, found float"),
+    ("0", TypeError, "index must be an integer, found str"),
+    (None, TypeError, "index must be an integer, found NoneType"),
+    ({}, TypeError, "index must be an integer, found dict"),
+    (True, TypeError, "index must be an integer, found bool"),
 ]
 
 

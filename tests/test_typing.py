@@ -95,6 +95,11 @@ bound.step(fs.Rows([0, 2], p[:2]))
 bound.step([fs.Rows(np.array([0]), p[:1]), p, None])
 bound.step({"w": {"b": fs.Rows(range(2), p[:2])}})
 fs.SGD().updated({"w": p}, {"w": fs.Rows([0], p[:1])})
+keyed = fs.SGD(missing="skip")
+keyed.init_state({("k", 1): p, 3: p}, step=2)
+keyed.update_one(("k", 1), p, p, max_norm=1.0).applied
+keyed.update_one(3, p, fs.Rows([0], p[:1]))
+keyed.rebind({("k", 1): p, 3: p})
 fs.Adam().update({"w": p}, grads)
 clip: Clip = "parameter"
 bound.step([p], max_norm=1.0, clip=clip)
@@ -133,6 +138,9 @@ WRONG = {
     "bound.step(None)": "arg-type",
     "bound.step()": "call-arg",
     "bound.step([fs.Rows([0])])": "call-arg",
+    "fs.SGD().update_one([1], p, p)": "arg-type",
+    'fs.SGD().update_one("k", [p], p)': "arg-type",
+    'fs.SGD(missing="ignore")': "arg-type",
     "fs.Rows([0], [1.0])": "arg-type",
     "fs.SGD([fs.Rows([0], p)])": "list-item",
     'bound.step([p], max_norm="1")': "arg-type",

@@ -6,7 +6,7 @@ from numpy.typing import ArrayLike, NDArray
 from typing_extensions import disjoint_base
 
 from ferrostep.settings import Settings
-from ferrostep.typing import Array, Clip, Grads, HasArray, Measure, OnDevice, Params
+from ferrostep.typing import Array, Clip, Gradient, Grads, HasArray, Measure, OnDevice, Params
 
 __all__ = [
     "CUDA_CHUNK",
@@ -425,7 +425,7 @@ class Core:
         self,
         key: Hashable,
         param: Array,
-        grad: Array | float | None,
+        grad: Gradient | None,
         *,
         grad_scale: float | None = None,
         max_norm: float | None = None,

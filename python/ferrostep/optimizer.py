@@ -13,7 +13,7 @@ from ferrostep.options import NonNegative, StateDtype, read_scaling, read_settin
 from ferrostep.params import MIXED, is_groups, read_again, read_some
 from ferrostep.shown import show
 from ferrostep.spellings import hint
-from ferrostep.typing import Backend, Missing, NonFinite, Params, StateFactory
+from ferrostep.typing import Array, Backend, Missing, NonFinite, Params, StateFactory
 
 #: Says in the constructor that the class's own learning rate is meant.
 _OF_THE_CLASS: Any = object()
@@ -147,7 +147,7 @@ class Optimizer(Changing):
     #: The core asks for this where a step's scaling is no plain number.
     _read_scaling = staticmethod(read_scaling)
 
-    def rebind(self, params: Params) -> None:
+    def rebind(self, params: Params | Mapping[Any, Array]) -> None:
         """Go on with other arrays in the place of the parameters, and the same state.
 
         For a model whose arrays were replaced on purpose: unpickled, moved to shared memory, or

@@ -11,7 +11,7 @@ from ferrostep._native import Core
 from ferrostep.params import Parameters, check_distinct, is_groups, read_params, read_some
 from ferrostep.pending import Pending
 from ferrostep.persistent import Persistent
-from ferrostep.typing import Params
+from ferrostep.typing import Array, Params
 
 
 class Unbound(Persistent):
@@ -101,7 +101,9 @@ class Unbound(Persistent):
             names[numbers[key]] if key in numbers else key: array for key, array in params.items()
         }
 
-    def init_state(self, params: Params | None = None, *, step: int = 0) -> None:
+    def init_state(
+        self, params: Params | Mapping[Any, Array] | None = None, *, step: int = 0
+    ) -> None:
         """Make the state of all parameters that have none, as their first step would.
 
         For a look-ahead, which reads the velocity before the first gradient is known, or to go on

@@ -134,3 +134,14 @@ def test_a_file_with_more_than_that(tmp_path: Path) -> None:
     fs.save_checkpoint(tmp_path / "run", optimizer=both, params=[np.zeros(3)])
     with pytest.raises(ValueError, match="lacks an unnamed optimizer"):
         opt.load(tmp_path / "run", strict=False)
+
+
+def test_what_is_no_array_and_no_flag() -> None:
+    opt = fs.Momentum([np.zeros(3)])
+    saved = opt.state_dict()
+    saved["state"][0] = {"step": 1, "velocity": "abc"}
+    report = opt.load_state_dict(saved, strict=False)
+    assert report.shape == (0,)
+    for load in (lambda: opt.load_state_dict(saved, strict="no"), lambda: opt.load("f", "no")):  # type: ignore[call-overload]
+        with pytest.raises(ValueError, match="strict must be True or False"):
+            load()

@@ -25,8 +25,9 @@ class Changing(Unbound):
 
         For a vocabulary that grows, or for points, units and particles that are pruned, split and
         added. A row is what ``new_array[i]`` is; its state is taken along with it, and a new row's
-        begins as it does in a new optimizer. The step count stays, so that new rows are as old as
-        the others to Adam's correction of bias. `new_array` is taken as it is: its values are
+        begins with the values that it has in a new optimizer. The step count stays, so that new
+        rows are as old as the others to Adam's correction of bias, and have had their first
+        gradient to SGD's `dampening`. `new_array` is taken as it is: its values are
         yours. Where the parameter came in a list or dict (in a tree, whichever holds it), the new
         array is written there, unless you have done so. An unbound optimizer wants it in its next
         `update`; before `updated` it only says the new shape.

@@ -71,7 +71,8 @@ def fit(
 
 
 def _fits(entry: Mapping[str, Any] | None, shape: tuple[int, ...]) -> bool:
-    return all(tuple(array.shape) == shape for array in arrays_in(entry or {}).values())
+    found = arrays_in(entry or {}).values()
+    return all(tuple(getattr(array, "shape", ())) == shape for array in found)
 
 
 def _options(theirs: Groups, mine: Groups) -> Groups:

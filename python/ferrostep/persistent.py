@@ -14,7 +14,7 @@ import numpy as np
 from ferrostep import keys
 from ferrostep import state_dict as _state_dict
 from ferrostep.declared import Declared
-from ferrostep.options import read_settings
+from ferrostep.options import flag, read_settings
 from ferrostep.partial import LoadReport, fit
 from ferrostep.pending import Pending, pending_differences, pending_from
 from ferrostep.state import State
@@ -126,7 +126,7 @@ class Persistent(Declared):
         >>> new.load_state_dict(old.state_dict(), strict=False)
         LoadReport(loaded=('body',), missing=(), unexpected=(), shape=('head',))
         """
-        if strict:
+        if flag("strict", strict):
             self._plan_load(state_dict)()
             return None
         fitted, report = self._fit(state_dict, None)
@@ -208,7 +208,7 @@ class Persistent(Declared):
         """
         from ferrostep import checkpoint
 
-        if strict:
+        if flag("strict", strict):
             checkpoint.load(path, self)
             return None
         return checkpoint.load_partly(path, self)

@@ -136,7 +136,8 @@ def load_checkpoint(
         A file that `save_checkpoint` or `Optimizer.save` has written.
     optimizer, params, schedulers, averages
         What to load into, in the structure that was saved, with the same classes, names, shapes
-        and dtypes. Options come from the file, but for `nonfinite` and `backend`.
+        and dtypes. Options come from the file, but for `nonfinite`, `missing`, `backend` and
+        `state_factory`.
     partial
         Leave out what the file has and is not asked for here; without it that is an error.
 

@@ -3,9 +3,9 @@
 
 use std::cell::Cell;
 
-use ferrostep::engine::{self, Block, Plan, View};
+use ferrostep::engine::{self, Block, Plan};
 use ferrostep::optimizer::{
-    Asked, Elsewhere, Gradient, Measured, Norm, Part, Place, Rows, Scales, Slot, Step, Stop,
+    Asked, Elsewhere, Measured, Norm, Part, Place, Scales, Slot, Step, Stop,
 };
 use ferrostep::rules::{Finite, GradientNorm, Measure};
 
@@ -167,20 +167,8 @@ unsafe impl Elsewhere for Vectors {
             let scalars = compiled.method.scalars(step.clock(part));
             let block = Block::new(scalars, &compiled.prelude, slot.header.precision());
             let block = plan.block(block.scaled(scales.of(i)))?;
-            let (p, g) = (slot.header.view(), part.place.view(&slot.header));
-            let states = step.states(part);
-            let states: Vec<View> = states.iter().map(|state| state.header.view()).collect();
-            let decay = compiled.prelude.coupled_decay();
             // SAFETY: the step has checked that they are writable and disjoint.
-            unsafe {
-                match &part.place {
-                    Gradient::Rows(Rows { occurrences, .. }) => {
-                        let rows = occurrences.rows();
-                        plan.push_rows(compiled.loops, decay, block, rows, &p, &g, &states)?;
-                    }
-                    _ => plan.push(compiled.loops, decay, block, &p, &g, &states)?,
-                }
-            }
+            unsafe { part.push(&mut plan, slot, compiled, block) }?;
         }
         call.device.at(At::Prepare).map_err(Stop::Holder)?;
         Ok(plan)

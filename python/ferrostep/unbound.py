@@ -82,13 +82,11 @@ class Unbound(Persistent):
             or self._trees() != [dict.fromkeys(known, 0)]
         ):
             return None
-        new = {
-            name: array
-            for name, array in zip(given.names, given.arrays, strict=True)
-            if name not in set(known)
-        }
-        if len(new) + len(known) != len(given.names):
+        new = dict(zip(given.names, given.arrays, strict=True))
+        if not new.keys() >= set(known):
             return None
+        for name in known:
+            del new[name]
         more = Parameters(list(new), list(new.values()), dict.fromkeys(new, 0))
         return self._registered(more, None), [*known, *new]
 

@@ -105,26 +105,43 @@ pub(super) unsafe fn push<H: Holder>(
         // SAFETY: passed on from the caller.
         unsafe { plan.push_dense(task, block, data as *const u8) }?;
     } else {
-        let (p, g) = (slot.header.view(), part.place.view(&slot.header));
-        let all = slot.states.iter().chain(&part.made);
-        let states: SmallVec<[View; MAX_STATES]> =
-            in_order(compiled, all).map(|state| state.header.view()).collect();
-        let decay = compiled.prelude.coupled_decay();
-        // SAFETY: passed on from the caller; rows and their values are the part's, and the parameter's
-        // state has its shape.
-        unsafe {
-            match &part.place {
-                Gradient::Rows(Rows { occurrences, .. }) => {
-                    let rows = occurrences.rows();
-                    plan.push_rows(compiled.loops, decay, block, rows, &p, &g, &states)?;
-                }
-                _ => plan.push(compiled.loops, decay, block, &p, &g, &states)?,
-            }
-        }
+        // SAFETY: passed on from the caller.
+        unsafe { part.push(plan, slot, compiled, block) }?;
     }
     if let Some(source) = slot.source() {
         // SAFETY: passed on from the caller, whose slot holds the source too.
         unsafe { plan.copy_first(&source.view(), &slot.header.view()) }?;
     }
     Ok(())
+}
+
+impl<H: Holder> Part<H> {
+    /// Plans it in any layout.
+    ///
+    /// # Safety
+    /// As for `Plan::push`.
+    pub unsafe fn push(
+        &self,
+        plan: &mut Plan,
+        slot: &Slot<H>,
+        compiled: &Compiled,
+        block: usize,
+    ) -> Result<(), Unplanned> {
+        let (p, g) = (slot.header.view(), self.place.view(&slot.header));
+        let all = slot.states.iter().chain(&self.made);
+        let states: SmallVec<[View; MAX_STATES]> =
+            in_order(compiled, all).map(|state| state.header.view()).collect();
+        let decay = compiled.prelude.coupled_decay();
+        // SAFETY: passed on from the caller; rows and their values are the part's, and the parameter's
+        // state has its shape.
+        unsafe {
+            match &self.place {
+                Gradient::Rows(Rows { occurrences, .. }) => {
+                    let rows = occurrences.rows();
+                    plan.push_rows(compiled.loops, decay, block, rows, &p, &g, &states)
+                }
+                _ => plan.push(compiled.loops, decay, block, &p, &g, &states),
+            }
+        }
+    }
 }

@@ -12,9 +12,7 @@ use super::inner::Inner;
 use super::lock::{Lock, Locked};
 use super::step::Done;
 use super::step_info::StepInfo;
-use super::words::Label;
 use crate::engine::memory::with_room;
-use crate::optimizer::Named;
 
 #[pyclass(frozen, subclass, module = "ferrostep._native")]
 pub(super) struct Core {
@@ -23,7 +21,7 @@ pub(super) struct Core {
     pub(super) last: Mutex<Option<Py<StepInfo>>>,
 }
 
-pub(super) fn unmade() -> PyErr {
+fn unmade() -> PyErr {
     PyRuntimeError::new_err("this optimizer was never made; call super().__init__()")
 }
 
@@ -48,6 +46,11 @@ pub(super) fn info(py: Python<'_>, outcome: Done) -> PyResult<Py<StepInfo>> {
 impl Core {
     pub(super) fn last_info(&self) -> MutexGuard<'_, Option<Py<StepInfo>>> {
         self.last.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What is in a core that was made to be taken over.
+    pub(super) fn contents(&self, py: Python<'_>) -> PyResult<Inner> {
+        self.inner.lock(py)?.take().ok_or_else(unmade)
     }
 
     /// Puts something in the place of something else, which `work` returns: to drop that may run
@@ -89,10 +92,8 @@ impl Core {
         let mut single = with_room(inner.slots().len())?;
         single.extend(inner.slots().iter().map(|slot| slot.header.shape.is_empty()));
         drop(locked);
-        let flat = gradients::flatten("gradients", (names.as_deref(), &likes), grads, skip)?;
-        let names = names.as_deref();
-        let label = |i: usize| Label { py, names, named: Named::Parameter(i) }.to_string();
-        let arrays = gradients::collect(&flat, label, |i| single.get(i) == Some(&true))?;
+        let single = |i: usize| single.get(i) == Some(&true);
+        let arrays = gradients::read((names.as_deref(), &likes), grads, skip, single)?;
         Ok((arrays, self.inner.lock(py)?))
     }
 }

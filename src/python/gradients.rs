@@ -84,19 +84,18 @@ fn named<'py>(
     Ok(arrays.filter(|_| found == dict.len()))
 }
 
-/// Reads gradients for these names, which are in a dict `like` this, with whatever Python code that
-/// takes: no lock may be held.
-pub(super) fn read_named<'py>(
-    names: &[Py<PyString>],
-    like: Bound<'py, PyDict>,
+/// Reads gradients for these names and trees, with whatever Python code that takes: no lock may be held.
+/// A number is an array where `single` says that the parameter is.
+pub(super) fn read<'py>(
+    (names, likes): (Option<&[Py<PyString>]>, &[Py<PyAny>]),
     given: &Bound<'py, PyAny>,
     skip: bool,
+    single: impl Fn(usize) -> bool,
 ) -> PyResult<GivenArrays<'py>> {
     let py = given.py();
-    let likes = [like.into_any().unbind()];
-    let flat = flatten("gradients", (Some(names), &likes), given, skip)?;
-    let label = |i: usize| Label { py, names: Some(names), named: Named::Parameter(i) }.to_string();
-    collect(&flat, label, |_| true)
+    let flat = flatten("gradients", (names, likes), given, skip)?;
+    let label = |i: usize| Label { py, names, named: Named::Parameter(i) }.to_string();
+    collect(&flat, label, single)
 }
 
 /// The arrays in the tree of the one group, or in a list of the groups' trees.

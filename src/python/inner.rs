@@ -282,6 +282,11 @@ impl Inner {
         )))
     }
 
+    /// Whether this very state waits for its parameters.
+    pub(super) fn has_pending(&self, pending: Option<&Py<PyAny>>) -> bool {
+        self.pending.as_ref().map(Py::as_ptr) == pending.map(Py::as_ptr)
+    }
+
     /// Lets go of the arrays that came with a call.
     pub(super) fn release(&mut self) {
         for i in 0..self.owners.len() {

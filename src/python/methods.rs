@@ -511,11 +511,7 @@ impl Core {
         py: Python<'py>,
         copy: bool,
     ) -> PyResult<Vec<Option<Bound<'py, PyDict>>>> {
-        guarded(|| {
-            let mut locked = self.inner.lock(py)?;
-            let slots = started(&mut locked)?.slots();
-            memory::all(slots.len(), slots.iter().map(|slot| state::shown(py, slot, copy)))
-        })
+        guarded(|| started(&mut self.inner.lock(py)?)?.states(py, copy))
     }
 
     /// New arrays for a parameter's state, made and checked and not kept: by name and type.
@@ -547,10 +543,10 @@ impl Core {
         &self,
         py: Python<'_>,
         other: &Bound<'_, Core>,
-        pending: Option<&Bound<'_, PyAny>>,
+        pending: Option<Py<PyAny>>,
         numbers: Option<Py<PyDict>>,
     ) -> PyResult<()> {
-        guarded(|| self.take_over(py, other, pending, numbers))
+        guarded(|| self.take_over(py, other, pending.as_ref(), numbers))
     }
 
     /// Replaces every parameter's state, the count of skipped steps, and options group by group,

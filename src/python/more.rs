@@ -5,7 +5,7 @@ use pyo3::types::{PyDict, PyString};
 
 use super::array::Array;
 use super::calling;
-use super::core::{Core, started, unmade};
+use super::core::{Core, started};
 use super::gradients;
 use super::inner::Way;
 use super::memory;
@@ -49,9 +49,9 @@ impl Core {
             like.set_item(name, 0)?;
         }
         let mut structure = Some(Structure::new(&like)?);
-        let grads = gradients::read_named(&names, like, grads, skip)?;
-        let first = theirs.get().inner.lock(py)?.take();
-        let mut first = first.ok_or_else(unmade)?;
+        let likes = [like.into_any().unbind()];
+        let grads = gradients::read((Some(&names), &likes), grads, skip, |_| true)?;
+        let mut first = theirs.get().contents(py)?;
         let mut locked = core.inner.lock(py)?;
         let inner = started(&mut locked)?;
         inner.check_way(way)?;

@@ -7,7 +7,7 @@ use pyo3::types::{PyDict, PyString, PyTuple};
 
 use super::array::{Array, exactly, ndarray};
 use super::calling;
-use super::core::{Core, started, unmade};
+use super::core::{Core, started};
 use super::given::Given;
 use super::inner::{Inner, Way};
 use super::parameters::check_memory;
@@ -130,8 +130,7 @@ impl Core {
         let registered = calling::method(slf.as_any(), "_register_key", (&name, param))?;
         type Registered<'py> = (Bound<'py, Core>, Option<Py<PyAny>>, Option<Py<PyAny>>);
         let (theirs, pending, mut left): Registered<'_> = registered.extract()?;
-        let first = theirs.get().inner.lock(py)?.take();
-        let mut first = first.ok_or_else(unmade)?;
+        let mut first = theirs.get().contents(py)?;
         let single = first.slots().iter().all(|slot| slot.header.shape.is_empty());
         let names = [name.unbind()];
         let label = Label { py, names: Some(&names), named: Named::Gradient(0) };
@@ -141,9 +140,8 @@ impl Core {
         let mut more = Some(more.unbind());
         let mut locked = self.inner.lock(py)?;
         let inner = started(&mut locked)?;
-        let same = |one: &Option<Py<PyAny>>| one.as_ref().map(Py::as_ptr);
         if !inner.numbers.as_ref().is_some_and(|now| now.is(numbers))
-            || same(&inner.pending) != same(&pending)
+            || !inner.has_pending(pending.as_ref())
         {
             return Ok(None);
         }

@@ -38,9 +38,17 @@ pub(super) type Snapshot<'py> =
 impl Inner {
     pub(super) fn snapshot<'py>(&self, py: Python<'py>, copy: bool) -> PyResult<Snapshot<'py>> {
         let sizes = self.group_sizes(py)?;
-        let states = self.slots().iter().map(|slot| shown(py, slot, copy));
-        let states = memory::all(self.slots().len(), states)?;
-        Ok((states, sizes, self.names(py)?, self.optimizer.skipped()))
+        Ok((self.states(py, copy)?, sizes, self.names(py)?, self.optimizer.skipped()))
+    }
+
+    /// Every parameter's state.
+    pub(super) fn states<'py>(
+        &self,
+        py: Python<'py>,
+        copy: bool,
+    ) -> PyResult<Vec<Option<Bound<'py, PyDict>>>> {
+        let slots = self.slots();
+        memory::all(slots.len(), slots.iter().map(|slot| shown(py, slot, copy)))
     }
 
     /// New arrays, not kept, for the state of a parameter: by name and type.

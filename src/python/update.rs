@@ -6,7 +6,7 @@ use pyo3::types::PyDict;
 
 use super::array::Array;
 use super::calling;
-use super::core::{Core, started, unmade};
+use super::core::{Core, started};
 use super::given::Given;
 use super::gradients;
 use super::inner::Way;
@@ -121,10 +121,9 @@ impl Core {
             let registered = calling::method(slf.as_any(), "_register_first", (params,))?;
             let (theirs, pending): (Bound<'py, Core>, Option<Py<PyAny>>) = registered.extract()?;
             let old = old.map(|old| theirs.get().read_parameters(py, old)).transpose()?;
-            let (grads, mut registered) = theirs.get().read(py, grads, true)?;
-            let mut first = registered.take();
+            let (grads, registered) = theirs.get().read(py, grads, true)?;
             drop(registered);
-            let first = first.as_mut().ok_or_else(unmade)?;
+            let first = &mut theirs.get().contents(py)?;
             first.way = Some(way);
             first.set_sources(old);
             let mut locked = self.inner.lock(py)?;
@@ -132,7 +131,7 @@ impl Core {
             if !inner.slots().is_empty() {
                 return Ok(None);
             }
-            if inner.pending.as_ref().map(Py::as_ptr) != pending.as_ref().map(Py::as_ptr) {
+            if !inner.has_pending(pending.as_ref()) {
                 continue; // something was loaded or forgotten meanwhile
             }
             inner.exchange(first);
@@ -151,15 +150,13 @@ impl Core {
         &self,
         py: Python<'_>,
         other: &Bound<'_, Core>,
-        pending: Option<&Bound<'_, PyAny>>,
+        pending: Option<&Py<PyAny>>,
         numbers: Option<Py<PyDict>>,
     ) -> PyResult<()> {
-        let theirs = other.get().inner.lock(py)?.take();
-        let mut theirs = theirs.ok_or_else(unmade)?;
+        let mut theirs = other.get().contents(py)?;
         let mut locked = self.inner.lock(py)?;
         let inner = started(&mut locked)?;
-        let same = inner.pending.as_ref().map(Py::as_ptr) == pending.map(Bound::as_ptr);
-        if !inner.slots().is_empty() || !same {
+        if !inner.slots().is_empty() || !inner.has_pending(pending) {
             return Err(PyRuntimeError::new_err(
                 "another thread has given this optimizer parameters",
             ));

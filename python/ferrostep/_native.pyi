@@ -37,6 +37,7 @@ __all__ = [
     "set_simd_tier",
     "simd_tier",
     "simd_tiers",
+    "step_tensors",
     "writable",
 ]
 
@@ -70,6 +71,17 @@ def first_shared(
     arrays: Sequence[tuple[int, int, Sequence[int], Sequence[int]]],
 ) -> tuple[int, int] | None:
     """The numbers of the first two arrays that share memory."""
+
+def step_tensors(
+    core: Core,
+    groups: list[dict[str, Any]],
+    tensors: list[Any],
+    arrays: list[Any],
+    grad_scale: float | None = None,
+) -> list[Any] | None:
+    """Steps with the gradients that the tensors have, and returns those tensors that have one. None, and
+    nothing done, if Python code has to look: if `groups` have others than `tensors`, if one is not where
+    its array is, or if a gradient is sparse or not in host memory."""
 
 def global_norm(arrays: Sequence[Any], labels: list[str]) -> float:
     """The square root of the sum of squares of all elements, None counting as empty."""

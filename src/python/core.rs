@@ -10,6 +10,7 @@ use super::gradients::{self, GivenArrays};
 use super::guard::guarded;
 use super::inner::Inner;
 use super::lock::{Lock, Locked};
+use super::scaling::{Arguments, Scaling};
 use super::step::Done;
 use super::step_info::StepInfo;
 use crate::engine::memory::with_room;
@@ -67,6 +68,21 @@ impl Core {
             drop(before);
             Ok(())
         })
+    }
+
+    /// A whole step.
+    #[inline]
+    pub(super) fn stepped(
+        slf: &Bound<'_, Self>,
+        grads: &Bound<'_, PyAny>,
+        given: &Arguments<'_, '_>,
+    ) -> PyResult<Py<StepInfo>> {
+        let py = slf.py();
+        let scaling = Scaling::read(slf, given)?;
+        let (grads, mut locked) = slf.get().read(py, grads, false)?;
+        let outcome = started(&mut locked)?.step(py, grads, scaling)?;
+        drop(locked);
+        info(py, outcome)
     }
 
     /// The gradients as arrays, and the lock. What takes Python code runs without it. `unbound`: they

@@ -186,16 +186,7 @@ impl Core {
         clip: Clip<'_>,
         measure: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Py<StepInfo>> {
-        guarded(|| {
-            let py = slf.py();
-            let given = Arguments { grad_scale, max_norm, clip, measure };
-            let scaling = Scaling::read(slf, &given)?;
-            let (grads, mut locked) = slf.get().read(py, grads, false)?;
-            let inner = started(&mut locked)?;
-            let outcome = inner.step(py, grads, scaling)?;
-            drop(locked);
-            info(py, outcome)
-        })
+        guarded(|| Core::stepped(slf, grads, &Arguments { grad_scale, max_norm, clip, measure }))
     }
 
     /// Update `params`, given anew at each call: for an optimizer made without parameters.

@@ -46,6 +46,7 @@ mod state;
 mod step;
 mod step_info;
 mod structure;
+mod tensors;
 mod update;
 mod updated;
 mod words;
@@ -120,6 +121,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(clip::norm_of_leaf_sums, module)?)?;
     module.add_function(wrap_pyfunction!(clip::writable, module)?)?;
     module.add_function(wrap_pyfunction!(shared::first_of_told, module)?)?;
+    module.add_function(wrap_pyfunction!(tensors::step_tensors, module)?)?;
     module.add_function(wrap_pyfunction!(clip::factor, module)?)?;
     module.add("CUDA_CHUNK", crate::cuda::CHUNK)?;
     module.add("CUDA_THREADS", crate::cuda::THREADS)?;

@@ -3,12 +3,14 @@
 
 mod copy;
 mod device;
+mod exchange;
 mod fields;
 mod header;
 mod held;
 mod host;
 mod shape;
 
+pub(super) use exchange::Exchange;
 pub(super) use header::Seen;
 pub(super) use held::{Array, Held};
 pub(super) use host::{exactly, ndarray, take_c_api};

@@ -129,7 +129,7 @@ def _group(i: int, group: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _state(entry: Mapping[str, Any], label: str, sgd: bool) -> dict[str, Any]:
-    torch = _torch()
+    torch = import_torch()
     made = {name: _tensor(value) for name, value in entry.items() if name != "step"}
     if sgd:  # torch does not count its steps
         return made
@@ -138,7 +138,7 @@ def _state(entry: Mapping[str, Any], label: str, sgd: bool) -> dict[str, Any]:
 
 
 def _tensor(array: Any) -> Any:
-    torch = _torch()
+    torch = import_torch()
     found = np.array(array, order="C", dtype=array.dtype.newbyteorder("="))
     if found.dtype.name == "bfloat16":  # torch does not know ml_dtypes
         return torch.from_numpy(found.view(np.uint16)).view(torch.bfloat16)
@@ -152,22 +152,27 @@ def _is_tensor(value: Any) -> bool:
 def _array(value: Any) -> Any:
     if not _is_tensor(value):
         return value
-    torch = _torch()
+    torch = import_torch()
     tensor = value.detach().cpu().contiguous()
     if tensor.dtype != torch.bfloat16:
         return tensor.numpy()
+    return tensor.view(torch.uint16).numpy().view(bfloat16())
+
+
+def import_torch() -> Any:
+    try:
+        import torch
+    except ImportError as error:
+        raise ImportError("this needs torch; pip install ferrostep[torch]") from error
+    return torch
+
+
+def bfloat16() -> Any:
+    """Return NumPy's type for torch's bfloat16."""
     try:
         import ml_dtypes
     except ImportError as error:
         raise ImportError(
-            "bfloat16 state needs ml_dtypes; pip install ferrostep[bfloat16]"
+            "bfloat16 tensors need ml_dtypes; pip install ferrostep[bfloat16]"
         ) from error
-    return tensor.view(torch.uint16).numpy().view(ml_dtypes.bfloat16)
-
-
-def _torch() -> Any:
-    try:
-        import torch
-    except ImportError as error:
-        raise ImportError("this needs torch; pip install torch") from error
-    return torch
+    return ml_dtypes.bfloat16

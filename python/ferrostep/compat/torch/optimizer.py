@@ -1,0 +1,228 @@
+"""The base of all classes here: a torch optimizer in all but its step, which is ours."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from inspect import signature
+from typing import Any, ClassVar
+
+import torch
+from torch.autograd import profiler
+from torch.autograd.graph import increment_version
+from torch.optim import optimizer as torch_optimizer
+
+from ferrostep._native import step_tensors
+from ferrostep.compat.torch.inner import Inner
+from ferrostep.compat.torch.memory import gradient_of
+from ferrostep.compat.torch.state import GONE, State
+from ferrostep.optimizer import Optimizer
+
+#: torch's options about its own implementation that say nothing of the result.
+IGNORED = ("foreach", "fused")
+#: And those that ask for what a step outside of torch's graph cannot do.
+REFUSED = ("capturable", "differentiable")
+SETTINGS = ("nonfinite", "backend", "state_factory")
+
+
+class TorchOptimizer(torch.optim.Optimizer):
+    """What all classes here share."""
+
+    _ours: ClassVar[type[Optimizer]]
+    _theirs: ClassVar[type[torch.optim.Optimizer] | None]
+
+    #: GradScaler then hands over its scale instead of dividing gradients in a pass of its own.
+    _step_supports_amp_scaling = True
+
+    def __init__(self, params: Any, *args: Any, **options: Any) -> None:
+        checks = self._ours._schema().checks
+        self._begin()
+        self._settings = {name: options.pop(name) for name in SETTINGS if name in options}
+        _refuse(options)
+        if self._theirs is None:
+            defaults = self._ours(None, *args, **_without(options, (*IGNORED, *REFUSED))).defaults
+            super().__init__(params, {**defaults, **options})
+        else:
+            theirs = signature(self._theirs).parameters
+            more = {n: x for n, x in options.items() if n in {*checks, *IGNORED} - theirs.keys()}
+            super().__init__(params, *args, **_without(options, more))
+            self.defaults.update(more)
+            for group in self.param_groups:
+                for name, value in more.items():
+                    group.setdefault(name, value)
+        self._renew()
+
+    def _begin(self) -> None:
+        self._inner: Inner | None = None
+        #: State that was set, or taken out, since the last look.
+        self._pending: dict[Any, Any] = {}
+        #: The state dict that is being loaded.
+        self._arriving: dict[str, Any] | None = None
+
+    # What torch sets as a plain attribute.
+    @property
+    def state(self) -> State:
+        """The state by parameter, in torch's form: tensors that share memory with ours.
+
+        What is set in it is taken over before the next step, `step` too; a tensor of `step` that is
+        written in place is not.
+        """
+        inner = self._inner
+        if inner is None:
+            return State(lambda _: {}, [], self._pending)
+        return State(inner.shown, inner.tensors, self._pending)
+
+    @state.setter
+    def state(self, content: Any) -> None:
+        known = [] if self._inner is None else self._inner.tensors
+        self._pending.update(dict.fromkeys(known, GONE))
+        self.state.update(content)
+
+    def _renew(self) -> Inner:
+        """Take over parameters and state as they are in torch's form."""
+        pending, before = self._pending, self._inner
+        known = [] if before is None else before.tensors
+        groups = self.param_groups
+        here = {tensor for group in groups for tensor in group["params"]}
+        states = {p: before.raw(p) for p in known if p in here and p not in pending and before}
+        states.update((p, dict(entry)) for p, entry in pending.items() if entry)
+        self._inner = self._made(groups, states)
+        pending.clear()
+        return self._inner
+
+    def _made(self, groups: list[dict[str, Any]], states: dict[Any, Any]) -> Inner:
+        for group in groups:
+            _refuse(group)
+        counted = self._theirs is not torch.optim.SGD
+        return Inner(self._ours, self._settings, groups, states, counted=counted)
+
+    def add_param_group(self, param_group: dict[str, Any]) -> None:
+        super().add_param_group(param_group)
+        if self._inner is None:
+            return
+        try:
+            self._renew()
+        except BaseException:
+            self.param_groups.pop()
+            raise
+
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        """Update the parameters that have gradients, wholly or not at all.
+
+        Parameters
+        ----------
+        closure
+            Computes the loss and the gradients anew; None (the default): they are there.
+
+        Returns
+        -------
+        The closure's loss, or None.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If a gradient, a parameter or an option is not as it must be; nothing has been written.
+        """
+        if (
+            self._optimizer_step_pre_hooks
+            or self._optimizer_step_post_hooks
+            or torch_optimizer._global_optimizer_pre_hooks
+            or torch_optimizer._global_optimizer_post_hooks
+            or profiler._is_profiler_enabled
+        ):
+            return self._profiled() if closure is None else self._profiled(closure)
+        return self._step(closure)
+
+    # torch wraps a step that lacks this: to call hooks and profiler takes 8 us if there are none.
+    step.hooked = True  # type: ignore[attr-defined]
+
+    def _step(self, closure: Callable[[], Any] | None = None) -> Any:
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        given = vars(self)
+        if given.get("found_inf") is not None and float(given["found_inf"]):
+            return loss
+        scale = given.get("grad_scale")
+        if scale is not None:
+            scale = 1.0 / float(scale)
+        inner = given["_inner"]
+        if self._pending or len(inner._seen) != len(self.param_groups):
+            inner = self._renew()
+        inner.refresh(self.param_groups)
+        stepped = step_tensors(inner.core, self.param_groups, inner.tensors, inner.arrays, scale)
+        if stepped is None:
+            stepped = self._step_after_a_look(scale)
+        increment_version(stepped)
+        return loss
+
+    _profiled = torch.optim.Optimizer.profile_hook_step(_step)
+
+    def _step_after_a_look(self, scale: float | None) -> list[Any]:
+        """Step where parameters were moved or exchanged, or are not in plain host memory."""
+        inner = self._inner
+        if inner is None or not inner.has(self.param_groups) or not inner.follow():
+            inner = self._renew()
+            inner.refresh(self.param_groups)
+        gradients = [gradient_of(p, f"parameter {i}") for i, p in enumerate(inner.tensors)]
+        inner.core.step(gradients, grad_scale=scale)
+        return [p for p, g in zip(inner.tensors, gradients, strict=True) if g is not None]
+
+    def state_dict(self) -> dict[str, Any]:
+        saved = super().state_dict()
+        # Plain dicts, which torch.load(weights_only=True) knows.
+        return {**saved, "state": {key: dict(entry) for key, entry in saved["state"].items()}}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        # torch rounds state to its parameter's type on its way; ours is wider beside 16 bits.
+        def note(_: Any, found: dict[str, Any]) -> None:
+            self._arriving = found
+
+        handle = self.register_load_state_dict_pre_hook(note)
+        try:
+            super().load_state_dict(state_dict)
+        finally:
+            handle.remove()
+            self._arriving = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = {p: dict(entry) for p, entry in self.state.items()}
+        return {**super().__getstate__(), "state": state, "_settings": self._settings}
+
+    def __setstate__(self, saved: dict[str, Any]) -> None:
+        before = dict(vars(self))
+        states = self._as_saved(saved["state"]) if before.get("_arriving") else saved["state"]
+        try:
+            self._begin()
+            self.state = states
+            super().__setstate__(_without(saved, ("state",)))
+            for group in self.param_groups:
+                for name, value in self.defaults.items():
+                    group.setdefault(name, value)
+            self._renew()
+        except BaseException:
+            self.__dict__ = before
+            raise
+
+    def _as_saved(self, states: dict[Any, Any]) -> dict[Any, Any]:
+        """Return state by parameter as it was before torch rounded it."""
+        arriving = self._arriving
+        assert arriving is not None
+        keys = [key for group in arriving["param_groups"] for key in group["params"]]
+        tensors = [tensor for group in self.param_groups for tensor in group["params"]]
+        by_tensor = dict(zip(tensors, keys, strict=True))
+        given = arriving["state"]
+        return {p: given.get(by_tensor.get(p), entry) for p, entry in states.items()}
+
+
+def _refuse(options: dict[str, Any]) -> None:
+    for name in REFUSED:
+        if options.get(name):
+            raise ValueError(
+                f"{name} must be False, found {options[name]!r}: the step is none of torch's "
+                f"operations; use torch's class for it"
+            )
+
+
+def _without(options: dict[str, Any], names: Any) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if name not in names}

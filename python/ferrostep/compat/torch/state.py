@@ -1,0 +1,96 @@
+"""`optimizer.state` as torch has it: tensors of our state's memory, made when looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, MutableMapping
+from typing import Any
+
+#: Of a parameter whose state was taken out.
+GONE: Any = None
+
+
+class Entry(dict[str, Any]):
+    """One parameter's state: what is set in it is taken over before the next step."""
+
+    def __init__(self, content: Any = (), changed: Callable[[Entry], None] | None = None) -> None:
+        super().__init__(content)
+        self._changed = changed
+
+    def _tell(self) -> None:
+        if self._changed is not None:
+            self._changed(self)
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        super().__setitem__(name, value)
+        self._tell()
+
+    def __delitem__(self, name: str) -> None:
+        super().__delitem__(name)
+        self._tell()
+
+    # The rest of a mutable mapping, in terms of these two: a dict's own would not call them.
+    pop = MutableMapping.pop
+    popitem = MutableMapping.popitem
+    clear = MutableMapping.clear
+    update = MutableMapping.update
+    setdefault = MutableMapping.setdefault
+
+    def __ior__(self, other: Any) -> Entry:  # type: ignore[override,misc]
+        self.update(other)
+        return self
+
+    def __reduce__(self) -> Any:
+        return dict, (dict(self),)
+
+
+class State(MutableMapping[Any, Any]):
+    """The state by parameter; as in torch's there is an entry for whoever asks."""
+
+    def __init__(
+        self,
+        look: Callable[[Any], dict[str, Any]],
+        known: list[Any],
+        pending: dict[Any, Any],
+    ) -> None:
+        self._look = look
+        self._known = known
+        self._pending = pending
+
+    def _put(self, key: Any, content: Any) -> Entry:
+        pending = self._pending
+
+        def changed(entry: Entry) -> None:
+            pending[key] = entry
+
+        return Entry(content, changed)
+
+    def __getitem__(self, key: Any) -> Entry:
+        if key not in self._pending:
+            return self._put(key, self._look(key))
+        found: Entry | None = self._pending[key]
+        return self._put(key, ()) if found is None else found
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        self._pending[key] = self._put(key, value)
+
+    def __delitem__(self, key: Any) -> None:
+        if key not in self:
+            raise KeyError(key)
+        self._pending[key] = GONE
+
+    def __contains__(self, key: object) -> bool:
+        return bool(self[key])
+
+    def get(self, key: Any, default: Any = None) -> Any:
+        found = self[key]  # an empty entry is none
+        return found or default
+
+    def __iter__(self) -> Iterator[Any]:
+        keys = dict.fromkeys([*self._known, *self._pending])
+        return (key for key in keys if key in self)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def __repr__(self) -> str:
+        return repr(dict(self.items()))

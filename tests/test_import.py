@@ -40,7 +40,7 @@ import ferrostep
 heavy = {"cupy", "ml_dtypes", "numpy.ma", "safetensors", "torch"}
 # For errors, files, logs and schedules: their first use imports them.
 later = {"difflib", "importlib.metadata", "json", "logging", "mmap", "pathlib", "tempfile"}
-ours = "averages", "backends.reference", "checkpoint", "compat", "memmap", "schedulers"
+ours = "averages", "backends.reference", "checkpoint", "compat", "memmap", "presets", "schedulers"
 later |= {f"ferrostep.{name}" for name in ours}
 print(sorted((heavy | later) & (set(sys.modules) - before)))
 fs = ferrostep

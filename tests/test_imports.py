@@ -37,7 +37,7 @@ ROOMS: dict[str, set[str]] = {
     "checkpoints": {"checkpoint"},
     "the base class": {"declared", "persistent", "unbound", "changing", "shown", "optimizer"},
     "optimizers": {"optimizers"},
-    "beside them": {"averages", "clip", "compat"},
+    "beside them": {"averages", "clip", "compat", "presets"},
     "the package": {"overview", "__init__"},
     "programs": {"cuda_source", "demo", "__main__"},
 }

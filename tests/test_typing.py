@@ -107,6 +107,11 @@ bound.step([p], max_norm=1.0, clip=clip)
 fs.schedulers.ReduceLROnPlateau(bound, mode="max", threshold_mode="abs")
 fs.schedulers.StepLR(bound, step_size=2).step()
 fs.compat.__doc__
+fs.presets.torch.SGD([p], 0.1, 0.9, nonfinite="skip", foreach=True).momentum
+fs.presets.keras.AdamW(0.1, weight_decay=0.5, params={"w": p}, name="mine").betas
+fs.presets.optax.adam(0.1, b2=0.95, params=p, eps_root=0.0).step(p)
+fs.presets.sklearn.SGDOptimizer(lr_schedule="constant").update([p], [p])
+fs.presets.papers.FedAdam(eta=0.1, tau=0.001, params=p)
 fs.save_checkpoint("/tmp/run", {"optimizer": bound}) if False else None
 """
 WRONG = {
@@ -151,6 +156,14 @@ WRONG = {
     'less: ParamGroup = {"lr": 0.5}': "typeddict-item",
     'fs.schedulers.ReduceLROnPlateau(bound, mode="least")': "arg-type",
     "fs.Adm": "attr-defined",
+    "fs.presets.keras.Adam(lr=0.1)": "call-arg",
+    "fs.presets.keras.Adam(clipnorm=1.0)": "arg-type",
+    "fs.presets.keras.Adam([p])": "arg-type",
+    "fs.presets.optax.adam()": "call-arg",
+    "fs.presets.optax.adam(0.1, nesterov=True)": "arg-type",
+    "fs.presets.papers.AdamW(0.1, weight_decay=0.1)": "call-arg",
+    'fs.presets.sklearn.SGDOptimizer(lr_schedule="adaptive")': "arg-type",
+    "fs.presets.keras.Nadm": "attr-defined",
 }
 
 

@@ -9,7 +9,8 @@
 `help(fs.Optimizer)` has the options that all classes share, `help(fs.Adam.step)` clipping and loss
 scaling, and `fs.show_config()` prints what runs here. `fs.clip` clips gradients by functions,
 `fs.tree` is for nested parameters, `fs.Rows` for tables of which a step uses few rows,
-`fs.compat.torch` exchanges state with torch, and `fs.typing` has types for annotations.
+`fs.compat.torch` exchanges state with torch, `fs.presets` has other libraries' optimizers by their
+names, and `fs.typing` has types for annotations.
 """
 
 import sys
@@ -42,6 +43,7 @@ __all__ = [
     "get_num_threads",
     "load_checkpoint",
     "num_threads",
+    "presets",
     "save_checkpoint",
     "schedulers",
     "set_num_threads",
@@ -53,14 +55,14 @@ __all__ = [
 sys.modules[__name__].__class__ = Package
 
 if TYPE_CHECKING:
-    from ferrostep import averages, compat, schedulers
+    from ferrostep import averages, compat, presets, schedulers
     from ferrostep import typing as typing
     from ferrostep.checkpoint import load_checkpoint, save_checkpoint
     from ferrostep.memmap import MemmapState
 else:
     __getattr__ = later(
         __name__,
-        *("averages", "compat", "schedulers", "typing"),
+        *("averages", "compat", "presets", "schedulers", "typing"),
         load_checkpoint="checkpoint",
         save_checkpoint="checkpoint",
         MemmapState="memmap",

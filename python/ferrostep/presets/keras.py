@@ -1,0 +1,191 @@
+"""Keras 3: the rate inside the velocity, epsilon-hat in Adam, epsilon under the root elsewhere.
+
+Weight decay of every class is decoupled, and comes before the step.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ferrostep import optimizers
+from ferrostep.presets.functions import functions
+from ferrostep.presets.row import RATE_INSIDE, Library, Refused, Row, by_name
+
+KERAS = Library(
+    "Keras",
+    "keras",
+    named={"lr": "learning_rate", "betas": ("beta_1", "beta_2"), "eps": "epsilon"},
+    common={
+        "weight_decay": None,
+        "clipnorm": None,
+        "clipvalue": None,
+        "global_clipnorm": None,
+        "use_ema": False,
+        "ema_momentum": 0.99,
+        "ema_overwrite_frequency": None,
+        "loss_scale_factor": None,
+        "gradient_accumulation_steps": None,
+        "name": None,
+    },
+    ignored=frozenset({"ema_momentum", "name"}),
+    refused={
+        "clipnorm": Refused('call step(grads, max_norm=clipnorm, clip="parameter")'),
+        "clipvalue": Refused("call ferrostep.clip.clip_by_value(grads, clipvalue) before step()"),
+        "global_clipnorm": Refused("call step(grads, max_norm=global_clipnorm)"),
+        "use_ema": Refused("make ferrostep.averages.EMA(params, decay=ema_momentum) beside it"),
+        "ema_overwrite_frequency": Refused(
+            "copy the arrays of ferrostep.averages.EMA(...).averages into the parameters"
+        ),
+        "loss_scale_factor": Refused("call step(grads, grad_scale=1/loss_scale_factor)"),
+        "gradient_accumulation_steps": Refused(
+            "add up n gradients and call step(sums, grad_scale=1/n)"
+        ),
+    },
+)
+DECOUPLED = {"decoupled_weight_decay": True}
+HAT = {**DECOUPLED, "epsilon_hat": True}
+INSIDE = {**DECOUPLED, "eps_inside_sqrt": True}
+BETAS = {"beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-7, "amsgrad": False}
+
+ROWS = by_name(
+    Row(
+        KERAS,
+        "SGD",
+        optimizers.Momentum,
+        {"learning_rate": 0.01, "momentum": 0.0, "nesterov": False},
+        fixed=DECOUPLED,
+        note="The velocity is there without momentum, too: `SGD` does without.",
+    ),
+    Row(KERAS, "Adam", optimizers.Adam, {"learning_rate": 1e-3, **BETAS}, fixed=HAT),
+    Row(
+        KERAS,
+        "AdamW",
+        optimizers.AdamW,
+        {"learning_rate": 1e-3, "weight_decay": 0.004, **BETAS},
+        fixed=HAT,
+    ),
+    Row(
+        KERAS,
+        "RMSprop",
+        optimizers.RMSprop,
+        {
+            "learning_rate": 1e-3,
+            "rho": 0.9,
+            "momentum": 0.0,
+            "epsilon": 1e-7,
+            "centered": False,
+        },
+        fixed=INSIDE,
+        named={"alpha": "rho"},
+        refused={"momentum": Refused(RATE_INSIDE)},
+    ),
+    Row(
+        KERAS,
+        "Adagrad",
+        optimizers.Adagrad,
+        {"learning_rate": 1e-3, "initial_accumulator_value": 0.1, "epsilon": 1e-7},
+        fixed=INSIDE,
+    ),
+    Row(
+        KERAS,
+        "Adadelta",
+        optimizers.Adadelta,
+        {"learning_rate": 1e-3, "rho": 0.95, "epsilon": 1e-7},
+        fixed=DECOUPLED,
+    ),
+    Row(
+        KERAS,
+        "Lion",
+        optimizers.Lion,
+        {"learning_rate": 1e-3, "beta_1": 0.9, "beta_2": 0.99},
+        fixed=DECOUPLED,
+    ),
+)
+
+if TYPE_CHECKING:
+    # Made from the rows: cd tests && ../.venv/bin/python -m support.presets
+    from typing import Literal, Unpack
+
+    from ferrostep.presets.functions import Ours
+    from ferrostep.typing import Params
+
+    class _Rest(Ours, total=False):
+        """What all take by name."""
+
+        params: Params | None
+        clipnorm: None
+        clipvalue: None
+        global_clipnorm: None
+        use_ema: Literal[False]
+        ema_momentum: object
+        ema_overwrite_frequency: None
+        loss_scale_factor: None
+        gradient_accumulation_steps: None
+        name: object
+
+    def SGD(
+        learning_rate: float = 0.01,
+        momentum: float = 0.0,
+        nesterov: bool = False,
+        *,
+        weight_decay: float | None = None,
+        **rest: Unpack[_Rest],
+    ) -> optimizers.Momentum: ...
+    def Adam(
+        learning_rate: float = 0.001,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-07,
+        amsgrad: bool = False,
+        *,
+        weight_decay: float | None = None,
+        **rest: Unpack[_Rest],
+    ) -> optimizers.Adam: ...
+    def AdamW(
+        learning_rate: float = 0.001,
+        weight_decay: float = 0.004,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-07,
+        amsgrad: bool = False,
+        **rest: Unpack[_Rest],
+    ) -> optimizers.AdamW: ...
+    def RMSprop(
+        learning_rate: float = 0.001,
+        rho: float = 0.9,
+        momentum: float = 0.0,
+        epsilon: float = 1e-07,
+        centered: bool = False,
+        *,
+        weight_decay: float | None = None,
+        **rest: Unpack[_Rest],
+    ) -> optimizers.RMSprop: ...
+    def Adagrad(
+        learning_rate: float = 0.001,
+        initial_accumulator_value: float = 0.1,
+        epsilon: float = 1e-07,
+        *,
+        weight_decay: float | None = None,
+        **rest: Unpack[_Rest],
+    ) -> optimizers.Adagrad: ...
+    def Adadelta(
+        learning_rate: float = 0.001,
+        rho: float = 0.95,
+        epsilon: float = 1e-07,
+        *,
+        weight_decay: float | None = None,
+        **rest: Unpack[_Rest],
+    ) -> optimizers.Adadelta: ...
+    def Lion(
+        learning_rate: float = 0.001,
+        beta_1: float = 0.9,
+        beta_2: float = 0.99,
+        *,
+        weight_decay: float | None = None,
+        **rest: Unpack[_Rest],
+    ) -> optimizers.Lion: ...
+
+    # End of what is made.
+else:
+    globals().update(functions(ROWS, __name__))
+    __all__ = [*ROWS]

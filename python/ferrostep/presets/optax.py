@@ -1,0 +1,232 @@
+"""optax: torch's formulas but for RMSprop and Adagrad, whose epsilon is under the root.
+
+Learning rates are numbers here. Weight decay is decoupled, but for `adadelta`. `rprop` is missing:
+in optax 0.2.8 each of its updates is that of the call before, and the first is 0 (optax#1725).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ferrostep import optimizers
+from ferrostep.presets.functions import functions
+from ferrostep.presets.row import RATE_INSIDE, Library, Refused, Row, by_name
+from ferrostep.schema import REQUIRED
+
+MASK = Refused("give param groups with a weight_decay of their own")
+MU_DTYPE = Refused("give state_dtype, which is the dtype of both averages")
+#: The arguments of optax' Adams, and which of them no option stands for.
+ADAM = {
+    "learning_rate": REQUIRED,
+    "b1": 0.9,
+    "b2": 0.999,
+    "eps": 1e-8,
+    "eps_root": 0.0,
+    "mu_dtype": None,
+}
+EPS_ROOT = Refused("ferrostep adds epsilon to the root, not under it; give eps")
+NADAM = Refused("it makes NAdam of it, which ferrostep does not have")
+IN_ADAM = {"eps_root": EPS_ROOT, "mu_dtype": MU_DTYPE, "mask": MASK, "nesterov": NADAM}
+MAXIMUM = Refused(
+    "no option has the maximum of corrected averages: presets.torch.Adam(amsgrad=True) corrects "
+    "their maximum",
+    only=False,
+)
+
+OPTAX = Library(
+    "optax",
+    "optax",
+    named={"lr": "learning_rate", "betas": ("b1", "b2")},
+)
+
+ROWS = by_name(
+    Row(
+        OPTAX,
+        "sgd",
+        optimizers.SGD,
+        {
+            "learning_rate": REQUIRED,
+            "momentum": None,
+            "nesterov": False,
+            "accumulator_dtype": None,
+        },
+        named={"state_dtype": "accumulator_dtype"},
+    ),
+    Row(OPTAX, "adam", optimizers.Adam, {**ADAM, "nesterov": False}, refused=IN_ADAM),
+    Row(
+        OPTAX,
+        "adamw",
+        optimizers.AdamW,
+        {**ADAM, "weight_decay": 1e-4, "mask": None, "nesterov": False},
+        refused=IN_ADAM,
+    ),
+    Row(
+        OPTAX,
+        "amsgrad",
+        optimizers.Adam,
+        {**ADAM, "bias_correction_mu": True, "bias_correction_nu": True},
+        fixed={"amsgrad": True, "bias_correction": False},
+        refused={**IN_ADAM, "bias_correction_mu": MAXIMUM, "bias_correction_nu": MAXIMUM},
+        note=(
+            "Only without both corrections, as in the paper: optax' default corrects the average "
+            "before it takes the maximum."
+        ),
+    ),
+    Row(
+        OPTAX,
+        "rmsprop",
+        optimizers.RMSprop,
+        {
+            "learning_rate": REQUIRED,
+            "decay": 0.9,
+            "eps": 1e-8,
+            "initial_scale": 0.0,
+            "eps_in_sqrt": True,
+            "centered": False,
+            "momentum": None,
+            "nesterov": False,
+            "bias_correction": False,
+        },
+        named={
+            "alpha": "decay",
+            "initial_accumulator_value": "initial_scale",
+            "eps_inside_sqrt": "eps_in_sqrt",
+        },
+        refused={
+            "momentum": Refused(RATE_INSIDE),
+            "nesterov": Refused("RMSprop has no look-ahead"),
+            "bias_correction": Refused(
+                "Adam(betas=(0.0, decay)) is RMSprop with it, and epsilon outside the root"
+            ),
+        },
+    ),
+    Row(
+        OPTAX,
+        "adagrad",
+        optimizers.Adagrad,
+        {"learning_rate": REQUIRED, "initial_accumulator_value": 0.1, "eps": 1e-7},
+        fixed={"eps_inside_sqrt": True},
+        note="With eps=0 too, a gradient of 0 over a sum of 0 is NaN here, and no step in optax.",
+    ),
+    Row(
+        OPTAX,
+        "adadelta",
+        optimizers.Adadelta,
+        {
+            "learning_rate": REQUIRED,  # None, with which optax fails
+            "rho": 0.9,
+            "eps": 1e-6,
+            "weight_decay": 0.0,
+            "weight_decay_mask": None,
+        },
+        refused={"weight_decay_mask": MASK},
+    ),
+    Row(
+        OPTAX,
+        "lion",
+        optimizers.Lion,
+        {
+            "learning_rate": REQUIRED,
+            "b1": 0.9,
+            "b2": 0.99,
+            "mu_dtype": None,
+            "weight_decay": 1e-3,
+            "mask": None,
+        },
+        named={"state_dtype": "mu_dtype"},
+        refused={"mask": MASK},
+    ),
+)
+
+if TYPE_CHECKING:
+    # Made from the rows: cd tests && ../.venv/bin/python -m support.presets
+    from typing import Literal, Unpack
+
+    from ferrostep.presets.functions import Ours
+    from ferrostep.typing import Params, StateDtype
+
+    class _Rest(Ours, total=False):
+        """What all take by name."""
+
+        params: Params | None
+
+    def sgd(
+        learning_rate: float,
+        momentum: float | None = None,
+        nesterov: bool = False,
+        accumulator_dtype: StateDtype = None,
+        **rest: Unpack[_Rest],
+    ) -> optimizers.SGD: ...
+    def adam(
+        learning_rate: float,
+        b1: float = 0.9,
+        b2: float = 0.999,
+        eps: float = 1e-08,
+        eps_root: float = 0.0,
+        mu_dtype: None = None,
+        nesterov: Literal[False] = False,
+        **rest: Unpack[_Rest],
+    ) -> optimizers.Adam: ...
+    def adamw(
+        learning_rate: float,
+        b1: float = 0.9,
+        b2: float = 0.999,
+        eps: float = 1e-08,
+        eps_root: float = 0.0,
+        mu_dtype: None = None,
+        weight_decay: float = 0.0001,
+        mask: None = None,
+        nesterov: Literal[False] = False,
+        **rest: Unpack[_Rest],
+    ) -> optimizers.AdamW: ...
+    def amsgrad(
+        learning_rate: float,
+        b1: float = 0.9,
+        b2: float = 0.999,
+        eps: float = 1e-08,
+        eps_root: float = 0.0,
+        mu_dtype: None = None,
+        bias_correction_mu: bool = True,
+        bias_correction_nu: bool = True,
+        **rest: Unpack[_Rest],
+    ) -> optimizers.Adam: ...
+    def rmsprop(
+        learning_rate: float,
+        decay: float = 0.9,
+        eps: float = 1e-08,
+        initial_scale: float = 0.0,
+        eps_in_sqrt: bool = True,
+        centered: bool = False,
+        momentum: None = None,
+        nesterov: Literal[False] = False,
+        bias_correction: Literal[False] = False,
+        **rest: Unpack[_Rest],
+    ) -> optimizers.RMSprop: ...
+    def adagrad(
+        learning_rate: float,
+        initial_accumulator_value: float = 0.1,
+        eps: float = 1e-07,
+        **rest: Unpack[_Rest],
+    ) -> optimizers.Adagrad: ...
+    def adadelta(
+        learning_rate: float,
+        rho: float = 0.9,
+        eps: float = 1e-06,
+        weight_decay: float = 0.0,
+        weight_decay_mask: None = None,
+        **rest: Unpack[_Rest],
+    ) -> optimizers.Adadelta: ...
+    def lion(
+        learning_rate: float,
+        b1: float = 0.9,
+        b2: float = 0.99,
+        mu_dtype: StateDtype = None,
+        weight_decay: float = 0.001,
+        mask: None = None,
+        **rest: Unpack[_Rest],
+    ) -> optimizers.Lion: ...
+
+    # End of what is made.
+else:
+    globals().update(functions(ROWS, __name__))
+    __all__ = [*ROWS]

@@ -1,0 +1,178 @@
+"""torch.optim: ours are its names and formulas, so its arguments are options of ours."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ferrostep import optimizers
+from ferrostep.presets.functions import functions
+from ferrostep.presets.row import Library, Refused, Row, by_name
+
+TORCH = Library(
+    "torch",
+    "torch",
+    named={},
+    common={
+        "maximize": False,
+        "foreach": None,
+        "capturable": False,
+        "differentiable": False,
+        "fused": None,
+    },
+    ignored=frozenset({"foreach", "capturable", "fused"}),
+    refused={
+        "differentiable": Refused("steps are made in place, and nothing is recorded of them"),
+    },
+    params_first=True,
+)
+ADAM = {"lr": 1e-3, "betas": (0.9, 0.999), "eps": 1e-8}
+
+ROWS = by_name(
+    Row(
+        TORCH,
+        "SGD",
+        optimizers.SGD,
+        {"lr": 1e-3, "momentum": 0.0, "dampening": 0.0, "weight_decay": 0.0, "nesterov": False},
+    ),
+    Row(
+        TORCH,
+        "Adam",
+        optimizers.Adam,
+        {**ADAM, "weight_decay": 0.0, "amsgrad": False, "decoupled_weight_decay": False},
+    ),
+    Row(TORCH, "AdamW", optimizers.AdamW, {**ADAM, "weight_decay": 0.01, "amsgrad": False}),
+    Row(
+        TORCH,
+        "RMSprop",
+        optimizers.RMSprop,
+        {
+            "lr": 0.01,
+            "alpha": 0.99,
+            "eps": 1e-8,
+            "weight_decay": 0.0,
+            "momentum": 0.0,
+            "centered": False,
+        },
+    ),
+    Row(
+        TORCH,
+        "Adagrad",
+        optimizers.Adagrad,
+        {
+            "lr": 0.01,
+            "lr_decay": 0.0,
+            "weight_decay": 0.0,
+            "initial_accumulator_value": 0.0,
+            "eps": 1e-10,
+        },
+    ),
+    Row(
+        TORCH,
+        "Adadelta",
+        optimizers.Adadelta,
+        {"lr": 1.0, "rho": 0.9, "eps": 1e-6, "weight_decay": 0.0},
+    ),
+    Row(
+        TORCH,
+        "Rprop",
+        optimizers.Rprop,
+        {"lr": 0.01, "etas": (0.5, 1.2), "step_sizes": (1e-6, 50.0)},
+    ),
+)
+
+if TYPE_CHECKING:
+    # Made from the rows: cd tests && ../.venv/bin/python -m support.presets
+    from typing import Literal, Unpack
+
+    from ferrostep.presets.functions import Ours
+    from ferrostep.typing import Params
+
+    class _Rest(Ours, total=False):
+        """What all take by name."""
+
+        foreach: object
+        capturable: object
+        differentiable: Literal[False]
+        fused: object
+
+    def SGD(
+        params: Params | None = None,
+        lr: float = 0.001,
+        momentum: float = 0.0,
+        dampening: float = 0.0,
+        weight_decay: float = 0.0,
+        nesterov: bool = False,
+        *,
+        maximize: bool = False,
+        **rest: Unpack[_Rest],
+    ) -> optimizers.SGD: ...
+    def Adam(
+        params: Params | None = None,
+        lr: float = 0.001,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-08,
+        weight_decay: float = 0.0,
+        amsgrad: bool = False,
+        decoupled_weight_decay: bool = False,
+        *,
+        maximize: bool = False,
+        **rest: Unpack[_Rest],
+    ) -> optimizers.Adam: ...
+    def AdamW(
+        params: Params | None = None,
+        lr: float = 0.001,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-08,
+        weight_decay: float = 0.01,
+        amsgrad: bool = False,
+        *,
+        maximize: bool = False,
+        **rest: Unpack[_Rest],
+    ) -> optimizers.AdamW: ...
+    def RMSprop(
+        params: Params | None = None,
+        lr: float = 0.01,
+        alpha: float = 0.99,
+        eps: float = 1e-08,
+        weight_decay: float = 0.0,
+        momentum: float = 0.0,
+        centered: bool = False,
+        *,
+        maximize: bool = False,
+        **rest: Unpack[_Rest],
+    ) -> optimizers.RMSprop: ...
+    def Adagrad(
+        params: Params | None = None,
+        lr: float = 0.01,
+        lr_decay: float = 0.0,
+        weight_decay: float = 0.0,
+        initial_accumulator_value: float = 0.0,
+        eps: float = 1e-10,
+        *,
+        maximize: bool = False,
+        **rest: Unpack[_Rest],
+    ) -> optimizers.Adagrad: ...
+    def Adadelta(
+        params: Params | None = None,
+        lr: float = 1.0,
+        rho: float = 0.9,
+        eps: float = 1e-06,
+        weight_decay: float = 0.0,
+        *,
+        maximize: bool = False,
+        **rest: Unpack[_Rest],
+    ) -> optimizers.Adadelta: ...
+    def Rprop(
+        params: Params | None = None,
+        lr: float = 0.01,
+        etas: tuple[float, float] = (0.5, 1.2),
+        step_sizes: tuple[float, float] = (1e-06, 50.0),
+        *,
+        maximize: bool = False,
+        **rest: Unpack[_Rest],
+    ) -> optimizers.Rprop: ...
+
+    # End of what is made.
+else:
+    globals().update(functions(ROWS, __name__))
+    __all__ = [*ROWS]

@@ -1,0 +1,281 @@
+"""Make ``tests/vectors/presets.json``: other libraries' signatures, and their numbers.
+
+``python tests/golden/make_presets.py LIBRARY`` renews what is there of one, in an environment that
+has it: torch; keras or optax with jax; sklearn. "papers" are loops by hand and need NumPy alone.
+Every case makes the same STEPS steps, in float64 and in float32, from the same numbers.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import os
+import sys
+from collections.abc import Callable
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+FILE = Path(__file__).parents[1] / "vectors" / "presets.json"
+STEPS = 6
+SHAPES = [(7,), (3, 5), (1,), ()]
+Arrays = list[Any]
+Options = dict[str, Any]
+#: Takes arrays through all gradients, with an optimizer's options.
+Run = Callable[[Arrays, list[Arrays], Options], Arrays]
+
+KERAS_DECAY = {"weight_decay": 0.1}
+CASES: dict[str, list[tuple[str, Options]]] = {
+    "torch": [
+        ("SGD", {"lr": 0.1}),
+        ("SGD", {"lr": 0.1, "momentum": 0.9, "dampening": 0.3, "weight_decay": 0.1}),
+        ("SGD", {"lr": 0.1, "momentum": 0.9, "nesterov": True, "maximize": True}),
+        ("Adam", {}),
+        ("Adam", {"lr": 0.1, "betas": (0.8, 0.95), "eps": 0.01, "weight_decay": 0.1}),
+        ("Adam", {"lr": 0.1, "amsgrad": True, "foreach": True, "weight_decay": 0.1}),
+        ("Adam", {"lr": 0.1, "weight_decay": 0.1, "decoupled_weight_decay": True}),
+        ("AdamW", {}),
+        ("AdamW", {"lr": 0.1, "amsgrad": True, "fused": True, "weight_decay": 0.1}),
+        ("AdamW", {"lr": 0.1, "betas": (0.8, 0.95), "eps": 0.01}),
+        ("RMSprop", {}),
+        ("RMSprop", {"lr": 0.1, "alpha": 0.9, "eps": 0.01, "momentum": 0.9, "weight_decay": 0.1}),
+        ("RMSprop", {"lr": 0.1, "centered": True, "eps": 0.01, "maximize": True}),
+        ("Adagrad", {}),
+        ("Adagrad", {"lr": 0.1, "lr_decay": 0.1, "weight_decay": 0.1, "eps": 0.01,
+                     "initial_accumulator_value": 0.5}),
+        ("Adadelta", {}),
+        ("Adadelta", {"lr": 0.5, "rho": 0.8, "eps": 0.01, "weight_decay": 0.1}),
+        ("Rprop", {}),
+        ("Rprop", {"lr": 0.1, "etas": (0.4, 1.5), "step_sizes": (0.05, 0.12)}),
+    ],
+    "keras": [
+        ("SGD", {}),
+        ("SGD", {"learning_rate": 0.1, "momentum": 0.9, **KERAS_DECAY}),
+        ("SGD", {"learning_rate": 0.1, "momentum": 0.9, "nesterov": True}),
+        ("Adam", {}),
+        ("Adam", {"learning_rate": 0.1, "beta_1": 0.8, "beta_2": 0.95, "epsilon": 0.01,
+                  **KERAS_DECAY}),
+        ("Adam", {"learning_rate": 0.1, "amsgrad": True, "epsilon": 0.01, "name": "mine"}),
+        ("AdamW", {}),
+        ("AdamW", {"learning_rate": 0.1, "weight_decay": 0.2, "amsgrad": True}),
+        ("AdamW", {"learning_rate": 0.1, "beta_1": 0.8, "beta_2": 0.95, "epsilon": 0.01}),
+        ("RMSprop", {}),
+        ("RMSprop", {"learning_rate": 0.1, "rho": 0.8, "epsilon": 0.01, **KERAS_DECAY}),
+        ("RMSprop", {"learning_rate": 0.1, "centered": True, "epsilon": 0.01}),
+        ("Adagrad", {}),
+        ("Adagrad", {"learning_rate": 0.1, "initial_accumulator_value": 0.5, "epsilon": 0.01,
+                     **KERAS_DECAY}),
+        ("Adadelta", {}),
+        ("Adadelta", {"learning_rate": 0.5, "rho": 0.8, "epsilon": 0.01, **KERAS_DECAY}),
+        ("Lion", {}),
+        ("Lion", {"learning_rate": 0.1, "beta_1": 0.8, "beta_2": 0.95, **KERAS_DECAY}),
+    ],
+    "sklearn": [
+        ("SGDOptimizer", {}),
+        ("SGDOptimizer", {"learning_rate_init": 0.2, "momentum": 0.8, "nesterov": False}),
+        ("AdamOptimizer", {}),
+        ("AdamOptimizer", {"learning_rate_init": 0.1, "beta_1": 0.8, "beta_2": 0.95,
+                           "epsilon": 0.01}),
+        ("gradient_descent", {}),
+        ("gradient_descent", {"learning_rate": 0.1, "momentum": 0.5, "min_gain": 0.7}),
+    ],
+    "optax": [
+        ("sgd", {"learning_rate": 0.1}),
+        ("sgd", {"learning_rate": 0.1, "momentum": 0.9}),
+        ("sgd", {"learning_rate": 0.1, "momentum": 0.9, "nesterov": True}),
+        ("adam", {"learning_rate": 0.1}),
+        ("adam", {"learning_rate": 0.1, "b1": 0.8, "b2": 0.95, "eps": 0.01}),
+        ("adamw", {"learning_rate": 0.1}),
+        ("adamw", {"learning_rate": 0.1, "b1": 0.8, "b2": 0.95, "eps": 0.01,
+                   "weight_decay": 0.1}),
+        ("amsgrad", {"learning_rate": 0.1, "b1": 0.8, "b2": 0.95, "eps": 0.01,
+                     "bias_correction_mu": False, "bias_correction_nu": False}),
+        ("rmsprop", {"learning_rate": 0.1}),
+        ("rmsprop", {"learning_rate": 0.1, "decay": 0.8, "eps": 0.01, "initial_scale": 1.0}),
+        ("rmsprop", {"learning_rate": 0.1, "eps": 0.01, "eps_in_sqrt": False}),
+        ("rmsprop", {"learning_rate": 0.1, "eps": 0.01, "centered": True}),
+        ("adagrad", {"learning_rate": 0.1}),
+        ("adagrad", {"learning_rate": 0.1, "initial_accumulator_value": 0.5, "eps": 0.01}),
+        ("adadelta", {"learning_rate": 1.0}),
+        ("adadelta", {"learning_rate": 0.5, "rho": 0.8, "eps": 0.01, "weight_decay": 0.1}),
+        ("lion", {"learning_rate": 0.1}),
+        ("lion", {"learning_rate": 0.1, "b1": 0.8, "b2": 0.95, "weight_decay": 0.1}),
+    ],
+    "papers": [
+        ("Momentum", {"epsilon": 0.1, "mu": 0.9}),
+        ("NAG", {"epsilon": 0.1, "mu": 0.9}),
+        ("IRpropMinus", {}),
+        ("IRpropMinus", {"delta_0": 0.2, "eta_minus": 0.4, "eta_plus": 1.5, "delta_min": 0.15,
+                         "delta_max": 0.25}),
+        ("RMSProp", {"learning_rate": 0.1}),
+        ("RMSProp", {"learning_rate": 0.1, "decay": 0.8, "epsilon": 0.01}),
+        ("AdaGrad", {"eta": 0.1, "delta": 0.01}),
+        ("AdaDelta", {}),
+        ("AdaDelta", {"rho": 0.8, "epsilon": 0.01}),
+        ("Adam", {}),
+        ("Adam", {"alpha": 0.1, "beta1": 0.8, "beta2": 0.95, "epsilon": 0.01}),
+        ("AMSGrad", {"alpha": 0.1, "beta1": 0.8, "beta2": 0.95, "epsilon": 0.01}),
+        ("AdamW", {"weight_decay": 0.02}),
+        ("AdamW", {"alpha": 0.1, "beta1": 0.8, "beta2": 0.95, "epsilon": 0.01,
+                   "weight_decay": 0.02}),
+        ("FedAdam", {"eta": 0.1, "tau": 0.01}),
+        ("FedAdam", {"eta": 0.1, "tau": 0.1, "beta1": 0.8, "beta2": 0.95}),
+        ("Lion", {"eta": 0.1, "weight_decay": 0.1}),
+        ("Lion", {"eta": 0.1, "beta1": 0.8, "beta2": 0.95, "weight_decay": 0.1}),
+    ],
+}  # fmt: skip
+
+
+def problem(dtype: str) -> tuple[Arrays, list[Arrays]]:
+    """Return where all cases begin and their gradients: float32 numbers, some of them 0."""
+    rng = np.random.default_rng(20261127)
+
+    def arrays() -> Arrays:
+        return [np.asarray(rng.standard_normal(shape), np.float32) for shape in SHAPES]
+
+    start, grads = arrays(), [arrays() for _ in range(STEPS)]
+    for t, g in enumerate(grads):
+        g[0][t % 7] = 0.0
+        g[1][1, 2] = 0.0
+    return [np.asarray(p, dtype) for p in start], [[np.asarray(x, dtype) for x in g] for g in grads]
+
+
+# Each library: where its optimizers are, and how they step.
+
+
+def of_torch(name: str) -> tuple[Any, Run]:
+    import torch
+
+    cls = getattr(torch.optim, name)
+
+    def run(start: Arrays, grads: list[Arrays], options: Options) -> Arrays:
+        params = [torch.nn.Parameter(torch.from_numpy(p)) for p in start]
+        opt = cls(params, **options)
+        for step in grads:
+            for p, g in zip(params, step, strict=True):
+                p.grad = torch.from_numpy(g)
+            opt.step()
+        return [p.detach().numpy() for p in params]
+
+    return cls, run
+
+
+def of_keras(name: str) -> tuple[Any, Run]:
+    os.environ["KERAS_BACKEND"] = "jax"  # its NumPy backend computes float64 in float32
+    import jax
+    import keras
+
+    jax.config.update("jax_enable_x64", True)
+    cls = getattr(keras.optimizers, name)
+
+    def run(start: Arrays, grads: list[Arrays], options: Options) -> Arrays:
+        dtype = start[0].dtype.name
+        keras.config.set_floatx(dtype)  # of the learning rate
+        params = [keras.Variable(p, dtype=dtype) for p in start]
+        opt = cls(**options)
+        for step in grads:
+            opt.apply(list(map(jax.numpy.asarray, step)), params)
+        return [np.asarray(p.value) for p in params]
+
+    return cls, run
+
+
+def of_optax(name: str) -> tuple[Any, Run]:
+    import jax
+    import optax
+
+    jax.config.update("jax_enable_x64", True)
+    make = getattr(optax, name)
+
+    def run(start: Arrays, grads: list[Arrays], options: Options) -> Arrays:
+        params, opt = list(map(jax.numpy.asarray, start)), make(**options)
+        state = opt.init(params)
+        for step in grads:
+            updates, state = opt.update(list(map(jax.numpy.asarray, step)), state, params)
+            params = optax.apply_updates(params, updates)
+        return list(map(np.asarray, params))
+
+    return make, run
+
+
+def of_sklearn(name: str) -> tuple[Any, Run]:
+    from sklearn.manifold import _t_sne
+    from sklearn.neural_network import _stochastic_optimizers
+
+    tsne = name == "gradient_descent"
+    make = getattr(_t_sne, f"_{name}") if tsne else getattr(_stochastic_optimizers, name)
+
+    def run(start: Arrays, grads: list[Arrays], options: Options) -> Arrays:
+        if not tsne:
+            opt = make(start, **options)
+            for step in grads:
+                opt.update_params(start, step)
+            return start
+        for i, p in enumerate(start):
+            given = iter([(0.0, step[i].reshape(-1)) for step in grads])
+            fixed = {"it": 0, "max_iter": STEPS, "min_grad_norm": -1.0}
+            end = make(lambda *_, given=given, **__: next(given), p.ravel(), **fixed, **options)
+            start[i] = end[0].reshape(p.shape)
+        return start
+
+    return make, run
+
+
+def of_papers(name: str) -> tuple[Any, Run]:
+    from papers import PAPERS
+
+    rule = PAPERS[name]
+
+    def run(start: Arrays, grads: list[Arrays], options: Options) -> Arrays:
+        return [rule(p, [step[i] for step in grads], **options) for i, p in enumerate(start)]
+
+    return partial(rule, None, None), run  # without what it is to update
+
+
+LIBRARIES: dict[str, Callable[[str], tuple[Any, Run]]] = {
+    "torch": of_torch,
+    "keras": of_keras,
+    "optax": of_optax,
+    "sklearn": of_sklearn,
+    "papers": of_papers,
+}
+PACKAGES = {"sklearn": "scikit-learn", "papers": "numpy"}
+
+
+def signature(made: Any) -> dict[str, Any]:
+    """Return arguments and defaults; ["required"] where there is none."""
+    found = inspect.signature(made).parameters.values()
+    return {
+        p.name: ["required"] if p.default is p.empty else p.default
+        for p in found
+        if p.kind is not p.VAR_KEYWORD
+    }
+
+
+def main(library: str) -> None:
+    known = json.loads(FILE.read_text()) if FILE.exists() else {}
+    signatures, cases = {}, []
+    for name, options in CASES[library]:
+        made, run = LIBRARIES[library](name)
+        signatures[name] = signature(made)
+        case: dict[str, Any] = {"name": name, "options": options}
+        for dtype in ("float64", "float32"):
+            end = run(*problem(dtype), options)
+            assert all(p.dtype == dtype for p in end), (name, [p.dtype for p in end])
+            case[dtype] = [float(x) for p in end for x in np.ravel(p)]
+        cases.append(case)
+    start, grads = problem("float32")
+    known["shapes"] = SHAPES
+    known["start"] = [p.tolist() for p in start]
+    known["gradients"] = [[g.tolist() for g in step] for step in grads]
+    told = {"version": version(PACKAGES.get(library, library)), "signatures": signatures}
+    known[library] = {**told, "cases": cases}
+    lines = json.dumps(known).replace('{"name"', '\n{"name"').replace('{"version"', '\n{"version"')
+    FILE.write_text(f"{lines}\n")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

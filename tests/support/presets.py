@@ -121,19 +121,25 @@ def _refused(only: Any) -> str:
 
 def table() -> str:
     """Return a line for each row; what has our name and numbers shares one."""
-    lines = ["| you come from | write | which is |", "|---|---|---|"]
+    lines = ["| you come from | write |", "|---|---|"]
     for name, rows in LIBRARIES.items():
         title = next(iter(rows.values())).library.title
         same = [row for row in rows.values() if call(row) == f"{row.cls.__name__}()"]
         if same:
             told = ", ".join(f"`{row.name}`" for row in same)
-            lines.append(f"| {title} {told} | `presets.{name}`, or our classes | our defaults |")
+            lines.append(f"| {title} {told} | `presets.{name}`: our classes with their defaults |")
         lines += [
-            f"| {title} `{row.name}` | `{row.title}` | `{call(row)}` |"
+            f"| {title} `{row.name}{_only_with(row)}` | `{row.title}`: `{call(row)}` |"
             for row in rows.values()
             if row not in same
         ]
     return "".join(f"{line}\n" for line in lines)
+
+
+def _only_with(row: Row) -> str:
+    """Return the arguments without whose other value there is no such preset."""
+    needed = [n for n in row.remedies if n in row.arguments and row.only(n) != row.arguments[n]]
+    return f"({', '.join(f'{n}={row.only(n)!r}' for n in needed)})" if needed else ""
 
 
 def write() -> None:

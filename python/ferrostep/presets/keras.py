@@ -1,6 +1,7 @@
 """Keras 3: the rate inside the velocity, epsilon-hat in Adam, epsilon under the root elsewhere.
 
-Weight decay of every class is decoupled, and comes before the step.
+Weight decay of every class is decoupled, and comes before the step. What Keras does around a step
+is done here by `step`, and refused with the words for it; Keras clips without 1e-6 beside the norm.
 """
 
 from __future__ import annotations

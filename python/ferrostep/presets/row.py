@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import KW_ONLY, dataclass, field
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -98,7 +99,7 @@ class Row:
     def remedies(self) -> dict[str, Refused]:
         return {**self.library.refused, **self.refused}
 
-    @property
+    @cached_property
     def sources(self) -> dict[str, Source]:
         """Where each of our options comes from, whatever it is called."""
         known, fields = self.arguments, self.cls._schema().fields

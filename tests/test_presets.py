@@ -166,7 +166,7 @@ def test_parameters_come_first_by_name_or_later() -> None:
 
 
 def test_what_means_nothing_for_the_numbers_is_accepted() -> None:
-    opt = fs.presets.torch.AdamW(foreach=True, fused=False, capturable=True, differentiable=False)
+    opt = fs.presets.torch.AdamW(foreach=True, fused=False, capturable=False, differentiable=False)
     assert opt.defaults == fs.AdamW().defaults
     assert fs.presets.keras.Lion(weight_decay=None, ema_momentum=0.5, use_ema=False).lr == 1e-3
     assert fs.presets.sklearn.SGDOptimizer(power_t=0.25, lr_schedule="constant").nesterov

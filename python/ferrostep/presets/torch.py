@@ -19,8 +19,9 @@ TORCH = Library(
         "differentiable": False,
         "fused": None,
     },
-    ignored=frozenset({"foreach", "capturable", "fused"}),
+    ignored=frozenset({"foreach", "fused"}),
     refused={
+        "capturable": Refused("a step is none of torch's kernels, and no graph can hold it"),
         "differentiable": Refused("steps are made in place, and nothing is recorded of them"),
     },
     params_first=True,
@@ -91,7 +92,7 @@ if TYPE_CHECKING:
         """What all take by name."""
 
         foreach: object
-        capturable: object
+        capturable: Literal[False]
         differentiable: Literal[False]
         fused: object
 

@@ -8,8 +8,9 @@ from typing import Any
 
 import torch
 
-from ferrostep.compat.torch.optimizer import IGNORED, TorchOptimizer
+from ferrostep.compat.torch.optimizer import TorchOptimizer
 from ferrostep.optimizer import Optimizer
+from ferrostep.presets.torch import TORCH
 
 _DOC = """{name} for torch's tensors: {what}, stepped in place by ferrostep.
 
@@ -57,11 +58,10 @@ def class_of(ours: type[Optimizer]) -> type[TorchOptimizer]:
 
 def _signature(ours: type[Optimizer], theirs: Any) -> Signature:
     """Return torch's signature, and what is ours beside it, by name."""
-    mine = dict(signature(ours).parameters)
+    mine, named = dict(signature(ours).parameters), Parameter.KEYWORD_ONLY
     first = Parameter("params", Parameter.POSITIONAL_OR_KEYWORD)
     known = {**mine, "params": first} if theirs is None else dict(signature(theirs).parameters)
-    more = [p for name, p in mine.items() if name not in known and name != "missing"]
-    more += [Parameter(name, Parameter.KEYWORD_ONLY, default=None) for name in IGNORED]
-    added = {p.name: p.replace(kind=Parameter.KEYWORD_ONLY) for p in more if p.name not in known}
-    known.pop("missing", None)
-    return Signature([*known.values(), *added.values()])
+    more = [p for name, p in mine.items() if name not in known]
+    more += [Parameter(name, named, default=None) for name in sorted(TORCH.ignored - known.keys())]
+    every = [*known.values(), *(p.replace(kind=named) for p in more)]
+    return Signature([p for p in every if p.name != "missing"])

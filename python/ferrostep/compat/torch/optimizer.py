@@ -16,11 +16,11 @@ from ferrostep.compat.torch.inner import Inner
 from ferrostep.compat.torch.memory import gradient_of
 from ferrostep.compat.torch.state import GONE, State
 from ferrostep.optimizer import Optimizer
+from ferrostep.presets.torch import TORCH
 
-#: torch's options about its own implementation that say nothing of the result.
-IGNORED = ("foreach", "fused")
-#: And those that ask for what a step outside of torch's graph cannot do.
-REFUSED = ("capturable", "differentiable")
+#: What torch's classes are told about their own implementation.
+AROUND = {*TORCH.ignored, *TORCH.refused}
+#: Options of ours that are no group's.
 SETTINGS = ("nonfinite", "backend", "state_factory")
 
 
@@ -34,17 +34,17 @@ class TorchOptimizer(torch.optim.Optimizer):
     _step_supports_amp_scaling = True
 
     def __init__(self, params: Any, *args: Any, **options: Any) -> None:
-        checks = self._ours._schema().checks
         self._begin()
         self._settings = {name: options.pop(name) for name in SETTINGS if name in options}
         _refuse(options)
         if self._theirs is None:
-            defaults = self._ours(None, *args, **_without(options, (*IGNORED, *REFUSED))).defaults
-            super().__init__(params, {**defaults, **options})
+            own = _without(options, AROUND)
+            super().__init__(params, {**self._ours(None, *args, **own).defaults, **options})
         else:
-            theirs = signature(self._theirs).parameters
-            more = {n: x for n, x in options.items() if n in {*checks, *IGNORED} - theirs.keys()}
-            super().__init__(params, *args, **_without(options, more))
+            known = signature(self._theirs).parameters
+            mine = {*self._ours._schema().checks, *TORCH.ignored} - known.keys()
+            more = {name: options.pop(name) for name in [*options] if name in mine}
+            super().__init__(params, *args, **options)
             self.defaults.update(more)
             for group in self.param_groups:
                 for name, value in more.items():
@@ -216,12 +216,9 @@ class TorchOptimizer(torch.optim.Optimizer):
 
 
 def _refuse(options: dict[str, Any]) -> None:
-    for name in REFUSED:
+    for name, refused in TORCH.refused.items():
         if options.get(name):
-            raise ValueError(
-                f"{name} must be False, found {options[name]!r}: the step is none of torch's "
-                f"operations; use torch's class for it"
-            )
+            raise ValueError(f"{name} must be False, found {options[name]!r}; {refused.remedy}")
 
 
 def _without(options: dict[str, Any], names: Any) -> dict[str, Any]:

@@ -36,6 +36,8 @@ def names() -> dict[str, Any]:
 def test_readme(block: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     if "cupy" in block:
         pytest.skip("it takes a device")
+    if "import torch" in block:
+        pytest.importorskip("torch")
     monkeypatch.chdir(tmp_path)
     np.save("pretrained.npy", np.ones(3))
     given = names()

@@ -67,15 +67,16 @@ class TorchOptimizer(torch.optim.Optimizer):
         written in place is not.
         """
         inner = self._inner
-        if inner is None:
-            return State(lambda _: {}, [], self._pending)
-        return State(inner.shown, inner.tensors, self._pending)
+        return State(self._shown, [] if inner is None else inner.tensors, self._pending)
 
     @state.setter
     def state(self, content: Any) -> None:
         known = [] if self._inner is None else self._inner.tensors
         self._pending.update(dict.fromkeys(known, GONE))
         self.state.update(content)
+
+    def _shown(self, tensor: Any) -> dict[str, Any]:
+        return {} if self._inner is None else self._inner.shown(tensor)
 
     def _renew(self) -> Inner:
         """Take over parameters and state as they are in torch's form."""
@@ -85,9 +86,12 @@ class TorchOptimizer(torch.optim.Optimizer):
         here = {tensor for group in groups for tensor in group["params"]}
         states = {p: before.raw(p) for p in known if p in here and p not in pending and before}
         states.update((p, dict(entry)) for p, entry in pending.items() if entry)
-        self._inner = self._made(groups, states)
+        self._inner = inner = self._made(groups, states)
+        for p, entry in pending.items():
+            if entry:
+                entry.renew(inner.shown(p), whole=True)
         pending.clear()
-        return self._inner
+        return inner
 
     def _made(self, groups: list[dict[str, Any]], states: dict[Any, Any]) -> Inner:
         for group in groups:

@@ -15,18 +15,30 @@ class Entry(dict[str, Any]):
     def __init__(self, content: Any = (), changed: Callable[[Entry], None] | None = None) -> None:
         super().__init__(content)
         self._changed = changed
+        #: What was set or taken out, and is not ours yet.
+        self._own: set[str] = set()
 
-    def _tell(self) -> None:
+    def _tell(self, name: str) -> None:
+        self._own.add(name)
         if self._changed is not None:
             self._changed(self)
 
+    def renew(self, content: dict[str, Any], *, whole: bool) -> None:
+        """Show what is ours now; `whole`: also in the place of what was set."""
+        if whole:
+            self._own.clear()
+            super().clear()
+        for name, value in content.items():
+            if name not in self._own:
+                super().__setitem__(name, value)
+
     def __setitem__(self, name: str, value: Any) -> None:
         super().__setitem__(name, value)
-        self._tell()
+        self._tell(name)
 
     def __delitem__(self, name: str) -> None:
         super().__delitem__(name)
-        self._tell()
+        self._tell(name)
 
     # The rest of a mutable mapping, in terms of these two: a dict's own would not call them.
     pop = MutableMapping.pop
@@ -57,10 +69,12 @@ class State(MutableMapping[Any, Any]):
         self._pending = pending
 
     def _put(self, key: Any, content: Any) -> Entry:
-        pending = self._pending
+        pending, look = self._pending, self._look
 
         def changed(entry: Entry) -> None:
-            pending[key] = entry
+            if pending.get(key) is not entry:  # others may have stepped since it was looked at
+                entry.renew(look(key), whole=False)
+                pending[key] = entry
 
         return Entry(content, changed)
 

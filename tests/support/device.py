@@ -145,7 +145,7 @@ def asarray(a: Any, dtype: Any = None, order: Any = None) -> Any:
     if hasattr(a, "__cuda_array_interface__"):
         if not isinstance(a.__cuda_array_interface__["shape"], tuple):
             raise TypeError("the interface has no shape")
-        return wrap(a.host, a.device)
+        return wrap(a.host, getattr(a.device, "index", a.device))  # torch's has an index
     return wrap(np.array(a, dtype, order=order), Device.current)
 
 

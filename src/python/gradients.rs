@@ -151,8 +151,8 @@ pub(super) fn flatten<'py>(
     given: &Bound<'py, PyAny>,
     skip: bool,
 ) -> PyResult<Bound<'py, PyAny>> {
-    let params = given.py().import(intern!(given.py(), "ferrostep.params"))?;
-    calling::method(&params, "flatten", (what, names, likes, given, skip))
+    let matched = given.py().import(intern!(given.py(), "ferrostep.matched"))?;
+    calling::method(&matched, "flatten", (what, names, likes, given, skip))
 }
 
 /// Reads gradients with whatever Python code that takes, so no lock may be held. `flat` is what

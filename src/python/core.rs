@@ -6,7 +6,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 
-use super::gradients::{self, GivenArrays};
+use super::given::GivenArrays;
+use super::gradients;
 use super::guard::guarded;
 use super::inner::Inner;
 use super::lock::{Lock, Locked};

@@ -3,11 +3,12 @@
 use pyo3::exceptions::PyValueError;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyString};
+use pyo3::types::PyString;
 
 use super::caller::Caller;
 use super::container::{Container, Handed};
 use super::group::Group;
+use super::keys::Keys;
 use super::memory;
 use super::missing::Missing;
 use super::owner::Owner;
@@ -36,8 +37,8 @@ pub(super) struct Inner {
     pub(super) way: Option<Way>,
     /// Whose memory it is that comes with each call.
     pub(super) owners: Vec<Option<Owner>>,
-    /// Of parameters that come one by one: the number of each by its key.
-    pub(super) numbers: Option<Py<PyDict>>,
+    /// Of parameters that come one by one.
+    pub(super) keys: Option<Keys>,
     /// Of parameters whose names may be missing among the gradients.
     pub(super) missing: Missing,
     /// State that was loaded before the parameters came.
@@ -58,7 +59,7 @@ impl Inner {
             unbound,
             way: None,
             owners: Vec::new(),
-            numbers: None,
+            keys: None,
             missing: Missing::default(),
             pending: None,
             containers: Vec::new(),
@@ -103,7 +104,7 @@ impl Inner {
         std::mem::swap(&mut self.owners, &mut other.owners);
         std::mem::swap(&mut self.names, &mut other.names);
         std::mem::swap(&mut self.way, &mut other.way);
-        std::mem::swap(&mut self.numbers, &mut other.numbers);
+        std::mem::swap(&mut self.keys, &mut other.keys);
         std::mem::swap(&mut self.missing, &mut other.missing);
         std::mem::swap(&mut self.pending, &mut other.pending);
     }
@@ -125,7 +126,7 @@ impl Inner {
                 norm.traverse(visit)?;
             }
         }
-        self.numbers.iter().try_for_each(|numbers| visit.call(numbers))?;
+        self.keys.iter().try_for_each(|keys| keys.traverse(visit))?;
         self.pending.iter().try_for_each(|pending| visit.call(pending))
     }
 

@@ -20,6 +20,7 @@ mod guard;
 mod holder;
 mod imported;
 mod inner;
+mod keys;
 mod lock;
 mod logged;
 mod memory;

@@ -4,7 +4,7 @@ use pyo3::prelude::*;
 
 use super::caller::Caller;
 use super::cuda::DeviceNorm;
-use super::gradients::GivenArrays;
+use super::given::GivenArrays;
 use super::inner::Inner;
 use super::missing::Neglected;
 use super::scaling::Scaling;
@@ -15,7 +15,7 @@ use crate::optimizer::{Asked, Moves, Norm, Outcome, Skipped};
 pub(super) struct Done {
     pub(super) grad_norm: Norm<DeviceNorm>,
     pub(super) moves: Option<Moves>,
-    pub(super) skipped: Option<SkippedStep>,
+    pub(super) skipped: Option<Box<SkippedStep>>,
     pub(super) neglected: Option<Box<Neglected>>,
 }
 
@@ -76,7 +76,7 @@ pub(super) fn done(
     outcome: Outcome<DeviceNorm>,
     neglected: Option<Box<Neglected>>,
 ) -> Done {
-    let skipped = outcome.skipped.map(|skipped| told(caller, skipped));
+    let skipped = outcome.skipped.map(|skipped| Box::new(told(caller, skipped)));
     Done { grad_norm: outcome.grad_norm, moves: outcome.moves, skipped, neglected }
 }
 

@@ -10,6 +10,7 @@ use super::core::{Core, started};
 use super::given::Given;
 use super::gradients;
 use super::inner::{Inner, Way};
+use super::keys::Keys;
 use super::parameters::check_memory;
 use super::scaling::Scaling;
 use super::step::{Done, has_been};
@@ -152,8 +153,9 @@ impl Core {
         py: Python<'_>,
         other: &Bound<'_, Core>,
         pending: Option<&Py<PyAny>>,
-        numbers: Option<Py<PyDict>>,
+        numbers: Option<Bound<'_, PyDict>>,
     ) -> PyResult<()> {
+        let keys = numbers.map(Keys::new).transpose()?;
         let mut theirs = other.get().contents(py)?;
         let mut locked = self.inner.lock(py)?;
         let inner = started(&mut locked)?;
@@ -163,8 +165,8 @@ impl Core {
             ));
         }
         inner.exchange(&mut theirs);
-        if numbers.is_some() {
-            inner.numbers = numbers;
+        if keys.is_some() {
+            inner.keys = keys;
             inner.way = Some(Way::OneByOne);
         }
         inner.release();

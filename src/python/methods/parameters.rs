@@ -111,7 +111,7 @@ impl Core {
     #[getter(_numbers)]
     fn numbers(&self, py: Python<'_>) -> PyResult<Option<Py<PyDict>>> {
         let mut locked = self.inner.lock(py)?;
-        Ok(started(&mut locked)?.numbers.as_ref().map(|numbers| numbers.clone_ref(py)))
+        Ok(started(&mut locked)?.keys.as_ref().map(|keys| keys.numbers().clone_ref(py)))
     }
 
     /// The parameters' names, None if they have none.

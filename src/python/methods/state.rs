@@ -56,7 +56,7 @@ impl Core {
         py: Python<'_>,
         other: &Bound<'_, Core>,
         pending: Option<Py<PyAny>>,
-        numbers: Option<Py<PyDict>>,
+        numbers: Option<Bound<'_, PyDict>>,
     ) -> PyResult<()> {
         guarded(|| self.take_over(py, other, pending.as_ref(), numbers))
     }

@@ -32,15 +32,16 @@ pub(super) fn started<'a>(inner: &'a mut Locked<'_, Option<Inner>>) -> PyResult<
 }
 
 /// What a step returns. What there is to tell is told first, so the lock must be free.
-pub(super) fn info(py: Python<'_>, outcome: Done) -> PyResult<Py<StepInfo>> {
-    if let Some(neglected) = &outcome.neglected {
+pub(super) fn info(py: Python<'_>, Done(results): Done) -> PyResult<Py<StepInfo>> {
+    let Some(results) = results else { return StepInfo::plain(py) };
+    if let Some(neglected) = &results.neglected {
         neglected.tell(py)?;
     }
-    match outcome.skipped {
-        None => StepInfo::applied(py, outcome.grad_norm, outcome.moves),
+    match results.skipped {
+        None => StepInfo::applied(py, results.grad_norm, results.moves),
         Some(skipped) => {
             skipped.tell(py)?;
-            StepInfo::skipped(py, outcome.grad_norm, skipped.key)
+            StepInfo::skipped(py, results.grad_norm, skipped.key)
         }
     }
 }

@@ -9,8 +9,9 @@ from typing import Any
 from ferrostep.changing import Changing
 from ferrostep.declared import ClassSignature
 from ferrostep.groups import check_group, read_names
+from ferrostep.matched import read_again
 from ferrostep.options import NonNegative, StateDtype, read_scaling, read_settings
-from ferrostep.params import MIXED, is_groups, read_again, read_some
+from ferrostep.params import MIXED, is_groups, read_some
 from ferrostep.shown import show
 from ferrostep.spellings import hint
 from ferrostep.typing import Array, Backend, Missing, NonFinite, Params, StateFactory

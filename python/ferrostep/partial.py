@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from ferrostep.state_dict import Groups, arrays_in
+from ferrostep.saved import Groups, arrays_in
 
 Key = int | str
 

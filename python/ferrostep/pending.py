@@ -12,6 +12,7 @@ import numpy as np
 from ferrostep import state_dict as _state_dict
 from ferrostep._native import Core
 from ferrostep.differences import refuse
+from ferrostep.saved import Groups, check_layout, read_options, skipped_steps
 from ferrostep.schema import Schema
 
 
@@ -79,7 +80,7 @@ class Pending(NamedTuple):
         group["param_names"] += self.names or ()
         return saved
 
-    def state_dict(self, groups: _state_dict.Groups) -> dict[str, Any]:
+    def state_dict(self, groups: Groups) -> dict[str, Any]:
         """Return the state dict that was loaded, with the options that the group has by now."""
         return _state_dict.pack(self.entries, groups, [self.params], self.names, self.skipped)
 
@@ -92,7 +93,7 @@ class _Like(NamedTuple):
 
 
 def pending_differences(
-    saved: Mapping[str, Any], schema: Schema, core: Core, groups: _state_dict.Groups
+    saved: Mapping[str, Any], schema: Schema, core: Core, groups: Groups
 ) -> Iterator[str]:
     """Say all that keeps a state dict from being loaded into an unbound optimizer.
 
@@ -106,13 +107,13 @@ def pending_differences(
 
 
 def pending_from(
-    saved: Mapping[str, Any], schema: Schema, core: Core, groups: _state_dict.Groups
+    saved: Mapping[str, Any], schema: Schema, core: Core, groups: Groups
 ) -> tuple[Pending | None, int, list[dict[str, Any]]]:
     """Return what waits for parameters (None if nothing does), skipped steps and options."""
-    _state_dict.check_layout(saved)
+    check_layout(saved)
     refuse(pending_differences(saved, schema, core, groups))
     options = [
-        _state_dict.read_options(schema, i, mine, group)
+        read_options(schema, i, mine, group)
         for i, (mine, group) in enumerate(zip(groups, saved["param_groups"], strict=True))
     ]
     (group,) = saved["param_groups"]
@@ -122,7 +123,7 @@ def pending_from(
             f"the state dict has {len(names)} param_names, wanted {len(group['params'])}: "
             "one for each parameter"
         )
-    skipped = _state_dict.skipped_steps(saved)
+    skipped = skipped_steps(saved)
     if not group["params"]:  # of an optimizer that had not begun
         return None, skipped, options
     entries = {key: deepcopy(dict(entry)) for key, entry in saved["state"].items()}

@@ -17,6 +17,7 @@ from ferrostep.declared import Declared
 from ferrostep.options import flag, read_settings
 from ferrostep.partial import LoadReport, fit
 from ferrostep.pending import Pending, pending_differences, pending_from
+from ferrostep.saved import check_layout
 from ferrostep.state import State
 
 
@@ -137,7 +138,7 @@ class Persistent(Declared):
         self, state_dict: Mapping[str, Any], saved_shapes: list[tuple[int, ...]] | None
     ) -> tuple[dict[str, Any], LoadReport]:
         """Return what fits of a state dict, and what was left."""
-        _state_dict.check_layout(state_dict)
+        check_layout(state_dict)
         own = self.state_dict(copy=False)
         shapes = [shape for shape, _ in self._layouts()]
         if self._pending is not None or not shapes:

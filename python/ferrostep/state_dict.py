@@ -3,27 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from ferrostep._native import Core, rule_scalars
 from ferrostep.backends import cuda
 from ferrostep.differences import of_names, refuse
-from ferrostep.groups import EXTRA, SCHEDULED, private, shown
-from ferrostep.options import STATE_DTYPES, finite
+from ferrostep.groups import EXTRA, SCHEDULED, private
+from ferrostep.options import STATE_DTYPES
+from ferrostep.saved import (
+    LOADED,
+    Groups,
+    arrays_in,
+    check_layout,
+    goes_with,
+    read_options,
+    skipped_steps,
+    values_of,
+    whole,
+)
 from ferrostep.schema import Schema
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-#: torch's options about its own implementation, which mean nothing here.
-DROPPED = {"foreach", "fused", "capturable", "differentiable"}
-
-#: The highest count that is loaded: a run can go on from it for ever, and be saved.
-LOADED = 2**62
-
-Groups = list[dict[str, Any]]
 
 
 def make(core: Core, groups: Groups, *, copy: bool) -> dict[str, Any]:
@@ -58,39 +58,6 @@ def pack(
         packed.append(saved)
         start += len(keys)
     return {"state": dict(states), "param_groups": packed, "skipped_steps": skipped}
-
-
-def check_layout(saved: object) -> None:
-    if not isinstance(saved, Mapping) or not {"state", "param_groups"} <= set(saved):
-        raise ValueError(
-            f"a state_dict must be a dict with 'state' and 'param_groups', found {shown(saved)}"
-        )
-    if not isinstance(saved["state"], Mapping) or not isinstance(saved["param_groups"], list):
-        found = (type(saved[name]).__name__ for name in ("state", "param_groups"))
-        raise ValueError(
-            "a state_dict's 'state' must be a dict, its 'param_groups' a list of dicts, "
-            f"found {' and '.join(found)}"
-        )
-    for entry in saved["state"].values():
-        if not isinstance(entry, Mapping):
-            raise ValueError(
-                f"each entry of a state_dict's 'state' must be a dict, found {type(entry).__name__}"
-            )
-    for group in saved["param_groups"]:
-        if not isinstance(group, Mapping) or not isinstance(group.get("params"), list):
-            raise ValueError(
-                "each of a state_dict's param_groups must be a dict with a list of 'params', "
-                f"found {shown(group)}"
-            )
-        if not all(isinstance(key, int) for key in group["params"]):
-            raise ValueError(
-                f"a state_dict's 'params' must be whole numbers, found {group['params']!r}"
-            )
-        names = group.get("param_names")
-        if names is not None and not isinstance(names, list):
-            raise ValueError(f"a state_dict's 'param_names' must be a list, found {names!r}")
-        if names is not None and not all(isinstance(name, str) for name in names):
-            raise ValueError(f"a state_dict's 'param_names' must be str, found {names!r}")
 
 
 def differences(
@@ -138,7 +105,7 @@ def differences(
         label = f"parameter {key if names is None or not known else names[i]!r}"
         param = params[i] if known else None
         entry = saved["state"].get(key)
-        if param is not None and dtypes[i] is not None and not _goes_with(dtypes[i], param):
+        if param is not None and dtypes[i] is not None and not goes_with(dtypes[i], param):
             wanted = "float64" if param.dtype.itemsize == 8 else "float16, bfloat16 or float32"
             yield (
                 f"the state dict's state_dtype beside {label} of dtype {param.dtype} must be "
@@ -222,81 +189,9 @@ def read(
             continue
         label = f"parameter {i if names is None else names[i]!r}"
         steps.append(whole(entry.get("step", 0), f"the step of {label}"))
-        values = _values(entry, param, label)
+        values = values_of(entry, param, label)
         made = core._new_states(i, [(name, value.dtype.name) for name, value in values.items()])
         for array, value in zip(made, values.values(), strict=True):
             cuda.assign(array, value)
         arrays.append(dict(zip(values, made, strict=True)))
     return options, steps, arrays, skipped_steps(saved)
-
-
-def read_options(
-    schema: Schema, i: int, mine: dict[str, Any], group: Mapping[str, Any]
-) -> dict[str, Any]:
-    """Return the options that a group of a state dict has, checked with the rest from `mine`."""
-    left_out = {"params", "param_names", *DROPPED}
-    loaded = {
-        name: value
-        for name, value in group.items()
-        if name not in left_out and not (isinstance(name, str) and private(name))
-    }
-    unknown = set(loaded) - {*schema.checks, *EXTRA, "name"}
-    if unknown:
-        raise ValueError(
-            f"group {i} of the state dict has unknown options {sorted(unknown, key=repr)!r}, "
-            f"wanted those of {schema.name}"
-        )
-    checked = schema.read({**mine, **loaded})
-    decoupled = checked["decoupled_weight_decay"]
-    if decoupled != mine.get("decoupled_weight_decay", decoupled):
-        raise ValueError(
-            f"group {i} of the state dict has decoupled_weight_decay={decoupled!r}, wanted "
-            f"{mine['decoupled_weight_decay']!r} as this {schema.name} has it"
-        )
-    scheduled = {name: finite(name, loaded[name]) for name in SCHEDULED & set(loaded)}
-    return {name: {**loaded, **checked, **scheduled}[name] for name in loaded}
-
-
-def skipped_steps(saved: Mapping[str, Any]) -> int:
-    return whole(saved.get("skipped_steps", 0), "the state dict's skipped_steps", LOADED)
-
-
-def whole(value: Any, what: str, most: int = 2**63 - 1) -> int:
-    """A count as torch or we keep it: a whole number in any numeric type."""
-    found = cuda.to_host(value)
-    if found.size == 1 and found.dtype.kind in "iuf":
-        count = found.reshape(()).item()
-        if 0 <= count <= most and count == int(count):
-            return int(count)
-    raise ValueError(f"{what} must be a whole number from 0 to {most}, found {value!r}")
-
-
-def arrays_in(entry: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in entry.items() if name != "step" and value is not None}
-
-
-def _values(entry: Mapping[str, Any], param: Any, label: str) -> dict[str, NDArray[Any]]:
-    """Return the arrays of one parameter's state, each in the type that is to hold it."""
-    values = {}
-    for name, array in arrays_in(entry).items():
-        found = cuda.to_host(array)
-        # What the parameter may have as state keeps its type.
-        dtype = found.dtype
-        if not _goes_with(dtype.name, param):
-            dtype = np.dtype(np.float64 if param.dtype.itemsize == 8 else np.float32)
-        with np.errstate(over="ignore"):
-            value = found.astype(dtype.newbyteorder("="), copy=False)
-        if dtype != found.dtype and not np.array_equal(
-            value.astype(found.dtype), found, equal_nan=True
-        ):
-            raise ValueError(
-                f"state {name!r} of {label} must have values that {dtype} can hold, "
-                f"found {found.dtype} ones that it cannot"
-            )
-        values[name] = value
-    return values
-
-
-def _goes_with(state_dtype: str, param: Any) -> bool:
-    """Whether a parameter may have state of this type: float64 goes with float64 alone."""
-    return bool((state_dtype == "float64") == (param.dtype.itemsize == 8))

@@ -11,6 +11,7 @@ from ferrostep._native import Core
 from ferrostep.params import Parameters, check_distinct, is_groups, read_params, read_some
 from ferrostep.pending import Pending
 from ferrostep.persistent import Persistent
+from ferrostep.saved import whole
 from ferrostep.typing import Array, Params
 
 
@@ -132,7 +133,7 @@ class Unbound(Persistent):
         >>> opt.state[0]["velocity"]
         array([0., 0.])
         """
-        count = _state_dict.whole(step, "step")
+        count = whole(step, "step")
         known = bool(self._layouts())
         if not self._bound and known:
             raise ValueError(

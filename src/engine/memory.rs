@@ -5,12 +5,20 @@
 
 use std::collections::TryReserveError;
 
+use smallvec::{Array, CollectionAllocErr, SmallVec};
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("out of memory")]
 pub struct OutOfMemory;
 
 impl From<TryReserveError> for OutOfMemory {
     fn from(_: TryReserveError) -> Self {
+        OutOfMemory
+    }
+}
+
+impl From<CollectionAllocErr> for OutOfMemory {
+    fn from(_: CollectionAllocErr) -> Self {
         OutOfMemory
     }
 }
@@ -43,6 +51,13 @@ impl<T> Grow<T> for Vec<T> {
 /// A vector with room for `count` values and no more.
 pub fn with_room<T>(count: usize) -> Result<Vec<T>, OutOfMemory> {
     let mut room = Vec::new();
+    room.try_reserve_exact(count)?;
+    Ok(room)
+}
+
+/// The same with the first values in place of memory of its own.
+pub fn small_with_room<A: Array>(count: usize) -> Result<SmallVec<A>, OutOfMemory> {
+    let mut room = SmallVec::new();
     room.try_reserve_exact(count)?;
     Ok(room)
 }

@@ -4,38 +4,25 @@ use std::ops::{Deref, DerefMut};
 
 use super::elsewhere::Elsewhere;
 use super::kept::Optimizer;
-use super::repeat::Last;
 use crate::engine::OutOfMemory;
-use crate::engine::memory::Grow;
 
 /// An optimizer that has one of its parameters alone, as number 0, until this is dropped.
 pub struct Alone<'a, H: Elsewhere> {
     optimizer: &'a mut Optimizer<H>,
-    i: usize,
 }
 
 impl<H: Elsewhere> Optimizer<H> {
     /// What is repeated then is the parameter's own last step, and nothing of the steps of all.
     pub fn alone(&mut self, i: usize) -> Result<Alone<'_, H>, OutOfMemory> {
-        while self.lasts.len() <= i {
-            self.lasts.try_push(Last::default())?;
-        }
-        self.repeatable = None;
+        self.last.repeatable = None;
+        self.last.show(i)?;
         self.slots.show(Some(i));
-        if self.lasts[i].step != self.slots[0].step {
-            self.lasts[i].repeatable = None;
+        let (slot, last) = (&mut self.slots[0], &mut *self.last);
+        if last.step != slot.step {
+            last.repeatable = None;
         }
-        self.exchange_last(i);
-        Ok(Alone { optimizer: self, i })
-    }
-
-    fn exchange_last(&mut self, i: usize) {
-        let (slot, last) = (&mut self.slots[0], &mut self.lasts[i]);
-        std::mem::swap(&mut self.written, &mut last.written);
-        std::mem::swap(&mut self.plan, &mut last.plan);
-        std::mem::swap(&mut self.repeatable, &mut last.repeatable);
         std::mem::swap(&mut slot.clear_of, &mut last.clear_of);
-        last.step = slot.step;
+        Ok(Alone { optimizer: self })
     }
 }
 
@@ -55,7 +42,11 @@ impl<H: Elsewhere> DerefMut for Alone<'_, H> {
 
 impl<H: Elsewhere> Drop for Alone<'_, H> {
     fn drop(&mut self) {
-        self.optimizer.exchange_last(self.i);
-        self.optimizer.slots.show(None);
+        let Optimizer { slots, last, .. } = &mut *self.optimizer;
+        let (slot, of) = (&mut slots[0], &mut **last);
+        std::mem::swap(&mut slot.clear_of, &mut of.clear_of);
+        of.step = slot.step;
+        last.show_all();
+        slots.show(None);
     }
 }

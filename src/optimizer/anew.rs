@@ -27,7 +27,8 @@ impl<H: Elsewhere> Optimizer<H> {
         asked: &Asked,
     ) -> Result<bool, Refusal> {
         self.check_call(given.len())?;
-        let Some(repeatable) = &self.repeatable else { return Ok(false) };
+        let last = &mut *self.last;
+        let Some(repeatable) = &last.repeatable else { return Ok(false) };
         let Some(states) = repeatable.of_new(self.epoch, asked) else { return Ok(false) };
         for (i, (slot, given)) in self.slots.iter().zip(given).enumerate() {
             let (header, kind) = (&slot.header, slot.header.format.kind);
@@ -38,7 +39,7 @@ impl<H: Elsewhere> Optimizer<H> {
             let clear = read.into_iter().all(|range| states.hits(range).next().is_none());
             let alike = p.1 == kind && from.1 == kind && slot.has_its_states(caller);
             let arrays = (p.0 as *mut u8, from.0 as *const u8);
-            if !clear || !alike || !self.plan.replace_arrays(i, arrays, (g.0 as *const u8, g.1)) {
+            if !clear || !alike || !last.plan.replace_arrays(i, arrays, (g.0 as *const u8, g.1)) {
                 return Ok(false); // with a plan that is never run: all of it is replaced, or made anew
             }
         }

@@ -11,6 +11,11 @@ pub enum NonFinite {
     Skip,
 }
 
+/// As many gradients as parameters; None skips one.
+pub trait Gradients<G>: AsRef<[Option<G>]> + IntoIterator<Item = Option<G>> {}
+
+impl<G, T: AsRef<[Option<G>]> + IntoIterator<Item = Option<G>>> Gradients<G> for T {}
+
 #[derive(Clone, Copy, Debug)]
 pub struct Asked {
     /// What gradients are multiplied by.

@@ -1,6 +1,6 @@
 //! A step that was prepared, done: parameters and state are written, steps counted.
 
-use super::asked::{Asked, Norm, Outcome, Skipped};
+use super::asked::{Asked, Gradients, Norm, Outcome, Skipped};
 use super::elsewhere::Elsewhere;
 use super::kept::Optimizer;
 use super::moved::Moved;
@@ -13,17 +13,17 @@ use crate::engine::{ControlGuard, Plan, process, threads};
 impl<H: Elsewhere> Optimizer<H> {
     /// One step, wholly or not at all.
     #[inline]
-    pub fn step(
+    pub fn step<'a>(
         &mut self,
         caller: H::Caller<'_>,
-        gradients: Vec<Option<H::Given<'_>>>,
+        gradients: impl Gradients<H::Given<'a>>,
         asked: &Asked,
     ) -> Result<Outcome<H::Norm>, Stop<H::Error>> {
         // A foreign rounding mode or flush-to-zero touches nothing.
         let _control = ControlGuard::new();
-        self.check_call(gradients.len())?;
+        self.check_call(gradients.as_ref().len())?;
         let moved = self.look(caller)?;
-        if self.repeat(caller, &gradients, asked) {
+        if self.repeat(caller, gradients.as_ref(), asked) {
             return Ok(Outcome { grad_norm: Norm::NotAsked, skipped: None, moves: None });
         }
         self.step_planned(caller, gradients, asked, moved)
@@ -31,14 +31,15 @@ impl<H: Elsewhere> Optimizer<H> {
 
     /// The same with a plan of its own; `moved` as `prepare_looked` takes it.
     #[inline(never)] // what it keeps on the stack is a cost of repeated steps otherwise
-    fn step_planned(
+    fn step_planned<'a>(
         &mut self,
         caller: H::Caller<'_>,
-        gradients: Vec<Option<H::Given<'_>>>,
+        gradients: impl Gradients<H::Given<'a>>,
         asked: &Asked,
         moved: bool,
     ) -> Result<Outcome<H::Norm>, Stop<H::Error>> {
-        let mut prepared = self.prepare_looked(caller, gradients, asked, moved)?;
+        let parts = self.parts(caller, gradients)?;
+        let mut prepared = self.prepare_looked(caller, parts, asked, moved)?;
         self.commit(caller, &mut prepared)
     }
 
@@ -107,8 +108,8 @@ impl<H: Elsewhere> Optimizer<H> {
             }
         }
         self.epoch = prepared.epoch;
-        self.plan = std::mem::take(&mut prepared.plan);
-        self.repeatable = prepared.repeatable.take();
+        self.last.plan = std::mem::take(&mut prepared.plan);
+        self.last.repeatable = prepared.repeatable.take();
         self.skips.1 = 0;
         let moves = moved.as_mut().map(|moved| self.moves(caller, moved)).transpose()?;
         Ok(Outcome { grad_norm, skipped: None, moves })
@@ -132,8 +133,9 @@ impl<H: Elsewhere> Optimizer<H> {
         asked: &Asked,
     ) -> bool {
         let same = |known: &Repeatable| known.is_of_same(self.epoch, asked);
-        let Some((epoch, written)) = &self.written else { return false };
-        if *epoch != self.epoch || !self.repeatable.as_ref().is_some_and(same) {
+        let last = &mut *self.last;
+        let Some((epoch, written)) = &last.written else { return false };
+        if *epoch != self.epoch || !last.repeatable.as_ref().is_some_and(same) {
             return false;
         }
         let mut tasks = 0;
@@ -146,7 +148,7 @@ impl<H: Elsewhere> Optimizer<H> {
             if slot.clear_of != clear_of && in_task {
                 let (data, kind) = place;
                 let clear = written.hits(slot.header.range_from(data, kind)).next().is_none();
-                if !clear || !self.plan.replace_gradient(tasks, (data as *const u8, kind)) {
+                if !clear || !last.plan.replace_gradient(tasks, (data as *const u8, kind)) {
                     return false;
                 }
                 slot.clear_of = clear_of;
@@ -166,11 +168,12 @@ impl<H: Elsewhere> Optimizer<H> {
     /// As for `run`.
     #[inline]
     pub(super) unsafe fn run_again(&mut self, caller: H::Caller<'_>, scale: f64) {
-        if let Some(repeatable) = &mut self.repeatable {
-            repeatable.advance(&mut self.plan, &self.groups, scale);
+        let last = &mut *self.last;
+        if let Some(repeatable) = &mut last.repeatable {
+            repeatable.advance(&mut last.plan, &self.groups, scale);
         }
         // SAFETY: passed on from the caller.
-        unsafe { run::<H>(caller, &self.plan) };
+        unsafe { run::<H>(caller, &last.plan) };
         for slot in self.slots.iter_mut() {
             slot.step += 1;
         }

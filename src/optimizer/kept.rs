@@ -4,12 +4,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::elsewhere::Elsewhere;
 use super::group::{Compiled, Group};
+use super::last::Lasts;
 use super::overlap;
 use super::refusal::{Refusal, Stop};
-use super::repeat::{Last, Repeatable};
 use super::slot::{Slot, StateArray};
 use super::slots::Slots;
-use crate::engine::{OutOfMemory, Plan, Written, process};
+use crate::engine::{OutOfMemory, process};
 use crate::number::Kind;
 
 pub struct Optimizer<H: Elsewhere> {
@@ -24,13 +24,7 @@ pub struct Optimizer<H: Elsewhere> {
     pub(super) epoch: u64,
     /// The step that was prepared last, while nothing has happened since; or 0.
     pub(super) ready: u64,
-    /// The memory that a step writes.
-    pub(super) written: Option<(u64, Written)>,
-    pub(super) plan: Plan,
-    /// What the plan is of, if the last step can be run again.
-    pub(super) repeatable: Option<Repeatable>,
-    /// Of the parameters that were stepped alone, by number.
-    pub(super) lasts: Vec<Last>,
+    pub(super) last: Lasts,
     pub(super) elsewhere: H::Kept,
 }
 
@@ -49,10 +43,7 @@ impl<H: Elsewhere> Default for Optimizer<H> {
             home: None,
             epoch: 0,
             ready: 0,
-            written: None,
-            plan: Plan::new(),
-            repeatable: None,
-            lasts: Vec::new(),
+            last: Lasts::default(),
             elsewhere: H::Kept::default(),
         }
     }

@@ -34,6 +34,7 @@ mod header;
 mod holder;
 mod initial;
 mod kept;
+mod last;
 mod measure;
 mod missing;
 mod moved;
@@ -51,7 +52,7 @@ mod slots;
 
 pub use alone::Alone;
 pub use anew::Anew;
-pub use asked::{Asked, Move, Moves, NonFinite, Norm, Outcome, Skipped};
+pub use asked::{Asked, Gradients, Move, Moves, NonFinite, Norm, Outcome, Skipped};
 pub use elsewhere::Elsewhere;
 pub use group::{Compiled, Group};
 pub use header::{Axes, Header, Place};

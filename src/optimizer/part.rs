@@ -91,13 +91,14 @@ impl<'a, H: Holder> Step<'a, H> {
     }
 }
 
-/// The parts of all parameters that have a gradient, each gradient of the right type and shape.
-pub(super) fn parts<H: Holder>(
+/// The parts of all parameters that have a gradient, each gradient of the right type and shape. There are
+/// as many gradients as parameters.
+pub(super) fn parts<'a, H: Holder>(
     caller: H::Caller<'_>,
     slots: &[Slot<H>],
-    gradients: Vec<Option<H::Given<'_>>>,
+    gradients: impl IntoIterator<Item = Option<H::Given<'a>>>,
 ) -> Result<Vec<Part<H>>, Stop<H::Error>> {
-    let mut parts = with_room(gradients.len())?;
+    let mut parts = with_room(slots.len())?;
     for (i, gradient) in gradients.into_iter().enumerate() {
         let Some(gradient) = gradient else { continue };
         let beside = H::beside(caller, &slots[i].header, &gradient);

@@ -1,6 +1,6 @@
 //! All of a step that can fail, before anything is written.
 
-use super::asked::{Asked, NonFinite, Norm};
+use super::asked::{Asked, Gradients, NonFinite, Norm};
 use super::elsewhere::Elsewhere;
 use super::group::Group;
 use super::header::Place;
@@ -62,17 +62,18 @@ impl<H: Elsewhere> Prepared<H> {
 impl<H: Elsewhere> Optimizer<H> {
     /// Prepares a step to be committed later: `abandon` or nothing at all leaves all as it was.
     /// Whatever happens until then is found out, but for what is written into the arrays.
-    pub fn prepare(
+    pub fn prepare<'a>(
         &mut self,
         caller: H::Caller<'_>,
-        gradients: Vec<Option<H::Given<'_>>>,
+        gradients: impl Gradients<H::Given<'a>>,
         asked: &Asked,
     ) -> Result<Prepared<H>, Stop<H::Error>> {
         // A foreign rounding mode or flush-to-zero touches nothing.
         let _control = ControlGuard::new();
-        self.check_call(gradients.len())?;
+        self.check_call(gradients.as_ref().len())?;
         let moved = self.look(caller)?;
-        let mut prepared = self.prepare_looked(caller, gradients, asked, moved)?;
+        let parts = self.parts(caller, gradients)?;
+        let mut prepared = self.prepare_looked(caller, parts, asked, moved)?;
         prepared.doubted = true;
         Ok(prepared)
     }
@@ -82,13 +83,10 @@ impl<H: Elsewhere> Optimizer<H> {
     pub(super) fn prepare_looked(
         &mut self,
         caller: H::Caller<'_>,
-        gradients: Vec<Option<H::Given<'_>>>,
+        mut parts: Vec<Part<H>>,
         asked: &Asked,
         moved: bool,
     ) -> Result<Prepared<H>, Stop<H::Error>> {
-        // From here on `clear_of` is no longer of the last plan, whether there is a step or not.
-        self.repeatable = None;
-        let mut parts = parts(caller, &self.slots, gradients)?;
         let grows = make_missing(caller, &mut self.slots, &self.groups, &mut parts, self.epoch)?;
         if grows {
             reserve(&mut self.slots, &parts)?;
@@ -158,6 +156,17 @@ impl<H: Elsewhere> Optimizer<H> {
         Ok(prepared)
     }
 
+    /// What there is to do for each gradient.
+    pub(super) fn parts<'a>(
+        &mut self,
+        caller: H::Caller<'_>,
+        gradients: impl Gradients<H::Given<'a>>,
+    ) -> Result<Vec<Part<H>>, Stop<H::Error>> {
+        // From here on `clear_of` is no longer of the last plan, whether there is a step or not.
+        self.last.repeatable = None;
+        parts(caller, &self.slots, gradients)
+    }
+
     /// The step that is ready now, and no other, with nothing to do yet.
     #[inline]
     fn prepared(&mut self, parts: Vec<Part<H>>, norm: Norm<H::Norm>) -> Prepared<H> {
@@ -182,18 +191,18 @@ impl<H: Elsewhere> Optimizer<H> {
     pub fn abandon(&mut self, prepared: &mut Prepared<H>) {
         if self.ready == prepared.number {
             self.ready = 0;
-            self.plan = std::mem::take(&mut prepared.plan); // for its memory
+            self.last.plan = std::mem::take(&mut prepared.plan); // for its memory
         }
     }
 
     /// Refuses arrays to be written, new state among them, that share memory with each other or with
     /// gradients.
     fn check_overlap(&mut self, parts: &[Part<H>], epoch: u64) -> Result<(), Refusal> {
-        let written = match self.written.take() {
+        let written = match self.last.written.take() {
             Some((of, written)) if of == epoch => written,
             _ => overlap::written(&self.slots, parts)?,
         };
-        let (_, written) = self.written.insert((epoch, written));
+        let (_, written) = self.last.written.insert((epoch, written));
         overlap::check_gradients(&mut self.slots, parts, written, epoch)
     }
 
@@ -205,7 +214,7 @@ impl<H: Elsewhere> Optimizer<H> {
         scales: &'a Scales,
         mut moved: Option<&mut Moved<H>>,
     ) -> Result<(Plan, Blocks<'a>), Stop<H::Error>> {
-        let (mut plan, mut blocks) = (std::mem::take(&mut self.plan), Blocks::new(scales));
+        let (mut plan, mut blocks) = (std::mem::take(&mut self.last.plan), Blocks::new(scales));
         plan.clear();
         for (i, part) in parts.iter().enumerate() {
             let slot = &mut self.slots[part.slot];

@@ -7,7 +7,7 @@ use super::holder::Holder;
 use super::overlap::written_states;
 use super::part::{Gradient, Part};
 use super::plan::Common;
-use super::slot::{ClearOf, Slot};
+use super::slot::Slot;
 use crate::engine::{Plan, Written, tier};
 use crate::rules::Clock;
 
@@ -77,15 +77,4 @@ impl Repeatable {
             plan.replace_block(i, common.block(&groups[common.group].compiled, scale));
         }
     }
-}
-
-/// What is known of the last step of one parameter alone.
-#[derive(Default)]
-pub(super) struct Last {
-    pub(super) written: Option<(u64, Written)>,
-    pub(super) plan: Plan,
-    pub(super) repeatable: Option<Repeatable>,
-    pub(super) clear_of: ClearOf,
-    /// The parameter's step count then.
-    pub(super) step: u64,
 }

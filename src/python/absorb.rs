@@ -18,7 +18,7 @@ impl Inner {
     ) -> PyResult<()> {
         let known = self.slots().len();
         if known == 0 {
-            self.exchange(other);
+            self.exchange_parameters(other);
             return Ok(());
         }
         self.owners.try_reserve(other.owners.len()).map_err(OutOfMemory::from)?;
@@ -49,7 +49,7 @@ impl Inner {
         structure: &mut Option<Structure>,
     ) {
         if known == 0 {
-            self.exchange(other);
+            self.exchange_parameters(other);
             return;
         }
         // Everything into the room that it came from.
@@ -57,6 +57,12 @@ impl Inner {
         other.owners.extend(self.owners.drain(known..));
         self.optimizer.detach(known, &mut other.optimizer);
         self.resize_group(structure);
+    }
+
+    /// But for keys, which are not of the other.
+    fn exchange_parameters(&mut self, other: &mut Inner) {
+        self.exchange(other);
+        std::mem::swap(&mut self.keys, &mut other.keys);
     }
 
     fn give_names_back(&mut self, known: usize, other: &mut Inner) {

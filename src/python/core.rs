@@ -6,7 +6,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 
-use super::gradients::{self, GivenArrays};
+use super::given::GivenArrays;
+use super::gradients;
 use super::guard::guarded;
 use super::inner::Inner;
 use super::lock::{Lock, Locked};
@@ -31,15 +32,16 @@ pub(super) fn started<'a>(inner: &'a mut Locked<'_, Option<Inner>>) -> PyResult<
 }
 
 /// What a step returns. What there is to tell is told first, so the lock must be free.
-pub(super) fn info(py: Python<'_>, outcome: Done) -> PyResult<Py<StepInfo>> {
-    if let Some(neglected) = &outcome.neglected {
+pub(super) fn info(py: Python<'_>, Done(results): Done) -> PyResult<Py<StepInfo>> {
+    let Some(results) = results else { return StepInfo::plain(py) };
+    if let Some(neglected) = &results.neglected {
         neglected.tell(py)?;
     }
-    match outcome.skipped {
-        None => StepInfo::applied(py, outcome.grad_norm, outcome.moves),
+    match results.skipped {
+        None => StepInfo::applied(py, results.grad_norm, results.moves),
         Some(skipped) => {
             skipped.tell(py)?;
-            StepInfo::skipped(py, outcome.grad_norm, skipped.key)
+            StepInfo::skipped(py, results.grad_norm, skipped.key)
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use pyo3::ffi;
 use pyo3::prelude::*;
+use smallvec::SmallVec;
 
 use super::array::{Array, exactly};
 use super::gradient::array;
@@ -13,6 +14,9 @@ pub(super) enum Given<'py> {
     Whole(Array<'py>),
     Rows(Bound<'py, Rows>),
 }
+
+/// A gradient for each parameter, None for one that is skipped. One alone needs no memory of its own.
+pub(super) type GivenArrays<'py> = SmallVec<[Option<Given<'py>>; 1]>;
 
 impl<'py> Given<'py> {
     /// What needs no Python code to be read: a plain array, `Rows`, or None, which skips a parameter.

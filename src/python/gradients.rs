@@ -8,15 +8,13 @@ use pyo3::types::{PyDict, PyList, PyString, PyTuple};
 
 use super::array::ndarray;
 use super::calling;
-use super::given::Given;
+use super::given::{Given, GivenArrays};
 use super::group::Group;
 use super::inner::Inner;
 use super::words::{Label, must_be};
-use crate::engine::memory::{Grow, with_room};
+use crate::engine::OutOfMemory;
+use crate::engine::memory::small_with_room;
 use crate::optimizer::Named;
-
-/// A gradient for each parameter, None for one that is skipped.
-pub(super) type GivenArrays<'py> = Vec<Option<Given<'py>>>;
 
 /// Reads what needs no Python code: plain arrays, `Rows` or None in a list or tuple; where parameters have
 /// names in a dict of just those, or in the trees of the groups. Names may be missing if that is to
@@ -105,7 +103,7 @@ fn in_trees<'py>(
     groups: &[Group],
 ) -> PyResult<Option<GivenArrays<'py>>> {
     let ndarray = ndarray(given.py());
-    let mut arrays = with_room(count)?;
+    let mut arrays = small_with_room(count)?;
     let mut read = |group: &Group, tree: &Bound<'py, PyAny>| match &group.structure {
         Some(structure) => structure.read(tree, ndarray, &mut arrays),
         None => Ok(false),
@@ -133,7 +131,7 @@ fn listed<'py>(
     items: impl Iterator<Item = Option<Bound<'py, PyAny>>>,
 ) -> PyResult<Option<GivenArrays<'py>>> {
     let ndarray = ndarray(py);
-    let mut arrays = with_room(count)?;
+    let mut arrays = small_with_room(count)?;
     for item in items.take(count) {
         let Some(item) = item else { return Ok(None) };
         match Given::plain(item, ndarray) {
@@ -151,8 +149,8 @@ pub(super) fn flatten<'py>(
     given: &Bound<'py, PyAny>,
     skip: bool,
 ) -> PyResult<Bound<'py, PyAny>> {
-    let params = given.py().import(intern!(given.py(), "ferrostep.params"))?;
-    calling::method(&params, "flatten", (what, names, likes, given, skip))
+    let matched = given.py().import(intern!(given.py(), "ferrostep.matched"))?;
+    calling::method(&matched, "flatten", (what, names, likes, given, skip))
 }
 
 /// Reads gradients with whatever Python code that takes, so no lock may be held. `flat` is what
@@ -167,12 +165,13 @@ pub(super) fn collect<'py>(
         return Err(PyTypeError::new_err(must_be("gradients", wanted, flat)));
     }
     // A subclass may give more or fewer than its length.
-    let mut arrays = with_room(flat.len().unwrap_or(0))?;
+    let mut arrays = small_with_room(flat.len().unwrap_or(0))?;
     let mut items = calling::iterate(flat)?;
     while let Some(item) = items.next()? {
         let i = arrays.len();
         let label = || format!("the gradient of {}", label(i));
-        arrays.try_push(Given::of(item, single(i), label)?)?;
+        arrays.try_reserve(1).map_err(OutOfMemory::from)?;
+        arrays.push(Given::of(item, single(i), label)?);
     }
     Ok(arrays)
 }

@@ -81,23 +81,21 @@ impl Group {
         let entries = self.entries.iter().enumerate();
         let mut changed = SmallVec::<[usize; 4]>::new();
         let known = |(i, entry): (usize, &Entry), key, value| {
-            let same = entry.value.as_ptr() == value;
-            entry.key.as_ptr() == key
-                && match entry.watched {
-                    Watched::Identity => same,
-                    Watched::Number(_) => {
-                        if !same {
-                            changed.push(i);
-                        }
-                        true
-                    }
-                    Watched::Never => false,
-                    Watched::Ignored => true,
-                    Watched::Params => {
-                        let list = entry.value.bind(py).cast::<PyList>();
-                        same && (!bound || list.is_ok_and(|l| holds(l, &slots[self.slots.clone()])))
-                    }
+            if entry.key.as_ptr() != key {
+                return false;
+            }
+            match (entry.value.as_ptr() == value, entry.watched) {
+                (true, Watched::Identity | Watched::Number(_)) | (_, Watched::Ignored) => true,
+                (false, Watched::Number(_)) => {
+                    changed.push(i);
+                    true
                 }
+                (true, Watched::Params) => {
+                    let list = entry.value.bind(py).cast::<PyList>();
+                    !bound || list.is_ok_and(|list| holds(list, &slots[self.slots.clone()]))
+                }
+                (false, Watched::Identity | Watched::Params) | (_, Watched::Never) => false,
+            }
         };
         let only_numbers = raw::all_entries(self.dict.bind(py), entries, known);
         if only_numbers

@@ -1,27 +1,22 @@
 //! What one optimizer's lock protects: the optimizer, and what Python knows of it.
 
-use pyo3::exceptions::{PyRuntimeError, PyValueError};
+use pyo3::exceptions::PyValueError;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyList, PyString};
+use pyo3::types::PyString;
 
-use super::array::Array;
 use super::caller::Caller;
 use super::container::{Container, Handed};
 use super::group::Group;
+use super::keys::Keys;
 use super::memory;
 use super::missing::Missing;
 use super::owner::Owner;
-use super::parameters::{Origin, Parameter, check_memory};
 use super::python_arrays::PythonArrays;
 use super::raw;
 use super::settings::Settings;
-use super::structure::Structure;
-use super::words::{Label, count_error};
-use crate::engine::OutOfMemory;
-use crate::engine::memory::with_room;
 use crate::number::Kind;
-use crate::optimizer::{Named, Norm, Optimizer, Prepared, Slot};
+use crate::optimizer::{Norm, Optimizer, Prepared, Slot};
 
 /// How an unbound optimizer is used.
 #[derive(Clone, Copy, PartialEq)]
@@ -42,8 +37,8 @@ pub(super) struct Inner {
     pub(super) way: Option<Way>,
     /// Whose memory it is that comes with each call.
     pub(super) owners: Vec<Option<Owner>>,
-    /// Of parameters that come one by one: the number of each by its key.
-    pub(super) numbers: Option<Py<PyDict>>,
+    /// Of parameters that come one by one.
+    pub(super) keys: Option<Keys>,
     /// Of parameters whose names may be missing among the gradients.
     pub(super) missing: Missing,
     /// State that was loaded before the parameters came.
@@ -64,7 +59,7 @@ impl Inner {
             unbound,
             way: None,
             owners: Vec::new(),
-            numbers: None,
+            keys: None,
             missing: Missing::default(),
             pending: None,
             containers: Vec::new(),
@@ -84,89 +79,6 @@ impl Inner {
 
     pub(super) fn slots(&self) -> &[Slot<PythonArrays>] {
         self.optimizer.slots()
-    }
-
-    /// Adds a group's parameters, or nothing if one of them is refused. `like` is their tree, if they
-    /// have names; `restored`: they come out of a pickle or a copy.
-    pub(super) fn add_group(
-        &mut self,
-        group: &Bound<'_, PyDict>,
-        arrays: &Bound<'_, PyList>,
-        names: Option<Vec<Py<PyString>>>,
-        like: Option<&Bound<'_, PyAny>>,
-        containers: Vec<Handed<'_>>,
-        restored: bool,
-    ) -> PyResult<()> {
-        let structure = like.map(Structure::new).transpose()?;
-        // Named first, so that errors can tell.
-        let known = self.names.as_ref().map(Vec::len);
-        if let Some(names) = names {
-            let all = self.names.get_or_insert_default();
-            all.try_reserve(names.len()).map_err(OutOfMemory::from)?;
-            all.extend(names);
-        }
-        let added = self.add_named(group, arrays, structure, containers, restored);
-        if added.is_err() {
-            match (&mut self.names, known) {
-                (Some(names), Some(known)) => names.truncate(known),
-                (names, _) => *names = None,
-            }
-        }
-        added
-    }
-
-    fn add_named(
-        &mut self,
-        group: &Bound<'_, PyDict>,
-        arrays: &Bound<'_, PyList>,
-        structure: Option<Structure>,
-        containers: Vec<Handed<'_>>,
-        restored: bool,
-    ) -> PyResult<()> {
-        let py = group.py();
-        let (caller, optimizer) = self.called(py);
-        // An array that was resized may be the same as a new one and lie elsewhere by now.
-        if !restored {
-            optimizer.look(caller).map_err(|stop| caller.error(stop))?;
-        }
-        let (known, number) = (self.slots().len(), self.groups.len());
-        let origin = match (self.unbound, restored) {
-            (true, _) => Origin::Unbound,
-            (false, true) => Origin::Restored,
-            (false, false) => Origin::Bound,
-        };
-        let names = self.names.as_deref();
-        let read = |(i, array): (usize, Bound<'_, PyAny>)| {
-            let label = Label { py, names, named: Named::Parameter(known + i) };
-            Parameter::new(&array, &label, origin)
-        };
-        let new = memory::all(arrays.len(), arrays.iter().enumerate().map(read))?;
-        let containers = Container::all(containers)?;
-        // Room for all of it first: once the group is in the list nothing can fail.
-        self.owners.try_reserve(new.len()).map_err(OutOfMemory::from)?;
-        self.groups.try_reserve(1).map_err(OutOfMemory::from)?;
-        self.containers.try_reserve(containers.len()).map_err(OutOfMemory::from)?;
-        let (mut slots, mut owners) = (with_room(new.len())?, with_room(new.len())?);
-        for Parameter { array, header, owner } in new {
-            slots.push(Slot::new(number, array, header));
-            owners.push(owner);
-        }
-        let bound = !self.unbound;
-        let (caller, optimizer) = self.called(py);
-        let added = optimizer.add(slots).map_err(|refusal| caller.refused(refusal))?;
-        caller.check_reference(&added.optimizer().slots()[known..], known)?;
-        let mut group = Group::new(group, added.slots(), structure);
-        let compiled = group.read(py, added.optimizer(), bound, caller.settings);
-        let compiled = compiled.map_err(|stop| caller.error(stop))?;
-        let compiled = compiled.ok_or_else(|| PyRuntimeError::new_err("no options were read"))?;
-        if bound {
-            caller.settings.param_groups.bind(py).append(&group.dict)?;
-        }
-        added.keep(compiled);
-        self.groups.push(group);
-        self.owners.extend(owners);
-        self.containers.extend(containers);
-        Ok(())
     }
 
     pub(super) fn names(&self, py: Python<'_>) -> PyResult<Option<Vec<Py<PyString>>>> {
@@ -192,7 +104,7 @@ impl Inner {
         std::mem::swap(&mut self.owners, &mut other.owners);
         std::mem::swap(&mut self.names, &mut other.names);
         std::mem::swap(&mut self.way, &mut other.way);
-        std::mem::swap(&mut self.numbers, &mut other.numbers);
+        std::mem::swap(&mut self.keys, &mut other.keys);
         std::mem::swap(&mut self.missing, &mut other.missing);
         std::mem::swap(&mut self.pending, &mut other.pending);
     }
@@ -214,54 +126,8 @@ impl Inner {
                 norm.traverse(visit)?;
             }
         }
-        self.numbers.iter().try_for_each(|numbers| visit.call(numbers))?;
+        self.keys.iter().try_for_each(|keys| keys.traverse(visit))?;
         self.pending.iter().try_for_each(|pending| visit.call(pending))
-    }
-
-    /// Takes the arrays that came with a call of an unbound optimizer.
-    pub(super) fn take(&mut self, py: Python<'_>, arrays: Vec<Array<'_>>) -> PyResult<()> {
-        if arrays.len() != self.slots().len() {
-            return Err(count_error("parameters", arrays.len(), self.slots().len(), "parameter"));
-        }
-        let Inner { optimizer, owners, names, .. } = self;
-        for (i, array) in arrays.into_iter().enumerate() {
-            let label = Label { py, names: names.as_deref(), named: Named::Parameter(i) };
-            check_memory(&array, &optimizer.slots()[i], owners[i].as_ref(), &label)?;
-            optimizer.set_array(i, Some(array.hold()));
-        }
-        Ok(())
-    }
-
-    /// Takes new arrays for the parameters, and those that have their values; None where the new ones
-    /// have them.
-    pub(super) fn take_new(
-        &mut self,
-        arrays: Vec<Array<'_>>,
-        sources: Option<Vec<Array<'_>>>,
-    ) -> PyResult<()> {
-        for given in std::iter::once(&arrays).chain(&sources) {
-            if given.len() != self.slots().len() {
-                return Err(count_error(
-                    "parameters",
-                    given.len(),
-                    self.slots().len(),
-                    "parameter",
-                ));
-            }
-        }
-        for (i, array) in arrays.into_iter().enumerate() {
-            self.optimizer.set_array(i, Some(array.hold()));
-        }
-        self.set_sources(sources);
-        Ok(())
-    }
-
-    /// Lets parameters in host memory take their values from these; a new one on a device has them.
-    pub(super) fn set_sources(&mut self, sources: Option<Vec<Array<'_>>>) {
-        for (i, source) in sources.into_iter().flatten().enumerate() {
-            let on_host = matches!(source, Array::Host(_));
-            self.optimizer.set_source(i, on_host.then(|| source.hold()));
-        }
     }
 
     /// Refuses to use the optimizer now in one way and now in another.
@@ -285,16 +151,6 @@ impl Inner {
     /// Whether this very state waits for its parameters.
     pub(super) fn has_pending(&self, pending: Option<&Py<PyAny>>) -> bool {
         self.pending.as_ref().map(Py::as_ptr) == pending.map(Py::as_ptr)
-    }
-
-    /// Lets go of the arrays that came with a call.
-    pub(super) fn release(&mut self) {
-        for i in 0..self.owners.len() {
-            if self.owners[i].is_some() {
-                self.optimizer.set_array(i, None);
-                self.optimizer.set_source(i, None);
-            }
-        }
     }
 
     /// Refuses groups that came, went or were replaced behind our back.

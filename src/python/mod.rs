@@ -1,6 +1,7 @@
 //! The only place that knows Python: checked arrays, the step, error mapping, the module.
 
 mod absorb;
+mod adding;
 mod array;
 mod caller;
 mod calling;
@@ -19,6 +20,7 @@ mod guard;
 mod holder;
 mod imported;
 mod inner;
+mod keys;
 mod lock;
 mod logged;
 mod memory;

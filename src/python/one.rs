@@ -10,11 +10,11 @@ use super::calling;
 use super::core::{Core, started};
 use super::given::Given;
 use super::inner::{Inner, Way};
+use super::keys::Keys;
 use super::parameters::check_memory;
 use super::scaling::Scaling;
 use super::step::{Done, done, has_been};
 use super::words::{ARRAY, Label, must_be};
-use crate::engine::memory::with_room;
 use crate::optimizer::Named;
 
 /// What a key's parameter is called in errors and in what is saved.
@@ -54,17 +54,27 @@ fn unhashable(key: &Bound<'_, PyAny>, error: PyErr) -> PyErr {
     refused
 }
 
-/// A parameter and its gradient as arrays.
+/// A parameter and its gradient.
+type Pair<'py> = (Array<'py>, Option<Given<'py>>);
+
+/// The two as they are, if that needs no Python code.
+#[inline]
+fn plain_pair<'py>(param: &Bound<'py, PyAny>, grad: &Bound<'py, PyAny>) -> Option<Pair<'py>> {
+    let ndarray = ndarray(param.py());
+    let param = exactly(param.clone(), ndarray).ok()?;
+    Some((Array::Host(param), Given::plain(grad.clone(), ndarray).ok()?))
+}
+
+/// The two as arrays.
 fn read<'py>(
     key: &Bound<'py, PyAny>,
     param: &Bound<'py, PyAny>,
     grad: &Bound<'py, PyAny>,
-) -> PyResult<(Array<'py>, Option<Given<'py>>)> {
-    let (py, ndarray) = (key.py(), ndarray(key.py()));
-    let plain = (exactly(param.clone(), ndarray), exactly(grad.clone(), ndarray));
-    if let (Ok(param), Ok(grad)) = plain {
-        return Ok((Array::Host(param), Some(Given::Whole(Array::Host(grad)))));
+) -> PyResult<Pair<'py>> {
+    if let Some(plain) = plain_pair(param, grad) {
+        return Ok(plain);
     }
+    let py = key.py();
     let names = [name_of(key)?.unbind()];
     let label = Label { py, names: Some(&names), named: Named::Parameter(0) };
     let param = Array::plain(param, &label, ARRAY)?;
@@ -93,6 +103,11 @@ impl Core {
                 ));
             }
             inner.check_way(Way::OneByOne)?;
+            if let Some((param, grad)) = plain_pair(param, grad)
+                && let Some(number) = inner.keys.as_mut().and_then(|keys| keys.next(key))
+            {
+                return inner.take_one(py, number, param, grad, scaling);
+            }
             let numbers = inner.numbers(py)?;
             drop(locked);
             // To look a key up may run Python code.
@@ -107,7 +122,8 @@ impl Core {
             let number = number.map_or(Ok(0), |number| number.extract::<usize>())?;
             let mut locked = core.inner.lock(py)?;
             let inner = started(&mut locked)?;
-            if inner.numbers.as_ref().is_some_and(|now| now.is(&numbers)) {
+            if let Some(keys) = inner.keys_of(&numbers) {
+                keys.found(number);
                 inner.check_way(Way::OneByOne)?;
                 return inner.take_one(py, number, param, grad, scaling);
             }
@@ -137,12 +153,13 @@ impl Core {
         let grad = Given::of(grad.clone(), single, || label.to_string())?;
         let more = numbers.bind(py).copy()?;
         more.set_item(key, more.len())?;
-        let mut more = Some(more.unbind());
         let mut locked = self.inner.lock(py)?;
         let inner = started(&mut locked)?;
-        if !inner.numbers.as_ref().is_some_and(|now| now.is(numbers))
-            || !inner.has_pending(pending.as_ref())
-        {
+        match inner.keys_of(numbers) {
+            Some(keys) => keys.reserve()?,
+            None => return Ok(None),
+        }
+        if !inner.has_pending(pending.as_ref()) {
             return Ok(None);
         }
         let known = inner.slots().len();
@@ -156,26 +173,33 @@ impl Core {
         }
         inner.absorb(py, &mut first, &mut None)?;
         std::mem::swap(&mut inner.pending, &mut left);
-        std::mem::swap(&mut inner.numbers, &mut more);
+        let keys = inner.keys_of(numbers);
+        let before = keys.map(|keys| keys.add(key.clone().unbind(), more.clone().unbind()));
+        let mut gone = None;
         let way = inner.way.replace(Way::OneByOne);
         let outcome = inner.step_one(py, known, grad, scaling);
         if !has_been(&outcome) {
             inner.way = way;
-            std::mem::swap(&mut inner.numbers, &mut more);
+            gone = inner.keys.as_mut().zip(before).map(|(keys, before)| keys.give_back(before));
             std::mem::swap(&mut inner.pending, &mut left);
             inner.give_back(known, &mut first, &mut None);
         }
         drop(locked); // before what is left is dropped
+        drop(gone);
         outcome.map(Some)
     }
 }
 
 impl Inner {
-    /// The number of each key's parameter. It is never written: who adds a key puts another in its
-    /// place.
+    /// The keys, if these are still their numbers.
+    fn keys_of(&mut self, numbers: &Py<PyDict>) -> Option<&mut Keys> {
+        self.keys.as_mut().filter(|keys| keys.numbers().is(numbers))
+    }
+
+    /// The number of each key's parameter.
     fn numbers(&mut self, py: Python<'_>) -> PyResult<Py<PyDict>> {
-        let known = match &self.numbers {
-            Some(numbers) => numbers.clone_ref(py),
+        let known = match &self.keys {
+            Some(keys) => keys.numbers().clone_ref(py),
             None => {
                 let numbers = PyDict::new(py);
                 for (i, name) in self.names.iter().flatten().enumerate() {
@@ -187,7 +211,7 @@ impl Inner {
                          init_state() a dict of keys, or call reset() first",
                     ));
                 }
-                self.numbers.insert(numbers.unbind()).clone_ref(py)
+                self.keys.insert(Keys::new(numbers)?).numbers().clone_ref(py)
             }
         };
         Ok(known)
@@ -217,13 +241,11 @@ impl Inner {
         grad: Option<Given<'_>>,
         scaling: Scaling,
     ) -> PyResult<Done> {
-        let mut gradients = with_room(1)?;
-        gradients.push(grad);
         let outcome = self.check_surroundings(py).and_then(|()| {
             let asked = self.asked(scaling, None);
             let (mut caller, optimizer) = self.called(py);
             caller.names = caller.names.map(|names| &names[number..=number]);
-            let outcome = optimizer.alone(number)?.step(caller, gradients, &asked);
+            let outcome = optimizer.alone(number)?.step(caller, [grad], &asked);
             outcome.map(|outcome| done(caller, outcome, None)).map_err(|stop| caller.error(stop))
         });
         self.optimizer.set_array(number, None);

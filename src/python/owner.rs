@@ -12,7 +12,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyMemoryView, PyWeakrefReference};
 
-use super::array::Array;
+use super::array::{Array, HostArray};
 
 pub(super) enum Owner {
     Weak(Py<PyWeakrefReference>),
@@ -22,19 +22,16 @@ pub(super) enum Owner {
 /// The object that owns the array's memory; the array itself, if nobody else does.
 pub(super) fn owner<'py>(array: &Array<'py>) -> PyResult<Bound<'py, PyAny>> {
     match array {
-        Array::Host(array) => Ok(on_host(array.as_any())),
+        Array::Host(array) => Ok(on_host(array)),
         Array::Device(array) => on_device(array),
     }
 }
 
-fn on_host<'py>(array: &Bound<'py, PyAny>) -> Bound<'py, PyAny> {
-    let mut object = array.clone();
+fn on_host<'py>(array: &HostArray<'py>) -> Bound<'py, PyAny> {
+    let Some(mut object) = base(array) else { return array.as_any().clone() };
     loop {
         let next = if let Ok(array) = object.cast::<PyUntypedArray>() {
-            // SAFETY: the array is alive; its base is null or an object that it holds.
-            unsafe {
-                Bound::from_borrowed_ptr_or_opt(array.py(), (*array.as_array_ptr()).fields.base)
-            }
+            base(array)
         } else if object.is_exact_instance_of::<PyMemoryView>() {
             // None of one that is of no object; one that was released has no attributes.
             object.getattr(intern!(object.py(), "obj")).ok().filter(|of| !of.is_none())
@@ -46,6 +43,12 @@ fn on_host<'py>(array: &Bound<'py, PyAny>) -> Bound<'py, PyAny> {
             None => return object,
         }
     }
+}
+
+#[inline]
+fn base<'py>(array: &HostArray<'py>) -> Option<Bound<'py, PyAny>> {
+    // SAFETY: the array is alive; its base is null or an object that it holds.
+    unsafe { Bound::from_borrowed_ptr_or_opt(array.py(), (*array.as_array_ptr()).fields.base) }
 }
 
 /// CuPy's allocation; of an array that was adopted, the other library's object.

@@ -4,7 +4,7 @@
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 
-use super::gradients::GivenArrays;
+use super::given::GivenArrays;
 use super::inner::Inner;
 use super::python_arrays::PythonArrays;
 use super::scaling::Scaling;

@@ -4,15 +4,18 @@ use pyo3::prelude::*;
 
 use super::caller::Caller;
 use super::cuda::DeviceNorm;
-use super::gradients::GivenArrays;
+use super::given::GivenArrays;
 use super::inner::Inner;
 use super::missing::Neglected;
 use super::scaling::Scaling;
 use super::skipped::SkippedStep;
 use crate::optimizer::{Asked, Moves, Norm, Outcome, Skipped};
 
-/// What a step did, in Python's words.
-pub(super) struct Done {
+/// What a step did, in Python's words: None of a plain one, of which there is nothing to tell. It goes
+/// through many hands, so it is small.
+pub(super) struct Done(pub(super) Option<Box<Results>>);
+
+pub(super) struct Results {
     pub(super) grad_norm: Norm<DeviceNorm>,
     pub(super) moves: Option<Moves>,
     pub(super) skipped: Option<SkippedStep>,
@@ -21,7 +24,9 @@ pub(super) struct Done {
 
 /// Whether a first step has been: one that is left out is as if it had never been asked for.
 pub(super) fn has_been(outcome: &PyResult<Done>) -> bool {
-    outcome.as_ref().is_ok_and(|done| done.skipped.is_none())
+    outcome
+        .as_ref()
+        .is_ok_and(|Done(done)| done.as_ref().is_none_or(|results| results.skipped.is_none()))
 }
 
 impl Inner {
@@ -76,8 +81,12 @@ pub(super) fn done(
     outcome: Outcome<DeviceNorm>,
     neglected: Option<Box<Neglected>>,
 ) -> Done {
-    let skipped = outcome.skipped.map(|skipped| told(caller, skipped));
-    Done { grad_norm: outcome.grad_norm, moves: outcome.moves, skipped, neglected }
+    let Outcome { grad_norm, moves, skipped } = outcome;
+    if let (Norm::NotAsked, None, None, None) = (&grad_norm, &moves, &skipped, &neglected) {
+        return Done(None);
+    }
+    let skipped = skipped.map(|skipped| told(caller, skipped));
+    Done(Some(Box::new(Results { grad_norm, moves, skipped, neglected })))
 }
 
 #[cold]

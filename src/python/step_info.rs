@@ -177,25 +177,23 @@ impl StepInfo {
 }
 
 impl StepInfo {
-    /// Of a step that was done; without a norm, always the same object.
+    /// Of a step that was done and of which nothing was asked: always the same object.
+    pub(super) fn plain(py: Python<'_>) -> PyResult<Py<Self>> {
+        static PLAIN: PyOnceLock<Py<StepInfo>> = PyOnceLock::new();
+        let made = || StepInfo::applied(py, Norm::NotAsked, None);
+        Ok(PLAIN.get_or_try_init(py, made)?.clone_ref(py))
+    }
+
+    /// Of a step that was done.
     pub(super) fn applied(
         py: Python<'_>,
         grad_norm: Norm,
         moves: Option<Moves>,
     ) -> PyResult<Py<Self>> {
-        static PLAIN: PyOnceLock<Py<StepInfo>> = PyOnceLock::new();
-        let made = |grad_norm, moves: Option<Moves>| {
-            let update_norm = Measured::of(moves.as_ref(), |of| of.update_norm, py)?;
-            let param_norm = Measured::of(moves.as_ref(), |of| of.param_norm, py)?;
-            let nonfinite = None;
-            Py::new(py, StepInfo { applied: true, grad_norm, nonfinite, update_norm, param_norm })
-        };
-        match (grad_norm, moves) {
-            (Norm::NotAsked, None) => {
-                Ok(PLAIN.get_or_try_init(py, || made(Norm::NotAsked, None))?.clone_ref(py))
-            }
-            (grad_norm, moves) => made(grad_norm, moves),
-        }
+        let update_norm = Measured::of(moves.as_ref(), |of| of.update_norm, py)?;
+        let param_norm = Measured::of(moves.as_ref(), |of| of.param_norm, py)?;
+        let nonfinite = None;
+        Py::new(py, StepInfo { applied: true, grad_norm, nonfinite, update_norm, param_norm })
     }
 
     /// Of a step that was left out.

@@ -7,9 +7,10 @@ use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyString, PyTuple, PyType};
 
-use super::given::Given;
+use super::given::{Given, GivenArrays};
 use super::memory;
-use crate::engine::memory::{Grow, with_room};
+use crate::engine::OutOfMemory;
+use crate::engine::memory::with_room;
 
 /// As `MAX_DEPTH` in `tree.py`.
 const MAX_DEPTH: usize = 100;
@@ -40,7 +41,7 @@ impl Structure {
         &self,
         given: &Bound<'py, PyAny>,
         ndarray: *mut ffi::PyTypeObject,
-        arrays: &mut Vec<Option<Given<'py>>>,
+        arrays: &mut GivenArrays<'py>,
     ) -> PyResult<bool> {
         self.root.read(given, ndarray, arrays)
     }
@@ -85,11 +86,14 @@ impl Place {
         &self,
         given: &Bound<'py, PyAny>,
         ndarray: *mut ffi::PyTypeObject,
-        arrays: &mut Vec<Option<Given<'py>>>,
+        arrays: &mut GivenArrays<'py>,
     ) -> PyResult<bool> {
         match self {
             Place::Array => match Given::plain(given.clone(), ndarray) {
-                Ok(given) => arrays.try_push(given)?,
+                Ok(given) => {
+                    arrays.try_reserve(1).map_err(OutOfMemory::from)?;
+                    arrays.push(given);
+                }
                 Err(_) => return Ok(false),
             },
             Place::Nothing => return Ok(given.is_none()),
@@ -143,7 +147,7 @@ fn read_all<'py>(
     count: usize,
     items: impl Iterator<Item = Bound<'py, PyAny>>,
     ndarray: *mut ffi::PyTypeObject,
-    arrays: &mut Vec<Option<Given<'py>>>,
+    arrays: &mut GivenArrays<'py>,
 ) -> PyResult<bool> {
     if count != places.len() {
         return Ok(false);

@@ -9,10 +9,12 @@ use super::calling;
 use super::core::{Core, started};
 use super::given::Given;
 use super::gradients;
-use super::inner::Way;
+use super::inner::{Inner, Way};
+use super::keys::Keys;
+use super::parameters::check_memory;
 use super::scaling::Scaling;
 use super::step::{Done, has_been};
-use super::words::{ARRAY, Label, must_be};
+use super::words::{ARRAY, Label, count_error, must_be};
 use crate::engine::memory::{Grow, with_room};
 use crate::optimizer::Named;
 
@@ -151,8 +153,9 @@ impl Core {
         py: Python<'_>,
         other: &Bound<'_, Core>,
         pending: Option<&Py<PyAny>>,
-        numbers: Option<Py<PyDict>>,
+        numbers: Option<Bound<'_, PyDict>>,
     ) -> PyResult<()> {
+        let keys = numbers.map(Keys::new).transpose()?;
         let mut theirs = other.get().contents(py)?;
         let mut locked = self.inner.lock(py)?;
         let inner = started(&mut locked)?;
@@ -162,12 +165,70 @@ impl Core {
             ));
         }
         inner.exchange(&mut theirs);
-        if numbers.is_some() {
-            inner.numbers = numbers;
+        if keys.is_some() {
+            inner.keys = keys;
             inner.way = Some(Way::OneByOne);
         }
         inner.release();
         drop(locked); // before what is left is dropped
         Ok(())
+    }
+}
+
+impl Inner {
+    /// Takes the arrays that came with a call of an unbound optimizer.
+    pub(super) fn take(&mut self, py: Python<'_>, arrays: Vec<Array<'_>>) -> PyResult<()> {
+        if arrays.len() != self.slots().len() {
+            return Err(count_error("parameters", arrays.len(), self.slots().len(), "parameter"));
+        }
+        let Inner { optimizer, owners, names, .. } = self;
+        for (i, array) in arrays.into_iter().enumerate() {
+            let label = Label { py, names: names.as_deref(), named: Named::Parameter(i) };
+            check_memory(&array, &optimizer.slots()[i], owners[i].as_ref(), &label)?;
+            optimizer.set_array(i, Some(array.hold()));
+        }
+        Ok(())
+    }
+
+    /// Takes new arrays for the parameters, and those that have their values; None where the new ones
+    /// have them.
+    pub(super) fn take_new(
+        &mut self,
+        arrays: Vec<Array<'_>>,
+        sources: Option<Vec<Array<'_>>>,
+    ) -> PyResult<()> {
+        for given in std::iter::once(&arrays).chain(&sources) {
+            if given.len() != self.slots().len() {
+                return Err(count_error(
+                    "parameters",
+                    given.len(),
+                    self.slots().len(),
+                    "parameter",
+                ));
+            }
+        }
+        for (i, array) in arrays.into_iter().enumerate() {
+            self.optimizer.set_array(i, Some(array.hold()));
+        }
+        self.set_sources(sources);
+        Ok(())
+    }
+
+    /// Lets parameters in host memory take their values from these; a new one on a device has them.
+    pub(super) fn set_sources(&mut self, sources: Option<Vec<Array<'_>>>) {
+        for (i, source) in sources.into_iter().flatten().enumerate() {
+            let on_host = matches!(source, Array::Host(_));
+            self.optimizer.set_source(i, on_host.then(|| source.hold()));
+        }
+    }
+
+    /// Lets go of the arrays that came with a call.
+    pub(super) fn release(&mut self) {
+        for i in 0..self.owners.len() {
+            if self.owners[i].is_some() {
+                self.optimizer.set_array(i, None);
+                self.optimizer.set_source(i, None);
+            }
+        }
     }
 }

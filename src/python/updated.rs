@@ -13,7 +13,7 @@ use super::scaling::Scaling;
 use super::step::Done;
 use super::structure;
 use crate::engine::memory::with_room;
-use crate::optimizer::{Anew, Norm};
+use crate::optimizer::Anew;
 
 /// What came, as arrays: plain ones as they are, numbers and integers by Python.
 fn as_arrays<'py>(given: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
@@ -118,11 +118,6 @@ impl Inner {
         // SAFETY: `given` holds the arrays, and the new ones were made by NumPy for this call.
         let repeated = unsafe { optimizer.repeat_anew(caller, given, &asked) };
         let repeated = repeated.map_err(|refusal| caller.refused(refusal))?;
-        Ok(repeated.then_some(Done {
-            grad_norm: Norm::NotAsked,
-            moves: None,
-            skipped: None,
-            neglected: None,
-        }))
+        Ok(repeated.then_some(Done(None)))
     }
 }

@@ -16,7 +16,7 @@ from ferrostep.loading import Action, at_once
 from ferrostep.optimizer import Optimizer
 from ferrostep.options import StateDtype, stored_dtype
 from ferrostep.params import is_groups, labels
-from ferrostep.state_dict import LOADED, whole
+from ferrostep.saved import LOADED, whole
 
 #: What a state dict has.
 KEYS = ("updates", "averages", "options")

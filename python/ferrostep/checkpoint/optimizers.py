@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from ferrostep import state_dict as _state_dict
 from ferrostep._native import Core
 from ferrostep.backends import cuda
 from ferrostep.checkpoint import values
@@ -23,6 +22,7 @@ from ferrostep.checkpoint.container import Array, Container, Unread, storable
 from ferrostep.differences import of_names, refuse
 from ferrostep.loading import Loading
 from ferrostep.options import NONFINITE
+from ferrostep.saved import check_layout, read_options, whole
 
 if TYPE_CHECKING:
     from ferrostep.checkpoint.needs import Checkpointed
@@ -62,7 +62,7 @@ def differences(optimizers: Any, content: Content, file: Container) -> Iterator[
             yield label + other
             continue
         state = _state_dict_of(saved, file)
-        _state_dict.check_layout(state)
+        check_layout(state)
         yield from (label + difference for difference in optimizer._differences(state))
 
 
@@ -107,7 +107,7 @@ def _save_optimizer(name: str | None, optimizer: Checkpointed, arrays: dict[str,
         zip(optimizer.param_groups, saved["param_groups"], strict=True)
     ):
         # What could not be loaded is not saved.
-        options = _state_dict.read_options(optimizer._schema(), i, mine, group)
+        options = read_options(optimizer._schema(), i, mine, group)
         rest = {key: group[key] for key in ("params", "param_names") if key in group}
         groups.append(values.encode({**options, **rest}, f"group {i} of {label}"))
     params = [param for group in saved["param_groups"] for param in group["params"]]
@@ -121,7 +121,7 @@ def _save_optimizer(name: str | None, optimizer: Checkpointed, arrays: dict[str,
             what = f"state {array!r} of parameter {key!r} of {label}"
             found = storable(cuda.to_host(entry[array]), what)
             arrays[tensor_name(_state(name), key, array)] = found
-        step = _state_dict.whole(entry.get("step", 0), f"the step of parameter {key!r} of {label}")
+        step = whole(entry.get("step", 0), f"the step of parameter {key!r} of {label}")
         state.append({"param": param, "key": key, "step": step, "arrays": names})
     return {
         "name": name,

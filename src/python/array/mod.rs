@@ -13,5 +13,5 @@ mod shape;
 pub(super) use exchange::Exchange;
 pub(super) use header::Seen;
 pub(super) use held::{Array, Held};
-pub(super) use host::{exactly, ndarray, take_c_api};
+pub(super) use host::{HostArray, exactly, ndarray, take_c_api};
 pub(super) use shape::shape_text;

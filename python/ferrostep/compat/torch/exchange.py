@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ferrostep.groups import SCHEDULED
-from ferrostep.state_dict import check_layout, whole
+from ferrostep.saved import check_layout, whole
 
 if TYPE_CHECKING:
     from ferrostep.optimizer import Optimizer

@@ -19,7 +19,7 @@ from support.arrays import (
     running_on,
     special_values,
 )
-from support.layouts import LAYOUTS, wider
+from support.layouts import LAYOUTS, ordered, wider
 
 STEPS = 4
 #: Beside the plain case of each class, for what takes long.
@@ -108,11 +108,6 @@ def test_any_layout(case: Case, dtype: type, layout: str) -> None:
         assert_same_run(opt, wanted, layout)
 
 
-def ordered(a: Array, order: tuple[int, ...]) -> Array:
-    """Return the same values in memory that has the axes in this order."""
-    return a.transpose(order).copy().transpose(np.argsort(order))
-
-
 @pytest.mark.parametrize("dtype", [*DTYPES, *LOW_PRECISION])
 @pytest.mark.parametrize("shape", [(301, 190), (5, 9000), (9000, 5), (40, 30, 50), (70, 90, 5)])
 def test_any_two_orders_of_arrays_of_several_patches(dtype: type, shape: tuple[int, ...]) -> None:
@@ -130,6 +125,13 @@ def test_any_two_orders_of_arrays_of_several_patches(dtype: type, shape: tuple[i
                 for grads in steps:
                     opt.step([ordered(g, g_order) for g in grads])
             assert_same_run(opt, wanted, f"{p_order} beside {g_order}, {threads} threads")
+    for tier, grad in product(TIERS, [g for g in LOW_PRECISION if dtype is not np.float64]):
+        wanted_too = train(case, start, [[g.astype(grad) for g in grads] for grads in steps])
+        with running_on(tier, 3):
+            opt = case.make([p.copy() for p in start])
+            for grads in steps:
+                opt.step([ordered(g.astype(grad), orders[-1]) for g in grads])
+        assert_same_run(opt, wanted_too, f"a gradient of {grad}, {tier}")
     odd = case.make([ordered(p, orders[-1])[::-1] for p in start])
     for grads in steps:
         odd.step([wider(g[::-1]) for g in grads])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import permutations
 from typing import Any
 
 import numpy as np
@@ -10,10 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cases import LOW_PRECISION
 from ferrostep.backends import reference
 from ferrostep.clip import global_norm, leaf_sums, norm_of
 from support.arrays import TIERS, Array, assert_same_bits, gradients, running_on
-from support.layouts import LAYOUTS
+from support.layouts import LAYOUTS, ordered
 
 DTYPES = [np.float16, np.float32, np.float64]
 LENGTHS = [0, 1, 31, 33, 4095, 4096, 4097, 3 * 4096 + 5, 300_007]
@@ -46,6 +48,23 @@ def test_each_leaf_has_its_sum(dtype: type) -> None:
 def test_any_layout(layout: str) -> None:
     x = gradients(np.random.default_rng(2), (70, 41, 3), np.float32)
     assert_same_bits(leaf_sums(LAYOUTS[layout](x))[0], leaf_sums(x)[0])
+
+
+@pytest.mark.parametrize("dtype", [*DTYPES, *LOW_PRECISION, ">f4"])
+@pytest.mark.parametrize("shape", [(301, 190), (67, 5003), (9001, 5), (40, 31, 50), (130, 3, 701)])
+def test_any_order_of_axes(shape: tuple[int, ...], dtype: Any) -> None:
+    """Of arrays that are gathered some rows at a time, and of several leaves."""
+    x = gradients(np.random.default_rng(3), shape, np.float32).astype(dtype)
+    wanted, backwards = leaf_sums(x)[0], leaf_sums(x[::-1, ::-1].copy())[0]
+    for order in permutations(range(len(shape))):
+        y = ordered(x, order)
+        for tier in TIERS:
+            for threads in (1, 3):
+                with running_on(tier, threads):
+                    assert_same_bits(leaf_sums([y, y])[1], wanted, f"{order}")
+                    assert_same_bits(leaf_sums(y[::-1, ::-1])[0], backwards, f"{order}")
+        y = ordered(x[:, ::-1].copy(), order)[:, ::-1]
+        assert_same_bits(leaf_sums(y)[0], wanted, f"{order}, one axis backwards")
 
 
 @settings(max_examples=50, deadline=None)

@@ -154,7 +154,8 @@ impl<R: Tile> Rows<'_, R> {
         unsafe {
             if let [(_, stride)] = *self.axes {
                 let data = row.wrapping_offset(from as isize * stride);
-                R::gather(kind)(swapped, data, &Plane::line(to.len(), stride), to);
+                let line = Plane::line(to.len(), stride);
+                R::gather(kind)(swapped, data, &line, to.as_mut_ptr().cast());
             } else {
                 // It knows any axes, and takes longer to set up than many a row to read.
                 gather_along(self.values.format, &mut Cursor::new(self.axes, row, from), to);

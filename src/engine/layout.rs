@@ -1,15 +1,12 @@
 //! How arrays lie, and what runs them so: in place, or through a tile.
 
-use std::ops::Range;
-
 use smallvec::SmallVec;
 
-use super::block::{ARRAYS, Block, Dense, Loop};
+use super::block::{ARRAYS, Dense, Loop};
 use super::kernel::RuleLoops;
 use super::memory::OutOfMemory;
-use super::tile::Tiled;
 use super::view::View;
-use crate::number::{Format, Kind, Kinds, Precision};
+use crate::number::{Format, Kind, Kinds};
 use crate::rules::MAX_STATES;
 
 /// Why a parameter is not planned.
@@ -35,7 +32,7 @@ pub fn is_dense(views: &[&View]) -> bool {
 }
 
 /// How the arrays are stored; None if the states' kinds differ.
-fn kinds(views: &[&View]) -> Option<Kinds> {
+pub(super) fn kinds(views: &[&View]) -> Option<Kinds> {
     Kinds::of(views.iter().map(|view| view.format.kind))
 }
 
@@ -60,42 +57,6 @@ pub(super) fn in_place(
     }
     let (p, g, len) = (views[0].lowest(), views[1].lowest(), views[0].len());
     Some((kernel.select(kinds, coupled_decay)?, kinds, Dense { p, g, states, len }))
-}
-
-/// What runs arrays that do not all lie so, by compute type.
-#[derive(Debug)]
-pub(super) enum Tiling {
-    F32(Tiled<f32>),
-    F64(Tiled<f64>),
-}
-
-impl Tiling {
-    pub(super) fn new(
-        kernel: RuleLoops,
-        coupled_decay: bool,
-        views: &[&View],
-    ) -> Result<Self, Unplanned> {
-        let kind = views[0].format.kind;
-        let tiling = match Precision::of(kind) {
-            Precision::F32 => Tiled::new(kernel, coupled_decay, views)?.map(Tiling::F32),
-            Precision::F64 => Tiled::new(kernel, coupled_decay, views)?.map(Tiling::F64),
-        };
-        tiling.ok_or(Unplanned::Unsupported(kind))
-    }
-
-    /// Runs elements of arrays that begin so many bytes further on than the views did.
-    ///
-    /// SAFETY: those arrays are live and nothing written is aliased; no other thread has elements of
-    /// this range.
-    pub(super) unsafe fn run(&self, block: &Block, origin: &[isize; ARRAYS], range: Range<usize>) {
-        // SAFETY: passed on from the caller.
-        unsafe {
-            match self {
-                Tiling::F32(tiled) => tiled.run(block, origin, range),
-                Tiling::F64(tiled) => tiled.run(block, origin, range),
-            }
-        }
-    }
 }
 
 /// Bytes that an element of these arrays moves.

@@ -1,7 +1,9 @@
 //! One leaf of a reduction: up to 4,096 elements of one array into 32 float64 accumulators.
 
 use std::mem::MaybeUninit;
+use std::ops::Range;
 
+use super::band::{Bands, Gathered};
 use super::gather::{Plane, Tile, prefetch};
 #[cfg(target_arch = "x86_64")]
 use super::tier;
@@ -144,7 +146,7 @@ pub(super) unsafe fn gather_along<R: Tile>(
         let (place, stride, n) = cursor.take(to.len() - filled);
         let to = &mut to[filled..filled + n];
         // SAFETY: passed on from the caller.
-        unsafe { gather(format.swapped, place, &Plane::line(n, stride), to) };
+        unsafe { gather(format.swapped, place, &Plane::line(n, stride), to.as_mut_ptr().cast()) };
         filled += n;
     }
 }
@@ -180,6 +182,8 @@ pub(super) struct Walk<'a> {
     in_place: Option<Accumulate>,
     /// For elements gathered and converted.
     in_tile: Accumulate,
+    /// For elements gathered as they are stored.
+    as_stored: Accumulate,
 }
 
 // SAFETY: the pointer is the only member that is not Sync, and it is only read through: by
@@ -189,19 +193,40 @@ unsafe impl Sync for Walk<'_> {}
 impl<'a> Walk<'a> {
     pub(super) fn new<M: Measure>(array: Array, axes: &'a [Axis]) -> Self {
         let kind = array.format.kind;
-        let (in_place, in_tile): (Accumulate, Accumulate) = match array.precision {
+        let (as_stored, in_tile): (Accumulate, Accumulate) = match array.precision {
             Precision::F32 => (stored_as::<M, f32>(kind), select::<M, f32, f32>()),
             Precision::F64 => (stored_as::<M, f64>(kind), select::<M, f64, f64>()),
         };
         let along = axes.last().is_some_and(|(_, stride)| *stride == kind.size() as isize);
         let dense = along && array.aligned && !array.format.swapped;
-        Walk { array, axes, in_place: dense.then_some(in_place), in_tile }
+        Walk { array, axes, in_place: dense.then_some(as_stored), in_tile, as_stored }
     }
 
-    /// The sum of the leaf with this number, which the array must have.
+    /// Calls `each` with the sums of these leaves, which the array must have.
     ///
     /// SAFETY: the view that it was made of describes live memory that nobody writes meanwhile.
-    pub(super) unsafe fn leaf(&self, number: usize) -> f64 {
+    pub(super) unsafe fn leaves(&self, numbers: Range<usize>, mut each: impl FnMut(usize, f64)) {
+        let Array { data, len, format, .. } = self.array;
+        if numbers.is_empty() {
+            return;
+        }
+        let bands = if self.in_place.is_some() { None } else { Bands::of(data, format, self.axes) };
+        let gathered = bands.as_ref().map(|bands| Gathered::new(bands, numbers.start * LEAF));
+        // Without memory for more elements they are gathered leaf by leaf.
+        let Some(Ok(mut gathered)) = gathered else {
+            // SAFETY: passed on from the caller.
+            return numbers.for_each(|number| each(number, unsafe { self.leaf(number) }));
+        };
+        for number in numbers {
+            let (len, mut sums) = (LEAF.min(len - number * LEAF), [0.0; LANES]);
+            // SAFETY: passed on from the caller; the kernel is for elements as they are stored.
+            unsafe { (self.as_stored)(gathered.take(len), len, &mut sums) };
+            each(number, fold(sums));
+        }
+    }
+
+    /// SAFETY: as for `leaves`.
+    unsafe fn leaf(&self, number: usize) -> f64 {
         let begin = number * LEAF;
         let Array { data, len, precision, .. } = self.array;
         let len = LEAF.min(len - begin);

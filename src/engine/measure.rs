@@ -66,14 +66,17 @@ impl Measured {
         work::run(count, self.bytes, threads, |leaves| {
             let _control = ControlGuard::new();
             let mut array = ends.partition_point(|end| *end <= leaves.start);
-            for leaf in leaves {
-                while ends[array] <= leaf {
-                    array += 1;
-                }
+            let mut next = leaves.start;
+            while next < leaves.end {
                 let first = if array == 0 { 0 } else { ends[array - 1] };
-                // SAFETY: the array has this leaf, and this thread alone has its number, which is
-                // below `count`; the rest is the caller's promise.
-                unsafe { places.set(leaf, walks[array].leaf(leaf - first)) };
+                let end = ends[array].min(leaves.end);
+                // SAFETY: the array has these leaves, and this thread alone has their numbers, which
+                // are below `count`; the rest is the caller's promise.
+                unsafe {
+                    let each = |leaf, sum| places.set(first + leaf, sum);
+                    walks[array].leaves(next - first..end - first, each);
+                }
+                (next, array) = (end.max(next), array + 1);
             }
         });
         Ok(Leaves { sums, ends })

@@ -4,6 +4,7 @@
 //! [`View`].
 
 mod added;
+mod band;
 mod block;
 mod control;
 mod copy;
@@ -25,6 +26,7 @@ mod plan;
 pub mod process;
 mod rows;
 mod shared;
+mod square;
 mod task;
 pub mod threads;
 pub mod tier;

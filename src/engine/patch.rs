@@ -9,16 +9,17 @@ use super::block::ARRAYS;
 use super::memory::{OutOfMemory, try_collect};
 use super::view::{MOST_AXES, View};
 
-/// Elements of a patch that lie one after the other in an array, where there are as many. What a
-/// patch has less of these it has more of the first array, which likes long stretches: there
-/// memory is read and written.
-const STRETCH: usize = 16;
+/// Bytes of a patch that lie one after the other in an array, where there are as many. What a patch
+/// has less of these it has more of the first array, which likes long stretches: there memory is
+/// read and written.
+const STRETCH: usize = 64;
 
 #[derive(Debug)]
 pub(super) struct Axis {
     len: usize,
-    /// How much of it a patch has.
+    /// How much of it a patch has, and the first one.
     extent: usize,
+    lead: usize,
     /// In bytes, of each array.
     pub(super) strides: [isize; ARRAYS],
 }
@@ -37,7 +38,7 @@ pub(super) fn axes(views: &[&View]) -> Result<Vec<Axis>, OutOfMemory> {
         for (stride, view) in strides.iter_mut().zip(views) {
             *stride = view.strides[axis];
         }
-        Axis { len: first.shape[axis], extent: 1, strides }
+        Axis { len: first.shape[axis], extent: 1, lead: 1, strides }
     }))?;
     axes.dedup_by(|inner, outer| {
         let whole = |(outer, inner_stride): (isize, isize), n: usize| {
@@ -54,14 +55,33 @@ pub(super) fn axes(views: &[&View]) -> Result<Vec<Axis>, OutOfMemory> {
     Ok(axes)
 }
 
-/// Chooses how much of each axis a patch has: up to `most` elements, a stretch of each array, and as
-/// much as there is room for along the memory of the first.
-pub(super) fn cut(axes: &mut [Axis], arrays: usize, most: usize) {
+/// Chooses how much of each axis a patch has of arrays with elements of these sizes: up to `most`, a
+/// stretch of each array, and as much as there is room for along the memory of the first.
+pub(super) fn cut(axes: &mut [Axis], sizes: &[usize], most: usize) {
     axes.iter_mut().for_each(|axis| axis.extent = 1);
-    for a in 1..arrays {
-        grow(axes, a, STRETCH, most);
+    for (a, size) in sizes.iter().enumerate().skip(1) {
+        grow(axes, a, STRETCH / size, most);
     }
     grow(axes, 0, most, most);
+    axes.iter_mut().for_each(|axis| axis.lead = axis.extent);
+}
+
+/// Lets stretches of array `a` begin where cache lines do, if one shift does so for all of them.
+pub(super) fn align(axes: &mut [Axis], a: usize, view: &View) {
+    let (size, data) = (view.format.kind.size(), view.data as usize);
+    let lines = |axis: &Axis| axis.strides[a] % 64 == 0;
+    let last = axes.len().saturating_sub(1);
+    let dense = (0..last).find(|&i| axes[i].strides[a] == size as isize);
+    let Some(i) = dense.filter(|i| (0..=last).all(|other| other == *i || lines(&axes[other])))
+    else {
+        return;
+    };
+    let axis = &mut axes[i];
+    let rest = data.next_multiple_of(64) - data;
+    let parts = axis.extent < axis.len && (axis.extent * size).is_multiple_of(64);
+    if parts && rest > 0 && rest.is_multiple_of(size) {
+        axis.lead = rest / size;
+    }
 }
 
 /// Makes patches longer, up to `wanted` elements along the memory of array `a`.
@@ -117,16 +137,20 @@ impl Patch {
         let mut inner: usize = axes.iter().map(|axis| axis.len).product();
         for (i, axis) in axes.iter().enumerate() {
             inner /= axis.len;
-            let slab = outer * axis.extent * inner;
-            patch.first[i] = rest / slab * axis.extent;
-            rest %= slab;
+            let slab = outer * inner;
+            if let Some(past) = (rest / slab).checked_sub(axis.lead) {
+                patch.first[i] = axis.lead + past / axis.extent * axis.extent;
+            }
+            rest -= patch.first[i] * slab;
             outer *= patch.measure(axes, i);
         }
         (patch, number - rest)
     }
 
     fn measure(&mut self, axes: &[Axis], i: usize) -> usize {
-        self.lens[i] = axes[i].extent.min(axes[i].len - self.first[i]);
+        let Axis { len, extent, lead, .. } = axes[i];
+        let most = if self.first[i] == 0 { lead } else { extent };
+        self.lens[i] = most.min(len - self.first[i]);
         self.lens[i]
     }
 
@@ -137,7 +161,7 @@ impl Patch {
     /// Goes on to the next patch, and from the last to the first.
     pub(super) fn advance(&mut self, axes: &[Axis]) {
         for i in (0..axes.len()).rev() {
-            self.first[i] += axes[i].extent;
+            self.first[i] += self.lens[i];
             let end = self.first[i] >= axes[i].len;
             if end {
                 self.first[i] = 0;

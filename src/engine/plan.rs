@@ -8,9 +8,10 @@ use super::block::{ARRAYS, Block, Dense};
 use super::control::ControlGuard;
 use super::copy::copy;
 use super::kernel::RuleLoops;
-use super::layout::{Tiling, Unplanned, in_place, is_dense, traffic_of};
+use super::layout::{Unplanned, in_place, is_dense, traffic_of};
 use super::memory::{Grow, OutOfMemory};
 use super::task::{Apart, DenseTask, Layout, Task, run_dense};
+use super::tile::Tiled;
 use super::touched::Touched;
 use super::view::View;
 use super::work;
@@ -85,7 +86,7 @@ impl Plan {
         let dense = is_dense(&views);
         let layout = match in_place(kernel, coupled_decay, &views).filter(|_| dense) {
             Some((run, kinds, dense)) => Layout::Dense(run, kinds, dense),
-            None => self.apart(Apart::Tiled(Tiling::new(kernel, coupled_decay, &views)?))?,
+            None => self.apart(Apart::Tiled(Tiled::new(kernel, coupled_decay, &views)?))?,
         };
         Ok(self.task(block, layout, p.len(), traffic_of(&views))?)
     }

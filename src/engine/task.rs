@@ -4,8 +4,9 @@ use std::ops::Range;
 
 use super::block::{ARRAYS, Block, Dense, Loop};
 use super::kernel::RuleLoops;
-use super::layout::{Tiling, traffic};
+use super::layout::traffic;
 use super::tier;
+use super::tile::Tiled;
 use super::touched::Touched;
 use crate::number::{Kind, Kinds};
 use crate::rules::MAX_STATES;
@@ -24,7 +25,7 @@ pub(super) enum Layout {
 /// What does not run from one end of the memory to the other.
 #[derive(Debug)]
 pub(super) enum Apart {
-    Tiled(Tiling),
+    Tiled(Tiled),
     Rows(Touched),
 }
 
@@ -35,7 +36,7 @@ impl Apart {
         // SAFETY: passed on from the caller.
         unsafe {
             match self {
-                Apart::Tiled(tiling) => tiling.run(block, &[0; ARRAYS], range),
+                Apart::Tiled(tiled) => tiled.run(block, &[0; ARRAYS], range),
                 Apart::Rows(rows) => rows.run(block, range),
             }
         }

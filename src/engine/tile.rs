@@ -6,12 +6,12 @@ use std::ops::Range;
 use smallvec::SmallVec;
 
 use super::block::{ARRAYS, Block, Dense, Loop};
-use super::gather::{Gather, Plane, Scatter, Tile, prefetch};
+use super::gather::{Gather, Plane, Scatter, as_they_are, converted, prefetch};
 use super::kernel::RuleLoops;
-use super::memory::OutOfMemory;
-use super::patch::{Axis, Patch, axes, cut, each_index, joined, offset};
+use super::layout::{Unplanned, kinds};
+use super::patch::{Axis, Patch, align, axes, cut, each_index, joined, offset};
 use super::view::View;
-use crate::number::{Format, Kinds};
+use crate::number::{Format, Kinds, Precision};
 
 /// Bytes of all tiles of a patch. They stay in the second-level cache, and are so many because rows
 /// in place are slow to begin; no power of two, so that rows of a tile do not share cache sets.
@@ -21,6 +21,9 @@ const TILES: usize = 62 * 1024;
 /// beside them.
 const ROW: usize = 64;
 
+/// If fewer do, the gradient is rather gathered, if the others then lie in longer rows.
+const GOOD_ROW: usize = 512;
+
 /// Bytes of the next row that are asked for, since the CPU does not foresee where it begins.
 const AHEAD: usize = 512;
 
@@ -28,66 +31,82 @@ const AHEAD: usize = 512;
 struct Tiles(#[allow(dead_code)] [u8; TILES]);
 
 #[derive(Debug)]
-struct Array<R> {
+struct Array {
     data: *mut u8,
     swapped: bool,
-    gather: Gather<R>,
-    /// None for the gradient, which is never written.
-    scatter: Option<Scatter<R>>,
-    /// The place of its tile among all tiles; None if it is run in place.
-    tile: Option<usize>,
+    /// None if it is run in place.
+    tile: Option<Moves>,
     /// The axis along which its elements are nearest to each other.
     inner: usize,
 }
 
+/// How elements come into a tile and back.
+#[derive(Debug)]
+struct Moves {
+    gather: Gather,
+    /// None for the gradient, which is never written.
+    scatter: Option<Scatter>,
+    /// Of an element in the tile, in bytes.
+    size: usize,
+    /// Where the tile begins among all tiles, in bytes.
+    begin: usize,
+}
+
 /// A parameter, its gradient and its states (in this order) over common axes.
 #[derive(Debug)]
-pub(super) struct Tiled<R> {
+pub(super) struct Tiled {
     kernel: Loop,
-    arrays: SmallVec<[Array<R>; ARRAYS]>,
+    arrays: SmallVec<[Array; ARRAYS]>,
     axes: Vec<Axis>,
-    /// Elements of a tile.
-    room: usize,
     /// From this axis on the elements of a patch lie one after the other where they are run.
     joined: usize,
 }
 
-impl<R: Tile> Tiled<R> {
-    /// None if parameter or states are of a kind that does not hold results of `R`.
+/// By array: whether it is run in place.
+type InPlace = SmallVec<[bool; ARRAYS]>;
+
+impl Tiled {
     pub(super) fn new(
         kernel: RuleLoops,
         coupled_decay: bool,
         views: &[&View],
-    ) -> Result<Option<Self>, OutOfMemory> {
-        let arrays = views.iter().enumerate().map(|(a, view)| {
-            let kind = view.format.kind;
-            let scatter = if a == 1 { None } else { Some(R::scatter(kind)?) };
-            let swapped = view.format.swapped;
-            let gather = R::gather(kind);
-            Some(Array { data: view.data, swapped, gather, scatter, tile: None, inner: 0 })
-        });
-        let Some(mut arrays) = arrays.collect::<Option<SmallVec<[Array<R>; ARRAYS]>>>() else {
-            return Ok(None);
-        };
+    ) -> Result<Self, Unplanned> {
         let axes = axes(views)?;
         let far = |i: usize, a: usize| match axes[i].strides[a].unsigned_abs() {
             0 => usize::MAX,
             stride => stride,
         };
-        for (a, array) in arrays.iter_mut().enumerate() {
-            array.inner = (0..axes.len()).rev().min_by_key(|i| far(*i, a)).unwrap_or(0);
-        }
-        let mut tiled = Tiled { kernel: |_, _| (), arrays, axes, room: 0, joined: 0 };
-        let found = tiled.in_place(kernel, coupled_decay, views) || {
-            tiled.lay_out(views, |_| false);
-            let kernel = kernel.select(Kinds::native(R::PRECISION), coupled_decay);
-            kernel.map(|kernel| tiled.kernel = kernel).is_some()
+        let arrays = views.iter().enumerate().map(|(a, view)| {
+            let inner = (0..axes.len()).rev().min_by_key(|i| far(*i, a)).unwrap_or(0);
+            Array { data: view.data, swapped: view.format.swapped, tile: None, inner }
+        });
+        let mut tiled = Tiled { kernel: |_, _| (), arrays: arrays.collect(), axes, joined: 0 };
+        let all = tiled.ready(views);
+        let mut but_gradient = all.clone();
+        but_gradient[1] = false;
+        let none: InPlace = views.iter().map(|_| false).collect();
+        // The elements that are run at a time; 0 if that is not to be done.
+        let mut row =
+            |in_place: &InPlace| match tiled.lay_out(kernel, coupled_decay, views, in_place) {
+                Some(row) if in_place.contains(&true) => row,
+                _ => 0,
+            };
+        let (short, long) = (row(&all), row(&but_gradient));
+        let in_place = if short < GOOD_ROW && long >= ROW.max(2 * short) {
+            but_gradient
+        } else if short >= ROW {
+            all
+        } else {
+            none
         };
-        Ok(found.then_some(tiled))
+        match tiled.lay_out(kernel, coupled_decay, views, &in_place) {
+            Some(_) => Ok(tiled),
+            None => Err(Unplanned::Unsupported(views[0].format.kind)),
+        }
     }
 
-    /// Runs in place what lies ready for a loop; false if that is not worth it or no loop does.
-    fn in_place(&mut self, kernel: RuleLoops, coupled_decay: bool, views: &[&View]) -> bool {
+    /// What lies ready for a loop, states all or none.
+    fn ready(&self, views: &[&View]) -> InPlace {
         let ready = |a: usize| {
             let (view, size) = (views[a], views[a].format.kind.size());
             let near = self.axes.last().is_none_or(|axis| axis.strides[a] == size as isize);
@@ -95,30 +114,61 @@ impl<R: Tile> Tiled<R> {
         };
         let states = views[2..].windows(2).all(|two| two[0].format == two[1].format)
             && (2..views.len()).all(ready);
-        let ready: SmallVec<[bool; ARRAYS]> =
-            (0..views.len()).map(|a| if a < 2 { ready(a) } else { states }).collect();
-        let kinds = (0..views.len())
-            .map(|a| if ready[a] { views[a].format.kind } else { R::PRECISION.kind() });
-        let kernel = Kinds::of(kinds).and_then(|kinds| kernel.select(kinds, coupled_decay));
-        let Some(kernel) = kernel.filter(|_| ready.contains(&true)) else { return false };
-        self.kernel = kernel;
-        self.lay_out(views, |a| ready[a]) >= ROW
+        (0..views.len()).map(|a| if a < 2 { ready(a) } else { states }).collect()
     }
 
-    /// Cuts the axes into patches; returns the elements that are run at a time.
-    fn lay_out(&mut self, views: &[&View], in_place: impl Fn(usize) -> bool) -> usize {
-        let mut tiles = 0..;
+    /// Finds a loop and cuts the axes into patches. Tiles have elements as they are stored, if there is
+    /// a loop for these, else of the compute type. Returns the elements that are run at a time; None if
+    /// there is no loop.
+    fn lay_out(
+        &mut self,
+        kernel: RuleLoops,
+        coupled_decay: bool,
+        views: &[&View],
+        in_place: &[bool],
+    ) -> Option<usize> {
+        let precision = Precision::of(views[0].format.kind);
+        let as_stored = kinds(views).and_then(|kinds| kernel.select(kinds, coupled_decay));
+        let computed = |a: usize| if in_place[a] { views[a].format.kind } else { precision.kind() };
+        let computed = || Kinds::of((0..views.len()).map(computed));
+        self.kernel = match as_stored {
+            Some(found) => found,
+            None => kernel.select(computed()?, coupled_decay)?,
+        };
+        let compute = if as_stored.is_some() { None } else { Some(precision) };
+        let kind = |a: usize| compute.map_or(views[a].format.kind, Precision::kind);
+        let tiled = || (0..views.len()).filter(|a| !in_place[*a]);
+        let all: usize = tiled().map(|a| kind(a).size()).sum();
+        // A cache line for each, to begin at.
+        let room = (TILES - 64 * views.len()) / all.max(1);
+        let mut begin = 0;
         for (a, array) in self.arrays.iter_mut().enumerate() {
-            array.tile = if in_place(a) { None } else { tiles.next() };
+            array.tile = None;
+            if in_place[a] {
+                continue;
+            }
+            let (stored, size) = (views[a].format.kind, kind(a).size());
+            let (gather, scatter) = match compute {
+                None => {
+                    let (gather, scatter) = as_they_are(size);
+                    (gather, Some(scatter))
+                }
+                Some(precision) => converted(precision, stored),
+            };
+            let scatter = if a == 1 { None } else { Some(scatter?) };
+            array.tile = Some(Moves { gather, scatter, size, begin });
+            begin += (room * size).next_multiple_of(64);
         }
-        self.room = TILES / size_of::<R>() / tiles.start.max(1);
-        let sizes = views.iter().map(|view| view.format.kind.size());
-        let sizes: SmallVec<[usize; ARRAYS]> = sizes.collect();
-        cut(&mut self.axes, views.len(), self.room);
-        let direct = (0..views.len()).filter(|a| in_place(*a)).map(|a| (a, sizes[a]));
+        let size = |a: usize| views[a].format.kind.size();
+        let sizes: SmallVec<[usize; ARRAYS]> = (0..views.len()).map(size).collect();
+        cut(&mut self.axes, &sizes, room);
+        let direct = (0..views.len()).filter(|a| in_place[*a]).map(|a| (a, sizes[a]));
+        if !in_place[1] {
+            align(&mut self.axes, 1, views[1]);
+        }
         let row;
         (self.joined, row) = joined(&self.axes, direct);
-        row
+        Some(row)
     }
 
     /// Runs the patches whose first element has a number in `range`, of arrays that begin `origin` bytes
@@ -129,9 +179,7 @@ impl<R: Tile> Tiled<R> {
     #[inline(never)] // or the tiles would be in the stack frame of every step
     pub(super) unsafe fn run(&self, block: &Block, origin: &[isize; ARRAYS], range: Range<usize>) {
         let mut memory = MaybeUninit::<Tiles>::uninit();
-        let (begin, len) = (memory.as_mut_ptr().cast(), TILES / size_of::<R>());
-        // SAFETY: this is the memory, aligned, and its elements need not be initialised.
-        let tiles = unsafe { std::slice::from_raw_parts_mut(begin, len) };
+        let tiles = memory.as_mut_ptr().cast();
         let (mut patch, mut begin) = Patch::around(&self.axes, range.start);
         while begin < range.end {
             if begin >= range.start {
@@ -143,28 +191,28 @@ impl<R: Tile> Tiled<R> {
         }
     }
 
-    /// SAFETY: as for `run`; no other thread has elements of this patch.
+    /// SAFETY: as for `run`; no other thread has elements of this patch, and the tiles are memory for
+    /// [`Tiles`].
     unsafe fn run_patch(
         &self,
         block: &Block,
         origin: &[isize; ARRAYS],
         patch: &Patch,
-        tiles: &mut [MaybeUninit<R>],
+        tiles: *mut u8,
     ) {
         let begins: [isize; ARRAYS] =
             std::array::from_fn(|a| origin[a] + patch.offset(&self.axes, a));
         for (a, array) in self.arrays.iter().enumerate() {
-            let Some(tile) = array.tile else { continue };
+            let Some(tile) = &array.tile else { continue };
             self.planes(patch, begins[a], a, |data, plane, at| {
-                let tile = &mut tiles[tile * self.room..][at..self.room];
+                let place = tiles.wrapping_add(tile.begin + at * tile.size);
                 // SAFETY: these are elements of a live array, and there is room for a patch.
-                unsafe { (array.gather)(array.swapped, data, plane, tile) };
+                unsafe { (tile.gather)(array.swapped, data, plane, place) };
             });
         }
         let (outer, inner) = patch.lens.split_at(self.joined);
         let len = inner.iter().product();
         let mut done = 0;
-        let tile_memory = tiles.as_mut_ptr();
         let run = |row: &Dense| {
             // SAFETY: tiles and arrays are disjoint, aligned, from here on `len` elements or more
             // without gaps, and of the types that the kernel was selected for.
@@ -175,7 +223,7 @@ impl<R: Tile> Tiled<R> {
             let place = |a: usize| match self.arrays.get(a) {
                 None => std::ptr::null_mut(),
                 Some(Array { tile: Some(tile), .. }) => {
-                    tile_memory.wrapping_add(tile * self.room + done).cast()
+                    tiles.wrapping_add(tile.begin + done * tile.size)
                 }
                 Some(Array { data, .. }) => {
                     let data = data.wrapping_offset(begins[a] + offset(&self.axes, at, a));
@@ -194,12 +242,13 @@ impl<R: Tile> Tiled<R> {
             run(&last);
         }
         for (a, array) in self.arrays.iter().enumerate() {
-            let (Some(tile), Some(scatter)) = (array.tile, array.scatter) else { continue };
+            let Some(tile) = &array.tile else { continue };
+            let Some(scatter) = tile.scatter else { continue };
             self.planes(patch, begins[a], a, |data, plane, at| {
-                let tile = &tiles[tile * self.room..][at..self.room];
+                let place = tiles.wrapping_add(tile.begin + at * tile.size);
                 // SAFETY: as for gather; parameter and states are the caller's to write, and the
                 // tile was filled by gather.
-                unsafe { scatter(array.swapped, data, plane, tile) };
+                unsafe { scatter(array.swapped, data, plane, place) };
             });
         }
     }

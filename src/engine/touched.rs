@@ -8,7 +8,8 @@ use smallvec::SmallVec;
 use super::block::{ARRAYS, Block, Dense, Loop};
 use super::gather::prefetch;
 use super::kernel::RuleLoops;
-use super::layout::{Tiling, Unplanned, in_place, rows_are_dense};
+use super::layout::{Unplanned, in_place, rows_are_dense};
+use super::tile::Tiled;
 use super::view::View;
 use crate::number::{Kind, Kinds};
 
@@ -23,7 +24,7 @@ const BEGINNING: usize = 256;
 #[allow(clippy::large_enum_variant)] // in no box of its own, which cannot say that there is no memory
 enum Row {
     Dense(Loop, Kinds, Dense),
-    Tiled(Tiling),
+    Tiled(Tiled),
 }
 
 #[derive(Debug)]
@@ -51,7 +52,7 @@ impl Touched {
         let dense = rows_are_dense(views);
         let row = match in_place(kernel, coupled_decay, &each).filter(|_| dense) {
             Some((run, kinds, dense)) => Row::Dense(run, kinds, dense),
-            None => Row::Tiled(Tiling::new(kernel, coupled_decay, &each)?),
+            None => Row::Tiled(Tiled::new(kernel, coupled_decay, &each)?),
         };
         let mut strides = [0; ARRAYS];
         for (stride, view) in strides.iter_mut().zip(views) {
@@ -81,7 +82,7 @@ impl Touched {
                         }
                         run(block, &dense.moved(&origin).part(*kinds, part));
                     }
-                    Row::Tiled(tiling) => tiling.run(block, &origin, part),
+                    Row::Tiled(tiled) => tiled.run(block, &origin, part),
                 }
             }
         }

@@ -26,6 +26,11 @@ def wider(a: Array) -> Array:
     return out
 
 
+def ordered(a: Array, order: tuple[int, ...]) -> Array:
+    """Return the same values in memory that has the axes in this order."""
+    return a.transpose(order).copy().transpose(np.argsort(order))
+
+
 LAYOUTS: dict[str, Callable[[Array], Array]] = {
     "fortran": lambda a: np.array(a, order="F"),
     "strided": wider,

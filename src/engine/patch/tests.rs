@@ -1,6 +1,6 @@
 #![allow(clippy::unwrap_used)]
 
-use super::{Axis, Patch, axes, cut, each_index, joined, offset};
+use super::{Axis, Patch, align, axes, cut, each_index, joined, offset};
 use crate::engine::view::View;
 use crate::number::{Format, Kind};
 
@@ -18,7 +18,8 @@ fn view(shape: &[usize], order: &[usize], backwards: &[usize], gap: usize) -> Vi
 
 fn cut_axes(views: &[&View], most: usize) -> Vec<Axis> {
     let mut axes = axes(views).unwrap();
-    cut(&mut axes, views.len(), most);
+    let sizes: Vec<usize> = views.iter().map(|view| view.format.kind.size()).collect();
+    cut(&mut axes, &sizes, most);
     axes
 }
 
@@ -46,14 +47,19 @@ fn walked(axes: &[Axis], ranges: &[usize]) -> Vec<[isize; 2]> {
 fn every_element_is_in_one_patch_whatever_the_orders_and_ranges() {
     let orders: [&[usize]; 6] =
         [&[0, 1, 2], &[2, 1, 0], &[1, 0, 2], &[0, 2, 1], &[1, 2, 0], &[2, 0, 1]];
-    for shape in [[7, 5, 3], [1, 33, 19], [40, 1, 17], [2, 2, 70], [1, 1, 1], [5, 64, 1]] {
+    for shape in
+        [[7, 5, 3], [1, 33, 19], [40, 1, 17], [2, 2, 70], [1, 1, 1], [5, 64, 1], [64, 1, 48]]
+    {
         for order in orders {
             for (backwards, gap, most) in
                 [(&[][..], 1, 256), (&[0, 2], 1, 16), (&[1], 3, 100), (&[0], 2, 1)]
             {
                 let (p, g) =
                     (view(&shape, &[0, 1, 2], &[], 1), view(&shape, order, backwards, gap));
-                let axes = cut_axes(&[&p, &g], most);
+                let mut axes = cut_axes(&[&p, &g], most);
+                // Begins 16 bytes after a cache line.
+                let odd = View { data: g.data.wrapping_add(16), ..g.clone() };
+                align(&mut axes, 1, &odd);
                 let len: usize = shape.iter().product();
                 let mut wanted = Vec::new();
                 each_index(&shape, |at| {

@@ -207,10 +207,12 @@ A2C("MlpPolicy", "CartPole-v1", policy_kwargs=ours, device="cpu")
 
 Each run is {timesteps:,} steps of CartPole-v1 on the CPU, on one thread (`torch.set_num_threads(1)`
 and `ferrostep.set_num_threads(1)`), with all else as it comes. Times are of the processor, the
-median over the seeds 0 to {last}: of one step of the optimizer, of all of them and their part of the whole
-run, and of the whole run. The return is that of the last 100 episodes, its mean over the seeds and
-the least and the most of them. Parameters are compared after every step of the optimizer, over
-{updates} updates with a rollout each (of PPO with rollouts of 64 steps), with the same seed.
+median over the seeds 0 to {last}: of one step of the optimizer, of all of them and their part of
+the whole run, and of the whole run. A step takes longer here than in a loop of steps alone, since
+what it needs has left the cache meanwhile. The return is that of the last 100 episodes, its mean
+over the seeds and the least and the most of them. Parameters are compared after every step of the
+optimizer, over {updates} updates with a rollout each (of PPO with rollouts of 64 steps), with the
+same seed.
 
 {found}
 """

@@ -138,8 +138,11 @@ def furthest(ours: Sequence[Array], theirs: Sequence[Array]) -> float:
 
 def traces(algorithm: Algorithm, seed: int) -> tuple[list[Array], list[Array]]:
     """Return ours and torch's over the first updates."""
-    models = [algorithm.model(who, seed, **algorithm.brief) for who in ("ferrostep", "torch")]
-    ours, theirs = (trace(model, UPDATES) for model in models)
+    # A model seeds what all draw from: one is made and trained before the other is made.
+    ours, theirs = (
+        trace(algorithm.model(contender, seed, **algorithm.brief), UPDATES)
+        for contender in ("ferrostep", "torch")
+    )
     return ours, theirs
 
 

@@ -7,8 +7,8 @@ export PYO3_PYTHON := $(CURDIR)/$(BIN)/python
 LIBPYTHON = $(shell $(BIN)/python -c 'import sysconfig; print(sysconfig.get_config_var("LIBDIR"))')
 # Not --release: maturin builds there with other link settings, and each would rebuild the other's.
 CARGO_TEST = LD_LIBRARY_PATH="$(LIBPYTHON):$$LD_LIBRARY_PATH" cargo test --quiet
-# What `make bench` compares with; ninja builds DeepSpeed's optimizer at its first use.
-PEERS := numba jax optax torch ninja deepspeed
+# What the benchmarks compare with; ninja builds DeepSpeed's optimizer at its first use.
+PEERS := numba jax optax torch ninja deepspeed stable-baselines3
 # The fuzzers' time: of the Python ones each, and of every Rust target.
 MINUTES ?= 1
 FUZZ_TARGETS := step plan reductions memory

@@ -12,8 +12,11 @@ from ferrostep import optimizers
 
 LARGE = 100_000_000
 TORCH = ("torch", "torch foreach", "torch fused")
+#: torch starts its threads for the smallest tensors too: there it is faster with one.
+TORCH_ALONE = ("torch, 1 thread", "torch fused, 1 thread")
 #: torch's lists of tensors are worth it only where it has nothing fused.
-EVERYONE = tuple(label for label in PEERS if label not in ("torch foreach", "NumPy, rows"))
+APART = ("torch foreach", "NumPy, rows", "ferrostep in torch")
+EVERYONE = tuple(label for label in PEERS if label not in APART)
 AT_MEMORY_SPEED = tuple(label for label in EVERYONE if label != "empty call")
 BY_HAND = ("NumPy", "NumPy with buffers")
 
@@ -192,6 +195,21 @@ def _rows(threads: int) -> Iterator[Case]:
             )
 
 
+def _in_torch(threads: int) -> Iterator[Case]:
+    """Our classes in the place of torch's: on tensors, with gradients made anew at each step."""
+    small = [
+        ("AdamW", tensors, size) for tensors, size in [(10, 100), (200, 2_500), (1_000, 1_000)]
+    ]
+    large = [(optimizer, 1, LARGE) for optimizer in ("AdamW", "RMSprop", "Adadelta", "Rprop")]
+    for sizes in (*small, *large):
+        problem = Problem(*sizes, anew=True)
+        ours = Entry("ferrostep", "ferrostep in torch", problem, threads)
+        alone = TORCH_ALONE if sizes in small else ()
+        theirs = [Entry(label, label.partition(",")[0], problem, 1) for label in alone]
+        entries = [ours, *_beside(problem, TORCH, threads), *theirs]
+        yield Case("torch", _named(problem, f"{problem.optimizer} in torch"), entries)
+
+
 def _memory() -> Iterator[MemoryCase]:
     for max_norm, what in [(None, "Adam, memory"), (1.0, "Adam clipped, memory")]:
         problem = Problem("Adam", 1, LARGE, max_norm=max_norm)
@@ -207,6 +225,7 @@ def cases(threads: int) -> list[AnyCase]:
         *_scaling(threads),
         *_busy(threads),
         *_rows(threads),
+        *_in_torch(threads),
         *_memory(),
         *_optimizers(threads),
     ]

@@ -15,6 +15,7 @@ from benchmarks.results import Run
 #: README's figures stand between these lines.
 BEGIN, END = "<!-- figures: written by make bench -->", "<!-- end of figures -->"
 README_PEERS = ("ferrostep", "floor", "torch fused", "torch", "numba", "NumPy")
+IN_TORCH = "`ferrostep.compat.torch` on tensors, with gradients made anew at each step:"
 
 PAGE = """# Benchmarks
 
@@ -46,6 +47,15 @@ that one can write, in blocks that stay in the cache.
 
 {absent}
 
+## In the place of torch's
+
+float32, all threads where no other number is given: the classes of `ferrostep.compat.torch` beside
+those of `torch.optim` with the same names, each with torch's defaults. Before each step, untimed,
+every parameter gets its gradient in a new tensor, as from a `backward`. Whole runs of training are
+in [reinforcement.md](reinforcement.md).
+
+{torch}
+
 ## Every optimizer beside its floor
 
 Time of a step on 100,000,000 values, and in brackets how much of its floor it reaches.
@@ -73,7 +83,7 @@ def page(run: Run, json: str) -> str:
         group: [case for case in run.cases if case.group == group]
         for group in dict.fromkeys(case.group for case in run.cases)
     }
-    own_tables = ("peers", "optimizers", "threads")
+    own_tables = ("peers", "torch", "optimizers", "threads")
     rest = [case for case in run.cases if case.group not in own_tables]
     return PAGE.format(
         json=json,
@@ -81,6 +91,7 @@ def page(run: Run, json: str) -> str:
         goals=tables.goals(run),
         peers=tables.peers(run),
         absent=_absent(run),
+        torch=tables.in_torch(run),
         optimizers=tables.optimizers(run),
         threads=tables.sweep(by_group.get("threads", [])),
         rest="\n\n".join(map(tables.lines, rest)),
@@ -124,7 +135,8 @@ def figures(run: Run) -> str:
         f"{machine['date'][:10]}; `make bench`, all of it in [docs/benchmarks.md]"
         "(docs/benchmarks.md)."
     )
-    return f"{source}\n\n{tables.peers(run, README_PEERS)}"
+    parts = source, tables.peers(run, README_PEERS), IN_TORCH, tables.in_torch(run)
+    return "\n\n".join(parts)
 
 
 def with_figures(readme: str, run: Run) -> str:

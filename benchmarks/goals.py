@@ -38,18 +38,18 @@ class Reached:
 ADAM, RMSPROP = "Adam 1 x 100,000,000", "RMSprop 1 x 100,000,000"
 MOMENTUM = "Momentum 1 x 100,000,000"
 CLIPPED = "Adam clipped by norm 1 x 100,000,000"
-FLOOR = ("floor",)
+FLOOR, FUSED = ("floor",), ("torch fused",)
 
 GOALS = [
     *(Goal(case, FLOOR, 0.95) for case in (ADAM, RMSPROP, MOMENTUM, CLIPPED)),
-    Goal(ADAM, ("torch fused",), 1.0),
+    Goal(ADAM, FUSED, 1.0),
     Goal(ADAM, ("NumPy",), 15),
     Goal(RMSPROP, TORCH, 5),
-    Goal("Adam 10 x 100", ("torch fused",), 50),
+    Goal("Adam 10 x 100", FUSED, 50),
     Goal("Adam 10 x 100", ("NumPy",), 60),
-    Goal("Adam 10 x 100,000", ("torch fused",), 1.3),
+    Goal("Adam 10 x 100,000", FUSED, 1.3),
     Goal("Adam 10 x 100,000", ("numba",), 1.0),
-    Goal("Adam 1,000 x 1,000", ("torch fused",), 8),
+    Goal("Adam 1,000 x 1,000", FUSED, 8),
     Goal("Adam 1,000 x 1,000", ("one array of that size",), 1 / 1.2),
     Goal(CLIPPED, TORCH, 1.2),
     Goal("Adam, state 1 x 100,000,000", ("ferrostep",), 1.3, of="bfloat16 state"),
@@ -58,6 +58,15 @@ GOALS = [
     *(
         Goal(f"{name}, 64 rows of 10,000 x 100", ("NumPy, rows",), 5)
         for name in ("Adagrad", "Adam")
+    ),
+    Goal("AdamW in torch 10 x 100", (*FUSED, "torch fused, 1 thread"), 10),
+    Goal("AdamW in torch 10 x 100", ("torch", "torch, 1 thread"), 30),
+    Goal("AdamW in torch 200 x 2,500", (*FUSED, "torch fused, 1 thread"), 3),
+    Goal("AdamW in torch 1,000 x 1,000", (*FUSED, "torch fused, 1 thread"), 5),
+    Goal("AdamW in torch 1 x 100,000,000", FUSED, 1.0),
+    *(
+        Goal(f"{name} in torch 1 x 100,000,000", TORCH, 4)
+        for name in ("RMSprop", "Adadelta", "Rprop")
     ),
     Goal("Adam, memory 1 x 100,000,000", ("allowed",), 1.0),
     Goal("Adam clipped, memory 1 x 100,000,000", ("allowed",), 1.0),

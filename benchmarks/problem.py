@@ -35,6 +35,8 @@ class Problem:
     #: Of a table of which a step has a gradient for some rows: its columns, and how many indices.
     columns: int | None = None
     indices: int = 0
+    #: Whether each step has its gradients in tensors of its own, as after a `backward`.
+    anew: bool = False
 
     @property
     def values(self) -> int:

@@ -33,6 +33,8 @@ class Contenders:
                 setting = self._settings[entry.problem] = Setting(entry.problem)
             contender = peer.make(setting)
             for _ in range(answers.STEPS):
+                if contender.renew is not None:
+                    contender.renew()
                 contender.step(contender.grads)
             self._compare(contender, peer.tolerance if entry.tolerance is None else entry.tolerance)
             self._made[key] = contender
@@ -60,7 +62,7 @@ def run(case: Case, wanted: int, seconds: float) -> CaseFound:
             errors[entry.label] = f"{type(error).__name__}: {error}".strip()
             continue
         prepare = partial(peer.set_threads, entry.threads)
-        turns[entry.label] = Turn(prepare, contender.step, contender.grads)
+        turns[entry.label] = Turn(prepare, contender.step, contender.grads, contender.renew)
     with _one_core_busy() if case.busy else nullcontext():
         interleave(list(turns.values()), seconds)
     found = [_found(entry, turns.get(entry.label), errors) for entry in case.entries]

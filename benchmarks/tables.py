@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from benchmarks.cases import TORCH, TORCH_ALONE
 from benchmarks.goals import reached
 from benchmarks.peers import PEERS
 from benchmarks.results import CaseFound, Run
@@ -55,7 +56,16 @@ def goals(run: Run) -> str:
 
 def peers(run: Run, labels: Sequence[str] = tuple(PEERS)) -> str:
     """Everyone's time for each case, and how many times ours that is."""
-    cases = [case for case in run.cases if case.group == "peers"]
+    return _beside(run, "peers", labels)
+
+
+def in_torch(run: Run) -> str:
+    """The same of our classes in the place of torch's."""
+    return _beside(run, "torch", ("ferrostep", *TORCH, *TORCH_ALONE))
+
+
+def _beside(run: Run, group: str, labels: Sequence[str]) -> str:
+    cases = [case for case in run.cases if case.group == group]
     shown = [label for label in labels if any(case.median(label) is not None for case in cases)]
     rows = []
     for case in cases:

@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 import benchmarks.__main__ as command
 from benchmarks import answers, document, goals, peers, results
 from benchmarks.cases import Case, cases, chosen
+from benchmarks.measure import Turn
 from cases import CLASSES
 
 ROOT = Path(__file__).parent.parent
@@ -84,6 +85,22 @@ def test_what_cannot_run_is_a_line_with_its_error(
     line = next(line for line in found.cases[0].found if line.label == "NumPy")
     assert "no_such_file" in (line.error or "")
     assert "no_such_file" in found.absent["NumPy"]
+
+
+def test_a_case_in_torch_is_measured_or_says_why(tmp_path: Path) -> None:
+    found = run(tmp_path, "--case", "AdamW in torch 10 x 100", "--peer", "torch fused")
+    for line in found.cases[0].found:
+        assert (line.median is None) != (line.error is None)
+    document.main(tmp_path / "benchmarks.json")
+    assert "## In the place of torch's" in (tmp_path / "benchmarks.md").read_text()
+
+
+def test_gradients_are_made_anew_before_each_step() -> None:
+    done: list[str] = []
+    turn = Turn(lambda: None, done.append, "step", lambda: done.append("renew"))
+    turn.take()
+    assert len(done) > 2
+    assert set(zip(done[::2], done[1::2], strict=True)) == {("renew", "step")}
 
 
 def test_other_answers_are_not_measured() -> None:

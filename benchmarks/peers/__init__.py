@@ -21,6 +21,7 @@ PEERS = {
     "NumPy with buffers": "numpy_buffers:Buffers",
     "NumPy, rows": "numpy_rows:Rows",
     "numba": "numba_parallel:Parallel",
+    "ferrostep in torch": "own_torch:InTorch",
     "torch": "torch_optim:Default",
     "torch foreach": "torch_optim:Foreach",
     "torch fused": "torch_optim:Fused",
@@ -29,7 +30,7 @@ PEERS = {
     "scikit-learn": "sklearn_adam:Adam",
 }
 #: These are measured always: the others are compared with them.
-OWN = ("ferrostep", "floor", "empty call")
+OWN = ("ferrostep", "floor", "empty call", "ferrostep in torch")
 
 
 class AbsentError(Exception):
@@ -50,6 +51,8 @@ class Contender:
     grads: Any
     #: The parameters as they are now; None where no answer is computed.
     results: Callable[[], list[NDArray[Any]]] | None
+    #: Makes the gradients of the next step, untimed; None: they stay.
+    renew: Callable[[], object] | None = None
 
 
 class Peer(Protocol):

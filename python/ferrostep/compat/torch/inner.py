@@ -51,7 +51,10 @@ class Inner:
         self.tensors = [tensor for group in groups for tensor in group["params"]]
         self.arrays = [array_of(p, f"parameter {i}") for i, p in enumerate(self.tensors)]
         self.places = [place_of(p) for p in self.tensors]
-        self._numbers = {p: i for i, p in enumerate(self.tensors)}
+        self._numbers: dict[Any, int] = {}
+        for i, p in enumerate(self.tensors):
+            if (first := self._numbers.setdefault(p, i)) != i:
+                raise ValueError(f"parameters {first} and {i} are one tensor; give it once")
         self._read = [itemgetter(*self._names(group)) for group in groups]
         self._seen: list[tuple[Any, ...] | None] = [None for _ in groups]
         given, start = [], 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable
 from inspect import signature
 from typing import Any, ClassVar
@@ -14,7 +15,7 @@ from torch.optim import optimizer as torch_optimizer
 from ferrostep._native import step_tensors
 from ferrostep.compat.torch.inner import Inner
 from ferrostep.compat.torch.memory import gradient_of
-from ferrostep.compat.torch.state import GONE, State
+from ferrostep.compat.torch.state import GONE, Entry, State
 from ferrostep.optimizer import Optimizer
 from ferrostep.presets.torch import TORCH
 
@@ -55,6 +56,8 @@ class TorchOptimizer(torch.optim.Optimizer):
         self._inner: Inner | None = None
         #: State that was set, or taken out, since the last look.
         self._pending: dict[Any, Any] = {}
+        #: What hooks keep in `state` under keys of their own.
+        self._others: defaultdict[Any, Any] = defaultdict(dict)
         #: The state dict that is being loaded.
         self._arriving: dict[str, Any] | None = None
 
@@ -67,12 +70,15 @@ class TorchOptimizer(torch.optim.Optimizer):
         written in place is not.
         """
         inner = self._inner
-        return State(self._shown, [] if inner is None else inner.tensors, self._pending)
+        known = [] if inner is None else inner.tensors
+        return State(self._shown, known, self._pending, self._others)
 
     @state.setter
     def state(self, content: Any) -> None:
+        content = dict(content)  # it may be what is here
         known = [] if self._inner is None else self._inner.tensors
         self._pending.update(dict.fromkeys(known, GONE))
+        self._others.clear()
         self.state.update(content)
 
     def _shown(self, tensor: Any) -> dict[str, Any]:
@@ -175,7 +181,7 @@ class TorchOptimizer(torch.optim.Optimizer):
     def state_dict(self) -> dict[str, Any]:
         saved = super().state_dict()
         # Plain dicts, which torch.load(weights_only=True) knows.
-        return {**saved, "state": {key: dict(entry) for key, entry in saved["state"].items()}}
+        return {**saved, "state": {key: _plain(entry) for key, entry in saved["state"].items()}}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         # torch rounds state to its parameter's type on its way; ours is wider beside 16 bits.
@@ -190,7 +196,7 @@ class TorchOptimizer(torch.optim.Optimizer):
             self._arriving = None
 
     def __getstate__(self) -> dict[str, Any]:
-        state = {p: dict(entry) for p, entry in self.state.items()}
+        state = {p: _plain(entry) for p, entry in self.state.items()}
         return {**super().__getstate__(), "state": state, "_settings": self._settings}
 
     def __setstate__(self, saved: dict[str, Any]) -> None:
@@ -223,6 +229,10 @@ def _refuse(options: dict[str, Any]) -> None:
     for name, refused in TORCH.refused.items():
         if options.get(name):
             raise ValueError(f"{name} must be False, found {options[name]!r}; {refused.remedy}")
+
+
+def _plain(entry: Any) -> Any:
+    return dict(entry) if isinstance(entry, Entry) else entry
 
 
 def _without(options: dict[str, Any], names: Any) -> dict[str, Any]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, MutableMapping
 from typing import Any
 
+import torch
+
 #: Of a parameter whose state was taken out.
 GONE: Any = None
 
@@ -56,17 +58,22 @@ class Entry(dict[str, Any]):
 
 
 class State(MutableMapping[Any, Any]):
-    """The state by parameter; as in torch's there is an entry for whoever asks."""
+    """The state by parameter; as in torch's there is an entry for whoever asks.
+
+    What is kept under other keys, as hooks do, is nobody's state.
+    """
 
     def __init__(
         self,
         look: Callable[[Any], dict[str, Any]],
         known: list[Any],
         pending: dict[Any, Any],
+        others: dict[Any, Any],
     ) -> None:
         self._look = look
         self._known = known
         self._pending = pending
+        self._others = others
 
     def _put(self, key: Any, content: Any) -> Entry:
         pending, look = self._pending, self._look
@@ -78,30 +85,39 @@ class State(MutableMapping[Any, Any]):
 
         return Entry(content, changed)
 
-    def __getitem__(self, key: Any) -> Entry:
+    def __getitem__(self, key: Any) -> Any:
+        if not isinstance(key, torch.Tensor):
+            return self._others[key]
         if key not in self._pending:
             return self._put(key, self._look(key))
         found: Entry | None = self._pending[key]
         return self._put(key, ()) if found is None else found
 
     def __setitem__(self, key: Any, value: Any) -> None:
-        self._pending[key] = self._put(key, value)
+        if isinstance(key, torch.Tensor):
+            self._pending[key] = self._put(key, value)
+        else:
+            self._others[key] = value
 
     def __delitem__(self, key: Any) -> None:
         if key not in self:
             raise KeyError(key)
-        self._pending[key] = GONE
+        if isinstance(key, torch.Tensor):
+            self._pending[key] = GONE
+        else:
+            del self._others[key]
 
     def __contains__(self, key: object) -> bool:
-        return bool(self[key])
+        if isinstance(key, torch.Tensor):
+            return bool(self[key])  # an empty entry is none
+        return key in self._others
 
     def get(self, key: Any, default: Any = None) -> Any:
-        found = self[key]  # an empty entry is none
-        return found or default
+        return self[key] if key in self else default
 
     def __iter__(self) -> Iterator[Any]:
         keys = dict.fromkeys([*self._known, *self._pending])
-        return (key for key in keys if key in self)
+        return (key for key in [*keys, *self._others] if key in self)
 
     def __len__(self) -> int:
         return sum(1 for _ in self)

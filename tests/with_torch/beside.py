@@ -7,11 +7,12 @@ rounded while a value is large stays in it when it passes close to 0.
 In float64 two runs may differ by `EXACT`, 4,500 units in the last place.
 
 In float32 the same run in float64, by torch, is taken as the truth, since both have the same
-starting values and gradients. torch's own float32 run is some distance from it: the roundings
-themselves and what the formula makes of them (where `RMSprop(centered=True)` subtracts two numbers
-that are nearly equal that is much). Ours has roundings at the same places, or one more where theirs
-are fused: two for one. So its distance may be twice torch's, and what is left where torch's happens
-to be small: a unit in the last place for each step.
+starting values and gradients. What the formula makes of roundings can be much: where gradient and
+weight decay cancel, or in `RMSprop(centered=True)`. It is measured by other runs of torch's: one in
+float32, and `SHAKEN` in float64 whose parameters and gradients are moved by a unit of float32 in
+the last place before each step, up or down. The largest of their distances is taken. Ours has
+roundings at the same places, or one more where theirs are fused: two for one. So its distance may
+be twice that, and a unit for each step, which is what is left where theirs happen to be small.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ OURS: dict[str, Any] = {name: getattr(compat, name) for name in NAMES}
 THEIRS: dict[str, Any] = {name: getattr(torch.optim, name) for name in NAMES}
 
 EXACT = 1e-12
+SHAKEN = 4
 #: Empty, none, odd, and long enough for every tail of a vector loop.
 SHAPES = [(0,), (), (1,), (7,), (3, 5), (2, 3, 4), (67,)]
 
@@ -76,15 +78,18 @@ def run(
     make: Make,
     start: Tensors,
     gradients: Sequence[Sequence[torch.Tensor | None]],
-    dtype: torch.dtype,
+    dtype: torch.dtype = torch.float64,
     between: Callable[[int, torch.optim.Optimizer], None] = lambda *_: None,
+    shake: torch.Generator | None = None,
 ) -> list[list[dict[str, torch.Tensor]]]:
     """Return what was there at first and after each step, in float64."""
     params = parameters(start, dtype)
     optimizer = make(params)
     seen = [[{"p": p.detach().double().clone()} for p in params]]
     for t, each in enumerate(gradients):
-        give(params, each)
+        give(params, [None if g is None else moved(g, shake) for g in each])
+        for p in params if shake else ():
+            p.data.copy_(moved(p.data, shake))
         between(t, optimizer)
         optimizer.step()
         after = content(optimizer, params)
@@ -105,9 +110,18 @@ def distances(
                 assert a[name].shape == x.shape, name
                 reach[name] = torch.maximum(reach.get(name, torch.zeros(())), x.abs())
                 error = (a[name] - x).abs() / reach[name].clamp_min(1e-300)
-                assert not error.isnan().any(), name
-                largest[name] = max(largest.get(name, 0.0), *error.flatten().tolist(), 0.0)
+                worst = error.max().item() if error.numel() else 0.0
+                assert worst == worst, name
+                largest[name] = max(largest.get(name, 0.0), worst)
     return largest
+
+
+def moved(x: torch.Tensor, shake: torch.Generator | None) -> torch.Tensor:
+    """Return numbers that are a unit of float32 from these, above or below, if there is a shake."""
+    if shake is None:
+        return x
+    up = torch.randint(2, x.shape, generator=shake) * 2 - 1
+    return x.double() * (1 + up * torch.finfo(torch.float32).eps)
 
 
 def compare(
@@ -116,16 +130,23 @@ def compare(
     start: Tensors,
     gradients: Sequence[Sequence[torch.Tensor | None]],
     **more: Any,
-) -> dict[str, tuple[float, float]]:
-    """Hold ours against torch's in both types; return the distances of float32, ours and torch's."""
-    doubles = run(lambda ps: make(THEIRS[name], ps), start, gradients, torch.float64, **more)
-    found = run(lambda ps: make(OURS[name], ps), start, gradients, torch.float64, **more)
+) -> None:
+    """Hold ours against torch's in both types."""
+    doubles = run(lambda ps: make(THEIRS[name], ps), start, gradients, **more)
+    found = run(lambda ps: make(OURS[name], ps), start, gradients, **more)
     for what, error in distances(found, doubles).items():
         assert error <= EXACT, f"float64 {what}: {error}"
     singles = run(lambda ps: make(THEIRS[name], ps), start, gradients, torch.float32, **more)
     found = run(lambda ps: make(OURS[name], ps), start, gradients, torch.float32, **more)
-    theirs, ours = distances(singles, doubles), distances(found, doubles)
-    for what, error in ours.items():
-        bound = 2 * theirs[what] + len(gradients) * torch.finfo(torch.float32).eps
-        assert error <= bound, f"float32 {what}: {error}, torch's {theirs[what]}"
-    return {what: (ours[what], theirs[what]) for what in ours}
+    bounds = {what: 2 * error for what, error in distances(singles, doubles).items()}
+    errors = distances(found, doubles)
+    rest = len(gradients) * torch.finfo(torch.float32).eps
+    for seed in range(SHAKEN):
+        if all(error <= bounds[what] + rest for what, error in errors.items()):
+            return
+        shake = torch.Generator().manual_seed(seed)
+        others = run(lambda ps: make(THEIRS[name], ps), start, gradients, shake=shake, **more)
+        for what, error in distances(others, doubles).items():
+            bounds[what] = max(bounds[what], 2 * error)
+    for what, error in errors.items():
+        assert error <= bounds[what] + rest, f"float32 {what}: {error}, bound {bounds[what] + rest}"

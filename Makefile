@@ -20,7 +20,7 @@ SANITIZED_TESTS := $(addprefix tests/test_,bits.py random.py bad_input.py bad_mo
 	state_dict.py state_dict_copies.py fuzz.py checkpoint.py checkpoint_schedulers.py)
 RUST := $(shell find src -name '*.rs' -o -name '*.cu') Cargo.toml Cargo.lock
 
-.PHONY: help demo storage test test-long test-gpu test-pythons fuzz miri sanitize lint format wheel bench \
+.PHONY: help demo storage test test-long test-torch test-gpu test-pythons fuzz miri sanitize lint format wheel bench \
 	bench-peers bench-gpu
 
 help: ## this list
@@ -54,6 +54,9 @@ test: lint ## lint, then all tests but the long ones
 test-long: $(VENV)/built ## the tests that take longer
 	$(CARGO_TEST) -- --ignored
 	$(BIN)/pytest -q -m long || test $$? -eq 5  # 5: there are none
+
+test-torch: $(VENV)/torch ## the classes in torch's place beside torch itself, which is installed (about 5 GB)
+	$(BIN)/pytest -q -n 2 tests/with_torch
 
 test-pythons: $(VENV)/installed ## the wheel on every CPython found, with the oldest and the newest NumPy
 	$(BIN)/python tests/pythons.py
@@ -111,8 +114,14 @@ bench-peers: $(VENV)/installed ## install the libraries that the benchmark compa
 $(VENV)/installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --upgrade pip
-	$(BIN)/python -c 'import tomllib; p = tomllib.load(open("pyproject.toml", "rb"))["project"]; print(*p["dependencies"], *(d for name, extra in p["optional-dependencies"].items() if not name.startswith("cuda") for d in extra), sep="\n")' > $(VENV)/requirements.txt
+	$(BIN)/python -c 'import tomllib; p = tomllib.load(open("pyproject.toml", "rb"))["project"]; print(*p["dependencies"], *(d for name, extra in p["optional-dependencies"].items() if not name.startswith(("cuda", "torch")) for d in extra), sep="\n")' > $(VENV)/requirements.txt
 	$(BIN)/pip install --quiet -r $(VENV)/requirements.txt
+	touch $@
+
+# expecttest is what torch's own tables of tests need.
+$(VENV)/torch: $(VENV)/built
+	$(BIN)/python -c 'import tomllib; p = tomllib.load(open("pyproject.toml", "rb"))["project"]; print(*p["optional-dependencies"]["torch"], sep="\n")' > $(VENV)/torch-requirements.txt
+	$(BIN)/pip install --quiet -r $(VENV)/torch-requirements.txt expecttest
 	touch $@
 
 $(VENV)/cargo/bin/cargo-fuzz: | $(VENV)/installed

@@ -41,8 +41,10 @@ Make = Callable[[Tensors], torch.optim.Optimizer]
 def strided(values: torch.Tensor, kind: int) -> torch.Tensor:
     """Return the same values in other places: one after the other, backwards in axes, with gaps."""
     if kind == 1 and values.ndim > 1:
-        return values.permute(*reversed(range(values.ndim))).contiguous().permute(
-            *reversed(range(values.ndim))
+        return (
+            values.permute(*reversed(range(values.ndim)))
+            .contiguous()
+            .permute(*reversed(range(values.ndim)))
         )
     if kind == 2 and values.ndim:
         wide = torch.zeros(*values.shape, 2, dtype=values.dtype)

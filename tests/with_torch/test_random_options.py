@@ -65,7 +65,10 @@ def check(name: str, seed: int) -> None:
     named = random.random() < 0.3
     size = power(random, -3, 3)
     gradients = [
-        [None if random.random() < 0.15 else size * g for g in values(random.randrange(2**32), SHAPES)]
+        [
+            None if random.random() < 0.15 else size * g
+            for g in values(random.randrange(2**32), SHAPES)
+        ]
         for _ in range(STEPS)
     ]
     factors = [sometimes(random, random.uniform(0.5, 1.5), 1.0) for _ in range(STEPS)]

@@ -86,14 +86,15 @@ def test_what_is_written_into_state_is_read_by_the_next_step(name: str) -> None:
 
 
 def test_a_step_that_is_set_is_taken_over() -> None:
+    ends = []
     for cls in (THEIRS["Adam"], OURS["Adam"]):
         params, opt = begun(cls, "Adam")
         for p in params:
             opt.state[p]["step"] = torch.tensor(10.0)
         go_on(opt, params, [3])
         assert all(opt.state[p]["step"] == 11 for p in params)
-        kept = params if cls is THEIRS["Adam"] else kept
-    close(params, kept)
+        ends.append(params)
+    close(ends[1], ends[0])
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -199,3 +200,14 @@ def test_what_is_no_state_is_told_before_anything_is_written() -> None:
     with pytest.raises(ValueError, match="state must be of parameters in param_groups"):
         go_on(opt, params, [3])
     assert all(torch.equal(p, q) for p, q in zip(params, before[0], strict=True))
+
+
+def test_a_state_that_is_set_to_itself_or_to_another_s() -> None:
+    params, opt = begun(OURS["Adam"], "Adam")
+    twin, other = begun(OURS["Adam"], "Adam")
+    opt.state = opt.state
+    go_on(opt, params, [3])
+    go_on(other, twin, [3])
+    assert all(torch.equal(p, q) for p, q in zip(params, twin, strict=True))
+    opt.state = {params[0]: other.state[twin[0]]}
+    assert list(opt.state) == [params[0]]

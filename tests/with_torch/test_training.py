@@ -85,7 +85,7 @@ def test_losses_are_torch_s(name: str) -> None:
     """In float64 rounding is all that differs; float32's has grown by the training's own pull.
 
     A loss is a sum of 128 terms, and each of the 24 steps adds roundings of 2**-24 to weights whose
-    effect the next ones take up: 1e-3 is what is left of float32 at the end of the least stable run.
+    effect the next ones take up: 1e-3 is what is left of float32 at the end of the worst run.
     """
     wanted = train(*begin(THEIRS[name], name, torch.float64), range(STEPS))
     found = train(*begin(OURS[name], name, torch.float64), range(STEPS))

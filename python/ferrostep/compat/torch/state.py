@@ -113,7 +113,9 @@ class State(MutableMapping[Any, Any]):
         return key in self._others
 
     def get(self, key: Any, default: Any = None) -> Any:
-        return self[key] if key in self else default
+        if key not in self:
+            return default
+        return self[key]
 
     def __iter__(self) -> Iterator[Any]:
         keys = dict.fromkeys([*self._known, *self._pending])

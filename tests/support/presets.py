@@ -60,7 +60,7 @@ def types(rows: Mapping[str, Row]) -> str:
     for command in ("check --quiet --fix --select F401,I", "format --quiet"):
         code = subprocess.run(
             [sys.executable, "-m", "ruff", *command.split(), "-"],
-            input=code, capture_output=True, text=True, check=True, cwd=ROOT,
+            input=code, capture_output=True, text=True, check=True, cwd=ROOT, timeout=60,
         ).stdout  # fmt: skip
     return code.removeprefix("if TYPE_CHECKING:\n") + "\n"
 

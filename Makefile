@@ -118,10 +118,10 @@ $(VENV)/installed: pyproject.toml
 	$(BIN)/pip install --quiet -r $(VENV)/requirements.txt
 	touch $@
 
-# expecttest is what torch's own tables of tests need.
+# expecttest is what torch's own tables of tests need; Stable-Baselines3 trains with ours.
 $(VENV)/torch: $(VENV)/built
 	$(BIN)/python -c 'import tomllib; p = tomllib.load(open("pyproject.toml", "rb"))["project"]; print(*p["optional-dependencies"]["torch"], sep="\n")' > $(VENV)/torch-requirements.txt
-	$(BIN)/pip install --quiet -r $(VENV)/torch-requirements.txt expecttest
+	$(BIN)/pip install --quiet -r $(VENV)/torch-requirements.txt expecttest stable-baselines3
 	touch $@
 
 $(VENV)/cargo/bin/cargo-fuzz: | $(VENV)/installed

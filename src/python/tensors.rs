@@ -58,6 +58,9 @@ fn read<'py>(
                 continue;
             }
             let Some(now) = exchange.read(&gradient) else { return Ok(None) };
+            if !now.is_plain() && gradient.call_method0(intern!(py, "is_neg"))?.is_truthy()? {
+                return Ok(None);
+            }
             let Some(array) = now.array(&gradient)? else { return Ok(None) };
             gradients.append(array)?;
             stepped.append(tensor)?;

@@ -41,7 +41,8 @@ def test_a_step_that_fails_writes_nothing(name: str, fault: str) -> None:
     elif fault == "parameter":
         opt.param_groups[1]["params"].append(params[0])
     elif fault == "state":
-        opt.state[params[1]] = {"unheard": torch.ones(5)}
+        buffers = [key for key in opt.state[params[1]] if key != "step"] or ["momentum_buffer"]
+        opt.state[params[1]][buffers[0]] = torch.ones(7)
     else:
         opt.param_groups[1]["capturable"] = True
     if fault == "capturable":  # said after the construction it is seen with the next change

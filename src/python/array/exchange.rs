@@ -126,6 +126,19 @@ impl Tensor {
         self.0.data as usize + self.0.byte_offset as usize
     }
 
+    /// Whether it is C-contiguous and of more than one element: it is no view that torch has put a
+    /// minus before, as it does with the imaginary part of a conjugate.
+    pub(in crate::python) fn is_plain(&self) -> bool {
+        let mut span = 1;
+        let contiguous =
+            self.shape().iter().zip(self.lengths(self.0.strides)).rev().all(|(n, stride)| {
+                let fits = *stride == span;
+                span *= n;
+                fits
+            });
+        contiguous && span > 1
+    }
+
     /// Whether the array shows this very memory, in the same way.
     pub(in crate::python) fn is_shown_by(&self, array: &HostArray<'_>) -> bool {
         let now = fields(array);

@@ -15,7 +15,7 @@ from typing import Any
 from ferrostep import optimizers
 from ferrostep.compat.torch.exchange import load_state_dict, to_torch
 
-__all__ = ["load_state_dict", "to_torch"]
+__all__ = ["load_state_dict", "to_torch", *optimizers.__all__]
 
 
 def __getattr__(name: str) -> Any:
@@ -30,4 +30,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return [*__all__, *optimizers.__all__]
+    return list(__all__)

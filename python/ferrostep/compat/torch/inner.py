@@ -55,14 +55,17 @@ class Inner:
         for i, p in enumerate(self.tensors):
             if (first := self._numbers.setdefault(p, i)) != i:
                 raise ValueError(f"parameters {first} and {i} are one tensor; give it once")
-        self._read = [itemgetter(*self._names(group)) for group in groups]
-        self._seen: list[tuple[Any, ...] | None] = [None for _ in groups]
+        self.count = len(groups)
+        #: Those that have parameters, which ours always have.
+        self._full = [i for i, group in enumerate(groups) if group["params"]]
+        self._read = [itemgetter(*self._names(groups[i])) for i in self._full]
+        self._seen: list[tuple[Any, ...] | None] = [None for _ in self._full]
         given, start = [], 0
-        for group in groups:
+        for group in (groups[i] for i in self._full):
             arrays = self.arrays[start : start + len(group["params"])]
             given.append({"params": arrays, **self._options(group)})
             start += len(arrays)
-        self.core = ours(given, **settings)
+        self.core = ours(given, **settings) if given else None
         self._load(states)
 
     def _names(self, group: Group) -> list[str]:
@@ -73,18 +76,12 @@ class Inner:
 
     def _load(self, states: Mapping[Any, Mapping[str, Any]]) -> None:
         """Take over state by tensor."""
-        if not any(states.values()):
+        if self.core is None or not any(states.values()):
             return
-        unknown = [key for key in states if key not in self._numbers]
-        if unknown:
-            raise ValueError(
-                f"state must be of parameters in param_groups, found {len(unknown)} others; "
-                "add them first, or take them out, del optimizer.state[p]"
-            )
         saved = self.core.state_dict(copy=False)
         dtypes = [g["state_dtype"] for g in self.core.param_groups for _ in g["params"]]
         saved["state"] = {
-            (i := self._numbers[p]): {name: _array(x, dtypes[i]) for name, x in state.items()}
+            (i := self._numbers[p]): {n: _array(x, p.dtype, dtypes[i]) for n, x in state.items()}
             for p, state in states.items()
             if state
         }
@@ -92,12 +89,12 @@ class Inner:
 
     def refresh(self, groups: list[Group]) -> None:
         """Take over options that were changed."""
-        for i, group in enumerate(groups):
-            values = self._read[i](group)
-            if values == self._seen[i]:
+        for i, number in enumerate(self._full):
+            values = self._read[i](groups[number])
+            if values == self._seen[i] or self.core is None:
                 continue
             own = self.core.param_groups[i]
-            for name, value in self._options(group).items():
+            for name, value in self._options(groups[number]).items():
                 if own[name] != value:
                     own[name] = value
             self._seen[i] = None if has_tensor(values) else values
@@ -105,7 +102,7 @@ class Inner:
     def has(self, groups: list[Group]) -> bool:
         """Whether these are the groups, with the same parameters."""
         found = [tensor for group in groups for tensor in group["params"]]
-        same = len(found) == len(self.tensors) and len(groups) == len(self._seen)
+        same = len(found) == len(self.tensors) and len(groups) == self.count
         return same and all(p is q for p, q in zip(found, self.tensors, strict=True))
 
     def follow(self) -> bool:
@@ -118,34 +115,43 @@ class Inner:
         ]:
             return False
         arrays = [array_of(p, f"parameter {i}") for i, p in enumerate(self.tensors)]
-        self.core.rebind(arrays)
+        if self.core is not None:
+            self.core.rebind(arrays)
         self.arrays, self.places = arrays, places
         return True
 
     def raw(self, tensor: Any) -> dict[str, Any]:
         """Return a parameter's state as we have it; empty before its first step."""
         number = self._numbers.get(tensor)
-        return {} if number is None else dict(self.core._state(number) or {})
-
-    def shown(self, tensor: Any) -> dict[str, Any]:
-        """Return a parameter's state in torch's form, arrays as tensors of the same memory."""
-        state = self.raw(tensor)
-        if not state:
+        if number is None or self.core is None:
             return {}
-        step = state.pop("step")
-        tensors = {name: tensor_of(array) for name, array in state.items()}
-        if not self._counted:
-            return tensors
-        # torch counts in float32, which holds whole numbers so far.
-        dtype = torch.float32 if step <= LAST_STEP else torch.float64
-        return {"step": torch.tensor(float(step), dtype=dtype), **tensors}
+        return dict(self.core._state(number) or {})
+
+    def shown(self, state: Mapping[str, Any]) -> dict[str, Any]:
+        """Return a state in torch's form, arrays as tensors of the same memory."""
+        return {
+            name: value if isinstance(value, torch.Tensor) else _tensor(value)
+            for name, value in state.items()
+            if name != "step" or self._counted
+        }
 
 
-def _array(value: Any, state_dtype: str | None) -> Any:
-    """Return an array of state from torch; torch has that of a 16-bit parameter in its type."""
+def _tensor(value: Any) -> Any:
+    if not isinstance(value, int | float):
+        return tensor_of(value)
+    # torch counts in float32, which holds whole numbers so far.
+    dtype = torch.float32 if value <= LAST_STEP else torch.float64
+    return torch.tensor(float(value), dtype=dtype)
+
+
+def _array(value: Any, dtype: Any, state_dtype: str | None) -> Any:
+    """Return an array of state for a parameter of this type; torch has both of one type."""
+    if isinstance(value, np.ndarray):
+        value = tensor_of(value)
     if not isinstance(value, torch.Tensor):
         return value
     tensor = value.detach().cpu()
-    if tensor.is_floating_point() and tensor.element_size() == 2 and state_dtype is None:
+    narrow = tensor.dtype == torch.float64 and dtype != torch.float64
+    if narrow or (tensor.is_floating_point() and tensor.itemsize == 2 and state_dtype is None):
         tensor = tensor.float()
     return array_of(tensor, "state") if tensor.is_floating_point() else np.asarray(tensor)

@@ -15,6 +15,8 @@ _FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
 def array_of(tensor: Any, label: str) -> Any:
     """Return a NumPy array of a tensor's memory; of one on a device a tensor that CuPy takes."""
+    if not isinstance(tensor, torch.Tensor):
+        raise TypeError(f"{label} must be a tensor, found {type(tensor).__name__}")
     if tensor.dtype not in _FLOATS:
         remedy = "torch.view_as_real(p)" if tensor.is_complex() else "p.float()"
         raise TypeError(
@@ -26,6 +28,8 @@ def array_of(tensor: Any, label: str) -> Any:
             f"{label} must be a dense tensor on the CPU or a CUDA device, found {tensor.layout} "
             f"on {tensor.device}; use torch's class for it"
         )
+    if tensor.numel() and not tensor.data_ptr():
+        raise ValueError(f"{label} must have memory, found none: its storage was freed")
     tensor = tensor.detach()
     if tensor.device.type == "cuda":
         return tensor
@@ -34,13 +38,15 @@ def array_of(tensor: Any, label: str) -> Any:
     return tensor.numpy()
 
 
-def gradient_of(tensor: Any, label: str) -> Any:
-    """Return the gradient as our step takes it: that of an embedding as rows."""
+def gradient_of(tensor: Any, label: str, dense: bool) -> Any:
+    """Return the gradient as our step takes it: that of an embedding as rows, or `dense`."""
     gradient = tensor.grad
     if gradient is None:
         return None
+    if dense and gradient.layout != torch.strided:
+        gradient = gradient.detach().to_dense()
     if gradient.layout != torch.sparse_coo:
-        return array_of(gradient, f"the gradient of {label}")
+        return array_of(gradient.resolve_neg(), f"the gradient of {label}")
     if gradient.sparse_dim() != 1:
         raise TypeError(
             f"the gradient of {label} must be sparse in its first axis alone, found "

@@ -56,6 +56,9 @@ class TorchOptimizer(torch.optim.Optimizer):
         self._inner: Inner | None = None
         #: State that was set, or taken out, since the last look.
         self._pending: dict[Any, Any] = {}
+        #: State of parameters that are in no group now, and what others keep beside ours.
+        self._absent: dict[Any, dict[str, Any]] = {}
+        self._more: dict[Any, dict[str, Any]] = {}
         #: What hooks keep in `state` under keys of their own.
         self._others: defaultdict[Any, Any] = defaultdict(dict)
         #: The state dict that is being loaded.
@@ -69,33 +72,45 @@ class TorchOptimizer(torch.optim.Optimizer):
         What is set in it is taken over before the next step, `step` too; a tensor of `step` that is
         written in place is not.
         """
-        inner = self._inner
-        known = [] if inner is None else inner.tensors
-        return State(self._shown, known, self._pending, self._others)
+        return State(self._shown, self._known, self._pending, self._others)
 
     @state.setter
     def state(self, content: Any) -> None:
         content = dict(content)  # it may be what is here
-        known = [] if self._inner is None else self._inner.tensors
-        self._pending.update(dict.fromkeys(known, GONE))
+        self._pending.update(dict.fromkeys(self._known(), GONE))
         self._others.clear()
         self.state.update(content)
 
+    def _known(self) -> list[Any]:
+        tensors = [] if self._inner is None else self._inner.tensors
+        return list(dict.fromkeys([*tensors, *self._absent, *self._more]))
+
     def _shown(self, tensor: Any) -> dict[str, Any]:
-        return {} if self._inner is None else self._inner.shown(tensor)
+        inner = self._inner
+        if inner is None:
+            return {}
+        found = inner.raw(tensor) or self._absent.get(tensor, {})
+        return {**inner.shown(found), **self._more.get(tensor, {})}
 
     def _renew(self) -> Inner:
         """Take over parameters and state as they are in torch's form."""
         pending, before = self._pending, self._inner
-        known = [] if before is None else before.tensors
-        groups = self.param_groups
-        here = {tensor for group in groups for tensor in group["params"]}
-        states = {p: before.raw(p) for p in known if p in here and p not in pending and before}
-        states.update((p, dict(entry)) for p, entry in pending.items() if entry)
-        self._inner = inner = self._made(groups, states)
+        kept = [] if before is None else before.tensors
+        states = {**self._absent, **{p: before.raw(p) for p in kept if before is not None}}
+        more = dict(self._more)
+        schema = self._ours._schema()
+        ours = {"step", *schema.states, *schema.optional_states}
+        for p, entry in pending.items():
+            states[p] = {name: x for name, x in (entry or {}).items() if name in ours}
+            more[p] = {name: x for name, x in (entry or {}).items() if name not in ours}
+        here = {tensor for group in self.param_groups for tensor in group["params"]}
+        inner = self._made(self.param_groups, {p: x for p, x in states.items() if p in here})
+        self._inner = inner
+        self._absent = {p: state for p, state in states.items() if state and p not in here}
+        self._more = {p: entry for p, entry in more.items() if entry}
         for p, entry in pending.items():
             if entry:
-                entry.renew(inner.shown(p), whole=True)
+                entry.renew(self._shown(p), whole=True)
         pending.clear()
         return inner
 
@@ -157,10 +172,13 @@ class TorchOptimizer(torch.optim.Optimizer):
         if scale is not None:
             scale = 1.0 / float(scale)
         inner = given["_inner"]
-        if self._pending or len(inner._seen) != len(self.param_groups):
+        groups = self.param_groups
+        if self._pending or inner.count != len(groups):
             inner = self._renew()
-        inner.refresh(self.param_groups)
-        stepped = step_tensors(inner.core, self.param_groups, inner.tensors, inner.arrays, scale)
+        inner.refresh(groups)
+        core, stepped = inner.core, None
+        if core is not None:
+            stepped = step_tensors(core, groups, inner.tensors, inner.arrays, scale)
         if stepped is None:
             stepped = self._step_after_a_look(scale)
         increment_version(stepped)
@@ -174,7 +192,14 @@ class TorchOptimizer(torch.optim.Optimizer):
         if inner is None or not inner.has(self.param_groups) or not inner.follow():
             inner = self._renew()
             inner.refresh(self.param_groups)
-        gradients = [gradient_of(p, f"parameter {i}") for i, p in enumerate(inner.tensors)]
+        if inner.core is None:
+            return []
+        # torch's SGD has momentum of all rows, also of those that a sparse gradient leaves out.
+        sgd = self._theirs is torch.optim.SGD
+        dense = [sgd and bool(g["momentum"]) for g in self.param_groups for _ in g["params"]]
+        gradients = [
+            gradient_of(p, f"parameter {i}", dense[i]) for i, p in enumerate(inner.tensors)
+        ]
         inner.core.step(gradients, grad_scale=scale)
         return [p for p, g in zip(inner.tensors, gradients, strict=True) if g is not None]
 

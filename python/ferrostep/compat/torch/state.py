@@ -66,7 +66,7 @@ class State(MutableMapping[Any, Any]):
     def __init__(
         self,
         look: Callable[[Any], dict[str, Any]],
-        known: list[Any],
+        known: Callable[[], list[Any]],
         pending: dict[Any, Any],
         others: dict[Any, Any],
     ) -> None:
@@ -107,6 +107,13 @@ class State(MutableMapping[Any, Any]):
         else:
             del self._others[key]
 
+    def pop(self, key: Any, *default: Any) -> Any:
+        found = self.get(key)  # the mapping's own asks for the key, and there is an entry for all
+        if key not in self and default:
+            return default[0]
+        del self[key]
+        return found
+
     def __contains__(self, key: object) -> bool:
         if isinstance(key, torch.Tensor):
             return bool(self[key])  # an empty entry is none
@@ -118,7 +125,7 @@ class State(MutableMapping[Any, Any]):
         return self[key]
 
     def __iter__(self) -> Iterator[Any]:
-        keys = dict.fromkeys([*self._known, *self._pending])
+        keys = dict.fromkeys([*self._known(), *self._pending])
         return (key for key in [*keys, *self._others] if key in self)
 
     def __len__(self) -> int:

@@ -151,3 +151,20 @@ def test_all_names_come_with_a_star() -> None:
     found: dict[str, Any] = {}
     exec("from ferrostep.compat.torch import *", found)
     assert issubclass(found["AdamW"], torch.optim.AdamW)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
+def test_a_torch_that_has_no_exchange_api(
+    dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As before 2.10, say: each gradient is taken through NumPy, to the same bits."""
+    runs = []
+    for native in (True, False):
+        if not native:
+            monkeypatch.setattr("ferrostep.compat.torch.optimizer.step_tensors", lambda *_: None)
+        p, q = parameter(*range(7), dtype=dtype), parameter(1.0, dtype=dtype)
+        opt = compat.AdamW([p, q], lr=0.1, weight_decay=0.1)
+        for _ in range(3):
+            step(opt, p, q)
+        runs.append((p, q))
+    assert all(torch.equal(a, b) for a, b in zip(*runs, strict=True))

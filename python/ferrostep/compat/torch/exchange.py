@@ -130,19 +130,17 @@ def _group(i: int, group: Mapping[str, Any]) -> dict[str, Any]:
 
 def _state(entry: Mapping[str, Any], label: str, sgd: bool) -> dict[str, Any]:
     torch = import_torch()
-    made = {name: _tensor(value) for name, value in entry.items() if name != "step"}
+    from ferrostep.compat.torch.memory import tensor_of
+
+    made = {name: tensor_of(_copy(value)) for name, value in entry.items() if name != "step"}
     if sgd:  # torch does not count its steps
         return made
     step = whole(entry.get("step", 0), f"the step of {label} in torch's float32", LAST_STEP)
     return {"step": torch.tensor(float(step), dtype=torch.float32), **made}
 
 
-def _tensor(array: Any) -> Any:
-    torch = import_torch()
-    found = np.array(array, order="C", dtype=array.dtype.newbyteorder("="))
-    if found.dtype.name == "bfloat16":  # torch does not know ml_dtypes
-        return torch.from_numpy(found.view(np.uint16)).view(torch.bfloat16)
-    return torch.from_numpy(found)
+def _copy(array: Any) -> Any:
+    return np.array(array, order="C", dtype=array.dtype.newbyteorder("="))
 
 
 def _is_tensor(value: Any) -> bool:
@@ -152,11 +150,10 @@ def _is_tensor(value: Any) -> bool:
 def _array(value: Any) -> Any:
     if not _is_tensor(value):
         return value
-    torch = import_torch()
-    tensor = value.detach().cpu().contiguous()
-    if tensor.dtype != torch.bfloat16:
-        return tensor.numpy()
-    return tensor.view(torch.uint16).numpy().view(bfloat16())
+    import_torch()
+    from ferrostep.compat.torch.memory import shown_by_numpy
+
+    return shown_by_numpy(value.detach().cpu().contiguous())
 
 
 def import_torch() -> Any:
@@ -165,14 +162,3 @@ def import_torch() -> Any:
     except ImportError as error:
         raise ImportError("this needs torch; pip install ferrostep[torch]") from error
     return torch
-
-
-def bfloat16() -> Any:
-    """Return NumPy's type for torch's bfloat16."""
-    try:
-        import ml_dtypes
-    except ImportError as error:
-        raise ImportError(
-            "bfloat16 tensors need ml_dtypes; pip install ferrostep[bfloat16]"
-        ) from error
-    return ml_dtypes.bfloat16

@@ -8,7 +8,6 @@ import numpy as np
 import torch
 
 from ferrostep._native import Rows
-from ferrostep.compat.torch.exchange import bfloat16
 
 _FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
@@ -33,9 +32,20 @@ def array_of(tensor: Any, label: str) -> Any:
     tensor = tensor.detach()
     if tensor.device.type == "cuda":
         return tensor
-    if tensor.dtype == torch.bfloat16:
-        return tensor.view(torch.uint16).numpy().view(bfloat16())
-    return tensor.numpy()
+    return shown_by_numpy(tensor)
+
+
+def shown_by_numpy(tensor: Any) -> Any:
+    """Return an array of a tensor's host memory, of whatever type."""
+    if tensor.dtype != torch.bfloat16:
+        return tensor.numpy()
+    try:
+        import ml_dtypes
+    except ImportError as error:
+        raise ImportError(
+            "bfloat16 tensors need ml_dtypes; pip install ferrostep[bfloat16]"
+        ) from error
+    return tensor.view(torch.uint16).numpy().view(ml_dtypes.bfloat16)
 
 
 def gradient_of(tensor: Any, label: str, dense: bool) -> Any:

@@ -18,9 +18,8 @@ from ferrostep.compat.torch.memory import gradient_of
 from ferrostep.compat.torch.state import GONE, Entry, State
 from ferrostep.optimizer import Optimizer
 from ferrostep.presets.torch import TORCH
+from ferrostep.saved import DROPPED
 
-#: What torch's classes are told about their own implementation.
-AROUND = {*TORCH.ignored, *TORCH.refused}
 #: Options of ours that are no group's.
 SETTINGS = ("nonfinite", "backend", "state_factory")
 
@@ -39,7 +38,7 @@ class TorchOptimizer(torch.optim.Optimizer):
         self._settings = {name: options.pop(name) for name in SETTINGS if name in options}
         _refuse(options)
         if self._theirs is None:
-            own = _without(options, AROUND)
+            own = _without(options, DROPPED)
             super().__init__(params, {**self._ours(None, *args, **own).defaults, **options})
         else:
             known = signature(self._theirs).parameters
@@ -104,8 +103,15 @@ class TorchOptimizer(torch.optim.Optimizer):
             states[p] = {name: x for name, x in (entry or {}).items() if name in ours}
             more[p] = {name: x for name, x in (entry or {}).items() if name not in ours}
         here = {tensor for group in self.param_groups for tensor in group["params"]}
-        inner = self._made(self.param_groups, {p: x for p, x in states.items() if p in here})
-        self._inner = inner
+        for group in self.param_groups:
+            _refuse(group)
+        inner = self._inner = Inner(
+            self._ours,
+            self._settings,
+            self.param_groups,
+            {p: x for p, x in states.items() if p in here},
+            counted=self._theirs is not torch.optim.SGD,
+        )
         self._absent = {p: state for p, state in states.items() if state and p not in here}
         self._more = {p: entry for p, entry in more.items() if entry}
         for p, entry in pending.items():
@@ -113,12 +119,6 @@ class TorchOptimizer(torch.optim.Optimizer):
                 entry.renew(self._shown(p), whole=True)
         pending.clear()
         return inner
-
-    def _made(self, groups: list[dict[str, Any]], states: dict[Any, Any]) -> Inner:
-        for group in groups:
-            _refuse(group)
-        counted = self._theirs is not torch.optim.SGD
-        return Inner(self._ours, self._settings, groups, states, counted=counted)
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         super().add_param_group(param_group)

@@ -64,7 +64,24 @@ def ferrostep(problem: Problem, start: Arrays, grads: Arrays) -> Step:
     return lambda: opt.step(theirs, **scaling)
 
 
+def ferrostep_in_torch(problem: Problem, start: Arrays, grads: Arrays) -> Step:
+    """Return the step of our class in the place of torch's."""
+    from ferrostep.compat import torch as compat
+
+    return _in_torch(getattr(compat, problem.optimizer), problem, start, grads, {})
+
+
 def torch_optim(problem: Problem, start: Arrays, grads: Arrays) -> Step:
+    """Return torch's fastest step; it has no fused RMSprop."""
+    import torch
+
+    how = {"foreach": True} if problem.optimizer == "RMSprop" else {"fused": True}
+    return _in_torch(getattr(torch.optim, problem.optimizer), problem, start, grads, how)
+
+
+def _in_torch(
+    cls: Any, problem: Problem, start: Arrays, grads: Arrays, options: Mapping[str, bool]
+) -> Step:
     import torch
 
     where = "cuda" if cupy.is_available() else "cpu"
@@ -72,9 +89,7 @@ def torch_optim(problem: Problem, start: Arrays, grads: Arrays) -> Step:
     tensors = [torch.tensor(p, device=where, requires_grad=True) for p in start]
     for tensor, g in zip(tensors, grads, strict=True):
         tensor.grad = torch.tensor(g, device=where)
-    # It has no fused RMSprop.
-    how = {"foreach": True} if problem.optimizer == "RMSprop" else {"fused": True}
-    opt = getattr(torch.optim, problem.optimizer)(tensors, **how)
+    opt = cls(tensors, **options)
     if problem.max_norm is None:
         return opt.step  # type: ignore[no-any-return]
 
@@ -119,7 +134,7 @@ def by_hand(problem: Problem, start: Arrays, grads: Arrays) -> Step:
 Peers = Mapping[str, Callable[[Problem, Arrays, Arrays], Step]]
 #: Ours is first: the others are told as multiples of it.
 ON_HOST: Peers = {"ferrostep": ferrostep, "torch": torch_optim}
-PEERS: Peers = {**ON_HOST, "CuPy by hand": by_hand}
+PEERS: Peers = {**ON_HOST, "ferrostep in torch": ferrostep_in_torch, "CuPy by hand": by_hand}
 
 
 @dataclass

@@ -54,8 +54,9 @@ def test_what_is_subtracted_is_subtracted_by_a_function_of_two() -> None:
 
 def test_devices_and_streams() -> None:
     assert {"__enter__", "__exit__", "id"} <= set(dir(device.REAL_DEVICE))
-    assert "device_id" in (inspect.getdoc(device.REAL_STREAM) or "")
-    assert "ptr" in (inspect.getdoc(cupy.cuda.Stream) or "")
+    assert "device_id" in (inspect.getdoc(device.REAL_CURRENT_STREAM) or "")
+    assert "ptr" in (inspect.getdoc(device.REAL_STREAM) or "")
+    assert "__cuda_stream__" in (inspect.getdoc(device.REAL_STREAM.from_external) or "")
 
 
 def test_arrays_are_cupys_own() -> None:

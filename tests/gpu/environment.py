@@ -15,7 +15,9 @@ def environment(folder: Path, results: Path) -> dict[str, str]:
     ours = [folder / "wheel", HERE, HERE.parent, ROOT]
     before = os.environ.get("PYTHONPATH")
     found = {
-        **os.environ,
+        **{
+            name: value for name, value in os.environ.items() if not name.startswith("PYTEST_XDIST")
+        },
         "PYTHONPATH": os.pathsep.join([*map(str, ours), *([before] if before else [])]),
         "PYTHONUNBUFFERED": "1",
         "PYTHONDONTWRITEBYTECODE": "1",

@@ -11,6 +11,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
 from typing import NamedTuple
 
 from environment import HERE, ROOT
@@ -26,17 +28,23 @@ class Part(NamedTuple):
     arguments: tuple[str, ...]
 
 
-def _tests(*names: str) -> tuple[str, ...]:
-    return (*PYTEST, "-p", "recorder", *(f"tests/{name}.py" for name in names))
+def _tests(*paths: Path) -> tuple[str, ...]:
+    return (*PYTEST, "-p", "recorder", *map(str, paths))
 
+
+TESTS = HERE.parent
+#: These have parts of their own, or no use for a device.
+APART = {TESTS / "test_cupy_faults.py", TESTS / "test_cupy_standin.py"}
+CASES = sorted({*TESTS.glob("test_cupy*.py")} - APART)
+#: Kernels are compiled one by one in a process: several processes, where they can be had.
+PARALLEL = ("-p", "xdist", "-n", str(min(8, os.cpu_count() or 1))) if find_spec("xdist") else ()
 
 PARTS = {
     "device": Part(30, (str(HERE / "probe.py"),)),
-    "cases": Part(
-        130, _tests("test_cupy", "test_cupy_updated", "test_cupy_bad_input", "test_cupy_state")
-    ),
-    "faults": Part(45, _tests("test_cupy_faults")),
-    "benchmark": Part(80, (str(HERE / "benchmark.py"),)),
+    "cases": Part(150, (*_tests(*CASES), *PARALLEL)),
+    "faults": Part(45, _tests(TESTS / "test_cupy_faults.py")),
+    "torch": Part(45, _tests(TESTS / "with_torch" / "test_on_device.py")),
+    "benchmark": Part(90, (str(HERE / "benchmark.py"),)),
 }
 
 

@@ -10,10 +10,12 @@ from results import Results
 
 COUNTS: Counter[str] = Counter()
 FAILURES: dict[str, str] = {}
+#: Processes of pytest-xdist report to the one that tells.
+WORKER = "PYTEST_XDIST_WORKER" in os.environ
 
 
 def pytest_runtest_logreport(report: Any) -> None:
-    if report.when != "call" and report.outcome == "passed":
+    if WORKER or (report.when != "call" and report.outcome == "passed"):
         return  # of what goes before and after
     COUNTS[report.outcome] += 1
     name = report.nodeid.rsplit("/", 1)[-1]
@@ -23,7 +25,8 @@ def pytest_runtest_logreport(report: Any) -> None:
 
 
 def pytest_sessionfinish() -> None:
-    _note("")
+    if not WORKER:
+        _note("")
 
 
 def _note(where: str) -> None:

@@ -60,6 +60,12 @@ class Stream:
     def __init__(self, ptr: int) -> None:
         self.ptr = ptr
 
+    @classmethod
+    def from_external(cls, obj: Any) -> Stream:
+        """Return the stream of another library."""
+        _, ptr = obj.__cuda_stream__()
+        return cls(ptr)
+
     def synchronize(self) -> None:
         """Nothing is under way: kernels run when they are launched."""
 
@@ -193,14 +199,15 @@ FUNCTIONS = [
 REAL = {f.__name__: getattr(cupy, f.__name__) for f in FUNCTIONS}
 REAL_RAW_MODULE, REAL_RAW_KERNEL = cupy.RawModule, cupy.RawKernel
 REAL_SUBTRACT = cupy.subtract
-REAL_DEVICE, REAL_STREAM = cupy.cuda.Device, cupy.cuda.get_current_stream
+REAL_DEVICE, REAL_STREAM = cupy.cuda.Device, cupy.cuda.Stream
+REAL_CURRENT_STREAM = cupy.cuda.get_current_stream
 
 if not HARDWARE:
     for function in FUNCTIONS:
         setattr(cupy, function.__name__, function)
     cupy.subtract = subtract
     cupy.RawModule = RawModule
-    cupy.cuda.Device = Device
+    cupy.cuda.Device, cupy.cuda.Stream = Device, Stream
     cupy.cuda.get_current_stream = get_current_stream
 
 

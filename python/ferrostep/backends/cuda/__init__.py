@@ -21,6 +21,7 @@ from ferrostep.backends.cuda.arrays import (
     is_readonly,
     stream,
     to_host,
+    unowned,
     upload,
 )
 from ferrostep.backends.cuda.norm import clip, first_nonfinite, leaf_sums, read_norm
@@ -47,6 +48,7 @@ __all__ = [
     "read_norm",
     "stream",
     "to_host",
+    "unowned",
     "update_kernel",
     "upload",
 ]

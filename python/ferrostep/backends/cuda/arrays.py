@@ -37,6 +37,14 @@ def adopt(array: Any) -> Any:
     return taken
 
 
+def unowned(array: Any) -> Any:
+    """Return an array of the same memory that does not keep it alive."""
+    cuda = cupy().cuda
+    memory = cuda.UnownedMemory(array.data.ptr, array.nbytes, None, array.data.device_id)
+    pointer = cuda.MemoryPointer(memory, 0)
+    return cupy().ndarray(array.shape, array.dtype, pointer, strides=array.strides)
+
+
 def is_readonly(array: Any) -> bool:
     """Whether another library forbids to write its memory on a device."""
     interface = None

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from ferrostep.compat.torch.exchange import LAST_STEP
-from ferrostep.compat.torch.memory import array_of, place_of, tensor_of
+from ferrostep.compat.torch.memory import Gradients, array_of, place_of, tensor_of
 from ferrostep.optimizer import Optimizer
 
 Group = dict[str, Any]
@@ -51,6 +51,7 @@ class Inner:
         self.tensors = [tensor for group in groups for tensor in group["params"]]
         self.arrays = [array_of(p, f"parameter {i}") for i, p in enumerate(self.tensors)]
         self.places = [place_of(p) for p in self.tensors]
+        self.gradients = Gradients(len(self.tensors))
         self._numbers: dict[Any, int] = {}
         for i, p in enumerate(self.tensors):
             if (first := self._numbers.setdefault(p, i)) != i:

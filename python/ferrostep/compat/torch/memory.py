@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from contextlib import ExitStack
 from typing import Any
 
 import numpy as np
 import torch
 
 from ferrostep._native import Rows
+from ferrostep.backends.cuda import adopt, unowned
+from ferrostep.backends.cuda.library import cupy
 
 _FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
@@ -48,25 +52,42 @@ def shown_by_numpy(tensor: Any) -> Any:
     return tensor.view(torch.uint16).numpy().view(ml_dtypes.bfloat16)
 
 
-def gradient_of(tensor: Any, label: str, dense: bool) -> Any:
-    """Return the gradient as our step takes it: that of an embedding as rows, or `dense`."""
-    gradient = tensor.grad
-    if gradient is None:
-        return None
-    if dense and gradient.layout != torch.strided:
-        gradient = gradient.detach().to_dense()
-    if gradient.layout != torch.sparse_coo:
-        return array_of(gradient.resolve_neg(), f"the gradient of {label}")
+class Gradients:
+    """The gradients of parameters, as our step takes them."""
+
+    def __init__(self, count: int) -> None:
+        #: Where each was that is on a device, and the array of that memory, which does not own it:
+        #: an allocator hands out the same again, and to make an array takes longer than a step.
+        self._seen: list[tuple[Any, Any]] = [(None, None)] * count
+
+    def of(self, i: int, tensor: Any, dense: bool) -> Any:
+        """Return the gradient of parameter i: that of an embedding as rows, or `dense`."""
+        gradient, label = tensor.grad, f"the gradient of parameter {i}"
+        if gradient is None:
+            return None
+        if dense and gradient.layout != torch.strided:
+            gradient = gradient.detach().to_dense()
+        if gradient.layout == torch.sparse_coo:
+            return _rows(gradient.detach(), label)
+        gradient = gradient.resolve_neg()
+        if gradient.device.type != "cuda":
+            return array_of(gradient, label)
+        place = place_of(gradient)
+        if place != self._seen[i][0]:
+            self._seen[i] = place, unowned(adopt(array_of(gradient, label)))
+        return self._seen[i][1]
+
+
+def _rows(gradient: Any, label: str) -> Rows:
+    """Return a sparse gradient; repeated rows are added up in their order, coalesced or not."""
     if gradient.sparse_dim() != 1:
         raise TypeError(
-            f"the gradient of {label} must be sparse in its first axis alone, found "
-            f"{gradient.sparse_dim()} sparse axes; give p.grad.to_dense()"
+            f"{label} must be sparse in its first axis alone, found {gradient.sparse_dim()} sparse "
+            "axes; give p.grad.to_dense()"
         )
-    # Repeated rows are added up in their order, coalesced or not.
-    gradient = gradient.detach()
     values = gradient.values() if gradient.is_coalesced() else gradient._values()
     indices = gradient.indices() if gradient.is_coalesced() else gradient._indices()
-    return Rows(indices[0].cpu().numpy(), array_of(values, f"the gradient of {label}"))
+    return Rows(indices[0].cpu().numpy(), array_of(values, label))
 
 
 def tensor_of(array: Any) -> Any:
@@ -82,3 +103,14 @@ def place_of(tensor: Any) -> tuple[Any, ...]:
     """Return what changes when a tensor is given other memory, or another view of it."""
     pointer = tensor.data_ptr() if tensor.numel() else 0
     return pointer, tensor.shape, tensor.stride(), tensor.dtype, tensor.device
+
+
+def on_streams_of(tensors: Iterable[Any]) -> ExitStack:
+    """Let CuPy work on torch's current streams within the context."""
+    entered = ExitStack()
+    places = {p.device for p in tensors if isinstance(p, torch.Tensor)}
+    for place in (place for place in places if place.type == "cuda"):
+        entered.enter_context(cupy().cuda.Device(place.index))
+        stream = torch.cuda.current_stream(place)
+        entered.enter_context(cupy().cuda.Stream.from_external(stream))
+    return entered

@@ -14,7 +14,7 @@ from torch.optim import optimizer as torch_optimizer
 
 from ferrostep._native import step_tensors
 from ferrostep.compat.torch.inner import Inner
-from ferrostep.compat.torch.memory import gradient_of
+from ferrostep.compat.torch.memory import on_streams_of
 from ferrostep.compat.torch.state import GONE, Entry, State
 from ferrostep.optimizer import Optimizer
 from ferrostep.presets.torch import TORCH
@@ -105,13 +105,14 @@ class TorchOptimizer(torch.optim.Optimizer):
         here = {tensor for group in self.param_groups for tensor in group["params"]}
         for group in self.param_groups:
             _refuse(group)
-        inner = self._inner = Inner(
-            self._ours,
-            self._settings,
-            self.param_groups,
-            {p: x for p, x in states.items() if p in here},
-            counted=self._theirs is not torch.optim.SGD,
-        )
+        with on_streams_of(here):
+            inner = self._inner = Inner(
+                self._ours,
+                self._settings,
+                self.param_groups,
+                {p: x for p, x in states.items() if p in here},
+                counted=self._theirs is not torch.optim.SGD,
+            )
         self._absent = {p: state for p, state in states.items() if state and p not in here}
         self._more = {p: entry for p, entry in more.items() if entry}
         for p, entry in pending.items():
@@ -197,10 +198,9 @@ class TorchOptimizer(torch.optim.Optimizer):
         # torch's SGD has momentum of all rows, also of those that a sparse gradient leaves out.
         sgd = self._theirs is torch.optim.SGD
         dense = [sgd and bool(g["momentum"]) for g in self.param_groups for _ in g["params"]]
-        gradients = [
-            gradient_of(p, f"parameter {i}", dense[i]) for i, p in enumerate(inner.tensors)
-        ]
-        inner.core.step(gradients, grad_scale=scale)
+        gradients = [inner.gradients.of(i, p, dense[i]) for i, p in enumerate(inner.tensors)]
+        with on_streams_of(inner.tensors):
+            inner.core.step(gradients, grad_scale=scale)
         return [p for p, g in zip(inner.tensors, gradients, strict=True) if g is not None]
 
     def state_dict(self) -> dict[str, Any]:

@@ -20,7 +20,7 @@ SANITIZED_TESTS := $(addprefix tests/test_,bits.py random.py bad_input.py bad_mo
 	state_dict.py state_dict_copies.py fuzz.py checkpoint.py checkpoint_schedulers.py)
 RUST := $(shell find src -name '*.rs' -o -name '*.cu') Cargo.toml Cargo.lock
 
-.PHONY: help demo storage test test-long test-torch test-gpu test-pythons fuzz miri sanitize lint format wheel bench \
+.PHONY: help demo storage test test-long test-peers test-torch test-gpu test-pythons fuzz miri sanitize lint format wheel bench \
 	bench-peers bench-gpu
 
 help: ## this list
@@ -57,6 +57,9 @@ test-long: $(VENV)/built ## the tests that take longer
 
 test-torch: $(VENV)/torch ## the classes in torch's place beside torch itself, which is installed (about 5 GB)
 	$(BIN)/pytest -q -n 2 tests/with_torch
+
+test-peers: $(VENV)/built ## other libraries' own tests, with our optimizers in the place of theirs
+	cd tests && ../$(BIN)/python -m peers
 
 test-pythons: $(VENV)/installed ## the wheel on every CPython found, with the oldest and the newest NumPy
 	$(BIN)/python tests/pythons.py

@@ -13,6 +13,7 @@ from __future__ import annotations
 from typing import Any
 
 from ferrostep import optimizers
+from ferrostep.compat.library import library
 from ferrostep.compat.torch.exchange import load_state_dict, to_torch
 
 __all__ = ["load_state_dict", "to_torch", *optimizers.__all__]
@@ -21,9 +22,7 @@ __all__ = ["load_state_dict", "to_torch", *optimizers.__all__]
 def __getattr__(name: str) -> Any:
     if name not in optimizers.__all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from ferrostep.compat.torch.exchange import import_torch
-
-    import_torch()
+    library("torch")
     from ferrostep.compat.torch.classes import class_of
 
     return class_of(getattr(optimizers, name))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ferrostep.compat.library import library
 from ferrostep.groups import SCHEDULED
 from ferrostep.saved import check_layout, whole
 
@@ -129,7 +130,7 @@ def _group(i: int, group: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _state(entry: Mapping[str, Any], label: str, sgd: bool) -> dict[str, Any]:
-    torch = import_torch()
+    torch = library("torch")
     from ferrostep.compat.torch.memory import tensor_of
 
     made = {name: tensor_of(_copy(value)) for name, value in entry.items() if name != "step"}
@@ -150,15 +151,7 @@ def _is_tensor(value: Any) -> bool:
 def _array(value: Any) -> Any:
     if not _is_tensor(value):
         return value
-    import_torch()
+    library("torch")
     from ferrostep.compat.torch.memory import shown_by_numpy
 
     return shown_by_numpy(value.detach().cpu().contiguous())
-
-
-def import_torch() -> Any:
-    try:
-        import torch
-    except ImportError as error:
-        raise ImportError("this needs torch; pip install ferrostep[torch]") from error
-    return torch

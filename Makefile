@@ -58,8 +58,9 @@ test-long: $(VENV)/built ## the tests that take longer
 test-torch: $(VENV)/torch ## the classes in torch's place beside torch itself, which is installed (about 5 GB)
 	$(BIN)/pytest -q -n 2 tests/with_torch
 
-test-peers: $(VENV)/built ## other libraries' own tests, with our optimizers in the place of theirs
+test-peers: $(VENV)/peers ## other libraries' own tests, with our optimizers in the place of theirs
 	cd tests && ../$(BIN)/python -m peers
+	$(BIN)/pytest -q tests/test_readme.py
 
 test-pythons: $(VENV)/installed ## the wheel on every CPython found, with the oldest and the newest NumPy
 	$(BIN)/python tests/pythons.py
@@ -125,6 +126,11 @@ $(VENV)/installed: pyproject.toml
 $(VENV)/torch: $(VENV)/built
 	$(BIN)/python -c 'import tomllib; p = tomllib.load(open("pyproject.toml", "rb"))["project"]; print(*p["optional-dependencies"]["torch"], sep="\n")' > $(VENV)/torch-requirements.txt
 	$(BIN)/pip install --quiet -r $(VENV)/torch-requirements.txt expecttest stable-baselines3
+	touch $@
+
+# The smaller peers are in the environment; these are for the pages alone.
+$(VENV)/peers: $(VENV)/built
+	$(BIN)/pip install --quiet jax pennylane
 	touch $@
 
 $(VENV)/cargo/bin/cargo-fuzz: | $(VENV)/installed

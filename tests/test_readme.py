@@ -1,8 +1,9 @@
-"""The README's Python code runs, as it stands, one block after the other."""
+"""The Python code of README and of pages runs, as it stands, one block after the other."""
 
 from __future__ import annotations
 
 import re
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,19 @@ import pytest
 
 import ferrostep as fs
 
-README = Path(__file__).parent.parent / "README.md"
-BLOCKS = re.findall(r"^```python\n(.*?)^```", README.read_text(), re.M | re.S)
+ROOT = Path(__file__).parent.parent
+
+
+def blocks(page: str) -> list[str]:
+    return re.findall(r"^```python\n(.*?)^```", (ROOT / page).read_text(), re.M | re.S)
+
+
+README = blocks("README.md")
+#: Pages whose blocks stand for themselves, and one whose blocks go on from each other.
+ALONE = {
+    f"{page} {i}": code for page in ["docs/gradients.md"] for i, code in enumerate(blocks(page))
+}
+PAGES = {page: "\n".join(blocks(page)) for page in ["docs/scipy.md"]}
 
 
 def names() -> dict[str, Any]:
@@ -32,12 +44,18 @@ def names() -> dict[str, Any]:
     }
 
 
-@pytest.mark.parametrize("block", BLOCKS, ids=range(len(BLOCKS)))
+def skip_without(code: str) -> None:
+    """Skip what imports a library that is not installed."""
+    for library in re.findall(r"^(?:import|from) (\w+)", code, re.M):
+        if library == "cupy":
+            pytest.skip("it takes a device")
+        if find_spec(library) is None:
+            pytest.skip(f"{library} is not installed")
+
+
+@pytest.mark.parametrize("block", README, ids=range(len(README)))
 def test_readme(block: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    if "cupy" in block:
-        pytest.skip("it takes a device")
-    if "import torch" in block:
-        pytest.importorskip("torch")
+    skip_without(block)
     monkeypatch.chdir(tmp_path)
     np.save("pretrained.npy", np.ones(3))
     given = names()
@@ -49,4 +67,12 @@ def test_readme(block: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_the_blocks_are_found() -> None:
-    assert len(BLOCKS) > 10
+    assert len(README) > 10
+    assert len(ALONE) == 3
+
+
+@pytest.mark.parametrize("name", {**ALONE, **PAGES})
+def test_pages(name: str) -> None:
+    code = {**ALONE, **PAGES}[name]
+    skip_without(code)
+    exec(compile(code, name, "exec"), {})

@@ -86,7 +86,11 @@ class Tagged(np.ndarray[Any, Any]):
 
 
 class Foreign:
-    """Another library's immutable array."""
+    """Another library's immutable array, in host memory though its class knows devices: JAX's."""
+
+    @property
+    def __cuda_array_interface__(self) -> dict[str, Any]:
+        raise AttributeError("for arrays on devices")
 
     def __init__(self, values: Array) -> None:
         self.values = values

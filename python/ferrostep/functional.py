@@ -25,8 +25,10 @@ def _array(value: Any) -> Any:
     """Return what may be updated as an array: of another library's without a copy."""
     if _is_numbers(value):
         return np.array(value, dtype=np.float64)
-    if isinstance(value, Rows) or hasattr(type(value), "__cuda_array_interface__"):
+    if isinstance(value, Rows):
         return value
+    if (on_device := adopted(value)) is not None:
+        return on_device
     if not isinstance(value, np.ndarray) and hasattr(value, "__array__"):
         value = np.asarray(value)
     if isinstance(value, np.ndarray) and value.dtype.kind in "iu":

@@ -48,7 +48,7 @@ def test_the_wheel_has_what_it_must_and_nothing_else(wheel: Path) -> None:
         size = archive.getinfo("ferrostep/_native.abi3.so").file_size
     of_info = {name for name in names if name.startswith(info)}
     assert names - of_info == {*package, "ferrostep/_native.abi3.so"}
-    allowed = {"METADATA", "WHEEL", "RECORD", "licenses/LICENSE"}
+    allowed = {"METADATA", "WHEEL", "RECORD", "entry_points.txt", "licenses/LICENSE"}
     extra = {name for name in of_info if not name.removeprefix(f"{info}/").startswith("sboms/")}
     assert extra == {f"{info}/{name}" for name in allowed}
     assert tags

@@ -1,0 +1,104 @@
+"""Our other optimizers as thinc's: the formulas of ours, to the bit, within thinc's call."""
+
+from __future__ import annotations
+
+import inspect
+import pickle
+from typing import Any
+
+import numpy as np
+import pytest
+
+import ferrostep as fs
+from ferrostep.clip import global_norm
+from ferrostep.compat import thinc as ours
+from support.arrays import Array, assert_same_bits
+
+NAMES = sorted({getattr(fs, n).__name__ for n in fs.optimizers.__all__} - {"Adam", "SGD"})
+SHAPES: dict[Any, tuple[int, ...]] = {(1, "W"): (31, 7), (1, "b"): (7,), "late": (2, 3, 5)}
+
+
+def arrays(seed: int, dtype: Any) -> dict[Any, Array]:
+    rng = np.random.default_rng(seed)
+    return {key: np.asarray(rng.standard_normal(n) * 3).astype(dtype) for key, n in SHAPES.items()}
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.float16])
+@pytest.mark.parametrize("name", NAMES)
+def test_every_class_has_the_bits_of_ours(name: str, dtype: Any) -> None:
+    rates = [0.01, 0.02, 0.03]
+    made: Any = getattr(ours, name)(rates, L2=0.1, grad_clip=2.0, maximize=True)
+    plain: fs.Optimizer = getattr(fs, name)(
+        weight_decay=0.1, decoupled_weight_decay=True, maximize=True
+    )
+    found, wanted = arrays(0, dtype), arrays(0, dtype)
+    for i in range(8):
+        plain.lr = rates[min(i, 2)]
+        for key, gradient in arrays(i + 1, dtype).items():
+            if key == "late" and i < 2:
+                continue
+            norm = global_norm(gradient)
+            scale = 2.0 / norm if norm >= 2.0 else None
+            plain.update_one(key, wanted[key], gradient, grad_scale=scale)
+            w, g = made(key, found[key], gradient)
+            assert w is found[key]
+            assert not g.any()
+            assert_same_bits(w, wanted[key], f"{name}, {key} at {i}")
+        made.step_schedules()
+        if i == 4:
+            made = resumed(made, rates)
+    for key, entry in plain.state.items():
+        assert made.nr_update[key] == entry["step"]
+        for word, array in entry.items():
+            if word != "step":
+                assert_same_bits(made.states[word][key], array.reshape(-1))
+    assert made.averages.keys() == plain.state.keys()
+
+
+def resumed(optimizer: Any, rates: list[float]) -> Any:
+    """What goes on from a file; of rates in a list, which are an iterator in thinc, from the last.
+
+    Iterators are pickled with where they are, but thinc's are of `itertools`, which Python 3.14
+    no longer pickles.
+    """
+    optimizer.learn_rate = rates[-1]
+    again = pickle.loads(pickle.dumps(optimizer))
+    assert type(again) is type(optimizer)
+    return again
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_signatures_and_defaults(name: str) -> None:
+    cls = getattr(ours, name)
+    parameters = inspect.signature(cls).parameters
+    defaults = inspect.signature(getattr(fs, name)).parameters
+    assert next(iter(parameters)) == "learn_rate"
+    assert parameters["learn_rate"].default == defaults["lr"].default
+    assert parameters["L2"].default == defaults["weight_decay"].default
+    assert not {"params", "lr", "weight_decay", "state_factory"} & parameters.keys()
+    assert issubclass(cls, ours.Optimizer)
+    assert cls is getattr(ours, name)
+
+
+def test_other_spellings_are_the_same_classes() -> None:
+    assert ours.RMSProp is ours.RMSprop
+
+
+def test_options_are_checked_at_once() -> None:
+    with pytest.raises(ValueError, match="betas"):
+        ours.Lion(0.1, betas=(0.9, 1.0))
+    with pytest.raises(TypeError, match=r"Lion\(\) takes no argument 'lr'; did you mean 'learn_r"):
+        ours.Lion(lr=0.1)
+    with pytest.raises(TypeError, match=r"'wieght_decay'"):
+        ours.Lion(wieght_decay=0.1)
+    with pytest.raises(TypeError, match="too many positional"):
+        ours.Lion(0.1, 0.2)
+    with pytest.raises(ValueError, match="Invalid schedule for 'learn_rate'"):
+        ours.Lion("0.1")
+    with pytest.raises(AttributeError, match="has no attribute 'Lyon'"):
+        _ = ours.Lyon
+
+
+def test_arrays_of_other_libraries_are_refused() -> None:
+    with pytest.raises(TypeError, match=r"must be a NumPy array, found list; use Optimizer"):
+        ours.Lion(0.1)((1, "W"), [1.0], np.ones(1, np.float32))

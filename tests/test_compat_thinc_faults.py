@@ -15,6 +15,7 @@ from ferrostep.compat import thinc as ours
 from support.arrays import assert_same_bits
 
 W = np.ones(3, np.float32)
+LARGER = np.ones(4, np.float32)
 KEY = (1, "W")
 
 
@@ -82,7 +83,12 @@ BAD: list[tuple[str, Callable[[Any, Any], Any], type[Exception], str]] = [
     ("average", lambda o, w: o(KEY, o.averages[KEY], W.copy()), ValueError, r"use_params\(\)"),
     ("odd average", odd_average, ValueError, r"average of .* shape \(2,\), wanted \(3,\)"),
     ("odd state", odd_state, ValueError, r"state of .* shape \(2,\), wanted \(3,\)"),
-    ("grown", lambda o, w: o(KEY, np.ones(4, np.float32), np.ones(4, np.float32)), ValueError, "state"),
+    (
+        "grown",
+        lambda o, w: o(KEY, np.ones(4, np.float32), np.ones(4, np.float32)),
+        ValueError,
+        "state",
+    ),
     ("no hash", lambda o, w: o([1], w, W.copy()), TypeError, "unhashable"),
 ]
 

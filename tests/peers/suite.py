@@ -54,7 +54,10 @@ def run(suite: Suite) -> Outcome:
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder, "report.xml")
         command = [sys.executable, "-m", "pytest", "-q", "--tb=short", f"--junit-xml={report}"]
-        command += ["-p", suite.plugin, "-p", "no:cacheprovider", f"--rootdir={folder}"]
+        # Settings of its own: the libraries lie in an environment that lies in this repository.
+        settings = Path(folder, "pytest.ini")
+        settings.write_text("[pytest]\n")
+        command += ["-p", suite.plugin, "-p", "no:cacheprovider", f"--config-file={settings}"]
         before = os.environ.get("PYTHONPATH")
         path = os.pathsep.join([str(TESTS), *([before] if before else [])])
         subprocess.run(

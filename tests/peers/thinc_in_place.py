@@ -1,6 +1,7 @@
 """A plugin of pytest: thinc's optimizers are ours, in its modules and in its registry."""
 
 import sys
+from unittest import mock
 
 import thinc.api
 import thinc.optimizers
@@ -14,3 +15,4 @@ for name in ("Optimizer", "Adam", "RAdam", "SGD"):
 for name in ("Adam", "RAdam", "SGD"):
     thinc.api.registry.optimizers(f"{name}.v1", func=getattr(ours, name))
 sys.modules["ml_datasets"] = thinc_data
+sys.modules.setdefault("mock", mock)  # the same, under the name that it had before Python 3.3

@@ -7,6 +7,7 @@ from typing import Any, Self
 
 import numpy as np
 import thinc.optimizers
+import thinc.schedules
 
 from ferrostep.averages.rules import EMA
 from ferrostep.compat.thinc.formulas import (
@@ -19,6 +20,8 @@ from ferrostep.compat.thinc.formulas import (
 )
 from ferrostep.compat.thinc.slot import Slot
 
+#: What constant schedules call, from thinc 9 on.
+_CONSTANT: Any = getattr(thinc.schedules.constant(0.0), "_schedule", ...)
 _OWN = ("_averaged", "_numbers", "_said", "_slots")
 
 
@@ -119,8 +122,10 @@ class Optimizer(thinc.optimizers.Optimizer):  # type: ignore[misc]
         t = self.nr_update.get(key, 0) + 1
         found = self._formula(now, t, wide=weights.dtype.itemsize == 8)
         stepped = weights if weights.flags.c_contiguous else weights.copy(order="C")
-        slot = self._slot(key, found, stepped, t)
-        averaged = self._average(key, stepped, slot.name)
+        known = self._slots.get(key)
+        moved = known is None or known.array is not stepped
+        slot = self._slot(key, known, found, stepped, t)
+        averaged = self._average(key, stepped, slot.name, moved)
         taken, scale = gradient, None
         if now.L2 and not self.L2_is_weight_decay:
             taken = gradient + now.L2 * stepped
@@ -128,10 +133,11 @@ class Optimizer(thinc.optimizers.Optimizer):  # type: ignore[misc]
             taken, scale = clipped(taken, slot.name, now.grad_clip)
         slot.step(taken, scale, found.options)
 
-        self.nr_update[key], self._slots[key] = t, slot
-        kept = self._kept()
-        for name, array in slot.state.items():
-            kept[name][key] = array
+        self.nr_update[key] = t
+        if slot is not known:
+            self._slots[key], kept = slot, self._kept()
+            for name, array in slot.state.items():
+                kept[name][key] = array
         if found.of_average:
             stepped -= (found.of_average * slot.state["exp_avg"]).reshape(stepped.shape)
         if found.of_weights:
@@ -140,7 +146,8 @@ class Optimizer(thinc.optimizers.Optimizer):  # type: ignore[misc]
             weights[...] = stepped
         if averaged is not None:
             averaged.step(stepped, None, {"decay": decay_of_average(t)})
-            self.averages[key], self._averaged[key] = averaged.array, averaged
+            if self._averaged.get(key) is not averaged:
+                self.averages[key], self._averaged[key] = averaged.array, averaged
         gradient[...] = 0
         return weights, gradient
 
@@ -150,7 +157,7 @@ class Optimizer(thinc.optimizers.Optimizer):  # type: ignore[misc]
 
     def _formula(self, now: Numbers, t: int, *, wide: bool) -> Formula:
         """Return how a parameter makes its step number `t`."""
-        return formula(now, t, radam=self.use_radam, decayed=self.L2_is_weight_decay, wide=wide)
+        return formula(now, t, self.use_radam, self.L2_is_weight_decay, wide)
 
     def _kept(self) -> dict[str, dict[Any, Any]]:
         """Return the state that users see, by its name in ours, and then by key."""
@@ -161,31 +168,33 @@ class Optimizer(thinc.optimizers.Optimizer):  # type: ignore[misc]
         told = {"key": key, "last_score": getattr(self, "last_score", None)}
         step = getattr(self, "_step", 0)
         found = (self.learn_rate, self.b1, self.b2, self.eps, self.L2, self.grad_clip)
-        said = (*[x(step, **told) if callable(x) else x for x in found], lr_scale)
+        said = (*[_said(x, step, told) for x in found], lr_scale)
         if said != self._said:
             self._numbers = read(said)
             self._said = said
         return self._numbers
 
-    def _slot(self, key: Any, found: Formula, weights: Any, t: int) -> Slot:
+    def _slot(self, key: Any, known: Slot | None, found: Formula, weights: Any, t: int) -> Slot:
         """Return what steps a parameter, with the state that users see."""
-        kept, slot = self._kept(), self._slots.get(key)
+        kept = self._kept()
         if (
-            slot is not None
-            and slot.ours is found.ours
-            and all(kept[name].get(key) is array for name, array in slot.state.items())
-            and slot.move(weights)
+            known is not None
+            and known.ours is found.ours
+            and known.shown_in(kept, key)
+            and known.move(weights)
         ):
-            return slot
+            return known
         before = {name: states.get(key) for name, states in kept.items()}
         options = {**found.fixed, **found.options}
         return Slot(found.ours, repr(key), weights, t - 1, before, **options)
 
-    def _average(self, key: Any, weights: Any, name: str) -> Slot | None:
+    def _average(self, key: Any, weights: Any, name: str, moved: bool) -> Slot | None:
         """Return what steps a parameter's average."""
         if self.averages is None:
             return None
         found, slot = self.averages.get(key), self._averaged.get(key)
+        if slot is not None and slot.array is found and not moved:
+            return slot
         if found is None:
             found = np.zeros(weights.shape, np.float32)
         elif found.shape != weights.shape:
@@ -204,6 +213,13 @@ class Optimizer(thinc.optimizers.Optimizer):  # type: ignore[misc]
     def __getstate__(self) -> Any:
         plain, slots = super().__getstate__()
         return plain, {name: value for name, value in slots.items() if name not in _OWN}
+
+
+def _said(schedule: Any, step: int, told: dict[str, Any]) -> Any:
+    """Return what a schedule says; before thinc 9, `step_schedules` makes numbers of them."""
+    if getattr(schedule, "_schedule", None) is _CONSTANT:  # mostly, and a call takes longer
+        return schedule.attrs["rate"]
+    return schedule(step, **told) if callable(schedule) else schedule
 
 
 def _check(key: Any, weights: Any, gradient: Any) -> None:

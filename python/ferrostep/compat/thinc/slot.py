@@ -58,6 +58,10 @@ class Slot:
                 )
             made[...] = old
 
+    def shown_in(self, kept: Mapping[str, Mapping[Any, Any]], key: Any) -> bool:
+        """Whether users see this very state."""
+        return all(kept[word].get(key) is array for word, array in self.state.items())
+
     def move(self, array: Any) -> bool:
         """Go on with the array that a parameter has become; False if it is of another kind."""
         if array is self.array:

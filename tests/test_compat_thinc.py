@@ -274,6 +274,17 @@ initial_rate = 0.5
         thinc.api.registry.resolve(wrong)
 
 
+def test_arrays_on_a_device_are_stepped_by_thincs_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With its own state; a stand-in for CuPy's array is enough for the choice."""
+
+    def call(self: Any, key: Any, weights: Any, gradient: Any, *, lr_scale: float) -> Any:
+        return "thinc's", lr_scale
+
+    monkeypatch.setattr(thinc.optimizers.Optimizer, "__call__", call)
+    found: Any = ours.Adam()((1, "W"), [1.0], np.ones(1, np.float32), lr_scale=0.5)
+    assert found == ("thinc's", 0.5)
+
+
 def test_nothing_is_imported_before_it_is_asked_for() -> None:
     program = """
 import ferrostep as fs

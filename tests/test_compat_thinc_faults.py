@@ -167,7 +167,7 @@ def test_attributes_are_locked_as_thincs_are() -> None:
 
 
 def test_a_subclass_may_hold_more() -> None:
-    class Mine(ours.Optimizer):
+    class Mine(ours.Optimizer):  # type: ignore[misc]
         note = "class"
 
     optimizer = Mine(0.1)

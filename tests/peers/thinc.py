@@ -24,7 +24,6 @@ SUITES = (
                 "layers",
                 "model",
                 "shims",
-                "regression",
             )
         ),
         "peers.thinc_in_place",

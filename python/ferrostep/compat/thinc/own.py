@@ -82,7 +82,7 @@ class Own(Optimizer):
     def _kept(self) -> dict[str, dict[Any, Any]]:
         return self.states
 
-    def _elsewhere(self, key: Any, weights: Any, gradient: Any, lr_scale: float) -> Any:
+    def _elsewhere(self, key: Any, weights: Any, gradient: Any, lr_scale: float) -> tuple[Any, Any]:
         raise TypeError(
             f"parameter {key!r} must be a NumPy array, found {type(weights).__name__}; "
             "use Optimizer, which has thinc's kernels for it"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import pickle
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -175,3 +176,20 @@ def test_a_subclass_may_hold_more() -> None:
     optimizer(KEY, W.copy(), W.copy())
     assert pickle.loads(pickle.dumps(optimizer.mom1)).keys() == {KEY}
     assert copy.deepcopy(optimizer).note == "mine"
+
+
+def test_threads_may_step_different_parameters() -> None:
+    """Each at a step of its own, so that they ask for different formulas."""
+    optimizer, weights = ours.Adam(0.1), [W.copy() for _ in range(4)]
+
+    def work(i: int) -> None:
+        for _ in range(100 + 50 * i):
+            optimizer((i, "W"), weights[i], W.copy())
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(work, range(4)))
+    for i, w in enumerate(weights):
+        alone, wanted = ours.Adam(0.1), W.copy()
+        for _ in range(100 + 50 * i):
+            alone((i, "W"), wanted, W.copy())
+        assert_same_bits(w, wanted)

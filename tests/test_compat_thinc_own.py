@@ -28,9 +28,7 @@ def arrays(seed: int, dtype: Any) -> dict[Any, Array]:
 def test_every_class_has_the_bits_of_ours(name: str, dtype: Any) -> None:
     rates = [0.01, 0.02, 0.03]
     made: Any = getattr(ours, name)(rates, L2=0.1, grad_clip=2.0, maximize=True)
-    plain: Any = getattr(fs, name)(
-        weight_decay=0.1, decoupled_weight_decay=True, maximize=True
-    )
+    plain: Any = getattr(fs, name)(weight_decay=0.1, decoupled_weight_decay=True, maximize=True)
     found, wanted = arrays(0, dtype), arrays(0, dtype)
     for i in range(8):
         plain.lr = rates[min(i, 2)]

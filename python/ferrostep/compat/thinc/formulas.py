@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import lru_cache
 from math import isfinite, sqrt
 from typing import Any, NamedTuple
 
@@ -68,12 +67,8 @@ class Formula(NamedTuple):
     of_weights: float = 0.0
 
 
-@lru_cache(maxsize=16)
 def formula(now: Numbers, t: int, radam: bool, decayed: bool, wide: bool) -> Formula:
-    """Return a parameter's step number `t`; `wide`: it is computed in float64.
-
-    Mostly it is the same for all parameters of a model.
-    """
+    """Return a parameter's step number `t`; `wide`: it is computed in float64."""
     rate = now.learn_rate * now.lr_scale
     decay = rate * now.L2 if decayed else 0.0
     beta1, beta2 = now.betas

@@ -22,7 +22,7 @@ from ferrostep.compat.thinc.slot import Slot
 
 #: What constant schedules call, from thinc 9 on.
 _CONSTANT: Any = getattr(thinc.schedules.constant(0.0), "_schedule", ...)
-_OWN = ("_averaged", "_numbers", "_said", "_slots")
+_OWN = ("_averaged", "_last_formula", "_last_numbers", "_slots")
 
 
 class Optimizer(thinc.optimizers.Optimizer):
@@ -77,14 +77,17 @@ class Optimizer(thinc.optimizers.Optimizer):
     __signature__ = signature(thinc.optimizers.Optimizer)
 
     _averaged: dict[Any, Slot]
-    _numbers: Numbers
-    _said: tuple[Any, ...]
+    #: What was last asked, and the answer: in one, since threads may step different parameters.
+    _last_formula: tuple[Any, Formula]
+    _last_numbers: tuple[Any, Numbers]
     _slots: dict[Any, Slot]
 
     def __new__(cls, *_args: Any, **_options: Any) -> Self:
         # Not in __init__, which is not called for copies.
         made: Self = super().__new__(cls)
-        made._slots, made._averaged, made._said = {}, {}, ()
+        made._slots, made._averaged = {}, {}
+        nothing: Any = (None, None)
+        made._last_formula = made._last_numbers = nothing
         return made
 
     def __call__(
@@ -148,7 +151,7 @@ class Optimizer(thinc.optimizers.Optimizer):
             averaged.step(stepped, None, {"decay": decay_of_average(t)})
             if self._averaged.get(key) is not averaged:
                 self.averages[key], self._averaged[key] = averaged.array, averaged
-        gradient[...] = 0
+        gradient.fill(0)
         return weights, gradient
 
     def _elsewhere(self, key: Any, weights: Any, gradient: Any, lr_scale: float) -> tuple[Any, Any]:
@@ -158,7 +161,11 @@ class Optimizer(thinc.optimizers.Optimizer):
 
     def _formula(self, now: Numbers, t: int, *, wide: bool) -> Formula:
         """Return how a parameter makes its step number `t`."""
-        return formula(now, t, self.use_radam, self.L2_is_weight_decay, wide)
+        asked = (now, t, self.use_radam, self.L2_is_weight_decay, wide)
+        last = self._last_formula
+        if asked != last[0]:  # it is mostly the same for all parameters of a model
+            self._last_formula = last = (asked, formula(*asked))
+        return last[1]
 
     def _kept(self) -> dict[str, dict[Any, Any]]:
         """Return the state that users see, by its name in ours, and then by key."""
@@ -166,14 +173,18 @@ class Optimizer(thinc.optimizers.Optimizer):
 
     def _now(self, key: Any, lr_scale: float) -> Numbers:
         """Return the numbers of this call: of schedules, or as they are."""
+        found = (
+            self.learn_rate, self.b1, self.b2, self.eps, self.L2, self.grad_clip, lr_scale
+        )  # fmt: skip
+        last = self._last_numbers
+        if found == last[0]:  # before thinc 9, where `step_schedules` makes numbers of schedules
+            return last[1]
         told = {"key": key, "last_score": getattr(self, "last_score", None)}
         step = getattr(self, "_step", 0)
-        found = (self.learn_rate, self.b1, self.b2, self.eps, self.L2, self.grad_clip)
-        said = (*[_said(x, step, told) for x in found], lr_scale)
-        if said != self._said:
-            self._numbers = read(said)
-            self._said = said
-        return self._numbers
+        said = tuple([_said(x, step, told) for x in found])
+        if said != last[0]:
+            self._last_numbers = last = (said, read(said))
+        return last[1]
 
     def _slot(self, key: Any, known: Slot | None, found: Formula, weights: Any, t: int) -> Slot:
         """Return what steps a parameter, with the state that users see."""
@@ -217,7 +228,7 @@ class Optimizer(thinc.optimizers.Optimizer):
 
 
 def _said(schedule: Any, step: int, told: dict[str, Any]) -> Any:
-    """Return what a schedule says; before thinc 9, `step_schedules` makes numbers of them."""
+    """Return what a schedule says; a number is as it is."""
     if getattr(schedule, "_schedule", None) is _CONSTANT:  # mostly, and a call takes longer
         return schedule.attrs["rate"]
     return schedule(step, **told) if callable(schedule) else schedule

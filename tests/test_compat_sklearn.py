@@ -61,7 +61,7 @@ OPTIONS: list[dict[str, Any]] = [
     {"solver": "adam", "beta_1": 0.0, "beta_2": 0.5, "epsilon": 1e-3, "alpha": 0.0},
     {"solver": "adam", "beta_1": np.float64(0.8), "learning_rate_init": 1, "activation": "tanh"},
     {"solver": "adam", "beta_2": np.float32(0.99)},
-    {"solver": "adam", "max_iter": 60, "batch_size": 4},  # 960 steps: the powers of the betas
+    {"solver": "adam", "max_iter": 30, "batch_size": 7},  # 270 steps
     {"solver": "adam", "early_stopping": True, "validation_fraction": 0.3, "tol": 1.0},
     {"solver": "sgd"},
     {"solver": "sgd", "nesterovs_momentum": False, "alpha": 0.1, "hidden_layer_sizes": ()},

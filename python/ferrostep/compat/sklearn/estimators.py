@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
@@ -56,8 +56,8 @@ Examples
 >>> from ferrostep.compat.sklearn import {name}
 >>> X = np.linspace(0, 1, 40).reshape(20, 2)
 >>> y = X[:, 0].round()
->>> model = {name}(solver=fs.AdamW(lr=0.05), max_iter=500, random_state=0)
->>> bool(model.fit(X, y).score(X, y) > 0.9)
+>>> model = {name}(solver=fs.AdamW(lr=0.01), max_iter=500, random_state=0).fit(X, y)
+>>> bool(model.loss_ < 0.2 * model.loss_curve_[0])
 True
 """
 
@@ -77,6 +77,11 @@ def _listed(names: Iterable[str]) -> str:
 
 class _Solvers(theirs.BaseMultilayerPerceptron):
     """What both estimators have beside scikit-learn's."""
+
+    solver: Any
+    _optimizer: Any
+    #: While they fit: what makes an optimizer for the weights.
+    _begin: Callable[[list[Any]], Any]
 
     def _fit(self, X: Any, y: Any, sample_weight: Any = None, incremental: bool = False) -> Any:
         fit = partial(super()._fit, X, y, sample_weight=sample_weight, incremental=incremental)

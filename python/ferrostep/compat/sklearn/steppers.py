@@ -29,7 +29,7 @@ class Stepper(theirs.SGDOptimizer):  # whose schedules of the learning rate it h
     def __init__(
         self, ours: Optimizer, lr_schedule: str = "constant", power_t: float = 0.5
     ) -> None:
-        theirs.BaseOptimizer.__init__(self, ours.lr)
+        theirs.BaseOptimizer.__init__(self, ours.param_groups[0]["lr"])
         self.lr_schedule, self.power_t, self.ours = lr_schedule, power_t, ours
         options = {name: x for name, x in ours.param_groups[0].items() if name != "params"}
         others = {"nonfinite": ours.nonfinite, "learning_rate": lr_schedule, "power_t": power_t}
@@ -43,7 +43,7 @@ class Stepper(theirs.SGDOptimizer):  # whose schedules of the learning rate it h
             if self.ours._parameters():
                 self.ours.rebind(params)
             self._params = params
-        self.ours.lr = float(self.learning_rate)
+        self.ours.param_groups[0]["lr"] = float(self.learning_rate)
         self.ours.update(params, grads)
 
     def __getstate__(self) -> dict[str, Any]:

@@ -120,14 +120,14 @@ def _value(estimator: Any, source: Source) -> Any:
 
 def _refuse(estimator: Any, ours: Optimizer, taken: set[str]) -> None:
     """Refuse what would mean nothing with this optimizer."""
-    name = type(ours).__name__
-    given = isinstance(estimator.solver, Optimizer)
-    for argument in _arguments():
+    solver, name = estimator.solver, type(ours).__name__
+    shown = repr(solver) if isinstance(solver, str) else f"{name}(...)"
+    for argument, remedy in _remedies(ours):
         value, default = getattr(estimator, argument), DEFAULTS[argument]
         if argument not in taken and value != default:
             raise ValueError(
-                f"{argument} must be left at {default!r} with solver={_shown(estimator.solver)}, "
-                f"found {value!r}; {_remedy(argument, name, given)}"
+                f"{argument} must be left at {default!r} with solver={shown}, found {value!r}; "
+                f"{remedy}"
             )
     if isinstance(ours, optimizers.Rprop) and estimator.learning_rate != "constant":
         raise ValueError(
@@ -136,18 +136,12 @@ def _refuse(estimator: Any, ours: Optimizer, taken: set[str]) -> None:
         )
 
 
-def _arguments() -> Iterator[str]:
-    for source in ARGUMENTS.values():
-        yield from names_of(source)
-    yield "max_fun"
-
-
-def _shown(solver: Any) -> str:
-    return repr(solver) if isinstance(solver, str) else f"{type(solver).__name__}(...)"
-
-
-def _remedy(argument: str, name: str, given: bool) -> str:
-    if argument == "max_fun":
-        return "it is for solver='lbfgs'"
-    told = "the optimizer's own options count" if given else "its options differ by default"
-    return f"{told}: give them in solver=ferrostep.{name}(lr=..., ...)"
+def _remedies(ours: Optimizer) -> Iterator[tuple[str, str]]:
+    """Yield the arguments that may mean nothing, and what to do in their place."""
+    name, fields = type(ours).__name__, ours._schema().fields
+    for option, source in ARGUMENTS.items():
+        remedy = f"give it to the optimizer, solver=ferrostep.{name}({option}=...)"
+        if option not in fields:
+            remedy = f"{name} has no {option}"
+        yield from ((argument, remedy) for argument in names_of(source))
+    yield "max_fun", "it is for solver='lbfgs'"

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
+
+# Keras reads it when it is imported; its own default, tensorflow, is no part of the tests.
+os.environ.setdefault("KERAS_BACKEND", "numpy")
 
 # Their assertions tell as much as those of the tests.
 pytest.register_assert_rewrite("support", "fuzzing")

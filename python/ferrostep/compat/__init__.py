@@ -4,10 +4,10 @@ from typing import TYPE_CHECKING
 
 from ferrostep.later import later
 
-__all__ = ["scipy", "sklearn", "thinc", "torch"]
+__all__ = ["keras", "scipy", "sklearn", "thinc", "torch"]
 
 if TYPE_CHECKING:
-    from ferrostep.compat import scipy, sklearn, thinc, torch
+    from ferrostep.compat import keras, scipy, sklearn, thinc, torch
 else:
     __getattr__ = later(__name__, *__all__)
 

@@ -1,0 +1,56 @@
+"""Where a Keras optimizer keeps what is our state: in slot variables, one for each variable."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from ferrostep import optimizers
+from ferrostep.optimizer import Optimizer
+from ferrostep.presets.keras import DECOUPLED, KERAS
+from ferrostep.presets.row import Row, names_of
+from ferrostep.schema import Schema
+
+_ADAM = {
+    "exp_avg": "_momentums",
+    "exp_avg_sq": "_velocities",
+    "max_exp_avg_sq": "_velocity_hats",
+}
+#: The lists of Keras' classes that hold our state arrays.
+SLOTS: Mapping[str, Mapping[str, str]] = {
+    "SGD": {"velocity": "momentums"},
+    "Adam": _ADAM,
+    "AdamW": _ADAM,
+    "RMSprop": {"square_avg": "_velocities", "grad_avg": "_average_gradients"},
+    "Adagrad": {"sum": "_accumulators"},
+    "Adadelta": {"square_avg": "_accumulated_grads", "acc_delta": "_accumulated_delta_vars"},
+    "Lion": {"exp_avg": "_momentums"},
+}
+#: Keras' SGD has no velocity if it has no momentum; ours of this form always has one.
+PLAIN = Row(KERAS, "SGD", optimizers.SGD, {"learning_rate": 0.01}, fixed=DECOUPLED)
+
+
+def slots_of_ours(schema: Schema) -> dict[str, str]:
+    """Return the lists of a class that Keras does not have."""
+    return {name: f"_{name}" for name in (*schema.states, *schema.optional_states)}
+
+
+def row_of_ours(ours: type[Optimizer]) -> Row:
+    """Return the row of a class that Keras does not have: our options in Keras' words."""
+    schema, shared = ours._schema(), Optimizer._schema().fields
+    defaults: dict[str, object] = {}
+    for name, field in schema.fields.items():
+        if name not in shared:
+            words = names_of(KERAS.named.get(name, name))
+            values = (field.default,) if len(words) == 1 else field.default
+            defaults.update(zip(words, values, strict=True))
+    return Row(KERAS, ours.__name__, ours, defaults, fixed=DECOUPLED)
+
+
+def initial(ours: type[Optimizer], options: Mapping[str, object]) -> dict[str, float]:
+    """Return what each state array of a parameter begins with."""
+    opt = ours([np.zeros(1)], **options)
+    opt._init_state(0)
+    made = opt._state(0) or {}
+    return {name: float(value[0]) for name, value in made.items() if name != "step"}

@@ -151,7 +151,7 @@ def test_dir_shows_public_names() -> None:
     assert set(dir(fs)) == {*fs.__all__, "__version__", "typing"}
     assert {"compat", "schedulers", "load_checkpoint"} <= set(fs.__all__)
     assert dir(fs.schedulers) == sorted(fs.schedulers.__all__)
-    assert dir(fs.compat) == ["scipy", "thinc", "torch"]
+    assert dir(fs.compat) == ["keras", "scipy", "sklearn", "thinc", "torch"]
     for module in (fs, fs.schedulers, fs.compat):
         assert all(hasattr(module, name) for name in dir(module))
 

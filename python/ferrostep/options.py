@@ -82,6 +82,7 @@ def number(low: float, high: float = math.inf, *, upper_open: bool = True) -> Nu
 
 
 non_negative = number(0.0)
+positive = Number(math.ulp(0.0), math.nextafter(math.inf, 0.0), "finite number > 0")
 finite = number(-math.inf)
 upper_bound = number(0.0, upper_open=False)
 

@@ -4,26 +4,33 @@
 //! arrays, threads or Python. Its host half, a [`Method`], turns a group's options into the
 //! scalars of step `t`, in float64.
 
+mod adabelief;
 mod adadelta;
 mod adagrad;
 mod adam;
+mod adamax;
 mod adaptive_gains;
+mod adopt;
 mod averages;
 mod clip;
+mod ftrl;
 mod lion;
 mod measure;
 mod method;
 mod momentum;
 mod options;
 mod prelude;
+mod radam;
 mod rmsprop;
 mod rprop;
 mod rule;
 mod scalars;
 mod sgd;
+mod signum;
 mod table;
 #[cfg(test)]
 mod testing;
+mod yogi;
 
 pub use clip::{clip_factor, clip_scale, norm};
 pub use measure::{Added, Finite, GradientNorm, LANES, LEAF, Measure, Scope};

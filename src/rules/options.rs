@@ -126,6 +126,14 @@ impl Readable for DecayRates {
     }
 }
 
+impl DecayRates {
+    /// The two scalars of Adam's bias corrections: `lr/(1 - b1^t)`, and `1/sqrt(1 - b2^t)`.
+    pub(super) fn corrections(&self, lr: f64, t: u64) -> (f64, f64) {
+        let DecayRates(_, (first, second)) = self;
+        (lr / first.correction(t), 1.0 / second.correction(t).sqrt())
+    }
+}
+
 /// What `options!` makes of a declaration such as `Adam { lr: f64, betas: DecayRates, .. }`.
 pub trait Declared {
     fn read(options: &Options) -> Result<Self, OptionError>

@@ -4,7 +4,8 @@ use super::method::Method;
 use super::options::{Declared, OptionError, Options};
 use super::rule::Visitor;
 use super::{
-    adadelta, adagrad, adam, adaptive_gains, averages, lion, momentum, rmsprop, rprop, sgd,
+    adabelief, adadelta, adagrad, adam, adamax, adaptive_gains, adopt, averages, ftrl, lion,
+    momentum, radam, rmsprop, rprop, sgd, signum, yogi,
 };
 
 macro_rules! table {
@@ -40,6 +41,13 @@ table! {
     "Adadelta" => adadelta::Adadelta,
     "Adam" => adam::Adam,
     "Lion" => lion::Lion,
+    "Signum" => signum::Signum,
+    "Adamax" => adamax::Adamax,
+    "RAdam" => radam::RAdam,
+    "AdaBelief" => adabelief::AdaBelief,
+    "Yogi" => yogi::Yogi,
+    "ADOPT" => adopt::Adopt,
+    "FTRL" => ftrl::Ftrl,
     "EMA" => averages::Ema,
     "Mean" => averages::Mean,
 }

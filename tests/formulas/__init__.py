@@ -8,9 +8,14 @@ Nesterov, centered; a root halves what came before it).
 from __future__ import annotations
 
 import ferrostep as fs
-from formulas import averages, descent, moments, signs, squares
+from formulas import averages, descent, leaders, moments, signs, squares
 from support.exact import Formula
 
 FORMULAS: dict[type[fs.Optimizer], Formula] = (
-    descent.FORMULAS | signs.FORMULAS | squares.FORMULAS | moments.FORMULAS | averages.FORMULAS
+    descent.FORMULAS
+    | signs.FORMULAS
+    | squares.FORMULAS
+    | moments.FORMULAS
+    | leaders.FORMULAS
+    | averages.FORMULAS
 )

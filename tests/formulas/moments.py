@@ -29,8 +29,87 @@ def adam(p: Decimal, g: Decimal, s: Numbers, o: Any, t: int) -> tuple[Decimal, D
     return p - lr * m_hat / root, lr * large / root, new
 
 
+def adamax(p: Decimal, g: Decimal, s: Numbers, o: Any, t: int) -> tuple[Decimal, Decimal, Numbers]:
+    lr, eps, (b1, b2) = exact(o["lr"]), exact(o["eps"]), map(exact, o["betas"])
+    p, g, size = decayed(p, g, o)
+    m = b1 * s["exp_avg"] + (1 - b1) * g
+    large = b1 * abs(s["exp_avg"]) + (1 - b1) * size
+    inside, outside = (eps, 0) if o["eps_inside_max"] else (0, eps)
+    u = max(b2 * s["exp_inf"], abs(g) + inside)
+    rate = lr / (1 - nearest(b1**t)) / (u + outside)
+    return p - rate * m, rate * large, {"exp_avg": m, "exp_inf": u}
+
+
+def radam(p: Decimal, g: Decimal, s: Numbers, o: Any, t: int) -> tuple[Decimal, Decimal, Numbers]:
+    lr, eps, (b1, b2) = exact(o["lr"]), exact(o["eps"]), map(exact, o["betas"])
+    p, g, size = decayed(p, g, o)
+    m = b1 * s["exp_avg"] + (1 - b1) * g
+    v = b2 * s["exp_avg_sq"] + (1 - b2) * g**2
+    large = b1 * abs(s["exp_avg"]) + (1 - b1) * size
+    power2 = nearest(b2**t)
+    rest1, rest2 = 1 - nearest(b1**t), 1 - power2
+    rho_inf = 2 / (1 - b2) - 1
+    rho = rho_inf - 2 * t * power2 / rest2
+    rate = lr / rest1
+    if rho > 5:
+        r = (rho - 4) * (rho - 2) * rho_inf / ((rho_inf - 4) * (rho_inf - 2) * rho)
+        eps_hat = eps / rest2.sqrt() if o["epsilon_hat"] else eps
+        rate *= r.sqrt() / ((v / rest2).sqrt() + eps_hat)
+    return p - rate * m, rate * large, {"exp_avg": m, "exp_avg_sq": v}
+
+
+def adabelief(
+    p: Decimal, g: Decimal, s: Numbers, o: Any, t: int
+) -> tuple[Decimal, Decimal, Numbers]:
+    lr, eps, (b1, b2) = exact(o["lr"]), exact(o["eps"]), map(exact, o["betas"])
+    p, g, size = decayed(p, g, o)
+    m = b1 * s["exp_avg"] + (1 - b1) * g
+    large = b1 * abs(s["exp_avg"]) + (1 - b1) * size
+    var = b2 * s["exp_avg_var"] + (1 - b2) * (g - m) ** 2 + exact(o["eps_root"])
+    rest1, rest2 = 1 - nearest(b1**t), 1 - nearest(b2**t)
+    rate = lr / rest1 / ((var / rest2).sqrt() + eps)
+    return p - rate * m, rate * large, {"exp_avg": m, "exp_avg_var": var}
+
+
+def yogi(p: Decimal, g: Decimal, s: Numbers, o: Any, t: int) -> tuple[Decimal, Decimal, Numbers]:
+    lr, eps, (b1, b2) = exact(o["lr"]), exact(o["eps"]), map(exact, o["betas"])
+    p, g, size = decayed(p, g, o)
+    m = b1 * s["exp_avg"] + (1 - b1) * g
+    large = b1 * abs(s["exp_avg"]) + (1 - b1) * size
+    old = s["exp_avg_sq"]
+    v = old - (1 - b2) * ((old > g**2) - (old < g**2)) * g**2
+    rest1, rest2 = 1 - nearest(b1**t), 1 - nearest(b2**t)
+    rate = lr / rest1 / ((v / rest2).sqrt() + eps)
+    return p - rate * m, rate * large, {"exp_avg": m, "exp_avg_sq": v}
+
+
+def adopt(p: Decimal, g: Decimal, s: Numbers, o: Any, t: int) -> tuple[Decimal, Decimal, Numbers]:
+    lr, eps, (b1, b2) = exact(o["lr"]), exact(o["eps"]), map(exact, o["betas"])
+    p, g, size = decayed(p, g, o)
+    if t == 1:
+        return p, abs(p), {"exp_avg": s["exp_avg"], "exp_avg_sq": g**2}
+    root = max(s["exp_avg_sq"].sqrt(), eps)
+    n, large = g / root, size / root
+    if o["clip"]:
+        bound = Decimal(t - 1) ** Decimal("0.25")
+        n = min(max(n, -bound), bound)
+    m = b1 * s["exp_avg"] + (1 - b1) * n
+    large = b1 * abs(s["exp_avg"]) + (1 - b1) * large
+    return p - lr * m, lr * large, {"exp_avg": m, "exp_avg_sq": b2 * s["exp_avg_sq"] + (1 - b2) * g**2}
+
+
 FORMULAS: dict[type[fs.Optimizer], Formula] = {
     # k = 13: step*m 5, root of v 3, times s 2, eps, quotient, subtraction
     fs.Adam: Formula(adam, p=3.5, state=2.5),
     fs.AdamW: Formula(adam, p=4.0, state=2.5),  # as Adam, and the decay
+    # k = 8: step*m 5, the quotient, the subtraction; u 2
+    fs.Adamax: Formula(adamax),
+    # k = 14: Adam's, and r 1
+    fs.RAdam: Formula(radam),
+    # k = 15: Adam's, and d 2
+    fs.AdaBelief: Formula(adabelief),
+    # k = 13: Adam's
+    fs.Yogi: Formula(yogi),
+    # k = 8: root, quotient 2, average 3, lr, the subtraction
+    fs.ADOPT: Formula(adopt),
 }

@@ -53,6 +53,14 @@ def lion(p: Decimal, g: Decimal, s: Numbers, o: Any, t: int) -> tuple[Decimal, D
     return p - lr * sign, lr, {"exp_avg": b2 * s["exp_avg"] + (1 - b2) * g}
 
 
+def signum(p: Decimal, g: Decimal, s: Numbers, o: Any, t: int) -> tuple[Decimal, Decimal, Numbers]:
+    lr, b = exact(o["lr"]), exact(o["momentum"])
+    p, g, _ = decayed(p, g, o)
+    m = b * s.get("exp_avg", Decimal(0)) + (1 - b) * g
+    sign = (m > 0) - (m < 0)
+    return p - lr * sign, lr, {"exp_avg": m} if b else {}
+
+
 FORMULAS: dict[type[fs.Optimizer], Formula] = {
     # k = 7: gain 2, times g, times lr 2, v, the addition
     fs.AdaptiveGains: Formula(adaptive_gains, p=2.5, state=3.0),
@@ -60,4 +68,5 @@ FORMULAS: dict[type[fs.Optimizer], Formula] = {
     fs.Rprop: Formula(rprop, p=1.5, state=1.0),
     # k = 2: lr, the subtraction; the sign is exact
     fs.Lion: Formula(lion, p=1.5, state=2.5),
+    fs.Signum: Formula(signum),  # k = 2, as Lion's
 }

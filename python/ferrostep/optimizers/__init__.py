@@ -1,32 +1,46 @@
 """One optimizer per file; other spellings are aliases."""
 
+from ferrostep.optimizers.adabelief import AdaBelief
 from ferrostep.optimizers.adadelta import Adadelta
 from ferrostep.optimizers.adagrad import Adagrad
 from ferrostep.optimizers.adam import Adam
+from ferrostep.optimizers.adamax import Adamax
 from ferrostep.optimizers.adamw import AdamW
 from ferrostep.optimizers.adaptive_gains import AdaptiveGains
+from ferrostep.optimizers.adopt import ADOPT
+from ferrostep.optimizers.ftrl import FTRL
 from ferrostep.optimizers.lion import Lion
 from ferrostep.optimizers.momentum import Momentum
+from ferrostep.optimizers.radam import RAdam
 from ferrostep.optimizers.rmsprop import RMSprop
 from ferrostep.optimizers.rprop import Rprop
 from ferrostep.optimizers.sgd import SGD
+from ferrostep.optimizers.signum import Signum
+from ferrostep.optimizers.yogi import Yogi
 
 RMSProp = RMSprop
 AdaGrad = Adagrad
 AdaDelta = Adadelta
 
 __all__ = [
+    "ADOPT",
+    "FTRL",
     "SGD",
+    "AdaBelief",
     "AdaDelta",
     "AdaGrad",
     "Adadelta",
     "Adagrad",
     "Adam",
     "AdamW",
+    "Adamax",
     "AdaptiveGains",
     "Lion",
     "Momentum",
+    "RAdam",
     "RMSProp",
     "RMSprop",
     "Rprop",
+    "Signum",
+    "Yogi",
 ]

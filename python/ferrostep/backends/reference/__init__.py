@@ -28,7 +28,7 @@ from typing import Any
 
 import numpy as np
 
-from ferrostep.backends.reference import averages, descent, moments, signs, squares
+from ferrostep.backends.reference import averages, descent, leaders, moments, signs, squares
 from ferrostep.backends.reference.measures import clip_factor, global_norm, tree_sum
 from ferrostep.backends.reference.rows import added, put
 from ferrostep.backends.reference.rule import Array, Options, Rows, Rule, States
@@ -37,7 +37,12 @@ __all__ = ["RULES", "clip_factor", "global_norm", "rounded", "tree_sum", "update
 
 #: By the name of the optimizer's class.
 RULES: dict[str, Rule] = (
-    descent.RULES | signs.RULES | squares.RULES | moments.RULES | averages.RULES
+    descent.RULES
+    | signs.RULES
+    | squares.RULES
+    | moments.RULES
+    | leaders.RULES
+    | averages.RULES
 )
 
 

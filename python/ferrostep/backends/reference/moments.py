@@ -42,7 +42,119 @@ def adam(
     return p - (step * m) / (np.sqrt(v) * s + eps), new
 
 
+def _corrections(o: Options, t: int) -> tuple[float, float]:
+    """The scalars that stand for ``lr * m/(1 - beta1**t)`` and ``v/(1 - beta2**t)`` under the root."""
+    beta1, beta2 = o["betas"]
+    return o["lr"] / (1 - power(beta1, t)), 1 / math.sqrt(1 - power(beta2, t))
+
+
+def adamax(
+    p: Array, g: Array, state: States, o: Options, t: int, fresh: Set[str]
+) -> tuple[Array, States]:
+    """Adamax (Kingma & Ba 2014, arXiv:1412.6980, algorithm 2): Adam's limit for the infinity norm.
+
+    ``u`` is the greatest gradient so far, and forgets.  It needs no correction: a maximum is right
+    from the first step on.
+    """
+    eps, (beta1, beta2) = o["eps"], o["betas"]
+    m = beta1 * state["exp_avg"] + (1 - beta1) * g
+    old = beta2 * state["exp_inf"]
+    new = np.abs(g) + eps if o["eps_inside_max"] else np.abs(g)
+    u = np.where(old > new, old, new)
+    divisor = u if o["eps_inside_max"] else u + eps
+    step = o["lr"] / (1 - power(beta1, t))
+    return p - (step * m) / divisor, {"exp_avg": m, "exp_inf": u}
+
+
+def radam(
+    p: Array, g: Array, state: States, o: Options, t: int, fresh: Set[str]
+) -> tuple[Array, States]:
+    """RAdam (Liu et al. 2019, arXiv:1908.03265, algorithm 2): rectified Adam.
+
+    ``rho`` says of how many squares ``v`` is made, in effect.  Of so few that the variance of
+    ``1/sqrt(v)`` is unknown, nothing is made: the step is ``m`` alone.  Later ``r`` grows to 1.
+    """
+    lr, eps, (beta1, beta2) = o["lr"], o["eps"], o["betas"]
+    m = beta1 * state["exp_avg"] + (1 - beta1) * g
+    v = beta2 * state["exp_avg_sq"] + (1 - beta2) * (g * g)
+    new = {"exp_avg": m, "exp_avg_sq": v}
+
+    rest1, rest2 = 1 - power(beta1, t), 1 - power(beta2, t)
+    top = 2 / (1 - beta2) - 1
+    rho = top - 2 * t * power(beta2, t) / rest2
+    if rho <= 5:
+        return p - (lr / rest1) * m, new
+    r = math.sqrt((rho - 4) * (rho - 2) * top / ((top - 4) * (top - 2) * rho))
+    if o["epsilon_hat"]:
+        step = lr * r * math.sqrt(rest2) / rest1
+        return p - (step * m) / (np.sqrt(v) + eps), new
+    step, s = lr * r / rest1, 1 / math.sqrt(rest2)
+    return p - (step * m) / (np.sqrt(v) * s + eps), new
+
+
+def adabelief(
+    p: Array, g: Array, state: States, o: Options, t: int, fresh: Set[str]
+) -> tuple[Array, States]:
+    """AdaBelief (Zhuang et al. 2020, arXiv:2010.07468, algorithm 2).
+
+    ``m`` is what is believed of the gradient, ``s`` how far the truth is from it, squared.  Where
+    belief and gradient agree, the step is large.  ``eps_root`` stays in ``s``.
+    """
+    eps, eps_root, (beta1, beta2) = o["eps"], o["eps_root"], o["betas"]
+    m = beta1 * state["exp_avg"] + (1 - beta1) * g
+    d = g - m
+    s = beta2 * state["exp_avg_var"] + (1 - beta2) * (d * d) + eps_root
+    step, k = _corrections(o, t)
+    return p - (step * m) / (np.sqrt(s) * k + eps), {"exp_avg": m, "exp_avg_var": s}
+
+
+def yogi(
+    p: Array, g: Array, state: States, o: Options, t: int, fresh: Set[str]
+) -> tuple[Array, States]:
+    """Yogi (Zaheer et al. 2018, NeurIPS, algorithm 2).
+
+    ``v`` follows the square ``q`` as Adam's does, but in steps of ``(1 - beta2) * q`` instead of
+    ``(1 - beta2) * (v - q)``: after large gradients it comes down slowly.
+    """
+    eps, (beta1, beta2) = o["eps"], o["betas"]
+    m = beta1 * state["exp_avg"] + (1 - beta1) * g
+    q, v = g * g, state["exp_avg_sq"]
+    v = v - (1 - beta2) * (np.sign(v - q) * q)
+    step, s = _corrections(o, t)
+    return p - (step * m) / (np.sqrt(v) * s + eps), {"exp_avg": m, "exp_avg_sq": v}
+
+
+def adopt(
+    p: Array, g: Array, state: States, o: Options, t: int, fresh: Set[str]
+) -> tuple[Array, States]:
+    """ADOPT (Taniguchi et al. 2024, arXiv:2411.02853, algorithm 2).
+
+    The gradient is divided by a root that it had no part in, and only then averaged: that mends
+    Adam's convergence for any ``beta2``.  The first step has no such root, and only makes it.  Early
+    roots are of few squares, so what they divide is bounded (the authors' code).
+    """
+    lr, eps, (beta1, beta2) = o["lr"], o["eps"], o["betas"]
+    m, v = state["exp_avg"], state["exp_avg_sq"]
+    root = np.sqrt(v)
+    n = g / np.where(root < eps, p.dtype.type(eps), root)
+    bound = math.sqrt(math.sqrt(t - 1)) if o["clip"] else math.inf
+    first = "exp_avg_sq" in fresh
+    if first:
+        bound = 0.0
+    n = np.where(n > bound, p.dtype.type(bound), n)
+    n = np.where(n < -bound, p.dtype.type(-bound), n)
+    m = beta1 * m + (1 - beta1) * n
+    q = g * g
+    v = 0.0 * v + q if first else beta2 * v + (1 - beta2) * q
+    return p - lr * m, {"exp_avg": m, "exp_avg_sq": v}
+
+
 RULES: dict[str, Rule] = {
     "Adam": adam,
     "AdamW": adam,  # the same rule; its weight decay is decoupled, see update()
+    "Adamax": adamax,
+    "RAdam": radam,
+    "AdaBelief": adabelief,
+    "Yogi": yogi,
+    "ADOPT": adopt,
 }

@@ -86,8 +86,24 @@ def lion(
     return p - lr * np.sign(u), {"exp_avg": beta2 * m + (1 - beta2) * g}
 
 
+def signum(
+    p: Array, g: Array, state: States, o: Options, t: int, fresh: Set[str]
+) -> tuple[Array, States]:
+    """Signum and SignSGD (Bernstein et al. 2018, arXiv:1802.04434, algorithms 1 and 2).
+
+    As Lion with one average, whose newest gradient is in it; without momentum the average is the
+    gradient.
+    """
+    lr, momentum = o["lr"], o["momentum"]
+    if momentum == 0:
+        return p - lr * np.sign(g), {}
+    m = momentum * state["exp_avg"] + (1 - momentum) * g
+    return p - lr * np.sign(m), {"exp_avg": m}
+
+
 RULES: dict[str, Rule] = {
     "AdaptiveGains": adaptive_gains,
     "Rprop": rprop,
     "Lion": lion,
+    "Signum": signum,
 }

@@ -97,7 +97,7 @@ CASES = [
     case_of(fs.Adamax),
     case_of(fs.Adamax, eps_inside_max=False, eps=1e-3, weight_decay=0.1, maximize=True),
     case_of(fs.RAdam),
-    case_of(fs.RAdam, betas=(0.8, 0.75), epsilon_hat=False, weight_decay=0.1),
+    case_of(fs.RAdam, betas=(0.8, 0.9), epsilon_hat=False, weight_decay=0.1),
     case_of(fs.AdaBelief),
     case_of(fs.AdaBelief, betas=(0.8, 0.95), eps=1e-6, eps_root=1e-8, weight_decay=0.1),
     case_of(fs.Yogi),

@@ -34,7 +34,9 @@ def test_the_first_steps_go_on_from_it(case: Case, dtype: Any, backend: Any) -> 
     initial = {"gain": 1.0, "prev": 0.0, "step_size": options["lr"]}
     if "initial_accumulator_value" in options:
         start = options["initial_accumulator_value"]
-        initial |= dict.fromkeys(["sum", "exp_avg_sq", "square_avg"], start)
+        initial |= dict.fromkeys(["sum", "exp_avg_sq", "square_avg", "accumulator"], start)
+        if case.optimizer is fs.Yogi:
+            initial["exp_avg"] = start
     for entry in opt.state.values():
         for name, array in entry.items():
             # As a value: a momentum begins with -0, to which the first gradient is added.

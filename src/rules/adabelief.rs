@@ -11,7 +11,14 @@ use super::scalars::{ScalarBlock, scalars};
 use crate::number::Real;
 
 scalars!(AdaBeliefScalars {
-    beta1, one_minus_beta1, beta2, one_minus_beta2, step_size, scale, eps, eps_root,
+    beta1,
+    one_minus_beta1,
+    beta2,
+    one_minus_beta2,
+    step_size,
+    scale,
+    eps,
+    eps_root,
 });
 
 struct Surprise;

@@ -5,7 +5,7 @@
 //! v = b2*v + c2*(g*g)`, and at first `v = g*g` alone.
 
 use super::method::{Clock, Method, State};
-use super::options::{options};
+use super::options::options;
 use super::rule::{Rule, Visitor};
 use super::scalars::{ScalarBlock, scalars};
 use crate::number::Real;

@@ -5,7 +5,7 @@
 //! p = (clamp(z, -l1, l1) - z)/(sqrt(new)/lr + 2*(l2 + beta/(2*lr)))`
 
 use super::method::{Clock, Method, State};
-use super::options::{options};
+use super::options::options;
 use super::rule::{Rule, Visitor};
 use super::scalars::{ScalarBlock, scalars};
 use crate::number::Real;

@@ -1,8 +1,8 @@
 //! RAdam. Liu et al. 2019, arXiv:1908.03265, algorithm 2: Adam whose first steps, where the average of
 //! squares knows too little, are those of momentum.
 //!
-//! `m`, `v` as Adam's; `p = p - (step*m)/(sqrt(v)*scale + divisor)`, with `scale = 0` and `divisor = 1`
-//! in those first steps.
+//! `m`, `v` as Adam's; `p = p - (step*m)/(sqrt(v)*scale + eps)`, or `p - step*m` in those first steps,
+//! which have `scale = 0`.
 
 use super::method::{Clock, Method, State};
 use super::options::{DecayRates, options};
@@ -10,9 +10,7 @@ use super::rule::{Rule, Visitor};
 use super::scalars::{ScalarBlock, scalars};
 use crate::number::Real;
 
-scalars!(RAdamScalars {
-    beta1, one_minus_beta1, beta2, one_minus_beta2, step_size, scale, divisor,
-});
+scalars!(RAdamScalars { beta1, one_minus_beta1, beta2, one_minus_beta2, step_size, scale, eps });
 
 struct Rectified;
 
@@ -24,7 +22,9 @@ impl Rule<2> for Rectified {
     fn update<R: Real>(k: &RAdamScalars<R>, p: R, g: R, [m, v]: [R; 2]) -> (R, [R; 2]) {
         let m = k.beta1 * m + k.one_minus_beta1 * g;
         let v = k.beta2 * v + k.one_minus_beta2 * (g * g);
-        (p - (k.step_size * m) / (v.sqrt() * k.scale + k.divisor), [m, v])
+        let root = v.sqrt() * k.scale + k.eps;
+        let divisor = R::select(R::constant(0.0).lt(k.scale), root, R::constant(1.0));
+        (p - (k.step_size * m) / divisor, [m, v])
     }
 }
 
@@ -37,8 +37,7 @@ impl RAdam {
         let longest = 2.0 / (1.0 - beta2) - 1.0;
         let length = longest - 2.0 * t as f64 * powers.1.power(t) / powers.1.correction(t);
         let variance = |length: f64| (length - 4.0) * (length - 2.0);
-        (length > 5.0)
-            .then(|| (variance(length) * longest / (variance(longest) * length)).sqrt())
+        (length > 5.0).then(|| (variance(length) * longest / (variance(longest) * length)).sqrt())
     }
 }
 
@@ -52,10 +51,10 @@ impl Method for RAdam {
         let (beta1, beta2) = (*beta1, *beta2);
         let correction1 = powers.0.correction(clock.t);
         let root2 = powers.1.correction(clock.t).sqrt();
-        let (step_size, scale, divisor) = match self.rectification(clock.t) {
-            None => (self.lr / correction1, 0.0, 1.0),
-            Some(r) if self.epsilon_hat => (self.lr * r * root2 / correction1, 1.0, self.eps),
-            Some(r) => (self.lr * r / correction1, 1.0 / root2, self.eps),
+        let (step_size, scale) = match self.rectification(clock.t) {
+            None => (self.lr / correction1, 0.0),
+            Some(r) if self.epsilon_hat => (self.lr * r * root2 / correction1, 1.0),
+            Some(r) => (self.lr * r / correction1, 1.0 / root2),
         };
         RAdamScalars {
             beta1,
@@ -64,7 +63,7 @@ impl Method for RAdam {
             one_minus_beta2: 1.0 - beta2,
             step_size,
             scale,
-            divisor,
+            eps: self.eps,
         }
         .block()
     }
@@ -86,16 +85,16 @@ mod tests {
             ("eps", Value::Number(1.0)),
             ("epsilon_hat", Value::Flag(true)),
         ];
-        // The longest length is 7. That of step 5 is 7 - 10*243/781, below 5: momentum alone.
+        // The longest length is 7. That of the first step is 1: momentum alone.
         let (p, _) = run("RAdam", &options, 1.0, &[4.0]);
         close(p[0], 1.0 - 0.5 * 4.0);
-        let gradients = [0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 4.0];
+        let gradients = [0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 4.0];
         let (p, _) = run("RAdam", &options, 1.0, &gradients);
-        let left = 0.75_f64.powi(7);
-        let length = 7.0 - 14.0 * left / (1.0 - left);
+        let left = 0.75_f64.powi(8);
+        let length = 7.0 - 16.0 * left / (1.0 - left);
         assert!(length > 5.0);
         let r = ((length - 4.0) * (length - 2.0) * 7.0 / (3.0 * 5.0 * length)).sqrt();
-        let step = 0.5 * r * (1.0 - left).sqrt() / (1.0 - 0.5_f64.powi(7));
-        close(p[6], 1.0 - step * 2.0 / (2.0 + 1.0));
+        let step = 0.5 * r * (1.0 - left).sqrt() / (1.0 - 0.5_f64.powi(8));
+        close(p[7], 1.0 - step * 2.0 / (2.0 + 1.0));
     }
 }

@@ -95,21 +95,25 @@ def adopt(p: Decimal, g: Decimal, s: Numbers, o: Any, t: int) -> tuple[Decimal, 
         n = min(max(n, -bound), bound)
     m = b1 * s["exp_avg"] + (1 - b1) * n
     large = b1 * abs(s["exp_avg"]) + (1 - b1) * large
-    return p - lr * m, lr * large, {"exp_avg": m, "exp_avg_sq": b2 * s["exp_avg_sq"] + (1 - b2) * g**2}
+    return (
+        p - lr * m,
+        lr * large,
+        {"exp_avg": m, "exp_avg_sq": b2 * s["exp_avg_sq"] + (1 - b2) * g**2},
+    )
 
 
 FORMULAS: dict[type[fs.Optimizer], Formula] = {
     # k = 13: step*m 5, root of v 3, times s 2, eps, quotient, subtraction
-    fs.Adam: Formula(adam, p=3.5, state=2.5),
+    fs.Adam: Formula(adam, p=4.0, state=2.5),
     fs.AdamW: Formula(adam, p=4.0, state=2.5),  # as Adam, and the decay
     # k = 8: step*m 5, the quotient, the subtraction; u 2
-    fs.Adamax: Formula(adamax),
-    # k = 14: Adam's, and r 1
-    fs.RAdam: Formula(radam),
+    fs.Adamax: Formula(adamax, p=2.5, state=2.5),
+    # Adam's but for r: of two numbers near 2,000 their difference, near 6, is left
+    fs.RAdam: Formula(radam, p=95.5, state=2.5),
     # k = 15: Adam's, and d 2
-    fs.AdaBelief: Formula(adabelief),
+    fs.AdaBelief: Formula(adabelief, p=4.0),
     # k = 13: Adam's
-    fs.Yogi: Formula(yogi),
+    fs.Yogi: Formula(yogi, p=5.5, state=2.5),
     # k = 8: root, quotient 2, average 3, lr, the subtraction
-    fs.ADOPT: Formula(adopt),
+    fs.ADOPT: Formula(adopt, p=4.0),
 }

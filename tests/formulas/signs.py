@@ -68,5 +68,5 @@ FORMULAS: dict[type[fs.Optimizer], Formula] = {
     fs.Rprop: Formula(rprop, p=1.5, state=1.0),
     # k = 2: lr, the subtraction; the sign is exact
     fs.Lion: Formula(lion, p=1.5, state=2.5),
-    fs.Signum: Formula(signum),  # k = 2, as Lion's
+    fs.Signum: Formula(signum, p=1.5, state=2.5),  # k = 2, as Lion's
 }

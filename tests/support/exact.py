@@ -15,14 +15,16 @@ the float64 nearest to it (and everything after that with 60 digits).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
 Numbers = dict[str, Decimal]
+# A new state; with its own size where it is a sum that may cancel.
+Found = Mapping[str, Decimal | tuple[Decimal, Decimal]]
 # (p, g before the decay, state, options, step number) -> (new p, size of the update, new state)
-Model = Callable[[Decimal, Decimal, Numbers, Any, int], tuple[Decimal, Decimal, Numbers]]
+Model = Callable[[Decimal, Decimal, Numbers, Any, int], tuple[Decimal, Decimal, Found]]
 
 
 @dataclass(frozen=True)

@@ -46,7 +46,8 @@ class AdaBelief(Optimizer):
 
     References
     ----------
-    Zhuang, Tang, Ding, Tatikonda, Dvornek, Papademetris & Duncan 2020, arXiv:2010.07468, algorithm 2.
+    Zhuang, Tang, Ding, Tatikonda, Dvornek, Papademetris & Duncan 2020, arXiv:2010.07468, algorithm
+    2.
 
     Examples
     --------
@@ -56,7 +57,7 @@ class AdaBelief(Optimizer):
     >>> for _ in range(3):
     ...     info = opt.step([2 * p])  # the gradient of p**2
     >>> p.round(4)
-    array([0.0, 0.0])
+    array([ 0.6523, -1.6506])
     """
 
     lr: Rate = 1e-3

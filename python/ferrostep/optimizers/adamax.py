@@ -56,7 +56,7 @@ class Adamax(Optimizer):
     >>> for _ in range(3):
     ...     info = opt.step([2 * p])  # the gradient of p**2
     >>> p.round(4)
-    array([0.0, 0.0])
+    array([ 0.7155, -1.7076])
     """
 
     lr: Rate = 2e-3

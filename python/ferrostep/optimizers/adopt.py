@@ -56,7 +56,7 @@ class ADOPT(Optimizer):
     >>> for _ in range(3):
     ...     info = opt.step([2 * p])  # the gradient of p**2
     >>> p.round(4)
-    array([0.0, 0.0])
+    array([ 0.9711, -1.971 ])
     """
 
     lr: Rate = 1e-3

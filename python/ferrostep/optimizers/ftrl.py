@@ -20,8 +20,8 @@ class FTRL(Optimizer):
         p   = (clamp(z, -l1, l1) - z) / (sqrt(new)/lr + 2*l2 + beta/lr)
         n   = new
 
-    The new parameter is made of the sums alone: the old one counts only in ``z``, so what is written
-    into it between two steps is gone after the next.
+    The new parameter is made of the sums alone, the old one counts only in ``z``: begin at 0, for
+    what it starts with, or is written into it between two steps, is all but gone after the next.
 
     Parameters
     ----------
@@ -57,12 +57,12 @@ class FTRL(Optimizer):
     Examples
     --------
     >>> import numpy as np, ferrostep as fs
-    >>> p = np.array([1.0, -2.0])
-    >>> opt = fs.FTRL([p], lr=1.0)
+    >>> p = np.zeros(2)
+    >>> opt = fs.FTRL([p], lr=1.0, l1=1.0)
     >>> for _ in range(3):
-    ...     info = opt.step([2 * p])  # the gradient of p**2
+    ...     info = opt.step([2 * (p - [3.0, 0.1])])  # the gradient of (p - [3, 0.1])**2
     >>> p.round(4)
-    array([0.0, 0.0])
+    array([1.8102, 0.    ])
     """
 
     lr: Annotated[float, positive] = 1e-3

@@ -20,7 +20,7 @@ class RAdam(Optimizer):
         p = p - lr*r*sqrt(1 - b2**t)/(1 - b1**t) * m/(sqrt(v) + eps)    if rho > 5
         p = p - lr/(1 - b1**t) * m                                      otherwise
 
-    With the default `betas` that is from the sixth step on. A ``b2`` of 2/3 or less never gets there.
+    With the default `betas` that is from the sixth step on; with a ``b2`` of 2/3 or less, never.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ class RAdam(Optimizer):
     >>> for _ in range(3):
     ...     info = opt.step([2 * p])  # the gradient of p**2
     >>> p.round(4)
-    array([0.0, 0.0])
+    array([ 0.4623, -0.9246])
     """
 
     lr: Rate = 1e-3

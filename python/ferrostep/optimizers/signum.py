@@ -45,7 +45,7 @@ class Signum(Optimizer):
     >>> for _ in range(3):
     ...     info = opt.step([2 * p])  # the gradient of p**2
     >>> p.round(4)
-    array([0.0, 0.0])
+    array([ 0.7, -1.7])
     """
 
     lr: Rate = 1e-4

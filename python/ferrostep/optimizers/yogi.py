@@ -54,7 +54,7 @@ class Yogi(Optimizer):
     >>> for _ in range(3):
     ...     info = opt.step([2 * p])  # the gradient of p**2
     >>> p.round(4)
-    array([0.0, 0.0])
+    array([ 0.7018, -1.7008])
     """
 
     lr: Rate = 1e-2

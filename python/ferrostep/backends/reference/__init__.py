@@ -37,12 +37,7 @@ __all__ = ["RULES", "clip_factor", "global_norm", "rounded", "tree_sum", "update
 
 #: By the name of the optimizer's class.
 RULES: dict[str, Rule] = (
-    descent.RULES
-    | signs.RULES
-    | squares.RULES
-    | moments.RULES
-    | leaders.RULES
-    | averages.RULES
+    descent.RULES | signs.RULES | squares.RULES | moments.RULES | leaders.RULES | averages.RULES
 )
 
 

@@ -1,4 +1,4 @@
-"""Rules that make the parameter anew from sums of all gradients: follow the (regularized) leader."""
+"""Rules that make the parameter anew from sums of all gradients: they follow the leader."""
 
 from collections.abc import Set
 
@@ -12,9 +12,9 @@ def ftrl(
 ) -> tuple[Array, States]:
     """FTRL-Proximal (McMahan et al. 2013, KDD, algorithm 1), with TensorFlow's options.
 
-    ``p`` is what minimises the sum of all linearised losses, plus ``l1*abs(p)`` and squares.  ``z`` is
-    that sum's slope; while it is within ``l1`` the least is at exactly 0.  ``n`` is Adagrad's sum of
-    squares.  TensorFlow's ``l2`` counts twice, and its shrinkage is no part of the squares.
+    ``p`` is what minimises the sum of all linearised losses, plus ``l1*abs(p)`` and squares.  ``z``
+    is that sum's slope; while it is within ``l1`` the least is at exactly 0.  ``n`` is Adagrad's
+    sum of squares.  TensorFlow's ``l2`` counts twice, and its shrinkage is no part of the squares.
     """
     l1, k = o["l1"], 1 / o["lr"]
     n, z = state["accumulator"], state["linear"]

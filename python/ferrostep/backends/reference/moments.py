@@ -43,7 +43,7 @@ def adam(
 
 
 def _corrections(o: Options, t: int) -> tuple[float, float]:
-    """The scalars that stand for ``lr * m/(1 - beta1**t)`` and ``v/(1 - beta2**t)`` under the root."""
+    """The scalars that correct ``m``, the learning rate in it, and the root of ``v``."""
     beta1, beta2 = o["betas"]
     return o["lr"] / (1 - power(beta1, t)), 1 / math.sqrt(1 - power(beta2, t))
 
@@ -130,8 +130,8 @@ def adopt(
     """ADOPT (Taniguchi et al. 2024, arXiv:2411.02853, algorithm 2).
 
     The gradient is divided by a root that it had no part in, and only then averaged: that mends
-    Adam's convergence for any ``beta2``.  The first step has no such root, and only makes it.  Early
-    roots are of few squares, so what they divide is bounded (the authors' code).
+    Adam's convergence for any ``beta2``.  The first step has no such root, and only makes it.
+    Early roots are of few squares, so what they divide is bounded (the authors' code).
     """
     lr, eps, (beta1, beta2) = o["lr"], o["eps"], o["betas"]
     m, v = state["exp_avg"], state["exp_avg_sq"]

@@ -10,6 +10,7 @@ import pytest
 import ferrostep as fs
 from cases import RUN_IDS, RUNS, Case
 from support.arrays import assert_same_bits, assert_same_state
+from support.initial import initial
 from support.on_device import to_device, to_host
 
 SHAPES = [(5, 7), (), (3,)]
@@ -30,17 +31,10 @@ def test_the_first_steps_go_on_from_it(case: Case, dtype: Any, backend: Any) -> 
     copies = [p.copy() for p in params]
     opt, twin = case.make(params, backend=backend), case.make(copies)
     opt.init_state(step=7)
-    options = opt.param_groups[0]
-    initial = {"gain": 1.0, "prev": 0.0, "step_size": options["lr"]}
-    if "initial_accumulator_value" in options:
-        start = options["initial_accumulator_value"]
-        initial |= dict.fromkeys(["sum", "exp_avg_sq", "square_avg", "accumulator"], start)
-        if case.optimizer is fs.Yogi:
-            initial["exp_avg"] = start
     for entry in opt.state.values():
         for name, array in entry.items():
             # As a value: a momentum begins with -0, to which the first gradient is added.
-            assert name == "step" or (array == array.dtype.type(initial.get(name, 0.0))).all(), name
+            assert name == "step" or (array == array.dtype.type(initial(case, name))).all(), name
     saved = twin.state_dict()
     saved["state"] = {
         i: {"step": 7, **{k: v for k, v in entry.items() if k != "step"}}

@@ -36,6 +36,8 @@ each_row = pytest.mark.parametrize("row", presets.ROWS, ids=lambda row: row.titl
 #: largest value. Keras takes beta**t and 1 - beta**t in float32 where that is its floatx.
 BOUND = 3
 BOUNDS = {("keras", "float32"): 20, ("sklearn", "float64"): 0}
+#: RAdam's r is made of a difference: of 1,999 and 1,993 in step 6, whose rounding is all there is.
+RECTIFIED = 50
 
 
 def function(row: Row) -> Callable[..., fs.Optimizer]:
@@ -71,7 +73,8 @@ def distance(opt: fs.Optimizer, case: dict[str, Any], dtype: str) -> float:
 def test_numbers(library: str, case: dict[str, Any], dtype: str) -> None:
     options = {name: plain(value) for name, value in case["options"].items()}
     opt = function(presets.LIBRARIES[library][case["name"]])(**options)
-    assert distance(opt, case, dtype) <= BOUNDS.get((library, dtype), BOUND)
+    bound = BOUNDS.get((library, dtype), BOUND)
+    assert distance(opt, case, dtype) <= (RECTIFIED if case["name"] == "radam" else bound)
 
 
 @each_row

@@ -12,6 +12,7 @@ import pytest
 import ferrostep as fs
 from cases import CASE, CASES, RUN_IDS, RUNS, Case
 from support.arrays import assert_same_bits, assert_same_state, gradients
+from support.initial import initial
 
 ROWS = 6
 #: By what happens: the old row of each new one, None where it is left out.
@@ -26,23 +27,13 @@ INDEXES: dict[str, tuple[int, list[int] | None]] = {
 }
 
 
-def begun(case: Case, name: str, **more: Any) -> float:
-    """What a state begins with, written a second time."""
-    options = case.make(None, **more).defaults
-    first = options.get("initial_accumulator_value", 0.0)
-    if name == "momentum_buffer" and case.optimizer is fs.SGD:
-        return 0.0 if options["average"] else -0.0
-    known = {"step_size": options["lr"], "gain": 1.0}
-    return known.get(name, first if name in ("sum", "exp_avg_sq", "square_avg") else 0.0)
-
-
 def by_hand(case: Case, opt: fs.Optimizer, rows: list[int]) -> dict[str, Any]:
     """Return a state dict with these rows of the state of "w"."""
     saved = opt.state_dict()
     entry = saved["state"].get(0, {})
     for name, old in entry.items():
         if name != "step":
-            new = np.full((len(rows), *old.shape[1:]), begun(case, name)).astype(old.dtype)
+            new = np.full((len(rows), *old.shape[1:]), initial(case, name)).astype(old.dtype)
             for i, row in enumerate(rows):
                 if row >= 0:
                     new[i] = old[row]

@@ -123,15 +123,21 @@ class ParamGroup(TypedDict, total=False):
     betas: tuple[float, float]
     bias_correction: bool
     centered: bool
+    clip: bool
     compare: Compare
     dampening: float
     decoupled_weight_decay: bool
     eps: float
+    eps_inside_max: bool
     eps_inside_sqrt: bool
+    eps_root: float
     epsilon_hat: bool
     etas: tuple[float, float]
     flush_subnormals: bool
     initial_accumulator_value: float
+    l1: float
+    l2: float
+    l2_shrinkage: float
     lr: float
     lr_decay: float
     max_gain: float

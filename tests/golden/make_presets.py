@@ -18,115 +18,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from preset_cases import CASES, Options
 
 FILE = Path(__file__).parents[1] / "vectors" / "presets.json"
 STEPS = 6
 SHAPES = [(7,), (3, 5), (1,), ()]
 Arrays = list[Any]
-Options = dict[str, Any]
 #: Takes arrays through all gradients, with an optimizer's options.
 Run = Callable[[Arrays, list[Arrays], Options], Arrays]
-
-KERAS_DECAY = {"weight_decay": 0.1}
-CASES: dict[str, list[tuple[str, Options]]] = {
-    "torch": [
-        ("SGD", {"lr": 0.1}),
-        ("SGD", {"lr": 0.1, "momentum": 0.9, "dampening": 0.3, "weight_decay": 0.1}),
-        ("SGD", {"lr": 0.1, "momentum": 0.9, "nesterov": True, "maximize": True}),
-        ("Adam", {}),
-        ("Adam", {"lr": 0.1, "betas": (0.8, 0.95), "eps": 0.01, "weight_decay": 0.1}),
-        ("Adam", {"lr": 0.1, "amsgrad": True, "foreach": True, "weight_decay": 0.1}),
-        ("Adam", {"lr": 0.1, "weight_decay": 0.1, "decoupled_weight_decay": True}),
-        ("AdamW", {}),
-        ("AdamW", {"lr": 0.1, "amsgrad": True, "fused": True, "weight_decay": 0.1}),
-        ("AdamW", {"lr": 0.1, "betas": (0.8, 0.95), "eps": 0.01}),
-        ("RMSprop", {}),
-        ("RMSprop", {"lr": 0.1, "alpha": 0.9, "eps": 0.01, "momentum": 0.9, "weight_decay": 0.1}),
-        ("RMSprop", {"lr": 0.1, "centered": True, "eps": 0.01, "maximize": True}),
-        ("Adagrad", {}),
-        ("Adagrad", {"lr": 0.1, "lr_decay": 0.1, "weight_decay": 0.1, "eps": 0.01,
-                     "initial_accumulator_value": 0.5}),
-        ("Adadelta", {}),
-        ("Adadelta", {"lr": 0.5, "rho": 0.8, "eps": 0.01, "weight_decay": 0.1}),
-        ("Rprop", {}),
-        ("Rprop", {"lr": 0.1, "etas": (0.4, 1.5), "step_sizes": (0.05, 0.12)}),
-    ],
-    "keras": [
-        ("SGD", {}),
-        ("SGD", {"learning_rate": 0.1, "momentum": 0.9, **KERAS_DECAY}),
-        ("SGD", {"learning_rate": 0.1, "momentum": 0.9, "nesterov": True}),
-        ("Adam", {}),
-        ("Adam", {"learning_rate": 0.1, "beta_1": 0.8, "beta_2": 0.95, "epsilon": 0.01,
-                  **KERAS_DECAY}),
-        ("Adam", {"learning_rate": 0.1, "amsgrad": True, "epsilon": 0.01, "name": "mine"}),
-        ("AdamW", {}),
-        ("AdamW", {"learning_rate": 0.1, "weight_decay": 0.2, "amsgrad": True}),
-        ("AdamW", {"learning_rate": 0.1, "beta_1": 0.8, "beta_2": 0.95, "epsilon": 0.01}),
-        ("RMSprop", {}),
-        ("RMSprop", {"learning_rate": 0.1, "rho": 0.8, "epsilon": 0.01, **KERAS_DECAY}),
-        ("RMSprop", {"learning_rate": 0.1, "centered": True, "epsilon": 0.01}),
-        ("Adagrad", {}),
-        ("Adagrad", {"learning_rate": 0.1, "initial_accumulator_value": 0.5, "epsilon": 0.01,
-                     **KERAS_DECAY}),
-        ("Adadelta", {}),
-        ("Adadelta", {"learning_rate": 0.5, "rho": 0.8, "epsilon": 0.01, **KERAS_DECAY}),
-        ("Lion", {}),
-        ("Lion", {"learning_rate": 0.1, "beta_1": 0.8, "beta_2": 0.95, **KERAS_DECAY}),
-    ],
-    "sklearn": [
-        ("SGDOptimizer", {}),
-        ("SGDOptimizer", {"learning_rate_init": 0.2, "momentum": 0.8, "nesterov": False}),
-        ("AdamOptimizer", {}),
-        ("AdamOptimizer", {"learning_rate_init": 0.1, "beta_1": 0.8, "beta_2": 0.95,
-                           "epsilon": 0.01}),
-        ("gradient_descent", {}),
-        ("gradient_descent", {"learning_rate": 0.1, "momentum": 0.5, "min_gain": 0.7}),
-    ],
-    "optax": [
-        ("sgd", {"learning_rate": 0.1}),
-        ("sgd", {"learning_rate": 0.1, "momentum": 0.9}),
-        ("sgd", {"learning_rate": 0.1, "momentum": 0.9, "nesterov": True}),
-        ("adam", {"learning_rate": 0.1}),
-        ("adam", {"learning_rate": 0.1, "b1": 0.8, "b2": 0.95, "eps": 0.01}),
-        ("adamw", {"learning_rate": 0.1}),
-        ("adamw", {"learning_rate": 0.1, "b1": 0.8, "b2": 0.95, "eps": 0.01,
-                   "weight_decay": 0.1}),
-        ("amsgrad", {"learning_rate": 0.1, "b1": 0.8, "b2": 0.95, "eps": 0.01,
-                     "bias_correction_mu": False, "bias_correction_nu": False}),
-        ("rmsprop", {"learning_rate": 0.1}),
-        ("rmsprop", {"learning_rate": 0.1, "decay": 0.8, "eps": 0.01, "initial_scale": 1.0}),
-        ("rmsprop", {"learning_rate": 0.1, "eps": 0.01, "eps_in_sqrt": False}),
-        ("rmsprop", {"learning_rate": 0.1, "eps": 0.01, "centered": True}),
-        ("adagrad", {"learning_rate": 0.1}),
-        ("adagrad", {"learning_rate": 0.1, "initial_accumulator_value": 0.5, "eps": 0.01}),
-        ("adadelta", {"learning_rate": 1.0}),
-        ("adadelta", {"learning_rate": 0.5, "rho": 0.8, "eps": 0.01, "weight_decay": 0.1}),
-        ("lion", {"learning_rate": 0.1}),
-        ("lion", {"learning_rate": 0.1, "b1": 0.8, "b2": 0.95, "weight_decay": 0.1}),
-    ],
-    "papers": [
-        ("Momentum", {"epsilon": 0.1, "mu": 0.9}),
-        ("NAG", {"epsilon": 0.1, "mu": 0.9}),
-        ("IRpropMinus", {}),
-        ("IRpropMinus", {"delta_0": 0.2, "eta_minus": 0.4, "eta_plus": 1.5, "delta_min": 0.15,
-                         "delta_max": 0.25}),
-        ("RMSProp", {"learning_rate": 0.1}),
-        ("RMSProp", {"learning_rate": 0.1, "decay": 0.8, "epsilon": 0.01}),
-        ("AdaGrad", {"eta": 0.1, "delta": 0.01}),
-        ("AdaDelta", {}),
-        ("AdaDelta", {"rho": 0.8, "epsilon": 0.01}),
-        ("Adam", {}),
-        ("Adam", {"alpha": 0.1, "beta1": 0.8, "beta2": 0.95, "epsilon": 0.01}),
-        ("AMSGrad", {"alpha": 0.1, "beta1": 0.8, "beta2": 0.95, "epsilon": 0.01}),
-        ("AdamW", {"weight_decay": 0.02}),
-        ("AdamW", {"alpha": 0.1, "beta1": 0.8, "beta2": 0.95, "epsilon": 0.01,
-                   "weight_decay": 0.02}),
-        ("FedAdam", {"eta": 0.1, "tau": 0.01}),
-        ("FedAdam", {"eta": 0.1, "tau": 0.1, "beta1": 0.8, "beta2": 0.95}),
-        ("Lion", {"eta": 0.1, "weight_decay": 0.1}),
-        ("Lion", {"eta": 0.1, "beta1": 0.8, "beta2": 0.95, "weight_decay": 0.1}),
-    ],
-}  # fmt: skip
 
 
 def problem(dtype: str) -> tuple[Arrays, list[Arrays]]:

@@ -148,6 +148,31 @@ def lion(
     return theta
 
 
+def signum(x: Array, grads: list[Array], delta: float, beta: float) -> Array:
+    m = np.zeros_like(x)
+    for g in grads:
+        m = beta * m + (1 - beta) * g
+        x = x - delta * np.sign(m)
+    return x
+
+
+def adopt(
+    theta: Array,
+    grads: list[Array],
+    alpha: float = 1e-3,
+    beta1: float = 0.9,
+    beta2: float = 0.9999,
+    epsilon: float = 1e-6,
+) -> Array:
+    m, v = np.zeros_like(theta), grads[0] ** 2
+    for t, g in enumerate(grads[1:], 1):
+        bound = t**0.25
+        m = beta1 * m + (1 - beta1) * np.clip(g / np.maximum(np.sqrt(v), epsilon), -bound, bound)
+        theta = theta - alpha * m
+        v = beta2 * v + (1 - beta2) * g**2
+    return theta
+
+
 PAPERS = {
     "Momentum": momentum,
     "NAG": nag,
@@ -160,4 +185,6 @@ PAPERS = {
     "AdamW": adamw,
     "FedAdam": fed_adam,
     "Lion": lion,
+    "Signum": signum,
+    "ADOPT": adopt,
 }

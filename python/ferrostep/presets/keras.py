@@ -101,6 +101,36 @@ ROWS = by_name(
         {"learning_rate": 1e-3, "beta_1": 0.9, "beta_2": 0.99},
         fixed=DECOUPLED,
     ),
+    Row(
+        KERAS,
+        "Adamax",
+        optimizers.Adamax,
+        {"learning_rate": 1e-3, "beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-7},
+        fixed={**DECOUPLED, "eps_inside_max": False},
+    ),
+    Row(
+        KERAS,
+        "Ftrl",
+        optimizers.FTRL,
+        {
+            "learning_rate": 1e-3,
+            "learning_rate_power": -0.5,
+            "initial_accumulator_value": 0.1,
+            "l1_regularization_strength": 0.0,
+            "l2_regularization_strength": 0.0,
+            "l2_shrinkage_regularization_strength": 0.0,
+            "beta": 0.0,
+        },
+        fixed=DECOUPLED,
+        named={
+            "l1": "l1_regularization_strength",
+            "l2": "l2_regularization_strength",
+            "l2_shrinkage": "l2_shrinkage_regularization_strength",
+        },
+        refused={
+            "learning_rate_power": Refused("its root is a square root, which another power is not")
+        },
+    ),
 )
 
 if TYPE_CHECKING:
@@ -185,6 +215,27 @@ if TYPE_CHECKING:
         weight_decay: float | None = None,
         **rest: Unpack[_Rest],
     ) -> optimizers.Lion: ...
+    def Adamax(
+        learning_rate: float = 0.001,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-07,
+        *,
+        weight_decay: float | None = None,
+        **rest: Unpack[_Rest],
+    ) -> optimizers.Adamax: ...
+    def Ftrl(
+        learning_rate: float = 0.001,
+        learning_rate_power: float = -0.5,
+        initial_accumulator_value: float = 0.1,
+        l1_regularization_strength: float = 0.0,
+        l2_regularization_strength: float = 0.0,
+        l2_shrinkage_regularization_strength: float = 0.0,
+        beta: float = 0.0,
+        *,
+        weight_decay: float | None = None,
+        **rest: Unpack[_Rest],
+    ) -> optimizers.FTRL: ...
 
     # End of what is made.
 else:

@@ -136,6 +136,67 @@ ROWS = by_name(
         named={"state_dtype": "mu_dtype"},
         refused={"mask": MASK},
     ),
+    Row(
+        OPTAX,
+        "adamax",
+        optimizers.Adamax,
+        {"learning_rate": REQUIRED, "b1": 0.9, "b2": 0.999, "eps": 1e-8},
+    ),
+    Row(
+        OPTAX,
+        "radam",
+        optimizers.RAdam,
+        {
+            "learning_rate": REQUIRED,
+            "b1": 0.9,
+            "b2": 0.999,
+            "eps": 1e-8,
+            "eps_root": 0.0,
+            "threshold": 5.0,
+            "nesterov": False,
+        },
+        fixed={"epsilon_hat": False},
+        refused={
+            "eps_root": EPS_ROOT,
+            "nesterov": NADAM,
+            "threshold": Refused("RAdam has the paper's"),
+        },
+        note="The first steps end where rho is 5 or more here, and more than 5 there.",
+    ),
+    Row(
+        OPTAX,
+        "adabelief",
+        optimizers.AdaBelief,
+        {
+            "learning_rate": REQUIRED,
+            "b1": 0.9,
+            "b2": 0.999,
+            "eps": 1e-16,
+            "eps_root": 1e-16,
+            "nesterov": False,
+        },
+        refused={"nesterov": NADAM},
+    ),
+    Row(
+        OPTAX,
+        "yogi",
+        optimizers.Yogi,
+        {"learning_rate": REQUIRED, "b1": 0.9, "b2": 0.999, "eps": 1e-3},
+    ),
+    Row(
+        OPTAX,
+        "sign_sgd",
+        optimizers.Signum,
+        {"learning_rate": REQUIRED},
+        fixed={"momentum": 0.0},
+    ),
+    Row(
+        OPTAX,
+        "signum",
+        optimizers.Signum,
+        {"learning_rate": REQUIRED, "beta": 0.9, "accumulator_dtype": None},
+        named={"momentum": "beta", "state_dtype": "accumulator_dtype"},
+    ),
 )
 
 if TYPE_CHECKING:
@@ -225,6 +286,46 @@ if TYPE_CHECKING:
         mask: None = None,
         **rest: Unpack[_Rest],
     ) -> optimizers.Lion: ...
+    def adamax(
+        learning_rate: float,
+        b1: float = 0.9,
+        b2: float = 0.999,
+        eps: float = 1e-08,
+        **rest: Unpack[_Rest],
+    ) -> optimizers.Adamax: ...
+    def radam(
+        learning_rate: float,
+        b1: float = 0.9,
+        b2: float = 0.999,
+        eps: float = 1e-08,
+        eps_root: float = 0.0,
+        threshold: float = 5.0,
+        nesterov: Literal[False] = False,
+        **rest: Unpack[_Rest],
+    ) -> optimizers.RAdam: ...
+    def adabelief(
+        learning_rate: float,
+        b1: float = 0.9,
+        b2: float = 0.999,
+        eps: float = 1e-16,
+        eps_root: float = 1e-16,
+        nesterov: Literal[False] = False,
+        **rest: Unpack[_Rest],
+    ) -> optimizers.AdaBelief: ...
+    def yogi(
+        learning_rate: float,
+        b1: float = 0.9,
+        b2: float = 0.999,
+        eps: float = 0.001,
+        **rest: Unpack[_Rest],
+    ) -> optimizers.Yogi: ...
+    def sign_sgd(learning_rate: float, **rest: Unpack[_Rest]) -> optimizers.Signum: ...
+    def signum(
+        learning_rate: float,
+        beta: float = 0.9,
+        accumulator_dtype: StateDtype = None,
+        **rest: Unpack[_Rest],
+    ) -> optimizers.Signum: ...
 
     # End of what is made.
 else:

@@ -152,6 +152,22 @@ ROWS = by_name(
         named={"lr": "eta"},
         note="Chen, Liang, Huang et al. 2023, algorithm 2.",
     ),
+    Row(
+        PAPERS,
+        "Signum",
+        optimizers.Signum,
+        {"delta": REQUIRED, "beta": REQUIRED},
+        named={"lr": "delta", "momentum": "beta"},
+        note="Bernstein, Wang, Azizzadenesheli & Anandkumar 2018, algorithm 2.",
+    ),
+    Row(
+        PAPERS,
+        "ADOPT",
+        optimizers.ADOPT,
+        {"alpha": 1e-3, "beta1": 0.9, "beta2": 0.9999, "epsilon": 1e-6},
+        named={"lr": "alpha"},
+        note="Taniguchi, Harada, Minegishi et al. 2024, algorithm 2, with their code's bound.",
+    ),
 )
 
 if TYPE_CHECKING:
@@ -220,6 +236,15 @@ if TYPE_CHECKING:
         weight_decay: float,
         **rest: Unpack[_Rest],
     ) -> optimizers.Lion: ...
+    def Signum(*, delta: float, beta: float, **rest: Unpack[_Rest]) -> optimizers.Signum: ...
+    def ADOPT(
+        *,
+        alpha: float = 0.001,
+        beta1: float = 0.9,
+        beta2: float = 0.9999,
+        epsilon: float = 1e-06,
+        **rest: Unpack[_Rest],
+    ) -> optimizers.ADOPT: ...
 
     # End of what is made.
 else:

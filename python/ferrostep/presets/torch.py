@@ -79,6 +79,13 @@ ROWS = by_name(
         optimizers.Rprop,
         {"lr": 0.01, "etas": (0.5, 1.2), "step_sizes": (1e-6, 50.0)},
     ),
+    Row(TORCH, "Adamax", optimizers.Adamax, {**ADAM, "lr": 2e-3, "weight_decay": 0.0}),
+    Row(
+        TORCH,
+        "RAdam",
+        optimizers.RAdam,
+        {**ADAM, "weight_decay": 0.0, "decoupled_weight_decay": False},
+    ),
 )
 
 if TYPE_CHECKING:
@@ -172,6 +179,27 @@ if TYPE_CHECKING:
         maximize: bool = False,
         **rest: Unpack[_Rest],
     ) -> optimizers.Rprop: ...
+    def Adamax(
+        params: Params | None = None,
+        lr: float = 0.002,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-08,
+        weight_decay: float = 0.0,
+        *,
+        maximize: bool = False,
+        **rest: Unpack[_Rest],
+    ) -> optimizers.Adamax: ...
+    def RAdam(
+        params: Params | None = None,
+        lr: float = 0.001,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-08,
+        weight_decay: float = 0.0,
+        decoupled_weight_decay: bool = False,
+        *,
+        maximize: bool = False,
+        **rest: Unpack[_Rest],
+    ) -> optimizers.RAdam: ...
 
     # End of what is made.
 else:

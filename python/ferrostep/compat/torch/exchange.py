@@ -10,8 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ferrostep import optimizers
 from ferrostep.compat.library import library
 from ferrostep.groups import SCHEDULED
+from ferrostep.presets.row import Row
+from ferrostep.presets.torch import ROWS
 from ferrostep.saved import check_layout, whole
 
 if TYPE_CHECKING:
@@ -19,29 +22,6 @@ if TYPE_CHECKING:
 
 __all__ = ["load_state_dict", "to_torch"]
 
-#: What every class of torch takes.
-SHARED = {"lr", "weight_decay", "maximize"}
-#: torch's classes with the options that tell them from each other, and their others. A group that
-#: lacks one of these is of none of them: Lion has Adam's betas, and no eps.
-CLASSES: dict[str, tuple[set[str], set[str]]] = {
-    "SGD": ({"dampening"}, {"momentum", "nesterov"}),
-    "Rprop": ({"etas"}, {"step_sizes"}),
-    "RMSprop": ({"alpha"}, {"eps", "momentum", "centered"}),
-    "Adagrad": ({"lr_decay"}, {"eps", "initial_accumulator_value"}),
-    "Adadelta": ({"rho"}, {"eps"}),
-    "Adam or AdamW": ({"betas", "eps"}, {"amsgrad", "decoupled_weight_decay"}),
-}
-#: Our options that torch lacks, with the value that means torch's formula.
-OURS: dict[str, Any] = {
-    "average": False,
-    "bias_correction": True,
-    "epsilon_hat": False,
-    "eps_inside_sqrt": False,
-    "initial_accumulator_value": 0.0,
-    "decoupled_weight_decay": False,
-    "flush_subnormals": False,
-    "state_dtype": None,
-}
 #: torch counts steps in float32, which holds whole numbers up to here.
 LAST_STEP = 2**24
 
@@ -114,19 +94,33 @@ def load_state_dict(optimizer: Optimizer, state_dict: Mapping[str, Any]) -> None
 
 
 def _group(i: int, group: Mapping[str, Any]) -> dict[str, Any]:
-    kinds = [name for name, (own, others) in CLASSES.items() if own | others <= group.keys()]
-    if len(kinds) != 1:
+    rows = _rows(group)
+    if not rows:
         raise ValueError(
-            f"group {i} must be of a class that torch has ({', '.join(CLASSES)}), "
+            f"group {i} must be of a class that torch has ({', '.join(ROWS)}), "
             f"found the options {sorted(group)}"
         )
-    own, others = CLASSES[kinds[0]]
-    taken = SHARED | SCHEDULED | own | others | {"params", "param_names", "name"}
+    title, defaults = " or ".join(row.name for row in rows), rows[0].cls().defaults
+    taken = SCHEDULED | {"params", "param_names", "name", "maximize"}
+    taken |= {name for row in rows for name in row.defaults}
     for name, value in group.items():
-        if name not in taken and (name not in OURS or value != OURS[name]):
-            remedy = f"; its formula is that of {name}={OURS[name]!r}" if name in OURS else ""
-            raise ValueError(f"torch's {kinds[0]} has no option {name!r}, found {value!r}{remedy}")
+        if name not in taken and (name not in defaults or value != defaults[name]):
+            remedy = (
+                f"; its formula is that of {name}={defaults[name]!r}" if name in defaults else ""
+            )
+            raise ValueError(f"torch's {title} has no option {name!r}, found {value!r}{remedy}")
     return {name: value for name, value in group.items() if name in taken}
+
+
+def _rows(group: Mapping[str, Any]) -> list[Row]:
+    """Return torch's classes with these options: Adam and AdamW have the same."""
+    classes = [getattr(optimizers, name) for name in optimizers.__all__]
+    known = {name for cls in classes for name in cls._schema().checks} & group.keys()
+    return [
+        row
+        for row in ROWS.values()
+        if row.defaults.keys() <= group.keys() and known <= row.cls._schema().checks.keys()
+    ]
 
 
 def _state(entry: Mapping[str, Any], label: str, sgd: bool) -> dict[str, Any]:

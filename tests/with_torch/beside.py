@@ -27,14 +27,15 @@ from typing import Any
 import torch
 
 from ferrostep.compat import torch as compat
+from ferrostep.presets.torch import ROWS
 
 #: The classes that both have.
-NAMES = ["SGD", "RMSprop", "Adam", "AdamW", "Adagrad", "Adadelta", "Rprop"]
+NAMES = [*ROWS]
 OURS: dict[str, Any] = {name: getattr(compat, name) for name in NAMES}
 THEIRS: dict[str, Any] = {name: getattr(torch.optim, name) for name in NAMES}
 
 EXACT = 1e-12
-SHAKEN = 4
+SHAKEN = 8
 #: Empty, none, odd, and long enough for every tail of a vector loop.
 SHAPES = [(0,), (), (1,), (7,), (3, 5), (2, 3, 4), (67,)]
 

@@ -22,6 +22,8 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "Adagrad": {"lr_decay": 0.1, "initial_accumulator_value": 0.1},
     "Adadelta": {"rho": 0.8},
     "Rprop": {"etas": (0.4, 1.3)},
+    "Adamax": {"weight_decay": 0.01},
+    "RAdam": {"betas": (0.8, 0.95), "decoupled_weight_decay": True, "weight_decay": 0.01},
 }
 
 

@@ -39,12 +39,13 @@ def options(name: str, random: Random) -> dict[str, Any]:
     if name == "RMSprop":
         centered, alpha = sometimes(random, True, False), random.uniform(0.5, 0.999)
         return {**made, "momentum": momentum, "centered": centered, "alpha": alpha, "eps": eps}
-    if name in ("Adam", "AdamW"):
-        betas = random.uniform(0, 0.99), random.uniform(0.5, 0.9999)
-        amsgrad = sometimes(random, True, False)
-        if name == "Adam":
+    if name in ("Adam", "AdamW", "Adamax", "RAdam"):
+        made |= {"betas": (random.uniform(0, 0.99), random.uniform(0.5, 0.9999)), "eps": eps}
+        if name in ("Adam", "RAdam"):
             made["decoupled_weight_decay"] = sometimes(random, True, False)
-        return {**made, "betas": betas, "eps": eps, "amsgrad": amsgrad}
+        if name in ("Adam", "AdamW"):
+            made["amsgrad"] = sometimes(random, True, False)
+        return made
     if name == "Adagrad":
         lr_decay = sometimes(random, power(random, -3, 0), 0.0)
         return {**made, "lr_decay": lr_decay, "eps": eps}

@@ -21,6 +21,8 @@ FULL: dict[str, dict[str, Any]] = {
     "Adagrad": {"initial_accumulator_value": 0.1},
     "Adadelta": {},
     "Rprop": {},
+    "Adamax": {},
+    "RAdam": {},
 }
 
 

@@ -148,7 +148,7 @@ def test_every_class_is_here() -> None:
     assert SLOTS.keys() == ROWS.keys()
     for name in optimizers.__all__:
         cls = getattr(ours, name)
-        theirs = cls.__name__ if cls.__name__ in ROWS else "Optimizer"
+        theirs = {row.lower(): row for row in ROWS}.get(cls.__name__.lower(), "Optimizer")
         assert issubclass(cls, getattr(keras.optimizers, theirs))
     assert set(optimizers.__all__) <= set(dir(ours))
     assert ours.AdaDelta is ours.Adadelta

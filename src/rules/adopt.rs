@@ -38,9 +38,10 @@ impl Method for Adopt {
     /// In the first step `v` is the square, and nothing enters `m`: its bound is 0.
     fn scalars(&self, clock: Clock) -> ScalarBlock {
         let (beta1, beta2) = self.betas;
+        let first = clock.t == 1 || clock.fresh;
         let bound = if self.clip { ((clock.t - 1) as f64).sqrt().sqrt() } else { f64::INFINITY };
         let (clip, beta2, one_minus_beta2) =
-            if clock.fresh { (0.0, 0.0, 1.0) } else { (bound, beta2, 1.0 - beta2) };
+            if first { (0.0, 0.0, 1.0) } else { (bound, beta2, 1.0 - beta2) };
         AdoptScalars {
             lr: self.lr,
             beta1,

@@ -21,6 +21,7 @@ from ferrostep.optimizers.yogi import Yogi
 RMSProp = RMSprop
 AdaGrad = Adagrad
 AdaDelta = Adadelta
+Ftrl = FTRL
 
 __all__ = [
     "ADOPT",
@@ -35,6 +36,7 @@ __all__ = [
     "AdamW",
     "Adamax",
     "AdaptiveGains",
+    "Ftrl",
     "Lion",
     "Momentum",
     "RAdam",

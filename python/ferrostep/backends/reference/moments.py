@@ -138,7 +138,7 @@ def adopt(
     root = np.sqrt(v)
     n = g / np.where(root < eps, p.dtype.type(eps), root)
     bound = math.sqrt(math.sqrt(t - 1)) if o["clip"] else math.inf
-    first = "exp_avg_sq" in fresh
+    first = t == 1 or "exp_avg_sq" in fresh
     if first:
         bound = 0.0
     n = np.where(n > bound, p.dtype.type(bound), n)

@@ -50,14 +50,14 @@ def classes() -> dict[str, type[KerasOptimizer]]:
 def _class_of(ours: type[Optimizer]) -> type[KerasOptimizer]:
     """Return the class that stands for one of ours among Keras'."""
     name = ours.__name__
-    row = ROWS.get(name)
+    row = next((row for row in ROWS.values() if row.name.lower() == name.lower()), None)
     if row is None:
         bases: tuple[type, ...] = (OwnOptimizer,)
         row, what = row_of_ours(ours), "ferrostep's own"
         shown, like = _signature(row), f"ferrostep.{name}"
     else:
-        like = f"keras.optimizers.{name}"
-        theirs = getattr(keras.optimizers, name)
+        like = f"keras.optimizers.{row.name}"
+        theirs = getattr(keras.optimizers, row.name)
         bases, what = (KerasOptimizer, theirs), f"a subclass of {like}"
         shown = signature(theirs)
     body = {
@@ -65,7 +65,7 @@ def _class_of(ours: type[Optimizer]) -> type[KerasOptimizer]:
         "__doc__": _DOC.format(name=name, what=what, arguments=", ".join(row.defaults), like=like),
         "__signature__": shown,
         "_row": row,
-        "_slots": SLOTS.get(name) or slots_of_ours(ours._schema()),
+        "_slots": SLOTS.get(row.name) or slots_of_ours(ours._schema()),
     }
     made: type[KerasOptimizer] = type(name, bases, body)
     keras.saving.register_keras_serializable("ferrostep")(made)

@@ -26,6 +26,8 @@ SLOTS: Mapping[str, Mapping[str, str]] = {
     "Adagrad": {"sum": "_accumulators"},
     "Adadelta": {"square_avg": "_accumulated_grads", "acc_delta": "_accumulated_delta_vars"},
     "Lion": {"exp_avg": "_momentums"},
+    "Ftrl": {"accumulator": "_accumulators", "linear": "_linears"},
+    "Adamax": {"exp_avg": "_m", "exp_inf": "_u"},
 }
 #: Keras' SGD has no velocity if it has no momentum; ours of this form always has one.
 PLAIN = Row(KERAS, "SGD", optimizers.SGD, {"learning_rate": 0.01}, fixed=DECOUPLED)

@@ -51,7 +51,7 @@ test: lint ## lint, then all tests but the long ones
 	$(CARGO_TEST)
 	$(BIN)/pytest -q -n 2 -m "not long"
 
-test-long: $(VENV)/built ## the tests that take longer
+test-long: $(VENV)/built ## the tests that take longer, the rest of the largest products among them
 	$(CARGO_TEST) -- --ignored
 	$(BIN)/pytest -q -m long || test $$? -eq 5  # 5: there are none
 

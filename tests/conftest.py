@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from itertools import groupby
+from zlib import crc32
 
 import pytest
 
@@ -11,6 +13,22 @@ os.environ.setdefault("KERAS_BACKEND", "numpy")
 
 # Their assertions tell as much as those of the tests.
 pytest.register_assert_rewrite("support", "fuzzing")
+
+
+#: Of tests with more parameter sets than this, one in so many is run; the others are `long`.
+PRODUCT, ONE_IN = 300, 3
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave most of a product of cases with layouts, types and so on to `make test-long`.
+
+    Which ones follows from their names, so it is the same choice everywhere.
+    """
+    for _, tests in groupby(items, key=lambda item: item.nodeid.partition("[")[0]):
+        sets = list(tests)
+        for item in sets if len(sets) > PRODUCT else []:
+            if crc32(item.nodeid.encode()) % ONE_IN:
+                item.add_marker(pytest.mark.long)
 
 
 @pytest.fixture(scope="module")

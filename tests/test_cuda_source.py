@@ -60,7 +60,7 @@ def test_defaults_and_options(run) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["Adam2"], "no class 'Adam2'; there are SGD, "),
+        (["Adam2"], "no class 'Adam2'; there are ADOPT, "),
         (["Adam", "--param", "int8"], "invalid choice: 'int8'"),
         (["Adam", "--set", "amsgrad"], "--set must be OPTION=VALUE, found 'amsgrad'"),
         (["Adam", "--set", "amsgrad=1"], "amsgrad must be True or False"),

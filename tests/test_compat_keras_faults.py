@@ -116,3 +116,14 @@ def test_a_backend_that_is_not_there() -> None:
         check=False,
     )
     assert "ImportError: keras needs tensorflow for its backend; install it, or set" in done.stderr
+
+
+@pytest.mark.parametrize("name", ["SGD", "Adam", "Momentum"])
+def test_an_update_step_of_the_users_own_is_called(name: str) -> None:
+    class Tenfold(getattr(ours, name)):  # type: ignore[misc]
+        def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+            self.assign_sub(variable, gradient * 10.0)
+
+    variable = keras.Variable(np.ones(3, "float32"))
+    Tenfold(0.1).apply([np.ones(3, "float32")], [variable])
+    assert (variable.numpy() == -9).all()

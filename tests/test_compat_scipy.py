@@ -106,10 +106,32 @@ class TestGradients:
         assert found.x == pytest.approx([1, 3, 1, 1])
 
     def test_what_they_return_is_checked(self) -> None:
-        with pytest.raises(ValueError, match=r"jac must return shape \(5,\), found \(4,\)"):
+        with pytest.raises(
+            ValueError, match=r"jac must return 5 real numbers, found float64 of .*\(4,\)"
+        ):
             minimize(bowl, X0, jac=lambda x: x[1:], method=compat.sgd)
-        with pytest.raises(ValueError, match=r"fun must return one number, found .*\(5,\)"):
+        with pytest.raises(ValueError, match=r"fun must return one real number, found .*\(5,\)"):
             minimize(lambda x: x, X0, jac=slope, method=compat.sgd)
+
+    @pytest.mark.parametrize("value", [None, "3", 1 + 2j])
+    def test_numbers_are_real(self, value: Any) -> None:
+        with pytest.raises(ValueError, match="fun must return one real number, found"):
+            minimize(lambda x: value, X0, jac=slope, method=compat.sgd)
+        with pytest.raises(ValueError, match="jac must return 5 real numbers, found"):
+            minimize(bowl, X0, jac=lambda x: np.full(5, value), method=compat.sgd)
+
+    def test_beside_large_parameters(self) -> None:
+        """Nothing is left of such a gradient if it is taken from x."""
+
+        def flat(x: Any) -> float:
+            return float(((x / 1e12 - 3) ** 2).sum())
+
+        found = minimize(
+            flat, [1e12], jac=lambda x: 2e-12 * (x / 1e12 - 3), method=compat.adam,
+            options={"lr": 1e10, "eps": 0.0, "gtol": 1e-20, "maxiter": 300},
+        )  # fmt: skip
+        assert found.nit > 100
+        assert found.x == pytest.approx([3e12], rel=0.1)
 
     def test_a_function_may_change_what_it_is_given(self) -> None:
         def spoil(x: Any) -> Any:
@@ -215,6 +237,7 @@ def test_tolerances() -> None:
     assert last(gtol=1e-8, tol=0.1) <= 1e-8
     assert last() <= 1e-5
     assert minimize(bowl, X0, jac=slope, method=compat.sgd, options={"maxiter": 0}).nit == 0
+    assert minimize(bowl, X0, jac=slope, method=compat.sgd, options={"maxiter": None}).nit > 5
 
 
 @pytest.mark.parametrize("jac", [None, slope])
@@ -228,7 +251,14 @@ def test_in_the_place_of_a_local_minimiser(jac: Any) -> None:
 
 def test_misuse() -> None:
     for given, error, match in [
-        ({"options": {"lrr": 1}}, TypeError, "lr"),
+        ({"options": {"lrr": 1}}, TypeError, "no option 'lrr'; did you mean 'lr'.* it takes"),
+        ({"options": {"maximize": True}}, TypeError, "no option 'maximize'; minimize the negative"),
+        ({"options": {"nonfinite": "skip"}}, TypeError, "'nonfinite'; what is not finite ends"),
+        ({"options": {"params": [1]}}, TypeError, "no option 'params'; the parameters are x0"),
+        ({"options": {"maxiter": 1.5}}, TypeError, "maxiter must be a whole number, found 1.5"),
+        ({"options": {"maxiter": -1}}, ValueError, "maxiter must be >= 0, found -1"),
+        ({"options": {"gtol": np.nan}}, ValueError, "gtol must be a finite number >= 0"),
+        ({"tol": -1}, ValueError, "tol must be a finite number >= 0"),
         ({"options": {"lr": -1}}, ValueError, "lr must be a finite number >= 0"),
         ({"constraints": LinearConstraint(np.eye(5))}, ValueError, "must be empty.*trust-constr"),
         ({"constraints": {"type": "eq", "fun": bowl}}, ValueError, "must be empty.*SLSQP"),

@@ -193,3 +193,12 @@ def test_threads_may_step_different_parameters() -> None:
         for _ in range(100 + 50 * i):
             alone((i, "W"), wanted, W.copy())
         assert_same_bits(w, wanted)
+
+
+def test_a_gradient_of_another_shape_with_as_many_numbers() -> None:
+    weights, gradient = np.ones((2, 3), np.float32), np.ones((3, 2), np.float32)
+    with pytest.raises(ValueError, match=r"has shape \(3, 2\), wanted \(2, 3\)"):
+        ours.SGD(1.0)((1, "W"), weights, gradient)
+    assert (weights == 1).all()
+    ours.SGD(1.0, grad_clip=0.0)((1, "W"), weights, gradient.ravel())
+    assert (weights == 0).all()

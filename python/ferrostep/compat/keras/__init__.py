@@ -10,6 +10,7 @@ The NumPy and torch backends are updated in place; values of JAX are copied out 
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 from ferrostep import optimizers
@@ -37,3 +38,7 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return list(__all__)
+
+
+if "keras" in sys.modules:  # whose load_model then knows them
+    __getattr__("SGD")

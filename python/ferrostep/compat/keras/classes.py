@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 from inspect import Parameter, Signature, signature
+from typing import Any
 
 import keras
 
@@ -52,7 +53,7 @@ def _class_of(ours: type[Optimizer]) -> type[KerasOptimizer]:
     name = ours.__name__
     row = next((row for row in ROWS.values() if row.name.lower() == name.lower()), None)
     if row is None:
-        bases: tuple[type, ...] = (OwnOptimizer,)
+        bases: tuple[Any, ...] = (OwnOptimizer,)
         row, what = row_of_ours(ours), "ferrostep's own"
         shown, like = _signature(row), f"ferrostep.{name}"
     else:
@@ -65,6 +66,7 @@ def _class_of(ours: type[Optimizer]) -> type[KerasOptimizer]:
         "__doc__": _DOC.format(name=name, what=what, arguments=", ".join(row.defaults), like=like),
         "__signature__": shown,
         "_row": row,
+        "_known_step": bases[-1].update_step,
         "_slots": SLOTS.get(row.name) or slots_of_ours(ours._schema()),
     }
     made: type[KerasOptimizer] = type(name, bases, body)

@@ -21,6 +21,8 @@ class KerasOptimizer(keras.optimizers.Optimizer):
     _row: ClassVar[Row]
     #: The lists of slots by the names of our state.
     _slots: ClassVar[Mapping[str, str]]
+    #: Keras' `update_step`, in whose place ours is.
+    _known_step: ClassVar[Any]
     _inner: InPlace | None = None
     #: The arguments that `_rule` was made of.
     _seen: tuple[Any, ...] = ()
@@ -50,9 +52,11 @@ class KerasOptimizer(keras.optimizers.Optimizer):
         self._inner = None
 
     def _is_theirs(self) -> bool:
-        """Whether an argument asks for numbers that ours cannot have: Keras' own step does."""
+        """Whether Keras' own step does it: with an argument that asks for numbers that ours cannot
+        have, or where `update_step` is the user's."""
         row = self._row
-        return any(getattr(self, name) != row.only(name) for name in row.refused)
+        known = getattr(self.update_step, "__func__", None) is type(self)._known_step
+        return not known or any(getattr(self, name) != row.only(name) for name in row.refused)
 
     def _apply_weight_decay(self, variables: Sequence[Any]) -> None:
         if self._is_theirs():  # it is part of our step

@@ -14,11 +14,22 @@ from scipy.optimize import OptimizeResult
 
 from ferrostep.compat.scipy.problem import Problem, Vector, told
 from ferrostep.optimizer import Optimizer
+from ferrostep.options import non_negative
+from ferrostep.spellings import hint
 
+_MAXITER = 10_000
+#: Options of ours that mean nothing here.
+_REFUSED = {
+    "maximize": "minimize the negative of fun",
+    "nonfinite": "what is not finite ends the run",
+    "params": "the parameters are x0",
+    "state_factory": "its state ends with the run",
+    "missing": "there is one parameter",
+}
 #: As SciPy's own methods tell how they ended.
 _CONVERGED = 0, "Optimization terminated successfully."
 _LONG = 1, "Maximum number of iterations has been exceeded."
-_NAN = 3, "NaN result encountered."
+_NAN = 3, "NaN result encountered."  # or infinite
 _STOPPED = 99, "`callback` raised `StopIteration`."
 
 
@@ -44,7 +55,7 @@ gtol, tol
 disp
     Whether to print how it ended.
 **options
-    Those of `ferrostep.{cls}`: `lr` and so on.
+    Those of `ferrostep.{cls}`: `lr` and so on, but for `maximize` and `nonfinite`.
 
 Returns
 -------
@@ -96,7 +107,7 @@ class Method:
         constraints: Any = (),
         callback: Any = None,
         *,
-        maxiter: int = 10_000,
+        maxiter: int | None = None,
         gtol: float | None = None,
         tol: float | None = None,
         disp: bool = False,
@@ -109,13 +120,40 @@ class Method:
             )
         if hess is not None or hessp is not None:
             warnings.warn(f"{self!r} does not use hess and hessp", RuntimeWarning, stacklevel=3)
+        self._check(options)
+        limit = _limit(gtol, tol)
+        most = _MAXITER if maxiter is None else _count(maxiter)
         x = _start(x0)
         problem = Problem(fun, jac, args, bounds, x.size)
-        limit = next(each for each in (gtol, tol, 1e-5) if each is not None)
-        result = _descend(problem, self._cls([x], **options), x, told(callback), maxiter, limit)
+        result = _descend(problem, self._cls([x], **options), x, told(callback), most, limit)
         if disp:
             print(f"{result.message}\n  fun {result.fun:g}, nit {result.nit}, nfev {result.nfev}")
         return result
+
+    def _check(self, options: dict[str, Any]) -> None:
+        """Refuse what is no option, or means nothing here."""
+        known = self._cls._schema().checks.keys() - _REFUSED.keys()
+        for name in options:
+            if name in _REFUSED:
+                raise TypeError(f"{self!r} takes no option {name!r}; {_REFUSED[name]}")
+            if name not in known | {"backend"}:
+                taken = ", ".join(["maxiter", "gtol", "disp", *sorted(known)])
+                meant = hint(name, known)
+                raise TypeError(f"{self!r} takes no option {name!r}{meant}; it takes {taken}")
+
+
+def _limit(gtol: Any, tol: Any) -> float:
+    """Return the largest slope of a minimum."""
+    name, found = ("gtol", gtol) if gtol is not None else ("tol", tol)
+    return 1e-5 if found is None else non_negative(name, found)
+
+
+def _count(maxiter: Any) -> int:
+    if isinstance(maxiter, bool | np.bool) or not isinstance(maxiter, int | np.integer):
+        raise TypeError(f"maxiter must be a whole number, found {maxiter!r}")
+    if maxiter < 0:
+        raise ValueError(f"maxiter must be >= 0, found {maxiter}")
+    return int(maxiter)
 
 
 def _descend(

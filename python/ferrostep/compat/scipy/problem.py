@@ -16,6 +16,10 @@ Vector = NDArray[np.float64]
 _STEP = np.sqrt(np.finfo(np.float64).eps)
 
 
+#: Kinds of types that are real numbers.
+_REAL = "biuf"
+
+
 class Problem:
     """A function, its gradient and its bounds, with counts of the calls."""
 
@@ -36,8 +40,8 @@ class Problem:
     def fun(self, x: Vector) -> float:
         self.calls += 1
         found = np.asarray(self._fun(x.copy(), *self._args))
-        if found.size != 1:
-            raise ValueError(f"fun must return one number, found an array of shape {found.shape}")
+        if found.size != 1 or found.dtype.kind not in _REAL:
+            raise ValueError(f"fun must return one real number, found {_shown(found)}")
         return float(found.item())
 
     def jac(self, x: Vector, value: float) -> Vector:
@@ -45,10 +49,10 @@ class Problem:
         self.gradients += 1
         if not callable(self._jac):
             return self._differences(x, value)
-        found = np.atleast_1d(np.asarray(self._jac(x.copy(), *self._args), np.float64))
-        if found.shape != x.shape:
-            raise ValueError(f"jac must return shape {x.shape}, found {found.shape}")
-        return found
+        found = np.atleast_1d(np.asarray(self._jac(x.copy(), *self._args)))
+        if found.shape != x.shape or found.dtype.kind not in _REAL:
+            raise ValueError(f"jac must return {x.size} real numbers, found {_shown(found)}")
+        return found.astype(np.float64)
 
     def _differences(self, x: Vector, value: float) -> Vector:
         step = _STEP * np.maximum(1.0, np.abs(x))
@@ -63,8 +67,13 @@ class Problem:
 
     def slope(self, x: Vector, gradient: Vector) -> float:
         """Return the largest part of the gradient that does not lead out of the bounds."""
-        left = x - np.clip(x - gradient, self.lower, self.upper)
-        return float(np.abs(left).max(initial=0.0))
+        # x - gradient is not formed: beside a large x nothing is left of the gradient.
+        down, up = np.minimum(gradient, x - self.lower), np.maximum(gradient, x - self.upper)
+        return float(np.abs(np.where(gradient > 0, down, up)).max(initial=0.0))
+
+
+def _shown(found: NDArray[Any]) -> str:
+    return repr(found.item()) if found.ndim == 0 else f"{found.dtype} of shape {found.shape}"
 
 
 def _limits(bounds: Any, size: int) -> tuple[Vector, Vector]:

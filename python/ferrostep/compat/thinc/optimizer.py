@@ -215,7 +215,9 @@ class Optimizer(thinc.optimizers.Optimizer):
             )
         if np.may_share_memory(found, weights):
             raise ValueError(
-                f"parameter {name} and its average overlap; leave the block of use_params() first"
+                f"parameter {name} and its average overlap; leave the block of use_params() first, "
+                "or give the model copies of its weights, model.set_param(name, "
+                "model.get_param(name).copy()), which are the averages after an exception in it"
             )
         if slot is not None and slot.array is found:
             return slot
@@ -241,7 +243,8 @@ def _check(key: Any, weights: Any, gradient: Any) -> None:
             f"the gradient of parameter {key!r} must be a NumPy array, as its weights are, "
             f"found {type(gradient).__name__}"
         )
-    if gradient.size != weights.size:
+    # A flat one is taken, as by thinc.
+    if gradient.size != weights.size or (gradient.ndim > 1 and gradient.shape != weights.shape):
         raise ValueError(
             f"the gradient of parameter {key!r} has shape {gradient.shape}, wanted {weights.shape}"
         )

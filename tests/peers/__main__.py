@@ -14,10 +14,10 @@ LIBRARIES: tuple[str, ...] = ("keras", "sklearn", "thinc")
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("libraries", nargs="*", choices=[*LIBRARIES, []], default=LIBRARIES)
+    parser.add_argument("libraries", nargs="*", choices=[*LIBRARIES, []])
     wrong = []
     lines = []
-    for library in parser.parse_args().libraries:
+    for library in parser.parse_args().libraries or LIBRARIES:
         for suite in import_module(f"peers.{library}").SUITES:
             found = run(suite)
             wrong += [f"{suite.name}: {line}" for line in found.unexpected(suite)]

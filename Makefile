@@ -128,9 +128,9 @@ $(VENV)/torch: $(VENV)/built
 	$(BIN)/pip install --quiet -r $(VENV)/torch-requirements.txt expecttest stable-baselines3
 	touch $@
 
-# The smaller peers are in the environment; these are for the pages alone.
+# The smaller peers are in the environment; this one is for a page alone.
 $(VENV)/peers: $(VENV)/built
-	$(BIN)/pip install --quiet jax pennylane
+	$(BIN)/pip install --quiet pennylane
 	touch $@
 
 $(VENV)/cargo/bin/cargo-fuzz: | $(VENV)/installed

@@ -11,13 +11,7 @@ import numpy as np
 import pytest
 
 import ferrostep as fs
-
-ROOT = Path(__file__).parent.parent
-
-
-def blocks(page: str) -> list[str]:
-    return re.findall(r"^```python\n(.*?)^```", (ROOT / page).read_text(), re.M | re.S)
-
+from support.pages import blocks
 
 README = blocks("README.md")
 #: Pages whose blocks stand for themselves, and one whose blocks go on from each other.

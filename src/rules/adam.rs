@@ -13,7 +13,7 @@ scalars!(AdamScalars { beta1, one_minus_beta1, beta2, one_minus_beta2, step_size
 
 impl<R: Real> AdamScalars<R> {
     #[inline(always)]
-    fn moments(&self, g: R, m: R, v: R) -> (R, R) {
+    pub(super) fn moments(&self, g: R, m: R, v: R) -> (R, R) {
         let m = self.beta1 * m + self.one_minus_beta1 * g;
         let v = self.beta2 * v + self.one_minus_beta2 * (g * g);
         (m, v)
@@ -77,16 +77,13 @@ impl Method for Adam {
     fn scalars(&self, clock: Clock) -> ScalarBlock {
         let DecayRates((beta1, beta2), powers) = &self.betas;
         let (beta1, beta2) = (*beta1, *beta2);
-        let (step_size, scale) = if self.bias_correction {
-            let correction1 = powers.0.correction(clock.t);
-            let root2 = powers.1.correction(clock.t).sqrt();
-            if self.epsilon_hat {
-                (self.lr * root2 / correction1, 1.0)
-            } else {
-                (self.lr / correction1, 1.0 / root2)
+        let (step_size, scale) = match (self.bias_correction, self.epsilon_hat) {
+            (false, _) => (self.lr, 1.0),
+            (true, false) => self.betas.corrections(self.lr, clock.t),
+            (true, true) => {
+                let root2 = powers.1.correction(clock.t).sqrt();
+                (self.lr * root2 / powers.0.correction(clock.t), 1.0)
             }
-        } else {
-            (self.lr, 1.0)
         };
         AdamScalars {
             beta1,

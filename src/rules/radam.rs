@@ -4,24 +4,22 @@
 //! `m`, `v` as Adam's; `p = p - (step*m)/(sqrt(v)*scale + eps)`, or `p - step*m` in those first steps,
 //! which have `scale = 0`.
 
+use super::adam::AdamScalars;
 use super::method::{Clock, Method, State};
 use super::options::{DecayRates, options};
 use super::rule::{Rule, Visitor};
-use super::scalars::{ScalarBlock, scalars};
+use super::scalars::ScalarBlock;
 use crate::number::Real;
-
-scalars!(RAdamScalars { beta1, one_minus_beta1, beta2, one_minus_beta2, step_size, scale, eps });
 
 struct Rectified;
 
 impl Rule<2> for Rectified {
-    type Scalars<R: Real> = RAdamScalars<R>;
+    type Scalars<R: Real> = AdamScalars<R>;
     const STATES: [&'static str; 2] = ["m", "v"];
 
     #[inline(always)]
-    fn update<R: Real>(k: &RAdamScalars<R>, p: R, g: R, [m, v]: [R; 2]) -> (R, [R; 2]) {
-        let m = k.beta1 * m + k.one_minus_beta1 * g;
-        let v = k.beta2 * v + k.one_minus_beta2 * (g * g);
+    fn update<R: Real>(k: &AdamScalars<R>, p: R, g: R, [m, v]: [R; 2]) -> (R, [R; 2]) {
+        let (m, v) = k.moments(g, m, v);
         let root = v.sqrt() * k.scale + k.eps;
         let divisor = R::select(R::constant(0.0).lt(k.scale), root, R::constant(1.0));
         (p - (k.step_size * m) / divisor, [m, v])
@@ -56,7 +54,7 @@ impl Method for RAdam {
             Some(r) if self.epsilon_hat => (self.lr * r * root2 / correction1, 1.0),
             Some(r) => (self.lr * r / correction1, 1.0 / root2),
         };
-        RAdamScalars {
+        AdamScalars {
             beta1,
             one_minus_beta1: 1.0 - beta1,
             beta2,

@@ -16,7 +16,7 @@ macro_rules! scalars {
     ($name:ident { $($field:ident),+ $(,)? }) => {
         #[derive(Clone, Copy)]
         pub(super) struct $name<R> {
-            $($field: R),+
+            $(pub(super) $field: R),+
         }
 
         impl<R: Copy> $crate::rules::Scalars<R> for $name<R> {
@@ -31,7 +31,7 @@ macro_rules! scalars {
         }
 
         impl $name<f64> {
-            fn block(self) -> $crate::rules::ScalarBlock {
+            pub(super) fn block(self) -> $crate::rules::ScalarBlock {
                 let mut block = $crate::rules::ScalarBlock::default();
                 for (place, value) in block.iter_mut().zip([$(self.$field),+]) {
                     *place = value;

@@ -12,9 +12,9 @@ import torch
 
 from ferrostep import optimizers
 from ferrostep.compat import torch as compat
+from support.pages import blocks
 
-README = Path(__file__).parents[2] / "README.md"
-BLOCKS = re.findall(r"^```python\n(import torch\n.*?)^```", README.read_text(), re.M | re.S)
+BLOCKS = [block for block in blocks("README.md") if block.startswith("import torch\n")]
 
 
 def test_readme(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

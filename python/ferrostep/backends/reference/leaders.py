@@ -4,6 +4,7 @@ from collections.abc import Set
 
 import numpy as np
 
+from ferrostep.backends.reference.clamp import clamp
 from ferrostep.backends.reference.rule import Array, Options, Rule, States
 
 
@@ -21,9 +22,7 @@ def ftrl(
     new = n + g * g
     h = g + (2 * o["l2_shrinkage"]) * p
     z = (z + h) - ((np.sqrt(new) - np.sqrt(n)) * k) * p
-    within = np.where(z > l1, p.dtype.type(l1), z)
-    within = np.where(z < -l1, p.dtype.type(-l1), within)
-    p = (within - z) / (np.sqrt(new) * k + 2 * (o["l2"] + o["beta"] / (2 * o["lr"])))
+    p = (clamp(z, -l1, l1) - z) / (np.sqrt(new) * k + 2 * (o["l2"] + o["beta"] / (2 * o["lr"])))
     return p, {"accumulator": new, "linear": z}
 
 

@@ -6,7 +6,14 @@ from collections.abc import Set
 import numpy as np
 
 from ferrostep._native import power  # beta**t, correctly rounded; the platform's pow is not
+from ferrostep.backends.reference.clamp import clamp
 from ferrostep.backends.reference.rule import Array, Options, Rule, States
+
+
+def _corrections(o: Options, t: int) -> tuple[float, float]:
+    """The scalars that correct ``m``, the learning rate in it, and the root of ``v``."""
+    beta1, beta2 = o["betas"]
+    return o["lr"] / (1 - power(beta1, t)), 1 / math.sqrt(1 - power(beta2, t))
 
 
 def adam(
@@ -37,15 +44,8 @@ def adam(
     if o["bias_correction"] and o["epsilon_hat"]:
         step = lr * math.sqrt(1 - power(beta2, t)) / (1 - power(beta1, t))
     elif o["bias_correction"]:
-        step = lr / (1 - power(beta1, t))
-        s = 1 / math.sqrt(1 - power(beta2, t))
+        step, s = _corrections(o, t)
     return p - (step * m) / (np.sqrt(v) * s + eps), new
-
-
-def _corrections(o: Options, t: int) -> tuple[float, float]:
-    """The scalars that correct ``m``, the learning rate in it, and the root of ``v``."""
-    beta1, beta2 = o["betas"]
-    return o["lr"] / (1 - power(beta1, t)), 1 / math.sqrt(1 - power(beta2, t))
 
 
 def adamax(
@@ -136,13 +136,12 @@ def adopt(
     lr, eps, (beta1, beta2) = o["lr"], o["eps"], o["betas"]
     m, v = state["exp_avg"], state["exp_avg_sq"]
     root = np.sqrt(v)
-    n = g / np.where(root < eps, p.dtype.type(eps), root)
+    n = g / np.where(root < eps, eps, root)
     bound = math.sqrt(math.sqrt(t - 1)) if o["clip"] else math.inf
     first = t == 1 or "exp_avg_sq" in fresh
     if first:
         bound = 0.0
-    n = np.where(n > bound, p.dtype.type(bound), n)
-    n = np.where(n < -bound, p.dtype.type(-bound), n)
+    n = clamp(n, -bound, bound)
     m = beta1 * m + (1 - beta1) * n
     q = g * g
     v = 0.0 * v + q if first else beta2 * v + (1 - beta2) * q

@@ -4,12 +4,8 @@ from collections.abc import Set
 
 import numpy as np
 
+from ferrostep.backends.reference.clamp import clamp
 from ferrostep.backends.reference.rule import Array, Options, Rule, States
-
-
-def _clamp(x: Array, low: float, high: float) -> Array:
-    """``x`` held between ``low`` and ``high``; NaN passes."""
-    return np.where(x < low, low, np.where(x > high, high, x))
 
 
 def _agree(a: Array, b: Array) -> Array:
@@ -43,7 +39,7 @@ def adaptive_gains(
         keeps = _agree(g, state["prev"])
         turns = _agree(g, -state["prev"])
     gain = np.where(keeps, gain + beta, np.where(turns, gain * (1 - beta), gain))
-    gain = _clamp(gain, o["min_gain"], o["max_gain"])
+    gain = clamp(gain, o["min_gain"], o["max_gain"])
     new = {"gain": gain}
     if o["compare"] == "gradient":
         new["prev"] = g
@@ -67,7 +63,7 @@ def rprop(
     step, prev = state["step_size"], state["prev"]
     same, opposite = _agree(g, prev), _agree(g, -prev)
     step = np.where(same, step * eta_plus, np.where(opposite, step * eta_minus, step))
-    step = _clamp(step, *o["step_sizes"])
+    step = clamp(step, *o["step_sizes"])
     g = np.where(opposite, 0.0, g)
     return p - np.sign(g) * step, {"prev": g, "step_size": step}
 

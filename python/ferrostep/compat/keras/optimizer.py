@@ -79,7 +79,8 @@ class KerasOptimizer(keras.optimizers.Optimizer):
                 trainable_variables, grads, float(learning_rate), int(self.iterations)
             )
             return
-        layout, rule = self._layout(trainable_variables), self._rule(1.0)
+        rule = self._rule(1.0)
+        layout = self._layout(trainable_variables, rule)
         copied.step(self.assign, layout, rule, gradients, learning_rate, self.iterations)
 
     def _shared(self, memory: Any) -> InPlace:
@@ -87,14 +88,14 @@ class KerasOptimizer(keras.optimizers.Optimizer):
         if self._inner is None or seen != self._seen:
             every = self._trainable_variables
             ours = [v for v in every if not self._overwrite_variable_with_gradient(v)]
-            self._inner = InPlace(memory, self._layout(ours), self._rule(1.0))
+            rule = self._rule(1.0)
+            self._inner = InPlace(memory, self._layout(ours, rule), rule)
             self._seen = seen
         return self._inner
 
-    def _layout(self, variables: Sequence[Any]) -> Layout:
+    def _layout(self, variables: Sequence[Any], rule: Rule) -> Layout:
         ordered = sorted(variables, key=lambda v: not self._use_weight_decay(v))
         decaying = sum(map(self._use_weight_decay, variables))
-        rule = self._rule(1.0)
         needed = initial(rule.ours, rule.options)
         lists: dict[str, Any] = {n: getattr(self, self._slots[n], None) for n in needed}
         for name, found in lists.items():

@@ -8,7 +8,7 @@ mod table;
 
 use ferrostep::engine::{Block, Plan, View, compile};
 use ferrostep::number::{Kind, Precision};
-use ferrostep::rules::{Clock, PreludeOptions, Value};
+use ferrostep::rules::{Clock, Memory, PreludeOptions, Value};
 use serde_json::Value as Json;
 use table::Given;
 
@@ -87,7 +87,8 @@ fn distance(case: &Json, given: &Given) -> f64 {
                 continue;
             }
             counts[i] += 1;
-            let clock = Clock { t: counts[i], fresh: states[i].is_empty() };
+            let memory = Memory::default(); // none of these rules has one
+            let clock = Clock { t: counts[i], fresh: states[i].is_empty(), memory };
             if states[i].is_empty() {
                 let made = method.states().into_iter();
                 states[i] = made.map(|s| Array::new(&vec![s.initial; p.len], kind)).collect();

@@ -8,7 +8,7 @@ use super::table::{self, Given};
 use arbitrary::Unstructured;
 use ferrostep::engine::{Block, Plan, RuleLoops, View, compile, tier};
 use ferrostep::number::{Kind, Precision};
-use ferrostep::rules::{Clock, PreludeOptions, Value};
+use ferrostep::rules::{Clock, Memory, PreludeOptions, Value};
 
 /// A case of the table, perhaps with other values for its options.
 pub(super) fn given(u: &mut Unstructured<'_>) -> arbitrary::Result<Given> {
@@ -96,7 +96,8 @@ pub fn run(u: &mut Unstructured<'_>) -> arbitrary::Result<()> {
     let mut plan = Plan::new();
     let mut tensors = Vec::new();
     for _ in 0..u.int_in_range(1..=3)? {
-        let clock = Clock { t: u.int_in_range(1..=1 << 40)?, fresh: u.arbitrary()? };
+        let memory = Memory::first(&method.memory());
+        let clock = Clock { t: u.int_in_range(1..=1 << 40)?, fresh: u.arbitrary()?, memory };
         tensors.push((clock, tensor(u, kernel.states())?));
     }
     let mut wanted = Vec::new();

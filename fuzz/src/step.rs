@@ -7,7 +7,7 @@ use arbitrary::Unstructured;
 use ferrostep::engine::{Block, Occurrences, tier};
 use ferrostep::number::{Format, Kind, Precision};
 use ferrostep::optimizer::{Asked, Compiled, Holder, Named, NonFinite, Slot};
-use ferrostep::rules::{Clock, Scope, State};
+use ferrostep::rules::{Clock, Memory, Scope, State};
 
 use super::arrays::{self, Array, KINDS};
 use super::plan::{given, slowly};
@@ -18,6 +18,7 @@ use super::vectors::{Call, Held, Prank, Trained, Vectors};
 struct Model {
     group: usize,
     t: u64,
+    memory: Option<Memory>,
     param: Array,
     states: HashMap<String, Array>,
 }
@@ -38,7 +39,10 @@ impl Model {
             arrays.push(state);
         }
         self.t += 1;
-        let scalars = compiled.method.scalars(Clock { t: self.t, fresh });
+        let memory = self.memory.unwrap_or(Memory::first(&compiled.memory));
+        let clock = Clock { t: self.t, fresh, memory };
+        let scalars = compiled.method.scalars(clock);
+        self.memory = Some(compiled.method.remember(clock));
         let block = Block::new(scalars, &compiled.prelude, precision).scaled(scale);
         let decay = compiled.prelude.coupled_decay();
         match gradient.rows() {
@@ -135,7 +139,13 @@ impl Session {
                 slots.push(Slot::new(group, held.clone(), header));
                 session.gradients.push(gradient(u, &param.shape)?);
                 session.params.push(held);
-                session.models.push(Model { group, t: 0, param, states: HashMap::new() });
+                session.models.push(Model {
+                    group,
+                    t: 0,
+                    memory: None,
+                    param,
+                    states: HashMap::new(),
+                });
             }
             session.optimizer.add(slots).unwrap().keep(compiled);
             session.options.push(given);

@@ -60,9 +60,16 @@ def cuda_norm_source() -> str:
     """The kernels of the gradients' norm and of the search for what is not finite."""
 
 def rule_scalars(
-    rule: str, options: dict[str, Any], param: str, t: int, fresh: bool, grad_scale: float
-) -> bytes:
-    """The bytes of an update kernel's `Scalars` at step `t`; `fresh` as in `rules::Clock`."""
+    rule: str,
+    options: dict[str, Any],
+    param: str,
+    t: int,
+    fresh: bool,
+    grad_scale: float,
+    memory: dict[str, float] | None = None,
+) -> tuple[bytes, dict[str, float]]:
+    """The bytes of an update kernel's `Scalars` at step `t`, and what is remembered after it; `fresh` as
+    in `rules::Clock`."""
 
 def rule_states(rule: str, options: dict[str, Any]) -> list[tuple[str, float]]:
     """The state arrays of a rule with these options: names, and the values they start with."""

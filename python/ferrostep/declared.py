@@ -36,6 +36,8 @@ class Declared(Core):
     #: State arrays that a stepped parameter always has, and those that depend on options.
     STATE: ClassVar[tuple[str, ...]] = ()
     OPTIONAL_STATE: ClassVar[tuple[str, ...]] = ()
+    #: Numbers that are state like the step count.
+    MEMORY: ClassVar[tuple[str, ...]] = ()
 
     _groups: list[dict[str, Any]]
     _bound: bool
@@ -171,6 +173,7 @@ def _read(cls: type[Declared]) -> Schema:
         checks={name: f.check for name, f in fields.items() if f.check is not None},
         states=cls.STATE,
         optional_states=cls.OPTIONAL_STATE,
+        memory=cls.MEMORY,
         check=cls.check,
         together=_together(cls),
     )

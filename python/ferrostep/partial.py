@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from ferrostep.saved import Groups, arrays_in
+from ferrostep.schema import Schema
 
 Key = int | str
 
@@ -29,6 +30,7 @@ class LoadReport(NamedTuple):
 def fit(
     saved: Mapping[str, Any],
     own: Mapping[str, Any],
+    schema: Schema,
     names: list[str] | None,
     shapes: list[tuple[int, ...]],
     saved_shapes: list[tuple[int, ...]] | None,
@@ -55,7 +57,7 @@ def fit(
         entry = None if j is None else saved["state"].get(places[j])
         if j is None:
             missing.append(label)
-        elif (saved_shapes and saved_shapes[j] != shape) or not _fits(entry, shape):
+        elif (saved_shapes and saved_shapes[j] != shape) or not _fits(schema, entry, shape):
             misfit.append(label)
         else:
             loaded.append(label)
@@ -70,8 +72,8 @@ def fit(
     return {**saved, "state": state, "param_groups": groups}, report
 
 
-def _fits(entry: Mapping[str, Any] | None, shape: tuple[int, ...]) -> bool:
-    found = arrays_in(entry or {}).values()
+def _fits(schema: Schema, entry: Mapping[str, Any] | None, shape: tuple[int, ...]) -> bool:
+    found = arrays_in(schema, entry or {}).values()
     return all(tuple(getattr(array, "shape", ())) == shape for array in found)
 
 

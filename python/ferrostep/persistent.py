@@ -146,7 +146,7 @@ class Persistent(Declared):
                 "strict must be True before the parameters are known, found False; "
                 "give them to update() or to the constructor first"
             )
-        return fit(state_dict, own, self._names, shapes, saved_shapes)
+        return fit(state_dict, own, self._schema(), self._names, shapes, saved_shapes)
 
     def _plan_load(self, state_dict: Mapping[str, Any]) -> Callable[[], None]:
         """Check all of `state_dict`, and return what takes it over, without Python code."""

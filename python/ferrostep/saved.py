@@ -98,14 +98,29 @@ def whole(value: Any, what: str, most: int = 2**63 - 1) -> int:
     raise ValueError(f"{what} must be a whole number from 0 to {most}, found {value!r}")
 
 
-def arrays_in(entry: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in entry.items() if name != "step" and value is not None}
+def number(value: Any, what: str) -> float:
+    """A number of the memory as torch or we keep it: in any floating type."""
+    found = cuda.to_host(value)
+    if found.size == 1 and found.dtype.kind in "iuf":
+        return float(found.reshape(()).item())
+    raise ValueError(f"{what} must be a number, found {value!r}")
 
 
-def values_of(entry: Mapping[str, Any], param: Any, label: str) -> dict[str, NDArray[Any]]:
+def arrays_in(schema: Schema, entry: Mapping[str, Any]) -> dict[str, Any]:
+    others = {"step", *schema.memory}
+    return {n: value for n, value in entry.items() if n not in others and value is not None}
+
+
+def memory_in(schema: Schema, entry: Mapping[str, Any], label: str) -> dict[str, float]:
+    return {n: number(entry[n], f"{n!r} of {label}") for n in schema.memory if n in entry}
+
+
+def values_of(
+    schema: Schema, entry: Mapping[str, Any], param: Any, label: str
+) -> dict[str, NDArray[Any]]:
     """Return the arrays of one parameter's state, each in the type that is to hold it."""
     values = {}
-    for name, array in arrays_in(entry).items():
+    for name, array in arrays_in(schema, entry).items():
         found = cuda.to_host(array)
         # What the parameter may have as state keeps its type.
         dtype = found.dtype

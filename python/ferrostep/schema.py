@@ -36,6 +36,8 @@ class Schema(NamedTuple):
     #: State arrays that a stepped parameter always has, and those that depend on options.
     states: tuple[str, ...]
     optional_states: tuple[str, ...]
+    #: Numbers that are state like the step count.
+    memory: tuple[str, ...]
     #: Looks at the options together, at those in `together` alone; None: nobody knows.
     check: Callable[[dict[str, Any]], None]
     together: frozenset[str] | None

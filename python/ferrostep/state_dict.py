@@ -18,6 +18,7 @@ from ferrostep.saved import (
     arrays_in,
     check_layout,
     goes_with,
+    memory_in,
     read_options,
     skipped_steps,
     values_of,
@@ -113,8 +114,11 @@ def differences(
             )
         if entry is None:
             continue
-        if any(counting[i : i + 1]) and arrays_in(entry) and "step" not in entry:
-            yield f"the state of {label} lacks 'step', without which {schema.name} cannot go on"
+        needed = ["step"] if any(counting[i : i + 1]) else []
+        lacking = [name for name in (*needed, *schema.memory) if name not in entry]
+        if lacking and arrays_in(schema, entry):
+            words = ", ".join(map(repr, lacking))
+            yield f"the state of {label} lacks {words}, without which {schema.name} cannot go on"
         yield from _state_differences(schema, entry, param, label)
     try:
         skipped_steps(saved)
@@ -124,7 +128,9 @@ def differences(
 
 def _counts(schema: Schema, options: dict[str, Any]) -> bool:
     """Whether a step's scalars depend on its number."""
-    first, second = (rule_scalars(schema.rule, options, "float64", t, False, 1.0) for t in (1, 2))
+    first, second = (
+        rule_scalars(schema.rule, options, "float64", t, False, 1.0)[0] for t in (1, 2)
+    )
     return first != second
 
 
@@ -141,9 +147,10 @@ def _state_differences(
     """Say what is wrong with one parameter's state; `param` is None if it is not known."""
     try:
         whole(entry.get("step", 0), f"the step of {label}", LOADED)
+        memory_in(schema, entry, label)
     except ValueError as error:
         yield str(error)
-    given = arrays_in(entry)
+    given = arrays_in(schema, entry)
     known = [*schema.states, *schema.optional_states]
     unknown = set(given) - set(known)
     if unknown:
@@ -189,9 +196,10 @@ def read(
             continue
         label = f"parameter {i if names is None else names[i]!r}"
         steps.append(whole(entry.get("step", 0), f"the step of {label}"))
-        values = values_of(entry, param, label)
+        values = values_of(schema, entry, param, label)
         made = core._new_states(i, [(name, value.dtype.name) for name, value in values.items()])
         for array, value in zip(made, values.values(), strict=True):
             cuda.assign(array, value)
-        arrays.append(dict(zip(values, made, strict=True)))
+        remembered = memory_in(schema, entry, label)
+        arrays.append({**remembered, **dict(zip(values, made, strict=True))})
     return options, steps, arrays, skipped_steps(saved)

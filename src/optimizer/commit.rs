@@ -99,7 +99,9 @@ impl<H: Elsewhere> Optimizer<H> {
         }
         // What was written is a step: no foreign code runs between the two.
         for part in &prepared.parts {
-            self.slots[part.slot].step += 1;
+            let slot = &mut self.slots[part.slot];
+            slot.step += 1;
+            slot.memory = part.memory.or(slot.memory);
         }
         if prepared.grows {
             self.settle(caller);
@@ -175,6 +177,8 @@ impl<H: Elsewhere> Optimizer<H> {
         // SAFETY: passed on from the caller.
         unsafe { run::<H>(caller, &last.plan) };
         for slot in self.slots.iter_mut() {
+            let compiled = &self.groups[slot.group].compiled;
+            slot.memory = compiled.remember(|| slot.clock(compiled, false));
             slot.step += 1;
         }
     }

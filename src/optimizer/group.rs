@@ -5,7 +5,9 @@ use std::ops::Range;
 use crate::cuda::{self, TraceKernel};
 use crate::engine::{CompileLoops, RuleLoops};
 use crate::number::Kind;
-use crate::rules::{self, Declared, Method, OptionError, Options, PreludeOptions, State};
+use crate::rules::{
+    self, Clock, Declared, Memory, Method, OptionError, Options, PreludeOptions, State,
+};
 
 /// What follows from options: the method and its formula, compiled and traced.
 pub struct Compiled {
@@ -13,6 +15,8 @@ pub struct Compiled {
     pub loops: RuleLoops,
     pub prelude: PreludeOptions,
     pub states: Vec<State>,
+    /// The numbers that the rule remembers.
+    pub memory: Vec<State>,
     /// What state that is made is stored in; None for the compute type.
     pub state_kind: Option<Kind>,
     /// The formula as the source of a kernel for devices.
@@ -29,6 +33,7 @@ impl Compiled {
         }
         Ok(Compiled {
             states,
+            memory: method.memory(),
             method,
             loops,
             prelude: PreludeOptions::read(options)?,
@@ -60,7 +65,14 @@ impl Compiled {
             self.prelude.set(name, value);
         }
         self.states = self.method.states();
+        self.memory = self.method.memory();
         true
+    }
+
+    /// What the rule remembers after a step, if it remembers anything.
+    #[inline]
+    pub fn remember(&self, clock: impl FnOnce() -> Clock) -> Option<Memory> {
+        (!self.memory.is_empty()).then(|| self.method.remember(clock()))
     }
 }
 

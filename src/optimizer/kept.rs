@@ -11,6 +11,7 @@ use super::slot::{Slot, StateArray};
 use super::slots::Slots;
 use crate::engine::{OutOfMemory, process};
 use crate::number::Kind;
+use crate::rules::Memory;
 
 pub struct Optimizer<H: Elsewhere> {
     pub(super) slots: Slots<H>,
@@ -167,18 +168,19 @@ impl<H: Elsewhere> Optimizer<H> {
         std::mem::replace(&mut self.slots[i].header, header)
     }
 
-    /// Replaces every parameter's state and step count, and the count of skipped steps. `before` has
+    /// Replaces every parameter's state, step count and memory, and the count of skipped steps. `before` has
     /// room for the states that were there, one for each parameter.
     pub fn load(
         &mut self,
         caller: H::Caller<'_>,
-        states: Vec<(u64, Vec<StateArray<H>>)>,
+        states: Vec<(u64, Option<Memory>, Vec<StateArray<H>>)>,
         skipped: u64,
         before: &mut Vec<Vec<StateArray<H>>>,
     ) {
-        for (slot, (step, states)) in self.slots.iter_mut().zip(states) {
+        for (slot, (step, memory, states)) in self.slots.iter_mut().zip(states) {
             before.push(std::mem::replace(&mut slot.states, states));
             slot.step = step;
+            slot.memory = memory;
         }
         self.set_skipped(skipped);
         self.home = Self::here(caller);

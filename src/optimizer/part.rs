@@ -11,7 +11,7 @@ use super::slot::{Slot, StateArray, in_order};
 use crate::engine::View;
 use crate::engine::memory::with_room;
 use crate::number::Kind;
-use crate::rules::{Clock, MAX_STATES};
+use crate::rules::{Clock, MAX_STATES, Memory};
 
 /// Where a gradient lies.
 #[allow(clippy::large_enum_variant)] // in no box of its own, which cannot say that there is no memory
@@ -39,6 +39,8 @@ pub struct Part<H: Holder> {
     pub place: Gradient<H>,
     /// State that the slot lacks, made for this step and kept aside.
     pub made: Vec<StateArray<H>>,
+    /// What the rule remembers after the step, if it remembers anything.
+    pub memory: Option<Memory>,
 }
 
 impl<H: Holder> Part<H> {
@@ -77,7 +79,7 @@ impl<'a, H: Holder> Step<'a, H> {
     }
 
     pub fn clock(&self, part: &Part<H>) -> Clock {
-        self.slot(part).clock(!part.made.is_empty())
+        self.slot(part).clock(&self.group(part).compiled, !part.made.is_empty())
     }
 
     /// All states that the parameter has in this step.
@@ -111,7 +113,7 @@ pub(super) fn parts<'a, H: Holder>(
                 Gradient::Rows(Rows::of(caller, &slots[i], i, rows, &mut gradient)?)
             }
         };
-        parts.push(Part { slot: i, gradient, place, made: Vec::new() });
+        parts.push(Part { slot: i, gradient, place, made: Vec::new(), memory: None });
     }
     Ok(parts)
 }

@@ -96,7 +96,7 @@ pub(super) unsafe fn push<H: Holder>(
     epoch: u64,
 ) -> Result<(), Unplanned> {
     let compiled = &group.compiled;
-    let (clock, precision) = (slot.clock(!part.made.is_empty()), slot.header.precision());
+    let (clock, precision) = (slot.clock(compiled, !part.made.is_empty()), slot.header.precision());
     let common = Common { group: slot.group, clock, precision };
     let block = blocks.of(plan, common, compiled, number)?;
     if let Gradient::InPlace(data, kind) = part.place

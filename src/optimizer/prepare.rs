@@ -135,6 +135,11 @@ impl<H: Elsewhere> Optimizer<H> {
         if let Some(measured) = &mut measured {
             self.watch_rest(caller, &parts, measured)?;
         }
+        for part in &mut parts {
+            let slot = &self.slots[part.slot];
+            let compiled = &self.groups[slot.group].compiled;
+            part.memory = compiled.remember(|| slot.clock(compiled, !part.made.is_empty()));
+        }
         let step = Step { slots: &self.slots, groups: &self.groups, parts: &parts };
         let work = H::prepare(&mut self.elsewhere, caller, step, &scales, &norm)?;
         let engine_alone = H::is_empty(&work);

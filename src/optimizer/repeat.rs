@@ -73,8 +73,10 @@ impl Repeatable {
     #[inline]
     pub(super) fn advance(&mut self, plan: &mut Plan, groups: &[Group], scale: f64) {
         for (i, common) in self.blocks.iter_mut().enumerate() {
-            common.clock = Clock { t: common.clock.t + 1, fresh: false };
-            plan.replace_block(i, common.block(&groups[common.group].compiled, scale));
+            let compiled = &groups[common.group].compiled;
+            let memory = compiled.remember(|| common.clock).unwrap_or_default();
+            common.clock = Clock { t: common.clock.t + 1, fresh: false, memory };
+            plan.replace_block(i, common.block(compiled, scale));
         }
     }
 }

@@ -31,6 +31,7 @@ impl<H: Elsewhere> Optimizer<H> {
         }
         let old = &self.slots[i];
         new.step = old.step;
+        new.memory = old.memory;
         let mut made = with_room(old.states.len())?;
         for state in &old.states {
             made.push(make(caller, &new, i, state.name.clone(), state.header.format.kind)?);

@@ -8,7 +8,7 @@ use super::holder::Holder;
 use super::refusal::{Looks, Named, Refusal, Stop, Which};
 use crate::engine::DenseTask;
 use crate::number::{Format, Kind, Kinds, Precision};
-use crate::rules::{Clock, MAX_STATES};
+use crate::rules::{Clock, MAX_STATES, Memory};
 
 pub struct StateArray<H: Holder> {
     pub name: Cow<'static, str>,
@@ -33,6 +33,8 @@ pub struct Slot<H: Holder> {
     pub header: H::Header,
     pub(super) source: Option<Source<H>>,
     pub step: u64,
+    /// None before anything was remembered.
+    pub memory: Option<Memory>,
     pub states: Vec<StateArray<H>>,
     pub(super) ready: Option<Ready>,
     pub(super) clear_of: ClearOf,
@@ -103,6 +105,7 @@ impl<H: Holder> Slot<H> {
             header,
             source: None,
             step: 0,
+            memory: None,
             states: Vec::new(),
             ready: None,
             clear_of: None,
@@ -122,8 +125,10 @@ impl<H: Holder> Slot<H> {
     }
 
     /// Where the parameter stands in its next step.
-    pub fn clock(&self, fresh: bool) -> Clock {
-        Clock { t: self.step + 1, fresh }
+    #[inline]
+    pub fn clock(&self, compiled: &Compiled, fresh: bool) -> Clock {
+        let memory = self.memory.unwrap_or_else(|| Memory::first(&compiled.memory));
+        Clock { t: self.step + 1, fresh, memory }
     }
 
     /// Whether the parameter and its state are what they were when they were checked.

@@ -97,6 +97,16 @@ impl Results {
     }
 }
 
+/// The reference's number and the rule's, which remember each for itself, must be the same.
+fn check_memory(new: &Bound<'_, PyDict>, name: &str, wanted: f64) -> PyResult<()> {
+    let found = new.get_item(name)?.map(|value| value.extract::<f64>()).transpose()?;
+    if found.is_some_and(|found| found.to_bits() == wanted.to_bits()) {
+        return Ok(());
+    }
+    let message = format!("the reference's {name} must be {wanted}, found {found:?}");
+    Err(PyRuntimeError::new_err(message))
+}
+
 /// Computes all new values; none is written.
 pub(super) fn run(
     caller: Caller<'_>,
@@ -117,20 +127,27 @@ pub(super) fn run(
         for known in step.all_states(part) {
             state.set_item(known.name.as_ref(), known.array.bind(py).object())?;
         }
+        let clock = step.clock(part);
+        let numbers = &step.group(part).compiled.memory;
+        for (number, value) in numbers.iter().zip(clock.memory.0) {
+            state.set_item(number.name, value)?;
+        }
         let fresh = PySet::empty(py)?;
         if !part.made.is_empty() {
             for state in &step.group(part).compiled.states {
                 fresh.add(state.name)?;
             }
         }
-        let t = step.clock(part).t;
         let options = caller.groups[slot.group].options();
         let array = array.bind(py);
         let (array, gradient) = (array.object(), gradient(py, part)?);
         let (rule, scale) = (&settings.rule, scales.of(i));
-        let arguments = (rule, array, gradient, &state, options, t, fresh, scale);
+        let arguments = (rule, array, gradient, &state, options, clock.t, fresh, scale);
         let (p, new): (Bound<'_, PyAny>, Bound<'_, PyDict>) =
             calling::method(reference, "update", arguments)?.extract()?;
+        for (number, wanted) in numbers.iter().zip(part.memory.unwrap_or_default().0) {
+            check_memory(&new, number.name, wanted)?;
+        }
         headers.try_push(&slot.header)?;
         old.append(array)?;
         computed.append(p)?;

@@ -9,26 +9,22 @@ use super::inner::Inner;
 use super::memory;
 use super::python_arrays::PythonArrays;
 use super::words::{ARRAY, count_error, kind};
-use crate::engine::memory::with_room;
+use crate::engine::memory::{Grow, with_room};
 use crate::optimizer::{Named, Slot, StateArray, check_new, make};
+use crate::rules::{Memory, State};
 
-/// The step count and the state arrays, live or copied; None before the first step.
-pub(super) fn shown<'py>(
-    py: Python<'py>,
-    slot: &Slot<PythonArrays>,
-    copy: bool,
-) -> PyResult<Option<Bound<'py, PyDict>>> {
-    if slot.step == 0 && slot.states.is_empty() {
-        return Ok(None);
+/// The memory among what was loaded of one parameter; None where nothing of it is.
+pub(super) fn remembered(
+    values: &Bound<'_, PyDict>,
+    numbers: &[State],
+) -> PyResult<Option<Memory>> {
+    let (mut memory, mut any) = (Memory::first(numbers), false);
+    for (place, number) in memory.0.iter_mut().zip(numbers) {
+        if let Some(value) = values.get_item(number.name)? {
+            (*place, any) = (value.extract()?, true);
+        }
     }
-    let state = PyDict::new(py);
-    state.set_item("step", slot.step)?;
-    for StateArray { name, array, .. } in &slot.states {
-        let array = array.bind(py);
-        let array = if copy { array.copy()? } else { array.object().clone() };
-        state.set_item(name.as_ref(), array)?;
-    }
-    Ok(Some(state))
+    Ok(any.then_some(memory))
 }
 
 /// States, sizes of groups, names, and skipped steps.
@@ -36,6 +32,32 @@ pub(super) type Snapshot<'py> =
     (Vec<Option<Bound<'py, PyDict>>>, Vec<usize>, Option<Vec<Py<PyString>>>, u64);
 
 impl Inner {
+    /// A parameter's step count, its memory and its state arrays, live or copied; None before its first
+    /// step.
+    pub(super) fn shown<'py>(
+        &self,
+        py: Python<'py>,
+        slot: &Slot<PythonArrays>,
+        copy: bool,
+    ) -> PyResult<Option<Bound<'py, PyDict>>> {
+        if slot.step == 0 && slot.states.is_empty() {
+            return Ok(None);
+        }
+        let state = PyDict::new(py);
+        state.set_item("step", slot.step)?;
+        let compiled = &self.optimizer.groups()[slot.group].compiled;
+        let clock = slot.clock(compiled, false);
+        for (number, value) in compiled.memory.iter().zip(clock.memory.0) {
+            state.set_item(number.name, value)?;
+        }
+        for StateArray { name, array, .. } in &slot.states {
+            let array = array.bind(py);
+            let array = if copy { array.copy()? } else { array.object().clone() };
+            state.set_item(name.as_ref(), array)?;
+        }
+        Ok(Some(state))
+    }
+
     pub(super) fn snapshot<'py>(&self, py: Python<'py>, copy: bool) -> PyResult<Snapshot<'py>> {
         let sizes = self.group_sizes(py)?;
         Ok((self.states(py, copy)?, sizes, self.names(py)?, self.optimizer.skipped()))
@@ -48,7 +70,7 @@ impl Inner {
         copy: bool,
     ) -> PyResult<Vec<Option<Bound<'py, PyDict>>>> {
         let slots = self.slots();
-        memory::all(slots.len(), slots.iter().map(|slot| shown(py, slot, copy)))
+        memory::all(slots.len(), slots.iter().map(|slot| self.shown(py, slot, copy)))
     }
 
     /// New arrays, not kept, for the state of a parameter: by name and type.
@@ -125,21 +147,27 @@ impl Inner {
         let (caller, optimizer) = self.called(py);
         let mut loaded = with_room(wanted)?;
         for (i, (slot, arrays)) in optimizer.slots().iter().zip(arrays).enumerate() {
-            let states = arrays.iter().flatten().map(|(name, array)| {
+            let numbers = &optimizer.groups()[slot.group].compiled.memory;
+            let memory = arrays.as_ref().map(|values| remembered(values, numbers)).transpose()?;
+            let is_number = |name: &str| numbers.iter().any(|number| number.name == name);
+            let mut states = Vec::new();
+            for (name, array) in arrays.iter().flatten() {
                 let name: String = name.extract()?;
+                if is_number(&name) {
+                    continue;
+                }
                 let label = caller.label(Named::State(i, &name));
                 let array = Array::plain(&array, &label, ARRAY)?;
                 let header = Seen::of_kept(&array, &label)?;
                 let checked = slot.check_loaded(i, &name, &header);
                 checked.map_err(|refusal| caller.refused(refusal))?;
-                Ok(StateArray { name: name.into(), array: array.hold(), header })
-            });
-            let states = states.collect::<PyResult<Vec<_>>>()?;
-            loaded.push((steps[i].unwrap_or(0), states));
+                states.try_push(StateArray { name: name.into(), array: array.hold(), header })?;
+            }
+            loaded.push((steps[i].unwrap_or(0), memory.flatten(), states));
         }
         if caller.settings.state_factory.is_some() {
             let new = loaded.iter().enumerate();
-            let new = new.flat_map(|(i, (_, states))| states.iter().map(move |state| (i, state)));
+            let new = new.flat_map(|(i, (.., states))| states.iter().map(move |state| (i, state)));
             let checked = check_new(optimizer.slots(), new);
             checked.map_err(|refusal| caller.refused(refusal))?;
         }

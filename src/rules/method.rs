@@ -4,27 +4,78 @@ use super::options::Declared;
 use super::rule::Visitor;
 use super::scalars::ScalarBlock;
 
-/// A state array: its name in Python, and the value that it starts with.
+/// A state array, or a number of the memory: its name in Python, and the value that it starts with.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct State {
     pub name: &'static str,
     pub initial: f64,
 }
 
-/// Where a parameter stands: `t` counts its steps from 1; `fresh` if a state array was made for
-/// this very step.
+/// The most numbers that a rule may remember.
+pub const MAX_MEMORY: usize = 3;
+
+/// What a rule remembers of a parameter beside its arrays, in the order of [`Method::memory`]; the
+/// rest is 0. It is compared by its bits, since it says whether two parameters have scalars in common.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Memory(pub [f64; MAX_MEMORY]);
+
+impl Memory {
+    /// What is remembered before the first step.
+    pub fn first(numbers: &[State]) -> Self {
+        let mut memory = Memory::default();
+        for (place, number) in memory.0.iter_mut().zip(numbers) {
+            *place = number.initial;
+        }
+        memory
+    }
+
+    fn bits(self) -> [u64; MAX_MEMORY] {
+        self.0.map(f64::to_bits)
+    }
+}
+
+impl PartialEq for Memory {
+    fn eq(&self, other: &Self) -> bool {
+        self.bits() == other.bits()
+    }
+}
+
+impl Eq for Memory {}
+
+impl std::hash::Hash for Memory {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.bits().hash(state);
+    }
+}
+
+/// Where a parameter stands before a step: `t` counts its steps from 1, this one too; `fresh` if a
+/// state array was made for this very step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Clock {
     pub t: u64,
     pub fresh: bool,
+    pub memory: Memory,
 }
 
 /// One group's options as a rule understands them.
 pub trait Method: Declared + Send + Sync {
     /// The state arrays that the options need, in the rule's order.
     fn states(&self) -> Vec<State>;
+
+    /// The numbers that the rule remembers of each parameter, whatever its options. They are state like
+    /// the step count, in float64 on the host.
+    fn memory(&self) -> Vec<State> {
+        Vec::new()
+    }
+
     /// The scalars of a step, computed in float64; the engine rounds each once.
     fn scalars(&self, clock: Clock) -> ScalarBlock;
+
+    /// What the rule remembers after that step.
+    fn remember(&self, clock: Clock) -> Memory {
+        clock.memory
+    }
+
     fn formula<V: Visitor>(&self, visitor: V) -> V::Output
     where
         Self: Sized;

@@ -34,7 +34,7 @@ mod yogi;
 
 pub use clip::{clip_factor, clip_scale, norm};
 pub use measure::{Added, Finite, GradientNorm, LANES, LEAF, Measure, Scope};
-pub use method::{Clock, Method, State};
+pub use method::{Clock, MAX_MEMORY, Memory, Method, State};
 pub use options::{Declared, Factor, OptionError, Options, Value};
 pub use prelude::{Prelude, PreludeOptions};
 pub use rule::{MAX_STATES, Rule, Visitor};

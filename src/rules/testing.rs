@@ -2,7 +2,7 @@
 
 #![allow(clippy::expect_used)]
 
-use super::method::Clock;
+use super::method::{Clock, Memory};
 use super::options::Options;
 pub(super) use super::options::Value;
 use super::prelude::{Prelude, PreludeOptions};
@@ -52,9 +52,11 @@ pub(super) fn run(
     assert_eq!((prelude.grad_scale, prelude.keep), (1.0, 1.0));
     let mut state: Vec<f64> = method.states().iter().map(|state| state.initial).collect();
     let mut path = Vec::new();
+    let mut memory = Memory::first(&method.memory());
     for (i, &g) in gradients.iter().enumerate() {
-        let clock = Clock { t: i as u64 + 1, fresh: i == 0 };
+        let clock = Clock { t: i as u64 + 1, fresh: i == 0, memory };
         p = step(&method.scalars(clock), p, g, &mut state);
+        memory = method.remember(clock);
         path.push(p);
     }
     (path, state)

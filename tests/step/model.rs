@@ -2,7 +2,7 @@
 
 use ferrostep::engine::{Block, Plan, View, compile};
 use ferrostep::number::{Kind, Precision};
-use ferrostep::rules::{Clock, PreludeOptions};
+use ferrostep::rules::{Clock, Memory, PreludeOptions};
 
 use crate::scenes::{Scene, adam, values};
 
@@ -31,7 +31,8 @@ impl Model {
         self.t += 1;
         let (method, kernel) = compile("Adam", &self.options).unwrap();
         let prelude = PreludeOptions::read(&self.options).unwrap();
-        let scalars = method.scalars(Clock { t: self.t, fresh: self.t == 1 });
+        let scalars =
+            method.scalars(Clock { t: self.t, fresh: self.t == 1, memory: Memory::default() });
         let block = Block::new(scalars, &prelude, self.precision).scaled(scale);
         let kind = self.precision.kind();
         for (i, g) in gradient.iter().enumerate() {

@@ -5,7 +5,9 @@
 
 use ferrostep::engine::{Block, DenseTask, Plan, RuleLoops, View, compile};
 use ferrostep::number::{Compute, Kind, Kinds, Precision};
-use ferrostep::rules::{self, Clock, Prelude, PreludeOptions, Rule, ScalarBlock, Scalars, Visitor};
+use ferrostep::rules::{
+    self, Clock, Memory, Prelude, PreludeOptions, Rule, ScalarBlock, Scalars, Visitor,
+};
 use half::{bf16, f16};
 
 use super::table::Given;
@@ -147,7 +149,8 @@ impl Case {
         let (method, kernel) = compile(&given.rule, &options).expect("complete");
         let (_, model) = rules::method(&given.rule, &options, ByElement).expect("complete");
         let prelude = PreludeOptions::read(&options).expect("complete");
-        let scalars = method.scalars(Clock { t: 3, fresh: false });
+        let scalars =
+            method.scalars(Clock { t: 3, fresh: false, memory: Memory::first(&method.memory()) });
         Case { kernel, model, prelude, scalars, states: method.states().len() }
     }
 

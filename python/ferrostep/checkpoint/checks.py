@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from typing import Any
 
 #: What a part is in the file: JSON, with its arrays beside it.
@@ -59,20 +59,24 @@ def distinct(given: Named, what: str) -> Named:
     return given
 
 
-def only_keys(found: Any, wanted: set[str], what: str) -> dict[str, Any]:
-    """Return a JSON object that has exactly these keys."""
+def only_keys(
+    found: Any, wanted: set[str], what: str, optional: Set[str] = frozenset()
+) -> dict[str, Any]:
+    """Return a JSON object that has exactly these keys, and of the optional ones some."""
     if not isinstance(found, Mapping):
         raise ValueError(f"{what} must be an object, found {found!r:.80}")
-    if set(found) != wanted:
+    if set(found) - optional != wanted:
         raise ValueError(f"{what} has the keys {sorted(found)!r:.200}, wanted {sorted(wanted)}")
     return dict(found)
 
 
-def objects(content: Content, keys: set[str], what: str) -> list[dict[str, Any]]:
+def objects(
+    content: Content, keys: set[str], what: str, optional: Set[str] = frozenset()
+) -> list[dict[str, Any]]:
     """Check a list of objects; those with names must differ in them."""
     if not isinstance(content, list):
         raise ValueError(f"{what} must be a list, found {content!r:.80}")
-    found = [only_keys(entry, keys, f"an entry of {what}") for entry in content]
+    found = [only_keys(entry, keys, f"an entry of {what}", optional) for entry in content]
     if "name" in keys:
         names = [entry["name"] for entry in found]
         if names != [None]:

@@ -22,7 +22,7 @@ from ferrostep.checkpoint.container import Array, Container, Unread, storable
 from ferrostep.differences import of_names, refuse
 from ferrostep.loading import Loading
 from ferrostep.options import NONFINITE
-from ferrostep.saved import check_layout, read_options, whole
+from ferrostep.saved import arrays_in, check_layout, memory_in, read_options, whole
 
 if TYPE_CHECKING:
     from ferrostep.checkpoint.needs import Checkpointed
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 OPTIMIZER = {"name", "class", "nonfinite", "skipped_steps", "groups", "state"}
 STATE = {"param", "key", "step", "arrays"}
+#: Beside it, where the class remembers numbers.
+MEMORY = "memory"
 
 
 def held(optimizer: Checkpointed) -> Any:
@@ -46,7 +48,7 @@ def save(optimizers: Any, arrays: dict[str, Array]) -> Content:
 
 def tensors(content: Content) -> Iterator[str]:
     for saved in objects(content, OPTIMIZER, "optimizers"):
-        for entry in objects(saved["state"], STATE, "an optimizer's state"):
+        for entry in objects(saved["state"], STATE, "an optimizer's state", {MEMORY}):
             for array in read_keys(entry["arrays"], "arrays"):
                 yield tensor_name(_state(saved["name"]), entry["key"], array)
 
@@ -110,19 +112,23 @@ def _save_optimizer(name: str | None, optimizer: Checkpointed, arrays: dict[str,
         options = read_options(optimizer._schema(), i, mine, group)
         rest = {key: group[key] for key in ("params", "param_names") if key in group}
         groups.append(values.encode({**options, **rest}, f"group {i} of {label}"))
+    schema = optimizer._schema()
     params = [param for group in saved["param_groups"] for param in group["params"]]
     names = [name for group in saved["param_groups"] for name in group.get("param_names") or ()]
     keys = dict(zip(params, names or params, strict=True))
     state = []
     for param, entry in saved["state"].items():
         key = keys[param]
-        names = [n for n, value in entry.items() if n != "step" and value is not None]
+        names = list(arrays_in(schema, entry))
         for array in names:
             what = f"state {array!r} of parameter {key!r} of {label}"
             found = storable(cuda.to_host(entry[array]), what)
             arrays[tensor_name(_state(name), key, array)] = found
         step = whole(entry.get("step", 0), f"the step of parameter {key!r} of {label}")
         state.append({"param": param, "key": key, "step": step, "arrays": names})
+        if schema.memory:
+            what = f"parameter {key!r} of {label}"
+            state[-1][MEMORY] = values.encode(memory_in(schema, entry, what), what)
     return {
         "name": name,
         "class": type(optimizer).__name__,
@@ -158,18 +164,21 @@ class _Entry(Mapping[str, Any]):
     """One parameter's state in the file."""
 
     def __init__(self, saved: Content, prefix: str, file: Container) -> None:
-        self._saved = saved
+        memory = values.decode(saved[MEMORY], "a memory") if MEMORY in saved else {}
+        self._numbers = {"step": saved["step"], **memory}
         self._names = {n: tensor_name(prefix, saved["key"], n) for n in saved["arrays"]}
         self._file = file
 
     def __getitem__(self, name: str) -> Any:
-        return self._saved["step"] if name == "step" else Unread(self._file, self._names[name])
+        if name in self._numbers:
+            return self._numbers[name]
+        return Unread(self._file, self._names[name])
 
     def __iter__(self) -> Iterator[str]:
-        return iter(["step", *self._names])
+        return iter([*self._numbers, *self._names])
 
     def __len__(self) -> int:
-        return 1 + len(self._names)
+        return len(self._numbers) + len(self._names)
 
 
 def _state(optimizer: str | None) -> str:

@@ -8,7 +8,7 @@ use crate::engine::kernel::compile;
 use crate::engine::tier;
 use crate::engine::view::View;
 use crate::number::{Kind, Kinds, Precision};
-use crate::rules::{Clock, Options, PreludeOptions, Value};
+use crate::rules::{Clock, Memory, Options, PreludeOptions, Value};
 
 /// Plans momentum in float16 on addresses that nobody reads.
 #[test]
@@ -29,7 +29,8 @@ fn lengths_beyond_32_bits() {
     for len in [(1 << 31) - 1, 1 << 31, (1 << 32) - 1, 1 << 32, (1 << 32) + 70, 1usize << 40] {
         let at = |i: usize| (1usize << 44) * (i + 1);
         let mut plan = Plan::new();
-        let scalars = method.scalars(Clock { t: 1, fresh: true });
+        let scalars =
+            method.scalars(Clock { t: 1, fresh: true, memory: Memory::first(&method.memory()) });
         let block = plan.block(Block::new(scalars, &prelude, Precision::F32)).unwrap();
         let view = |i: usize| View::line(at(i) as *mut u8, kind, len);
         // SAFETY: the plan is never run.

@@ -8,8 +8,9 @@ use crate::cuda::{self, Kernel, TraceKernel};
 use crate::engine::ControlGuard;
 use crate::number::{Kind, Kinds, Precision};
 use crate::python::options::read_options;
+use crate::python::state::remembered;
 use crate::python::words::{kind, state_kind};
-use crate::rules::{self, Clock, Method, PreludeOptions};
+use crate::rules::{self, Clock, Memory, Method, PreludeOptions};
 
 fn traced(
     rule: &str,
@@ -58,8 +59,10 @@ pub(in crate::python) fn cuda_norm_source() -> String {
     cuda::norm_source()
 }
 
-/// The bytes of an update kernel's `Scalars` at step `t`; `fresh` as in `rules::Clock`.
+/// The bytes of an update kernel's `Scalars` at step `t`, and what is remembered after it; `fresh` as
+/// in `rules::Clock`.
 #[pyfunction]
+#[pyo3(signature = (rule, options, param, t, fresh, grad_scale, memory=None))]
 pub(in crate::python) fn rule_scalars<'py>(
     rule: &str,
     options: &Bound<'py, PyDict>,
@@ -67,12 +70,22 @@ pub(in crate::python) fn rule_scalars<'py>(
     t: u64,
     fresh: bool,
     grad_scale: f64,
-) -> PyResult<Bound<'py, PyBytes>> {
+    memory: Option<&Bound<'py, PyDict>>,
+) -> PyResult<(Bound<'py, PyBytes>, Bound<'py, PyDict>)> {
+    let py = options.py();
     let (method, kernel, prelude) = traced(rule, options)?;
     let precision = Precision::of(kind("the parameter", param)?);
     let _control = ControlGuard::new();
     let mut prelude = prelude.scalars(precision.smallest_normal());
     prelude.grad_scale *= grad_scale;
-    let bytes = kernel.scalars(&method.scalars(Clock { t, fresh }), &prelude, precision);
-    Ok(PyBytes::new(options.py(), &bytes))
+    let numbers = method.memory();
+    let memory = memory.map(|values| remembered(values, &numbers)).transpose()?.flatten();
+    let memory = memory.unwrap_or(Memory::first(&numbers));
+    let clock = Clock { t, fresh, memory };
+    let bytes = kernel.scalars(&method.scalars(clock), &prelude, precision);
+    let after = PyDict::new(py);
+    for (number, value) in numbers.iter().zip(method.remember(clock).0) {
+        after.set_item(number.name, value)?;
+    }
+    Ok((PyBytes::new(py, &bytes), after))
 }

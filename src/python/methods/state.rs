@@ -6,15 +6,15 @@ use pyo3::types::PyDict;
 use crate::python::core::{Core, started};
 use crate::python::guard::guarded;
 use crate::python::inner::Inner;
-use crate::python::state::{self, Snapshot};
+use crate::python::state::Snapshot;
 
 #[pymethods]
 impl Core {
     /// One parameter's state, its live arrays; None before its first step.
     fn _state<'py>(&self, py: Python<'py>, index: usize) -> PyResult<Option<Bound<'py, PyDict>>> {
         let mut locked = self.inner.lock(py)?;
-        let Some(slot) = started(&mut locked)?.slots().get(index) else { return Ok(None) };
-        state::shown(py, slot, false)
+        let inner = started(&mut locked)?;
+        inner.slots().get(index).map_or(Ok(None), |slot| inner.shown(py, slot, false))
     }
 
     /// Every parameter's state, of one moment: the live arrays or copies.

@@ -130,6 +130,7 @@ class Emulated:
         self.params = params
         self.steps = [0] * len(params)
         self.state: list[dict[str, Array]] = [{} for _ in params]
+        self.memory: list[dict[str, float]] = [{} for _ in params]
 
     def _make_states(self, i: int) -> None:
         p = self.params[i]
@@ -161,8 +162,9 @@ class Emulated:
                 self._make_states(i)
             state = next((s.dtype.name for s in self.state[i].values()), None)
             kinds = (self.params[i].dtype.name, g.dtype.name, state)
-            launches[kinds, self.steps[i]].append((number, i, g))
-        for (kinds, t), tensors in launches.items():
+            memory = tuple(self.memory[i].items())
+            launches[kinds, self.steps[i], memory].append((number, i, g))
+        for (kinds, t, _), tensors in launches.items():
             self._launch(kinds, t, tensors, grad_scale, record)
         return None if record is None else float(record["norm"][0])
 
@@ -191,7 +193,11 @@ class Emulated:
             each = len(record) > 1  # behind that of all
             place = pointer(record[each:]) + np.uint64(8 if wide else 16)
             apart = each * record.itemsize // (8 if wide else 4)
-        scalars = _native.rule_scalars(self.rule, self.options, kinds[0], t, t == 1, grad_scale)
+        before = self.memory[tensors[0][1]]
+        given = (self.rule, self.options, kinds[0], t, t == 1, grad_scale, before)
+        scalars, after = _native.rule_scalars(*given)
+        for _, i, _ in tensors:
+            self.memory[i] = after
         kernel.launch(
             "ferrostep_update",
             chunks,
@@ -215,6 +221,7 @@ def assert_same_run(found: Emulated, wanted: fs.Optimizer, what: str) -> None:
     for i, (p, q) in enumerate(zip(found.params, params, strict=True)):
         assert_same_bits(p, q, f"{what} parameter {i}")
         entry = {name: a for name, a in wanted.state.get(i, {}).items() if name != "step"}
+        assert found.memory[i] == {name: entry.pop(name) for name in found.memory[i]}
         assert found.state[i].keys() == entry.keys()
         for name, array in entry.items():
             assert_same_bits(found.state[i][name], array, f"{what} state {i} {name}")

@@ -127,7 +127,11 @@ def _state(entry: Mapping[str, Any], label: str, sgd: bool) -> dict[str, Any]:
     torch = library("torch")
     from ferrostep.compat.torch.memory import tensor_of
 
-    made = {name: tensor_of(_copy(value)) for name, value in entry.items() if name != "step"}
+    made = {
+        name: torch.tensor(value) if isinstance(value, float) else tensor_of(_copy(value))
+        for name, value in entry.items()
+        if name != "step"
+    }
     if sgd:  # torch does not count its steps
         return made
     step = whole(entry.get("step", 0), f"the step of {label} in torch's float32", LAST_STEP)

@@ -138,7 +138,9 @@ class Inner:
 
 
 def _tensor(value: Any) -> Any:
-    if not isinstance(value, int | float):
+    if isinstance(value, float):
+        return torch.tensor(value, dtype=torch.float64)
+    if not isinstance(value, int):
         return tensor_of(value)
     # torch counts in float32, which holds whole numbers so far.
     dtype = torch.float32 if value <= LAST_STEP else torch.float64

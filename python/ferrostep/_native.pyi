@@ -24,12 +24,15 @@ __all__ = [
     "cuda_norm_source",
     "cuda_source",
     "default_num_threads",
+    "exp",
     "first_shared",
     "global_norm",
     "leaf_sums",
+    "log",
     "norm_of_leaf_sums",
     "num_threads",
     "power",
+    "real_power",
     "rule_scalars",
     "rule_states",
     "set_local_num_threads",
@@ -107,6 +110,15 @@ def clip_factor(norm: float, max_norm: float) -> float:
 
 def power(beta: float, t: int) -> float:
     """`beta**t`, rounded to nearest, the same on every platform."""
+
+def real_power(x: float, y: float) -> float:
+    """`x**y` as C's `pow`, less than 1 ULP off, the same on every platform."""
+
+def exp(x: float) -> float:
+    """`e**x`, less than 1 ULP off, the same on every platform."""
+
+def log(x: float) -> float:
+    """The natural logarithm, less than 1 ULP off, the same on every platform."""
 
 def simd_tiers() -> list[str]:
     """The SIMD tiers that this machine has, narrowest first."""

@@ -1,7 +1,8 @@
-//! Numbers: what a rule may do with one, how it is stored, and powers of a decay rate.
+//! Numbers: what a rule may do with one, how it is stored, and functions of the host's scalars.
 //!
 //! Knows nothing of rules, arrays or Python.
 
+mod functions;
 mod narrow;
 mod power;
 mod precision;
@@ -9,6 +10,7 @@ mod real;
 mod storage;
 mod trace;
 
+pub use functions::{exp, log, real_power};
 pub use narrow::{BF16, F16};
 pub use power::Powers;
 pub use precision::{Kinds, Precision};

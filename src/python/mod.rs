@@ -65,6 +65,24 @@ fn power(beta: f64, t: u64) -> f64 {
     number::Powers::new(beta).power(t)
 }
 
+/// `x**y` as C's `pow`, less than 1 ULP off, the same on every platform.
+#[pyfunction]
+fn real_power(x: f64, y: f64) -> f64 {
+    number::real_power(x, y)
+}
+
+/// `e**x`, less than 1 ULP off, the same on every platform.
+#[pyfunction]
+fn exp(x: f64) -> f64 {
+    number::exp(x)
+}
+
+/// The natural logarithm, less than 1 ULP off, the same on every platform.
+#[pyfunction]
+fn log(x: f64) -> f64 {
+    number::log(x)
+}
+
 /// The SIMD tiers that this machine has, narrowest first.
 #[pyfunction]
 fn simd_tiers() -> Vec<&'static str> {
@@ -118,6 +136,9 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<rows::Rows>()?;
     step_info::add_to(module)?;
     module.add_function(wrap_pyfunction!(power, module)?)?;
+    module.add_function(wrap_pyfunction!(real_power, module)?)?;
+    module.add_function(wrap_pyfunction!(exp, module)?)?;
+    module.add_function(wrap_pyfunction!(log, module)?)?;
     module.add_function(wrap_pyfunction!(clip::global_norm, module)?)?;
     module.add_function(wrap_pyfunction!(clip::leaf_sums, module)?)?;
     module.add_function(wrap_pyfunction!(clip::norm_of_leaf_sums, module)?)?;

@@ -14,11 +14,11 @@ import pytest
 
 import ferrostep as fs
 from cases import CASES, Case, case_of
-from ferrostep import _native
 from ferrostep.backends.reference import update
 from formulas import FORMULAS
 from support.arrays import Array
 from support.exact import exact
+from support.first import first_state
 
 DECAYS: dict[str, dict[str, Any]] = {
     "no decay": {"weight_decay": 0.0},
@@ -65,16 +65,15 @@ def worst(case: Case, decay: dict[str, Any], dtype: str, seed: int) -> tuple[flo
     rng = np.random.default_rng(seed)
     rule, model = case.optimizer.__name__, FORMULAS[case.optimizer].model
     o = case.make(None).defaults | decay
-    first = dict(_native.rule_states(case.optimizer.RULE, o))
     # Of all sizes, so that in some the rounding of p dominates and in some that of the update.
     p: Array = (rng.normal(size=7) * 10.0 ** np.array([-9, -6, -4, -2, -1, 0, 1])).astype(dtype)
-    state: dict[str, Array] = {name: np.full(7, x, dtype) for name, x in first.items()}
+    state = first = first_state(case.optimizer.RULE, o, p)
     of_p = of_state = 0.0
     for t in (1, 2, 3, 10, 11):  # RAdam's formula is another from the sixth step on
         g: Array = (rng.normal(size=7) * 10.0 ** rng.uniform(-3, 2, 7)).astype(dtype)
         p_new, new = update(rule, p, g, state, o, t, set(first) if t == 1 else set())
         for i in range(7):
-            old = {name: exact(x[i]) for name, x in state.items()}
+            old = {name: exact(element(x, i)) for name, x in state.items()}
             with localcontext(Context(prec=60)):
                 want, size, wanted = model(exact(p[i]), exact(g[i]), old, o, t)
                 of_p = max(of_p, ulp(p_new[i], want, max(abs(exact(p[i])), size), dtype))
@@ -83,9 +82,14 @@ def worst(case: Case, decay: dict[str, Any], dtype: str, seed: int) -> tuple[flo
                     exactly = wanted[name]
                     if not isinstance(exactly, tuple):
                         exactly = exactly, abs(old[name])
-                    of_state = max(of_state, ulp(x[i], *exactly, dtype))
+                    of_state = max(of_state, ulp(element(x, i), *exactly, dtype if isinstance(x, np.ndarray) else "f8"))
         p, state = p_new, new
     return of_p, of_state
+
+
+def element(x: Any, i: int) -> Any:
+    """An element of a state array; what is remembered is the same for all."""
+    return x[i] if isinstance(x, np.ndarray) else x
 
 
 def ulp(x: Any, want: Decimal, size: Decimal, dtype: str) -> float:

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 import ferrostep as fs
-from ferrostep import _native
 from ferrostep.backends.reference import update
 from support.arrays import Array
+from support.first import first_state
 from support.recorded import BOUNDS, KNOWN, Case, check, replay, title
 
 
@@ -32,8 +32,9 @@ class Reference:
         for i, (p, g) in enumerate(zip(self.parameters, gradients, strict=True)):
             if g is None:
                 continue
-            missing = self.first_state(p).keys() - self.states[i].keys()
-            state = self.first_state(p) | self.states[i]
+            first = first_state(self.optimizer.RULE, self.options, p)
+            missing = first.keys() - self.states[i].keys()
+            state = first | self.states[i]
             self.steps[i] += 1
             self.parameters[i], self.states[i] = update(
                 self.optimizer.__name__, p, g, state, self.options, self.steps[i], missing
@@ -42,10 +43,6 @@ class Reference:
 
     def state(self, i: int) -> Mapping[str, Any]:
         return {"step": self.steps[i], **self.states[i]}
-
-    def first_state(self, p: Array) -> dict[str, Array]:
-        first = _native.rule_states(self.optimizer.RULE, self.options)
-        return {name: np.full_like(p, value) for name, value in first}
 
 
 def test_every_recorded_case_is_run() -> None:

@@ -33,6 +33,7 @@ __all__ = [
     "num_threads",
     "power",
     "real_power",
+    "rule_memory",
     "rule_scalars",
     "rule_states",
     "set_local_num_threads",
@@ -73,6 +74,9 @@ def rule_scalars(
 ) -> tuple[bytes, dict[str, float]]:
     """The bytes of an update kernel's `Scalars` at step `t`, and what is remembered after it; `fresh` as
     in `rules::Clock`."""
+
+def rule_memory(rule: str, options: dict[str, Any]) -> list[tuple[str, float]]:
+    """The numbers that a rule remembers: names, and the values they start with."""
 
 def rule_states(rule: str, options: dict[str, Any]) -> list[tuple[str, float]]:
     """The state arrays of a rule with these options: names, and the values they start with."""

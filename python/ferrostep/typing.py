@@ -138,14 +138,17 @@ class ParamGroup(TypedDict, total=False):
     l1: float
     l2: float
     l2_shrinkage: float
+    lambd: float
     lr: float
     lr_decay: float
     max_gain: float
     maximize: bool
     min_gain: float
     momentum: float
+    momentum_decay: float
     nesterov: bool
     rho: float
     state_dtype: StateDtype
     step_sizes: tuple[float, float]
+    t0: float
     weight_decay: float

@@ -4,8 +4,8 @@ use super::method::Method;
 use super::options::{Declared, OptionError, Options};
 use super::rule::Visitor;
 use super::{
-    adabelief, adadelta, adagrad, adam, adamax, adaptive_gains, adopt, averages, ftrl, lion,
-    momentum, radam, rmsprop, rprop, sgd, signum, yogi,
+    adabelief, adadelta, adagrad, adam, adamax, adaptive_gains, adopt, asgd, averages, ftrl, lion,
+    momentum, nadam, radam, rmsprop, rprop, sgd, signum, yogi,
 };
 
 macro_rules! table {
@@ -47,6 +47,8 @@ table! {
     "AdaBelief" => adabelief::AdaBelief,
     "Yogi" => yogi::Yogi,
     "ADOPT" => adopt::Adopt,
+    "NAdam" => nadam::NAdam,
+    "ASGD" => asgd::Asgd,
     "FTRL" => ftrl::Ftrl,
     "EMA" => averages::Ema,
     "Mean" => averages::Mean,

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 import ferrostep as fs
-from support.exact import Formula, Numbers, decayed, exact
+from support.exact import Formula, Found, Numbers, decayed, exact
 
 
 def sgd(p: Decimal, g: Decimal, s: Numbers, o: Any, t: int) -> tuple[Decimal, Decimal, Numbers]:
@@ -34,7 +34,20 @@ def momentum(
     return p + velocity, length, {"velocity": velocity}
 
 
+def asgd(p: Decimal, g: Decimal, s: Numbers, o: Any, t: int) -> tuple[Decimal, Decimal, Found]:
+    lr, lambd, alpha, t0 = (exact(o[name]) for name in ("lr", "lambd", "alpha", "t0"))
+    p, g, size = decayed(p, g, o)
+    eta, mu, ax = s["eta"], s["mu"], s["ax"]
+    length = eta * (lambd * abs(p) + size)
+    p = p - eta * (lambd * p + g)
+    mean = (1 - mu) * ax + mu * p
+    eta = lr / (1 + lambd * lr * t) ** alpha
+    new = {"ax": (mean, abs(ax) + length), "eta": eta, "mu": 1 / max(Decimal(1), t - t0)}
+    return p, length, new
+
+
 FORMULAS: dict[type[fs.Optimizer], Formula] = {
     fs.SGD: Formula(sgd, p=3.0, state=2.5),  # k = 9: buf 3, d 3, times lr 2, the subtraction
+    fs.ASGD: Formula(asgd, p=2.0, state=2.0),  # k = 6: keep 2, eta*g 2, the product, the subtraction
     fs.Momentum: Formula(momentum, p=2.5, state=1.5),  # k = 7: v 3, the look-ahead 3, the addition
 }

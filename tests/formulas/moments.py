@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from decimal import Decimal
 from typing import Any
 
@@ -27,6 +28,27 @@ def adam(p: Decimal, g: Decimal, s: Numbers, o: Any, t: int) -> tuple[Decimal, D
             eps_hat = eps / rest2.sqrt()
     root = v_hat.sqrt() + eps_hat
     return p - lr * m_hat / root, lr * large / root, new
+
+
+def nadam(p: Decimal, g: Decimal, s: Numbers, o: Any, t: int) -> tuple[Decimal, Decimal, Numbers]:
+    lr, eps, psi, (b1, b2) = o["lr"], exact(o["eps"]), o["momentum_decay"], map(exact, o["betas"])
+    p, g, size = decayed(p, g, o)
+    m = b1 * s["exp_avg"] + (1 - b1) * g
+    large = b1 * abs(s["exp_avg"]) + (1 - b1) * size
+    v = b2 * s["exp_avg_sq"] + (1 - b2) * g**2
+    left = [Decimal(0) if psi == math.inf else exact(0.96) ** exact(i * psi) for i in (t, t + 1)]
+    mu, following = (b1 * (1 - x / 2) for x in left)
+    product = s["mu_product"] * mu
+    # As beta**t, a product near 1 is known to half a unit of a number near 1 only.
+    product, following_product = nearest(product), nearest(product * following)
+    from_g = exact(lr) * (1 - mu) / (1 - product)
+    from_m = exact(lr) * following / (1 - following_product)
+    divisor = (v / (1 - nearest(b2**t))).sqrt() + eps
+    return (
+        p - (from_g * g + from_m * m) / divisor,
+        (from_g * size + from_m * large) / divisor,
+        {"exp_avg": m, "exp_avg_sq": v, "mu_product": product},
+    )
 
 
 def adamax(p: Decimal, g: Decimal, s: Numbers, o: Any, t: int) -> tuple[Decimal, Decimal, Numbers]:
@@ -106,6 +128,8 @@ FORMULAS: dict[type[fs.Optimizer], Formula] = {
     # k = 13: step*m 5, root of v 3, times s 2, eps, quotient, subtraction
     fs.Adam: Formula(adam, p=4.0, state=2.5),
     fs.AdamW: Formula(adam, p=4.0, state=2.5),  # as Adam, and the decay
+    # k = 16: both parts of the step 5 and 5, their sum, root of v 3, times s, eps, the quotient
+    fs.NAdam: Formula(nadam, p=5.0, state=2.5),
     # k = 8: step*m 5, the quotient, the subtraction; u 2
     fs.Adamax: Formula(adamax, p=2.5, state=2.5),
     # Adam's but for r: of two numbers near 2,000 their difference, near 6, is left

@@ -48,6 +48,7 @@ def problem(dtype: str) -> tuple[Arrays, list[Arrays]]:
 def of_torch(name: str) -> tuple[Any, Run]:
     import torch
 
+    torch.set_default_dtype(torch.float64)  # which NAdam's and ASGD's own numbers have
     cls = getattr(torch.optim, name)
 
     def run(start: Arrays, grads: list[Arrays], options: Options) -> Arrays:

@@ -41,6 +41,7 @@ def bits(array: Array) -> Array:
 
 
 def assert_same_bits(found: Array, wanted: Array, what: str = "") -> None:
+    found, wanted = np.asarray(found), np.asarray(wanted)  # a number that is remembered, too
     assert found.shape == wanted.shape
     differ = bits(found) != bits(wanted)
     if differ.any():

@@ -8,9 +8,11 @@ from ferrostep.optimizers.adamax import Adamax
 from ferrostep.optimizers.adamw import AdamW
 from ferrostep.optimizers.adaptive_gains import AdaptiveGains
 from ferrostep.optimizers.adopt import ADOPT
+from ferrostep.optimizers.asgd import ASGD
 from ferrostep.optimizers.ftrl import FTRL
 from ferrostep.optimizers.lion import Lion
 from ferrostep.optimizers.momentum import Momentum
+from ferrostep.optimizers.nadam import NAdam
 from ferrostep.optimizers.radam import RAdam
 from ferrostep.optimizers.rmsprop import RMSprop
 from ferrostep.optimizers.rprop import Rprop
@@ -25,6 +27,7 @@ Ftrl = FTRL
 
 __all__ = [
     "ADOPT",
+    "ASGD",
     "FTRL",
     "SGD",
     "AdaBelief",
@@ -39,6 +42,7 @@ __all__ = [
     "Ftrl",
     "Lion",
     "Momentum",
+    "NAdam",
     "RAdam",
     "RMSProp",
     "RMSprop",

@@ -110,6 +110,13 @@ ROWS = by_name(
     ),
     Row(
         KERAS,
+        "Nadam",
+        optimizers.NAdam,
+        {"learning_rate": 1e-3, "beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-7},
+        fixed={**DECOUPLED, "momentum_decay": 1.0},
+    ),
+    Row(
+        KERAS,
         "Ftrl",
         optimizers.FTRL,
         {
@@ -224,6 +231,15 @@ if TYPE_CHECKING:
         weight_decay: float | None = None,
         **rest: Unpack[_Rest],
     ) -> optimizers.Adamax: ...
+    def Nadam(
+        learning_rate: float = 0.001,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-07,
+        *,
+        weight_decay: float | None = None,
+        **rest: Unpack[_Rest],
+    ) -> optimizers.NAdam: ...
     def Ftrl(
         learning_rate: float = 0.001,
         learning_rate_power: float = -0.5,

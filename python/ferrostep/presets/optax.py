@@ -6,6 +6,7 @@ in optax 0.2.8 each of its updates is that of the call before, and the first is 
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from ferrostep import optimizers
@@ -25,8 +26,10 @@ ADAM = {
     "mu_dtype": None,
 }
 EPS_ROOT = Refused("ferrostep adds epsilon to the root, not under it; give eps")
-NADAM = Refused("it makes NAdam of it, which ferrostep does not have")
-IN_ADAM = {"eps_root": EPS_ROOT, "mu_dtype": MU_DTYPE, "mask": MASK, "nesterov": NADAM}
+NADAM = Refused("it makes NAdam of it; use nadam")
+IN_ALL = {"eps_root": EPS_ROOT, "mu_dtype": MU_DTYPE, "mask": MASK}
+IN_ADAM = {**IN_ALL, "nesterov": NADAM}
+IN_NADAM = {**IN_ALL, "nesterov": Refused("without it, it is Adam; use adam or adamw")}
 MAXIMUM = Refused(
     "no option has the maximum of corrected averages: presets.torch.Adam(amsgrad=True) corrects "
     "their maximum",
@@ -59,6 +62,22 @@ ROWS = by_name(
         optimizers.AdamW,
         {**ADAM, "weight_decay": 1e-4, "mask": None, "nesterov": False},
         refused=IN_ADAM,
+    ),
+    Row(
+        OPTAX,
+        "nadam",
+        optimizers.NAdam,
+        {**ADAM, "nesterov": True},
+        fixed={"momentum_decay": math.inf},
+        refused=IN_NADAM,
+    ),
+    Row(
+        OPTAX,
+        "nadamw",
+        optimizers.NAdam,
+        {**ADAM, "weight_decay": 1e-4, "mask": None, "nesterov": True},
+        fixed={"momentum_decay": math.inf, "decoupled_weight_decay": True},
+        refused=IN_NADAM,
     ),
     Row(
         OPTAX,
@@ -240,6 +259,28 @@ if TYPE_CHECKING:
         nesterov: Literal[False] = False,
         **rest: Unpack[_Rest],
     ) -> optimizers.AdamW: ...
+    def nadam(
+        learning_rate: float,
+        b1: float = 0.9,
+        b2: float = 0.999,
+        eps: float = 1e-08,
+        eps_root: float = 0.0,
+        mu_dtype: None = None,
+        nesterov: Literal[True] = True,
+        **rest: Unpack[_Rest],
+    ) -> optimizers.NAdam: ...
+    def nadamw(
+        learning_rate: float,
+        b1: float = 0.9,
+        b2: float = 0.999,
+        eps: float = 1e-08,
+        eps_root: float = 0.0,
+        mu_dtype: None = None,
+        weight_decay: float = 0.0001,
+        mask: None = None,
+        nesterov: Literal[True] = True,
+        **rest: Unpack[_Rest],
+    ) -> optimizers.NAdam: ...
     def amsgrad(
         learning_rate: float,
         b1: float = 0.9,

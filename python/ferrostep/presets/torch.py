@@ -82,6 +82,30 @@ ROWS = by_name(
     Row(TORCH, "Adamax", optimizers.Adamax, {**ADAM, "lr": 2e-3, "weight_decay": 0.0}),
     Row(
         TORCH,
+        "NAdam",
+        optimizers.NAdam,
+        {
+            **ADAM,
+            "lr": 2e-3,
+            "weight_decay": 0.0,
+            "momentum_decay": 4e-3,
+            "decoupled_weight_decay": False,
+        },
+    ),
+    Row(
+        TORCH,
+        "ASGD",
+        optimizers.ASGD,
+        {
+            "lr": 0.01,
+            "lambd": 1e-4,
+            "alpha": 0.75,
+            "t0": 1e6,
+            "weight_decay": 0.0,
+        },
+    ),
+    Row(
+        TORCH,
         "RAdam",
         optimizers.RAdam,
         {**ADAM, "weight_decay": 0.0, "decoupled_weight_decay": False},
@@ -189,6 +213,29 @@ if TYPE_CHECKING:
         maximize: bool = False,
         **rest: Unpack[_Rest],
     ) -> optimizers.Adamax: ...
+    def NAdam(
+        params: Params | None = None,
+        lr: float = 0.002,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-08,
+        weight_decay: float = 0.0,
+        momentum_decay: float = 0.004,
+        decoupled_weight_decay: bool = False,
+        *,
+        maximize: bool = False,
+        **rest: Unpack[_Rest],
+    ) -> optimizers.NAdam: ...
+    def ASGD(
+        params: Params | None = None,
+        lr: float = 0.01,
+        lambd: float = 0.0001,
+        alpha: float = 0.75,
+        t0: float = 1000000.0,
+        weight_decay: float = 0.0,
+        *,
+        maximize: bool = False,
+        **rest: Unpack[_Rest],
+    ) -> optimizers.ASGD: ...
     def RAdam(
         params: Params | None = None,
         lr: float = 0.001,

@@ -53,6 +53,16 @@ pub(in crate::python) fn rule_states(
     Ok(method.states().iter().map(|state| (state.name, state.initial)).collect())
 }
 
+/// The numbers that a rule remembers: names, and the values they start with.
+#[pyfunction]
+pub(in crate::python) fn rule_memory(
+    rule: &str,
+    options: &Bound<'_, PyDict>,
+) -> PyResult<Vec<(&'static str, f64)>> {
+    let (method, ..) = traced(rule, options)?;
+    Ok(method.memory().iter().map(|number| (number.name, number.initial)).collect())
+}
+
 /// The kernels of the gradients' norm and of the search for what is not finite.
 #[pyfunction]
 pub(in crate::python) fn cuda_norm_source() -> String {

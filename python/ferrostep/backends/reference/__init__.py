@@ -23,7 +23,7 @@ The rules are in one file for each family, with the family's table; here is what
 every rule.
 """
 
-from collections.abc import Iterable, Set
+from collections.abc import Callable, Iterable, Set
 from typing import Any
 
 import numpy as np
@@ -64,12 +64,15 @@ def update(
     dtype: type[np.floating[Any]] = np.float64 if p.dtype.itemsize == 8 else np.float32
     with np.errstate(all="ignore"):  # overflow and NaN are results here, not accidents
         p = np.asarray(p, dtype)
-        state = {name: np.asarray(x, dtype) for name, x in state.items()}
+        state = {name: _each(lambda x: np.asarray(x, dtype), x) for name, x in state.items()}
         if isinstance(gradient, tuple):
             rows, values = added(gradient, dtype)
-            some = {name: x[rows] for name, x in state.items()}
+            some = {name: _each(lambda x: x[rows], x) for name, x in state.items()}
             new_p, some = update(rule, p[rows], values, some, options, t, fresh, grad_scale)
-            new = {name: put(state[name], rows, x) for name, x in some.items()}
+            new = {
+                name: _each(lambda x, name=name: put(state[name], rows, x), x)
+                for name, x in some.items()
+            }
             return put(p, rows, new_p), new
         g = np.array(gradient, dtype)  # a copy: some rules remember g, and the caller's is not ours
 
@@ -88,15 +91,23 @@ def update(
 
         if o["flush_subnormals"]:
             tiny = float(np.finfo(dtype).smallest_normal)
-            new = {name: np.where(np.abs(x) < tiny, 0.0, x) for name, x in new.items()}
+            new = {
+                name: _each(lambda x: np.where(np.abs(x) < tiny, 0.0, x), x)
+                for name, x in new.items()
+            }
     # NumPy's arithmetic turns 0-d arrays into scalars; asarray turns them back.
-    return np.asarray(p), {name: np.asarray(x) for name, x in new.items()}
+    return np.asarray(p), {name: _each(np.asarray, x) for name, x in new.items()}
 
 
 def rounded(old: Iterable[Array], new: Iterable[Array]) -> list[Array]:
     """Return new values for old arrays, each rounded once to the array's type, nearest-even."""
     with np.errstate(all="ignore"):
         return [np.asarray(b).astype(a.dtype) for a, b in zip(old, new, strict=True)]
+
+
+def _each(change: Callable[[Any], Any], x: Any) -> Any:
+    """A state array changed; a number that is remembered as it is."""
+    return x if isinstance(x, float) else change(x)
 
 
 def _plain(value: Any) -> Any:

@@ -2,6 +2,9 @@
 
 from collections.abc import Set
 
+import numpy as np
+
+from ferrostep._native import real_power  # x**y, the same on every platform
 from ferrostep.backends.reference.rule import Array, Options, Rule, States
 
 
@@ -40,7 +43,25 @@ def momentum(
     return p + step, {"velocity": v}
 
 
+def asgd(
+    p: Array, g: Array, state: States, o: Options, t: int, fresh: Set[str]
+) -> tuple[Array, States]:
+    """ASGD (Polyak & Juditsky 1992), as torch has it: a falling rate, and an average of the path.
+
+    SGD with a rate that falls slowly wanders about the minimum, and the average of where it was is
+    nearer to it than any of its points.  ``eta`` and ``mu`` are made for the next step.
+    """
+    lr, lambd = o["lr"], o["lambd"]
+    eta, mu = state["eta"], state["mu"]
+    p = p * (1 - lambd * eta) - eta * g
+    mean = state["ax"] + mu * (p - state["ax"])
+    ax = np.where(np.full_like(p, mu) < 1, mean, p)
+    eta = lr / real_power(1 + lambd * lr * t, o["alpha"])
+    return p, {"ax": ax, "eta": eta, "mu": 1 / max(1.0, t - o["t0"])}
+
+
 RULES: dict[str, Rule] = {
     "SGD": sgd,
     "Momentum": momentum,
+    "ASGD": asgd,
 }

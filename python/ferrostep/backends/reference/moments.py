@@ -5,7 +5,8 @@ from collections.abc import Set
 
 import numpy as np
 
-from ferrostep._native import power  # beta**t, correctly rounded; the platform's pow is not
+# beta**t, correctly rounded, and x**y: the platform's pow is another on each.
+from ferrostep._native import power, real_power
 from ferrostep.backends.reference.clamp import clamp
 from ferrostep.backends.reference.rule import Array, Options, Rule, States
 
@@ -46,6 +47,28 @@ def adam(
     elif o["bias_correction"]:
         step, s = _corrections(o, t)
     return p - (step * m) / (np.sqrt(v) * s + eps), new
+
+
+def nadam(
+    p: Array, g: Array, state: States, o: Options, t: int, fresh: Set[str]
+) -> tuple[Array, States]:
+    """NAdam (Dozat 2016, "Incorporating Nesterov Momentum into Adam").
+
+    Nesterov's momentum looks one step ahead: the step takes the momentum ``m`` as it will be
+    weighted next time, and the gradient with the rest.  The momentum itself is warmed up, so the
+    bias correction is of the product of all its weights so far, which must be remembered.
+    """
+    lr, eps, psi, (beta1, beta2) = o["lr"], o["eps"], o["momentum_decay"], o["betas"]
+    m = beta1 * state["exp_avg"] + (1 - beta1) * g
+    v = beta2 * state["exp_avg_sq"] + (1 - beta2) * (g * g)
+    mu = beta1 * (1 - 0.5 * real_power(0.96, t * psi))
+    following = beta1 * (1 - 0.5 * real_power(0.96, (t + 1) * psi))
+    product = state["mu_product"] * mu
+    from_g = lr * (1 - mu) / (1 - product)
+    from_m = lr * following / (1 - product * following)
+    s = 1 / math.sqrt(1 - power(beta2, t))
+    p = p - (from_g * g + from_m * m) / (np.sqrt(v) * s + eps)
+    return p, {"exp_avg": m, "exp_avg_sq": v, "mu_product": product}
 
 
 def adamax(
@@ -151,6 +174,7 @@ def adopt(
 RULES: dict[str, Rule] = {
     "Adam": adam,
     "AdamW": adam,  # the same rule; its weight decay is decoupled, see update()
+    "NAdam": nadam,
     "Adamax": adamax,
     "RAdam": radam,
     "AdaBelief": adabelief,

@@ -1,0 +1,20 @@
+"""What a rule begins with, for whoever runs it by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from ferrostep import _native
+from support.arrays import Array
+
+
+def first_state(rule: str, options: Mapping[str, Any], p: Array) -> dict[str, Any]:
+    """Its arrays beside this parameter, and the numbers that it remembers."""
+    arrays = _native.rule_states(rule, dict(options))
+    native = p.dtype.newbyteorder("=")
+    return {name: np.full(p.shape, x, native) for name, x in arrays} | dict(
+        _native.rule_memory(rule, dict(options))
+    )

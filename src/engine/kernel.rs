@@ -2,19 +2,26 @@
 
 use super::block::{Loop, Loops};
 use super::driver::loops;
+use super::terms::MeasuringLoops;
 use super::tier;
 use crate::number::{BF16, F16, Kinds, Precision, Stored};
-use crate::rules::{self, Method, OptionError, Options, Rule, Visitor};
+use crate::rules::{self, Measuring, Method, OptionError, Options, Rule, Visitor};
 
 #[derive(Clone, Copy, Debug)]
 pub struct RuleLoops {
     states: usize,
     find: fn(Kinds, bool) -> Option<Loops>,
+    measuring: Option<MeasuringLoops>,
 }
 
 impl RuleLoops {
     pub fn states(&self) -> usize {
         self.states
+    }
+
+    /// What measures first, of a rule that does.
+    pub fn measuring(&self) -> Option<MeasuringLoops> {
+        self.measuring
     }
 
     /// The loop for the tier in use; None if these kinds have none of their own.
@@ -33,7 +40,12 @@ impl Visitor for CompileLoops {
     type Output = RuleLoops;
 
     fn visit<const N: usize, U: Rule<N>>(self) -> RuleLoops {
-        RuleLoops { states: N, find: find::<N, U> }
+        RuleLoops { states: N, find: find::<N, U>, measuring: None }
+    }
+
+    fn visit_measuring<const N: usize, const M: usize, U: Measuring<N, M>>(self) -> RuleLoops {
+        let measuring = MeasuringLoops::of::<N, M, U>();
+        RuleLoops { measuring: Some(measuring), ..self.visit::<N, U>() }
     }
 }
 

@@ -112,7 +112,7 @@ fn stored_as<M: Measure, R: Compute + Into<f64>>(kind: Kind) -> Accumulate {
 }
 
 /// `sums[j] += sums[j + 16]`, then 8, 4, 2, 1.
-fn fold(mut sums: Accumulators) -> f64 {
+pub(super) fn fold(mut sums: Accumulators) -> f64 {
     let mut half = LANES / 2;
     while half > 0 {
         for j in 0..half {

@@ -49,6 +49,7 @@ mod rows;
 mod scales;
 mod slot;
 mod slots;
+mod sums;
 
 pub use alone::Alone;
 pub use anew::Anew;

@@ -12,7 +12,7 @@ use super::slot::{Slot, in_order};
 use crate::engine::memory::Grow;
 use crate::engine::{Block, OutOfMemory, Plan, Unplanned, View};
 use crate::number::Precision;
-use crate::rules::{Clock, MAX_STATES};
+use crate::rules::{Clock, MAX_STATES, MAX_SUMS};
 
 /// What decides a block of scalars within an epoch, but for the scale of the gradients.
 #[derive(Clone, Copy, PartialEq)]
@@ -32,15 +32,22 @@ impl Common {
 /// The blocks of a plan, in its order.
 pub(super) struct Blocks<'a> {
     scales: &'a Scales,
+    /// What rules that measure have found.
+    sums: &'a [[f64; MAX_SUMS]],
     known: Vec<Common>,
     last: usize,
-    /// Of what is known, where each part multiplies them by its own scale.
+    /// Of what is known, where parts have blocks of their own.
     unscaled: Vec<Block>,
 }
 
 impl<'a> Blocks<'a> {
-    pub(super) fn new(scales: &'a Scales) -> Self {
-        Blocks { scales, known: Vec::new(), last: 0, unscaled: Vec::new() }
+    pub(super) fn new(scales: &'a Scales, sums: &'a [[f64; MAX_SUMS]]) -> Self {
+        Blocks { scales, sums, known: Vec::new(), last: 0, unscaled: Vec::new() }
+    }
+
+    /// Whether parts have blocks of their own.
+    fn apart(&self) -> bool {
+        !self.sums.is_empty() || matches!(self.scales, Scales::Each(_))
     }
 
     /// The number of a part's block in the plan.
@@ -50,7 +57,7 @@ impl<'a> Blocks<'a> {
         plan: &mut Plan,
         common: Common,
         compiled: &Compiled,
-        part: usize,
+        (part, size): (usize, usize),
     ) -> Result<usize, OutOfMemory> {
         let mut new = false;
         if self.known.get(self.last) != Some(&common) {
@@ -60,25 +67,25 @@ impl<'a> Blocks<'a> {
         if new {
             self.known.try_push(common)?;
         }
-        match self.scales {
-            Scales::Same(scale) => {
-                if new {
-                    plan.block(common.block(compiled, *scale))?;
-                }
-                Ok(self.last)
+        if !self.apart() {
+            if new {
+                plan.block(common.block(compiled, self.scales.of(part)))?;
             }
-            Scales::Each(scales) => {
-                if new {
-                    self.unscaled.try_push(common.block(compiled, 1.0))?;
-                }
-                plan.block(self.unscaled[self.last].scaled(scales[part]))
-            }
+            return Ok(self.last);
         }
+        if new {
+            self.unscaled.try_push(common.block(compiled, 1.0))?;
+        }
+        let block = self.unscaled[self.last].scaled(self.scales.of(part));
+        plan.block(match compiled.loops.measuring() {
+            Some(loops) => block.measured(loops, &self.sums[part], size),
+            None => block,
+        })
     }
 
     /// What the blocks are of, if no part has one of its own.
     pub(super) fn in_common(self) -> Option<Vec<Common>> {
-        matches!(self.scales, Scales::Same(_)).then_some(self.known)
+        (!self.apart()).then_some(self.known)
     }
 }
 
@@ -98,7 +105,7 @@ pub(super) unsafe fn push<H: Holder>(
     let compiled = &group.compiled;
     let (clock, precision) = (slot.clock(compiled, !part.made.is_empty()), slot.header.precision());
     let common = Common { group: slot.group, clock, precision };
-    let block = blocks.of(plan, common, compiled, number)?;
+    let block = blocks.of(plan, common, compiled, (number, slot.header.len()))?;
     if let Gradient::InPlace(data, kind) = part.place
         && let Some(task) = slot.dense_task(compiled, epoch, kind)
     {

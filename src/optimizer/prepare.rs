@@ -16,6 +16,7 @@ use super::repeat::Repeatable;
 use super::scales::Scales;
 use super::slot::Slot;
 use crate::engine::{ControlGuard, OutOfMemory, Plan, fill, process};
+use crate::rules::MAX_SUMS;
 
 /// A step of which all that can fail is over. As long as it lives it holds the arrays that it is of.
 pub struct Prepared<H: Elsewhere> {
@@ -123,15 +124,17 @@ impl<H: Elsewhere> Optimizer<H> {
                 return Ok(left_out);
             }
         }
-        if grows && H::runs(caller, Place::Host) {
-            // What runs instead of the engine reads new state.
+        let measures = self.measures(&parts);
+        if grows && (measures || H::runs(caller, Place::Host)) {
+            // What measures, and what runs instead of the engine, reads new state.
             check_unchanged(caller, &self.slots, &parts)?;
             // SAFETY: what was made was checked to be writable and to share no memory, and is as it
             // was then.
             unsafe { fill_on_host(&self.slots, &self.groups, &parts) };
         }
+        let sums = if measures { self.sums(caller, &parts, &scales)? } else { Vec::new() };
         let mut measured = asked.measure.map(Moved::new);
-        let (plan, blocks) = self.plan(caller, &parts, &scales, measured.as_mut())?;
+        let (plan, blocks) = self.plan(caller, &parts, (&scales, &sums), measured.as_mut())?;
         if let Some(measured) = &mut measured {
             self.watch_rest(caller, &parts, measured)?;
         }
@@ -145,6 +148,7 @@ impl<H: Elsewhere> Optimizer<H> {
         let engine_alone = H::is_empty(&work);
         // Otherwise no foreign code has run since all was looked at.
         let alone = asked.max_norm.is_none()
+            && !measures
             && asked.measure.is_none()
             && asked.nonfinite == NonFinite::Propagate;
         let mut prepared = self.prepared(parts, norm);
@@ -216,10 +220,11 @@ impl<H: Elsewhere> Optimizer<H> {
         &mut self,
         caller: H::Caller<'_>,
         parts: &[Part<H>],
-        scales: &'a Scales,
+        (scales, sums): (&'a Scales, &'a [[f64; MAX_SUMS]]),
         mut moved: Option<&mut Moved<H>>,
     ) -> Result<(Plan, Blocks<'a>), Stop<H::Error>> {
-        let (mut plan, mut blocks) = (std::mem::take(&mut self.last.plan), Blocks::new(scales));
+        let (mut plan, mut blocks) =
+            (std::mem::take(&mut self.last.plan), Blocks::new(scales, sums));
         plan.clear();
         for (i, part) in parts.iter().enumerate() {
             let slot = &mut self.slots[part.slot];

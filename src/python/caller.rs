@@ -156,6 +156,16 @@ impl Caller<'_> {
                 "{} must be an array, as the parameter is 0-d and has no rows, found Rows",
                 label(&Which::Gradient(i))
             )),
+            Refusal::MeasuredRows(i) => PyTypeError::new_err(format!(
+                "{} must be whole for a rule that measures it, found rows; give the whole gradient, or \
+                 give the parameter to an optimizer whose step is of each element",
+                self.label(Named::Gradient(i))
+            )),
+            Refusal::MeasuredElsewhere(i) => PyTypeError::new_err(format!(
+                "{} must be a NumPy array for a rule that measures it, found a CuPy array; its device \
+                 has no such kernel yet",
+                self.label(Named::Parameter(i))
+            )),
             Refusal::NotThere(i) => PyValueError::new_err(format!(
                 "{} is not here; it comes with each call",
                 parameter(i)

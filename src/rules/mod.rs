@@ -35,7 +35,7 @@ mod testing;
 mod yogi;
 
 pub use clip::{clip_factor, clip_scale, norm};
-pub use measure::{Added, Finite, GradientNorm, LANES, LEAF, Measure, Scope};
+pub use measure::{Added, Finite, GradientNorm, LANES, LEAF, MAX_SUMS, Measure, Measuring, Scope};
 pub use method::{Clock, MAX_MEMORY, Memory, Method, State};
 pub use options::{Declared, Factor, OptionError, Options, Value};
 pub use prelude::{Prelude, PreludeOptions};

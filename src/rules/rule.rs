@@ -1,5 +1,6 @@
 //! An update rule: a pure function of one element, generic over its number type.
 
+use super::measure::Measuring;
 use super::scalars::Scalars;
 use crate::number::Real;
 
@@ -21,6 +22,14 @@ pub trait Rule<const N: usize>: 'static {
 pub trait Visitor {
     type Output;
     fn visit<const N: usize, U: Rule<N>>(self) -> Self::Output;
+
+    /// The same of a rule that measures first.
+    fn visit_measuring<const N: usize, const M: usize, U: Measuring<N, M>>(self) -> Self::Output
+    where
+        Self: Sized,
+    {
+        self.visit::<N, U>()
+    }
 }
 
 impl<A: Visitor, B: Visitor> Visitor for (A, B) {
@@ -28,5 +37,9 @@ impl<A: Visitor, B: Visitor> Visitor for (A, B) {
 
     fn visit<const N: usize, U: Rule<N>>(self) -> Self::Output {
         (self.0.visit::<N, U>(), self.1.visit::<N, U>())
+    }
+
+    fn visit_measuring<const N: usize, const M: usize, U: Measuring<N, M>>(self) -> Self::Output {
+        (self.0.visit_measuring::<N, M, U>(), self.1.visit_measuring::<N, M, U>())
     }
 }

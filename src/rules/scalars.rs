@@ -9,6 +9,8 @@ pub type ScalarBlock = [f64; MAX_SCALARS];
 pub trait Scalars<R>: Copy {
     const NAMES: &'static [&'static str];
     fn read(scalar: impl Fn(usize) -> R) -> Self;
+    /// Calls `write` with the number and the value of each.
+    fn write(self, write: impl FnMut(usize, R));
 }
 
 /// A struct of named scalars, readable from a block and writable to one.
@@ -28,14 +30,18 @@ macro_rules! scalars {
                 $(let $field = scalar(next.next().unwrap_or_default());)+
                 $name { $($field),+ }
             }
+
+            #[inline(always)]
+            fn write(self, mut write: impl FnMut(usize, R)) {
+                let mut next = 0..;
+                $(write(next.next().unwrap_or_default(), self.$field);)+
+            }
         }
 
         impl $name<f64> {
             pub(super) fn block(self) -> $crate::rules::ScalarBlock {
                 let mut block = $crate::rules::ScalarBlock::default();
-                for (place, value) in block.iter_mut().zip([$(self.$field),+]) {
-                    *place = value;
-                }
+                $crate::rules::Scalars::write(self, |i, value| block[i] = value);
                 block
             }
         }

@@ -1,0 +1,172 @@
+//! The sums that rules take over whole tensors before anything is written, on any number of threads, in
+//! the order of `rules/measure.rs`.
+
+use std::mem::MaybeUninit;
+
+use smallvec::SmallVec;
+
+use super::block::{ARRAYS, Block, Dense};
+use super::control::ControlGuard;
+use super::gather::Tile;
+use super::leaf::{self, Accumulators};
+use super::measure::{Places, fold_leaves};
+use super::memory::{Grow, OutOfMemory, with_room};
+use super::terms::{MeasuringLoops, Terms};
+use super::view::{MOST_AXES, View};
+use super::walk::{Axis, Cursor, in_c_order};
+use super::work;
+use crate::number::{Format, Precision};
+use crate::rules::{LANES, LEAF, MAX_SUMS};
+
+/// Elements gathered at a time, a multiple of `LANES`.
+const TILE: usize = 8 * LANES;
+
+/// One of a parameter's arrays.
+#[derive(Debug)]
+struct Stream {
+    data: *const u8,
+    format: Format,
+    /// In C order of the index.
+    axes: SmallVec<[Axis; MOST_AXES]>,
+    /// Whether a stretch of it can be read where it lies.
+    ready: bool,
+}
+
+/// A parameter with its gradient and states.
+#[derive(Debug)]
+struct Task {
+    terms: Terms,
+    block: Block,
+    precision: Precision,
+    streams: SmallVec<[Stream; ARRAYS]>,
+    len: usize,
+}
+
+/// Parameters whose rules measure.
+#[derive(Debug, Default)]
+pub struct Sums {
+    tasks: Vec<Task>,
+    /// By task, the number of leaves up to its end.
+    ends: Vec<usize>,
+    bytes: usize,
+}
+
+// SAFETY: the pointers are the only members that are not Send or Sync, and they are only read through,
+// by `take`, whose caller vouches for the memory.
+unsafe impl Send for Sums {}
+// SAFETY: as above.
+unsafe impl Sync for Sums {}
+
+impl Sums {
+    /// Adds a parameter: itself, its gradient and its states, of one shape.
+    pub fn push(
+        &mut self,
+        loops: MeasuringLoops,
+        coupled_decay: bool,
+        block: Block,
+        views: &[&View],
+    ) -> Result<(), OutOfMemory> {
+        let (precision, len) = (Precision::of(views[0].format.kind), views[0].len());
+        let stream = |view: &&View| {
+            let axes = in_c_order(view);
+            let along =
+                axes.last().is_some_and(|(_, step)| *step == view.format.kind.size() as isize);
+            let ready =
+                along && view.is_aligned() && view.format == Format::native(precision.kind());
+            Stream { data: view.data, format: view.format, axes, ready }
+        };
+        let streams: SmallVec<[Stream; ARRAYS]> = views.iter().map(stream).collect();
+        let size: usize = views.iter().map(|view| view.format.kind.size()).sum();
+        let leaves = len.div_ceil(LEAF);
+        let end = self.ends.last().map_or(Some(leaves), |end| end.checked_add(leaves));
+        self.ends.try_push(end.ok_or(OutOfMemory)?)?;
+        self.bytes = self.bytes.saturating_add(len.saturating_mul(size));
+        let terms = loops.select(precision, coupled_decay);
+        self.tasks.try_push(Task { terms, block, precision, streams, len })
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.tasks.is_empty()
+    }
+
+    /// The bytes that will be read.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// The sums of each parameter. They do not depend on the number of threads.
+    ///
+    /// # Safety
+    /// The views describe live memory that nobody writes meanwhile.
+    pub unsafe fn take(&self, threads: usize) -> Result<Vec<[f64; MAX_SUMS]>, OutOfMemory> {
+        let count = self.ends.last().copied().unwrap_or(0);
+        let mut leaves = with_room(count)?;
+        leaves.resize(count, [0.0; MAX_SUMS]);
+        let places = Places(leaves.as_mut_ptr());
+        work::run(count, self.bytes, threads, |numbers| {
+            let _control = ControlGuard::new();
+            for number in numbers {
+                let task = self.ends.partition_point(|end| *end <= number);
+                let first = if task == 0 { 0 } else { self.ends[task - 1] };
+                // SAFETY: passed on from the caller; this thread alone has this leaf.
+                unsafe { places.set(number, self.tasks[task].leaf(number - first)) };
+            }
+        });
+        let mut sums = with_room(self.tasks.len())?;
+        let mut begin = 0;
+        for end in &self.ends {
+            let of = |m: usize| fold_leaves(leaves[begin..*end].iter().map(|leaf| leaf[m]));
+            sums.push(std::array::from_fn(of));
+            begin = *end;
+        }
+        Ok(sums)
+    }
+}
+
+impl Task {
+    /// SAFETY: as for `Sums::take`; there is a leaf of this number.
+    unsafe fn leaf(&self, number: usize) -> [f64; MAX_SUMS] {
+        // SAFETY: passed on from the caller.
+        let sums = unsafe {
+            match self.precision {
+                Precision::F32 => self.accumulate::<f32>(number),
+                Precision::F64 => self.accumulate::<f64>(number),
+            }
+        };
+        sums.map(leaf::fold)
+    }
+
+    /// SAFETY: as for `leaf`, and `R` is the precision.
+    unsafe fn accumulate<R: Tile>(&self, number: usize) -> [Accumulators; MAX_SUMS] {
+        let mut sums = [[0.0; LANES]; MAX_SUMS];
+        let (begin, end) = (number * LEAF, self.len.min((number + 1) * LEAF));
+        let mut cursors: SmallVec<[Cursor<'_>; ARRAYS]> = self
+            .streams
+            .iter()
+            .map(|stream| Cursor::new(&stream.axes, stream.data, begin))
+            .collect();
+        let mut tiles = [[const { MaybeUninit::<R>::uninit() }; TILE]; ARRAYS];
+        let mut at = begin;
+        while at < end {
+            let streams = self.streams.iter().zip(&cursors);
+            let whole = { streams }.all(|(s, cursor)| s.ready && cursor.stretch() >= end - at);
+            let len = if whole { end - at } else { TILE.min(end - at) };
+            let mut places = [std::ptr::null(); ARRAYS];
+            for (a, (stream, cursor)) in self.streams.iter().zip(&mut cursors).enumerate() {
+                places[a] = if stream.ready && cursor.stretch() >= len {
+                    cursor.take(len).0
+                } else {
+                    // SAFETY: the cursor has as many before it, of a live array.
+                    unsafe { leaf::gather_along(stream.format, cursor, &mut tiles[a][..len]) };
+                    tiles[a].as_ptr().cast()
+                };
+            }
+            let states = std::array::from_fn(|i| places[2 + i].cast_mut());
+            let arrays = Dense { p: places[0].cast_mut(), g: places[1], states, len };
+            // SAFETY: all lie ready in the compute type, aligned; the tier is one that the CPU has.
+            unsafe { (self.terms)(&self.block, &arrays, &mut sums) };
+            at += len;
+        }
+        sums
+    }
+}

@@ -1,0 +1,161 @@
+//! What the elements of a rule that measures add to its sums: the loop over the elements, and the scalars
+//! that follow from the sums.
+
+use super::block::{Block, Dense};
+use super::leaf::Accumulators;
+use super::tier;
+use crate::number::{Compute, Precision, Stored};
+use crate::rules::{Added, LANES, MAX_SUMS, Measuring, ScalarBlock, Scalars};
+
+/// Adds elements of the compute type to the accumulators of each sum, the first to accumulator 0.
+///
+/// SAFETY of a call: as for a `Loop`.
+pub(super) type Terms = unsafe fn(&Block, &Dense, &mut [Accumulators; MAX_SUMS]);
+
+type Tiers = [Terms; tier::NAMES.len()];
+
+/// What a rule measures.
+#[derive(Clone, Copy, Debug)]
+pub struct MeasuringLoops {
+    find: fn(Precision, bool) -> Tiers,
+    measured: fn(ScalarBlock, &[f64; MAX_SUMS], f64) -> ScalarBlock,
+}
+
+impl MeasuringLoops {
+    pub(super) fn of<const N: usize, const M: usize, U: Measuring<N, M>>() -> Self {
+        MeasuringLoops { find: find::<N, M, U>, measured: measured::<N, M, U> }
+    }
+
+    /// The loop for the tier in use.
+    pub(super) fn select(&self, precision: Precision, coupled_decay: bool) -> Terms {
+        (self.find)(precision, coupled_decay)[tier::index()]
+    }
+
+    /// The scalars of the update of a tensor of so many elements.
+    pub(super) fn measured(
+        &self,
+        block: ScalarBlock,
+        sums: &[f64; MAX_SUMS],
+        size: usize,
+    ) -> ScalarBlock {
+        (self.measured)(block, sums, size as f64)
+    }
+}
+
+fn measured<const N: usize, const M: usize, U: Measuring<N, M>>(
+    block: ScalarBlock,
+    sums: &[f64; MAX_SUMS],
+    size: f64,
+) -> ScalarBlock {
+    const { assert!(M <= MAX_SUMS) };
+    let mut new = block;
+    let k = U::Scalars::<f64>::read(|i| block[i]);
+    U::measured(k, std::array::from_fn(|m| sums[m]), size).write(|i, value| new[i] = value);
+    new
+}
+
+/// Elements are of the compute type alone: whatever is stored in another is gathered first.
+fn find<const N: usize, const M: usize, U: Measuring<N, M>>(
+    precision: Precision,
+    coupled_decay: bool,
+) -> Tiers {
+    match (precision, coupled_decay) {
+        (Precision::F32, true) => tiers::<N, M, U, f32, true>(),
+        (Precision::F32, false) => tiers::<N, M, U, f32, false>(),
+        (Precision::F64, true) => tiers::<N, M, U, f64, true>(),
+        (Precision::F64, false) => tiers::<N, M, U, f64, false>(),
+    }
+}
+
+/// SAFETY: as for [`Terms`].
+#[inline(always)]
+unsafe fn add<const N: usize, const M: usize, U, R, const DECAY: bool>(
+    block: &Block,
+    arrays: &Dense,
+    sums: &mut [Accumulators; MAX_SUMS],
+) where
+    U: Measuring<N, M>,
+    R: Compute + Stored + Into<f64>,
+{
+    let k = U::Scalars::<R>::read(|i| R::constant(block.scalars[i]));
+    let prelude = block.prelude.rounded::<R>();
+    // SAFETY: the caller vouches for pointers and length; nothing is written.
+    let (p, g, s): (&[R], &[R], [&[R]; N]) = unsafe {
+        (
+            std::slice::from_raw_parts(arrays.p.cast(), arrays.len),
+            std::slice::from_raw_parts(arrays.g.cast(), arrays.len),
+            std::array::from_fn(|i| {
+                std::slice::from_raw_parts(arrays.states[i].cast(), arrays.len)
+            }),
+        )
+    };
+    let terms = |p: R, g: R, s: [R; N]| {
+        let (p, g) = prelude.before::<DECAY>(p, g);
+        U::terms(&k, p, g, s)
+    };
+    let added = |m: usize, term: R| -> f64 {
+        let term: f64 = term.into();
+        match U::ADDED[m] {
+            Added::AsItIs => term,
+            Added::Squared => term * term,
+        }
+    };
+    let mut local: [Accumulators; M] = std::array::from_fn(|m| sums[m]);
+    let (p_blocks, p_rest) = p.as_chunks::<LANES>();
+    let (g_blocks, g_rest) = g.as_chunks::<LANES>();
+    let blocks: [&[[R; LANES]]; N] = std::array::from_fn(|i| s[i].as_chunks::<LANES>().0);
+    for (b, (p, g)) in p_blocks.iter().zip(g_blocks).enumerate() {
+        let s: [&[R; LANES]; N] = std::array::from_fn(|i| &blocks[i][b]);
+        let mut block = [[R::constant(0.0); LANES]; M];
+        for lane in 0..LANES {
+            let terms = terms(p[lane], g[lane], std::array::from_fn(|i| s[i][lane]));
+            (0..M).for_each(|m| block[m][lane] = terms[m]);
+        }
+        for m in 0..M {
+            (0..LANES).for_each(|lane| local[m][lane] += added(m, block[m][lane]));
+        }
+    }
+    let first = p_blocks.len() * LANES;
+    for (lane, (p, g)) in p_rest.iter().zip(g_rest).enumerate() {
+        let terms = terms(*p, *g, std::array::from_fn(|i| s[i][first + lane]));
+        (0..M).for_each(|m| local[m][lane] += added(m, terms[m]));
+    }
+    sums[..M].copy_from_slice(&local);
+}
+
+macro_rules! tier {
+    ($name:ident $(, $features:literal)?) => {
+        /// SAFETY: as for [`Terms`].
+        $(#[target_feature(enable = $features)])?
+        unsafe fn $name<const N: usize, const M: usize, U, R, const DECAY: bool>(
+            block: &Block,
+            arrays: &Dense,
+            sums: &mut [Accumulators; MAX_SUMS],
+        ) where
+            U: Measuring<N, M>,
+            R: Compute + Stored + Into<f64>,
+        {
+            // SAFETY: passed on from the caller.
+            unsafe { add::<N, M, U, R, DECAY>(block, arrays, sums) }
+        }
+    };
+}
+
+fn tiers<const N: usize, const M: usize, U, R, const DECAY: bool>() -> Tiers
+where
+    U: Measuring<N, M>,
+    R: Compute + Stored + Into<f64>,
+{
+    tier!(baseline);
+    #[cfg(target_arch = "x86_64")]
+    tier!(avx2, "avx2");
+    #[cfg(target_arch = "x86_64")]
+    tier!(avx512, "avx512f,avx512vl,avx512bw,avx512dq");
+    [
+        baseline::<N, M, U, R, DECAY>,
+        #[cfg(target_arch = "x86_64")]
+        avx2::<N, M, U, R, DECAY>,
+        #[cfg(target_arch = "x86_64")]
+        avx512::<N, M, U, R, DECAY>,
+    ]
+}

@@ -1,0 +1,68 @@
+//! The sums that rules take over whole tensors before anything is written: what their scalars hang on.
+
+use smallvec::SmallVec;
+
+use super::elsewhere::Elsewhere;
+use super::header::Place;
+use super::kept::Optimizer;
+use super::part::{Gradient, Part, Step};
+use super::refusal::{Refusal, Stop};
+use super::scales::Scales;
+use crate::engine::memory::with_room;
+use crate::engine::{ARRAYS, Block, Sums, View, threads};
+use crate::rules::MAX_SUMS;
+
+/// By part; of no rule that measures, nothing of meaning.
+pub(super) type ByPart = Vec<[f64; MAX_SUMS]>;
+
+impl<H: Elsewhere> Optimizer<H> {
+    /// Whether one of these parts has a rule that measures.
+    pub(super) fn measures(&self, parts: &[Part<H>]) -> bool {
+        let step = Step { slots: &self.slots, groups: &self.groups, parts };
+        parts.iter().any(|part| step.group(part).compiled.loops.measuring().is_some())
+    }
+
+    /// The sums of the parts that the engine runs. New state has its first values.
+    pub(super) fn sums(
+        &self,
+        caller: H::Caller<'_>,
+        parts: &[Part<H>],
+        scales: &Scales,
+    ) -> Result<ByPart, Stop<H::Error>> {
+        let step = Step { slots: &self.slots, groups: &self.groups, parts };
+        let (mut places, mut sums) = (with_room(parts.len())?, Sums::default());
+        for (i, part) in parts.iter().enumerate() {
+            let (slot, compiled) = (step.slot(part), &step.group(part).compiled);
+            let Some(loops) = compiled.loops.measuring() else { continue };
+            if matches!(part.place, Gradient::Rows(_)) {
+                return Err(Refusal::MeasuredRows(part.slot).into());
+            }
+            if slot.header.place != Place::Host {
+                return Err(Refusal::MeasuredElsewhere(part.slot).into());
+            }
+            if H::runs(caller, slot.header.place) {
+                continue;
+            }
+            let p = slot.source().map_or_else(|| slot.header.view(), |source| source.view());
+            let (g, states) = (part.place.view(&slot.header), step.states(part));
+            let states = states.iter().map(|state| state.header.view());
+            let views: SmallVec<[View; ARRAYS]> = [p, g].into_iter().chain(states).collect();
+            let views: SmallVec<[&View; ARRAYS]> = views.iter().collect();
+            let scalars = compiled.method.scalars(step.clock(part));
+            let block = Block::new(scalars, &compiled.prelude, slot.header.precision());
+            let block = block.scaled(scales.of(i));
+            sums.push(loops, compiled.prelude.coupled_decay(), block, &views)?;
+            places.push(i);
+        }
+        // SAFETY: all headers were read or compared in this call, and slots and parts hold every array;
+        // another thread that resizes or writes them meanwhile is as unsafe as it is with NumPy itself.
+        let take = || unsafe { sums.take(threads::count()) };
+        let taken = H::detached(caller, sums.bytes(), take)?;
+        let mut by_part = with_room(parts.len())?;
+        by_part.resize(parts.len(), [0.0; MAX_SUMS]);
+        for (place, sums) in places.into_iter().zip(taken) {
+            by_part[place] = sums;
+        }
+        Ok(by_part)
+    }
+}

@@ -80,7 +80,7 @@ fn distance(case: &Json, given: &Given) -> f64 {
         let lr = case["learning_rates"][step].as_f64().expect("a rate");
         let options = given.clone().with(&[("lr", Value::Number(lr))]).options();
         let (method, kernel) = compile(&given.rule, &options).expect("complete");
-        let prelude = PreludeOptions::read(&options).expect("complete");
+        let prelude = PreludeOptions::read(&options, &*method).expect("complete");
         for (i, p) in params.iter_mut().enumerate() {
             let gradient = &case["gradients"][step][i];
             if gradient.is_null() {

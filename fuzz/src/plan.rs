@@ -91,7 +91,7 @@ pub fn run(u: &mut Unstructured<'_>) -> arbitrary::Result<()> {
     let given = given(u)?;
     let (name, options) = (&given.name, given.options());
     let (method, kernel) = compile(&given.rule, &options).unwrap();
-    let prelude = PreludeOptions::read(&options).unwrap();
+    let prelude = PreludeOptions::read(&options, &*method).unwrap();
     let threads = u.int_in_range(1..=3)?;
     let mut plan = Plan::new();
     let mut tensors = Vec::new();

@@ -133,6 +133,15 @@ def ordered(name: str, value: object) -> tuple[float, float]:
     return low, high
 
 
+def check_nesterov(options: dict[str, Any]) -> None:
+    """Refuse a look-ahead that has nothing to look ahead with."""
+    if options["nesterov"] and (options["momentum"] <= 0 or options["dampening"] != 0):
+        raise ValueError(
+            "Nesterov momentum requires a momentum and zero dampening, found "
+            f"momentum={options['momentum']!r} and dampening={options['dampening']!r}"
+        )
+
+
 def shrink_and_grow(name: str, value: object) -> tuple[float, float]:
     """Two factors, one below 1 and one above."""
     shrink, grow = pair(name, value)

@@ -151,4 +151,6 @@ class ParamGroup(TypedDict, total=False):
     state_dtype: StateDtype
     step_sizes: tuple[float, float]
     t0: float
+    trust_clip: bool
+    trust_coefficient: float
     weight_decay: float

@@ -8,6 +8,7 @@ use super::part::check_unchanged;
 use super::prepare::{Prepared, fill_on_host};
 use super::refusal::{Cause, Refusal, Stop};
 use super::repeat::Repeatable;
+use super::sums::NO_SUMS;
 use crate::engine::{ControlGuard, Plan, process, threads};
 
 impl<H: Elsewhere> Optimizer<H> {
@@ -178,7 +179,7 @@ impl<H: Elsewhere> Optimizer<H> {
         unsafe { run::<H>(caller, &last.plan) };
         for slot in self.slots.iter_mut() {
             let compiled = &self.groups[slot.group].compiled;
-            slot.memory = compiled.remember(|| slot.clock(compiled, false));
+            slot.memory = compiled.remember(&NO_SUMS, || slot.clock(compiled, false));
             slot.step += 1;
         }
     }

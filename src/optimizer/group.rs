@@ -6,7 +6,7 @@ use crate::cuda::{self, TraceKernel};
 use crate::engine::{CompileLoops, RuleLoops};
 use crate::number::Kind;
 use crate::rules::{
-    self, Clock, Declared, Memory, Method, OptionError, Options, PreludeOptions, State,
+    self, Clock, Declared, MAX_SUMS, Memory, Method, OptionError, Options, PreludeOptions, State,
 };
 
 /// What follows from options: the method and its formula, compiled and traced.
@@ -34,9 +34,9 @@ impl Compiled {
         Ok(Compiled {
             states,
             memory: method.memory(),
-            method,
             loops,
-            prelude: PreludeOptions::read(options)?,
+            prelude: PreludeOptions::read(options, &*method)?,
+            method,
             state_kind: options.word("state_dtype").ok().and_then(Kind::named),
             traced,
         })
@@ -56,7 +56,7 @@ impl Compiled {
     /// is no option of the rule; nothing has changed then.
     pub fn set(&mut self, name: &str, value: f64) -> bool {
         if name == "weight_decay" {
-            return self.prelude.set(name, value);
+            return !self.method.decays() && self.prelude.set(name, value);
         }
         if !self.method.set(name, value) {
             return false;
@@ -71,8 +71,12 @@ impl Compiled {
 
     /// What the rule remembers after a step, if it remembers anything.
     #[inline]
-    pub fn remember(&self, clock: impl FnOnce() -> Clock) -> Option<Memory> {
-        (!self.memory.is_empty()).then(|| self.method.remember(clock()))
+    pub fn remember(
+        &self,
+        sums: &[f64; MAX_SUMS],
+        clock: impl FnOnce() -> Clock,
+    ) -> Option<Memory> {
+        (!self.memory.is_empty()).then(|| self.method.remember(clock(), sums))
     }
 }
 

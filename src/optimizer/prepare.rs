@@ -15,6 +15,7 @@ use super::refusal::{Cause, Refusal, Stop};
 use super::repeat::Repeatable;
 use super::scales::Scales;
 use super::slot::Slot;
+use super::sums::NO_SUMS;
 use crate::engine::{ControlGuard, OutOfMemory, Plan, fill, process};
 use crate::rules::MAX_SUMS;
 
@@ -138,10 +139,11 @@ impl<H: Elsewhere> Optimizer<H> {
         if let Some(measured) = &mut measured {
             self.watch_rest(caller, &parts, measured)?;
         }
-        for part in &mut parts {
+        for (i, part) in parts.iter_mut().enumerate() {
             let slot = &self.slots[part.slot];
             let compiled = &self.groups[slot.group].compiled;
-            part.memory = compiled.remember(|| slot.clock(compiled, !part.made.is_empty()));
+            let sums = sums.get(i).unwrap_or(&NO_SUMS);
+            part.memory = compiled.remember(sums, || slot.clock(compiled, !part.made.is_empty()));
         }
         let step = Step { slots: &self.slots, groups: &self.groups, parts: &parts };
         let work = H::prepare(&mut self.elsewhere, caller, step, &scales, &norm)?;

@@ -8,6 +8,7 @@ use super::overlap::written_states;
 use super::part::{Gradient, Part};
 use super::plan::Common;
 use super::slot::Slot;
+use super::sums::NO_SUMS;
 use crate::engine::{Plan, Written, tier};
 use crate::rules::Clock;
 
@@ -74,7 +75,7 @@ impl Repeatable {
     pub(super) fn advance(&mut self, plan: &mut Plan, groups: &[Group], scale: f64) {
         for (i, common) in self.blocks.iter_mut().enumerate() {
             let compiled = &groups[common.group].compiled;
-            let memory = compiled.remember(|| common.clock).unwrap_or_default();
+            let memory = compiled.remember(&NO_SUMS, || common.clock).unwrap_or_default();
             common.clock = Clock { t: common.clock.t + 1, fresh: false, memory };
             plan.replace_block(i, common.block(compiled, scale));
         }

@@ -12,6 +12,9 @@ use crate::engine::memory::with_room;
 use crate::engine::{ARRAYS, Block, Sums, View, threads};
 use crate::rules::MAX_SUMS;
 
+/// Of a rule that does not measure.
+pub(super) const NO_SUMS: [f64; MAX_SUMS] = [0.0; MAX_SUMS];
+
 /// By part; of no rule that measures, nothing of meaning.
 pub(super) type ByPart = Vec<[f64; MAX_SUMS]>;
 
@@ -22,7 +25,7 @@ impl<H: Elsewhere> Optimizer<H> {
         parts.iter().any(|part| step.group(part).compiled.loops.measuring().is_some())
     }
 
-    /// The sums of the parts that the engine runs. New state has its first values.
+    /// The sums of all parts, whoever runs them. New state has its first values.
     pub(super) fn sums(
         &self,
         caller: H::Caller<'_>,
@@ -40,9 +43,6 @@ impl<H: Elsewhere> Optimizer<H> {
             if slot.header.place != Place::Host {
                 return Err(Refusal::MeasuredElsewhere(part.slot).into());
             }
-            if H::runs(caller, slot.header.place) {
-                continue;
-            }
             let p = slot.source().map_or_else(|| slot.header.view(), |source| source.view());
             let (g, states) = (part.place.view(&slot.header), step.states(part));
             let states = states.iter().map(|state| state.header.view());
@@ -59,7 +59,7 @@ impl<H: Elsewhere> Optimizer<H> {
         let take = || unsafe { sums.take(threads::count()) };
         let taken = H::detached(caller, sums.bytes(), take)?;
         let mut by_part = with_room(parts.len())?;
-        by_part.resize(parts.len(), [0.0; MAX_SUMS]);
+        by_part.resize(parts.len(), NO_SUMS);
         for (place, sums) in places.into_iter().zip(taken) {
             by_part[place] = sums;
         }

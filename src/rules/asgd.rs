@@ -4,6 +4,7 @@
 //! `p = p*(1 - lambd*eta) - eta*g;  ax = ax + mu*(p - ax)`, or `ax = p` where `mu` is 1. For the next
 //! step `eta = lr/(1 + lambd*lr*t)^alpha`, `mu = 1/max(1, t - t0)`.
 
+use super::measure::MAX_SUMS;
 use super::method::{Clock, Memory, Method, State};
 use super::options::options;
 use super::rule::{Rule, Visitor};
@@ -42,7 +43,7 @@ impl Method for Asgd {
         AsgdScalars { keep: 1.0 - self.lambd * eta, eta, mu }.block()
     }
 
-    fn remember(&self, clock: Clock) -> Memory {
+    fn remember(&self, clock: Clock, _: &[f64; MAX_SUMS]) -> Memory {
         let t = clock.t as f64;
         let eta = self.lr / real_power(1.0 + self.lambd * self.lr * t, self.alpha);
         let mut memory = clock.memory;

@@ -1,5 +1,6 @@
 //! The host half of a rule: what follows from a group's options.
 
+use super::measure::MAX_SUMS;
 use super::options::Declared;
 use super::rule::Visitor;
 use super::scalars::ScalarBlock;
@@ -71,12 +72,16 @@ pub trait Method: Declared + Send + Sync {
     /// The scalars of a step, computed in float64; the engine rounds each once.
     fn scalars(&self, clock: Clock) -> ScalarBlock;
 
-    /// What the rule remembers after that step.
-    fn remember(&self, clock: Clock) -> Memory {
+    /// What the rule remembers after that step, of a rule that measures with the sums that it took.
+    fn remember(&self, clock: Clock, _sums: &[f64; MAX_SUMS]) -> Memory {
         clock.memory
     }
 
     fn formula<V: Visitor>(&self, visitor: V) -> V::Output
     where
         Self: Sized;
+    /// Whether weight decay is the rule's own business, and not the prelude's.
+    fn decays(&self) -> bool {
+        false
+    }
 }

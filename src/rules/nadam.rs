@@ -4,6 +4,7 @@
 //! `mu_t = beta1*(1 - 0.96^(t*decay)/2);  p = p - (from_g*g + from_m*m)/(sqrt(v)*scale + eps)`, with
 //! `from_g = lr*(1 - mu_t)/(1 - mu_1*..*mu_t)`, and `from_m = lr*mu_(t+1)/(1 - mu_1*..*mu_(t+1))`.
 
+use super::measure::MAX_SUMS;
 use super::method::{Clock, Memory, Method, State};
 use super::options::{DecayRates, options};
 use super::rule::{Rule, Visitor};
@@ -71,7 +72,7 @@ impl Method for NAdam {
         .block()
     }
 
-    fn remember(&self, clock: Clock) -> Memory {
+    fn remember(&self, clock: Clock, _: &[f64; MAX_SUMS]) -> Memory {
         let mut memory = clock.memory;
         memory.0[0] *= self.mu(clock.t);
         memory

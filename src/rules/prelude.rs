@@ -1,5 +1,6 @@
 //! What comes before and after every rule: scaling, maximize, weight decay, flushing.
 
+use super::method::Method;
 use super::options::{Declared, Factor, OptionError, Options, options};
 use crate::number::Real;
 
@@ -30,8 +31,13 @@ pub struct Prelude<R> {
 }
 
 impl PreludeOptions {
-    pub fn read(options: &Options) -> Result<Self, OptionError> {
-        Declared::read(options)
+    /// Without weight decay where the method has it.
+    pub fn read(options: &Options, method: &dyn Method) -> Result<Self, OptionError> {
+        let mut read: Self = Declared::read(options)?;
+        if method.decays() {
+            read.weight_decay = Factor(0.0);
+        }
+        Ok(read)
     }
 
     /// Whether weight decay is added to the gradient.

@@ -1,7 +1,7 @@
 //! The scalars of a rule: named for whoever reads or prints a rule, a flat block for the engine.
 
 /// The most scalars a rule may have.
-pub const MAX_SCALARS: usize = 8;
+pub const MAX_SCALARS: usize = 12;
 
 /// Scalars in float64, in the order of [`Scalars::NAMES`]; unused places are zero.
 pub type ScalarBlock = [f64; MAX_SCALARS];

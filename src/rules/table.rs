@@ -4,8 +4,8 @@ use super::method::Method;
 use super::options::{Declared, OptionError, Options};
 use super::rule::Visitor;
 use super::{
-    adabelief, adadelta, adagrad, adam, adamax, adaptive_gains, adopt, asgd, averages, ftrl, lion,
-    momentum, nadam, radam, rmsprop, rprop, sgd, signum, yogi,
+    adabelief, adadelta, adagrad, adam, adamax, adaptive_gains, adopt, asgd, averages, ftrl, lamb,
+    lars, lion, momentum, nadam, novograd, radam, rmsprop, rprop, sgd, signum, stableadamw, yogi,
 };
 
 macro_rules! table {
@@ -49,6 +49,10 @@ table! {
     "ADOPT" => adopt::Adopt,
     "NAdam" => nadam::NAdam,
     "ASGD" => asgd::Asgd,
+    "LAMB" => lamb::Lamb,
+    "LARS" => lars::Lars,
+    "NovoGrad" => novograd::NovoGrad,
+    "StableAdamW" => stableadamw::StableAdamW,
     "FTRL" => ftrl::Ftrl,
     "EMA" => averages::Ema,
     "Mean" => averages::Mean,

@@ -2,29 +2,50 @@
 
 #![allow(clippy::expect_used)]
 
+use super::measure::{Added, MAX_SUMS, Measuring};
 use super::method::{Clock, Memory};
 use super::options::Options;
 pub(super) use super::options::Value;
 use super::prelude::{Prelude, PreludeOptions};
 use super::rule::{Rule, Visitor};
-use super::scalars::Scalars;
+use super::scalars::{ScalarBlock, Scalars};
 use super::table::method;
 
-type Step = fn(&super::scalars::ScalarBlock, f64, f64, &mut [f64]) -> f64;
+type Step = fn(&ScalarBlock, f64, f64, &mut [f64]) -> f64;
+/// The sums of the tensor that has one element, and the scalars that follow.
+type Measure = fn(ScalarBlock, f64, f64, &[f64]) -> ([f64; MAX_SUMS], ScalarBlock);
 
 struct Evaluate;
 
 impl Visitor for Evaluate {
-    type Output = Step;
+    type Output = (Step, Measure);
 
-    fn visit<const N: usize, U: Rule<N>>(self) -> Step {
-        |block, p, g, state| {
+    fn visit<const N: usize, U: Rule<N>>(self) -> (Step, Measure) {
+        let step: Step = |block, p, g, state| {
             let k = U::Scalars::<f64>::read(|i| block[i]);
             let old: [f64; N] = std::array::from_fn(|i| state[i]);
             let (p, new) = U::update(&k, p, g, old);
             state.copy_from_slice(&new);
             p
-        }
+        };
+        (step, |block, _, _, _| ([0.0; MAX_SUMS], block))
+    }
+
+    fn visit_measuring<const N: usize, const M: usize, U: Measuring<N, M>>(
+        self,
+    ) -> (Step, Measure) {
+        let measure: Measure = |mut block, p, g, state| {
+            let k = U::Scalars::<f64>::read(|i| block[i]);
+            let terms = U::terms(&k, p, g, std::array::from_fn(|i| state[i]));
+            let mut sums = [0.0; MAX_SUMS];
+            for (sum, (term, added)) in sums.iter_mut().zip(terms.into_iter().zip(U::ADDED)) {
+                *sum = if added == Added::Squared { term * term } else { term };
+            }
+            let taken = std::array::from_fn(|m| sums[m]);
+            U::measured(k, taken, 1.0).write(|i, value| block[i] = value);
+            (sums, block)
+        };
+        (self.visit::<N, U>().0, measure)
     }
 }
 
@@ -41,22 +62,24 @@ pub(super) fn run(
         ("maximize", Value::Flag(false)),
         ("flush_subnormals", Value::Flag(false)),
     ];
-    let options: Options = options
-        .iter()
-        .cloned()
-        .chain(shared)
+    let options: Options = shared
+        .into_iter()
+        .chain(options.iter().cloned())
         .map(|(name, value)| (name.to_owned(), value))
         .collect();
-    let (method, step) = method(name, &options, Evaluate).expect("the options are complete");
-    let prelude: Prelude<f64> = PreludeOptions::read(&options).expect("complete").scalars(0.0);
+    let (method, (step, measure)) =
+        method(name, &options, Evaluate).expect("the options are complete");
+    let prelude: Prelude<f64> =
+        PreludeOptions::read(&options, &*method).expect("complete").scalars(0.0);
     assert_eq!((prelude.grad_scale, prelude.keep), (1.0, 1.0));
     let mut state: Vec<f64> = method.states().iter().map(|state| state.initial).collect();
     let mut path = Vec::new();
     let mut memory = Memory::first(&method.memory());
     for (i, &g) in gradients.iter().enumerate() {
         let clock = Clock { t: i as u64 + 1, fresh: i == 0, memory };
-        p = step(&method.scalars(clock), p, g, &mut state);
-        memory = method.remember(clock);
+        let (sums, scalars) = measure(method.scalars(clock), p, g, &state);
+        p = step(&scalars, p, g, &mut state);
+        memory = method.remember(clock, &sums);
         path.push(p);
     }
     (path, state)

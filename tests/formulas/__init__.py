@@ -8,7 +8,7 @@ Nesterov, centered; a root halves what came before it).
 from __future__ import annotations
 
 import ferrostep as fs
-from formulas import averages, descent, leaders, moments, signs, squares
+from formulas import averages, descent, layers, leaders, moments, signs, squares
 from support.exact import Formula
 
 FORMULAS: dict[type[fs.Optimizer], Formula] = (
@@ -17,5 +17,6 @@ FORMULAS: dict[type[fs.Optimizer], Formula] = (
     | squares.FORMULAS
     | moments.FORMULAS
     | leaders.FORMULAS
+    | layers.FORMULAS
     | averages.FORMULAS
 )

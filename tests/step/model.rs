@@ -30,7 +30,7 @@ impl Model {
     pub(crate) fn step(&mut self, gradient: &[f64], scale: f64) {
         self.t += 1;
         let (method, kernel) = compile("Adam", &self.options).unwrap();
-        let prelude = PreludeOptions::read(&self.options).unwrap();
+        let prelude = PreludeOptions::read(&self.options, &*method).unwrap();
         let scalars =
             method.scalars(Clock { t: self.t, fresh: self.t == 1, memory: Memory::default() });
         let block = Block::new(scalars, &prelude, self.precision).scaled(scale);

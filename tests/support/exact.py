@@ -23,6 +23,8 @@ from typing import Any
 Numbers = dict[str, Decimal]
 # A new state; with its own size where it is a sum that may cancel.
 Found = Mapping[str, Decimal | tuple[Decimal, Decimal]]
+# p, g before the decay, state
+Element = tuple[Decimal, Decimal, Numbers]
 # (p, g before the decay, state, options, step number) -> (new p, size of the update, new state)
 Model = Callable[[Decimal, Decimal, Numbers, Any, int], tuple[Decimal, Decimal, Found]]
 
@@ -40,6 +42,8 @@ class Formula:
     model: Model
     p: float = 3.5
     state: float = 3.0
+    #: What the rule takes from the whole tensor: the model finds it in its options, as "measured".
+    measured: Callable[[list[Element], Any, int], Decimal] | None = None
 
 
 def exact(x: Any) -> Decimal:

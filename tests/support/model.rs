@@ -148,7 +148,7 @@ impl Case {
         let options = given.options();
         let (method, kernel) = compile(&given.rule, &options).expect("complete");
         let (_, model) = rules::method(&given.rule, &options, ByElement).expect("complete");
-        let prelude = PreludeOptions::read(&options).expect("complete");
+        let prelude = PreludeOptions::read(&options, &*method).expect("complete");
         let scalars =
             method.scalars(Clock { t: 3, fresh: false, memory: Memory::first(&method.memory()) });
         Case { kernel, model, prelude, scalars, states: method.states().len() }

@@ -10,14 +10,18 @@ from ferrostep.optimizers.adaptive_gains import AdaptiveGains
 from ferrostep.optimizers.adopt import ADOPT
 from ferrostep.optimizers.asgd import ASGD
 from ferrostep.optimizers.ftrl import FTRL
+from ferrostep.optimizers.lamb import LAMB
+from ferrostep.optimizers.lars import LARS
 from ferrostep.optimizers.lion import Lion
 from ferrostep.optimizers.momentum import Momentum
 from ferrostep.optimizers.nadam import NAdam
+from ferrostep.optimizers.novograd import NovoGrad
 from ferrostep.optimizers.radam import RAdam
 from ferrostep.optimizers.rmsprop import RMSprop
 from ferrostep.optimizers.rprop import Rprop
 from ferrostep.optimizers.sgd import SGD
 from ferrostep.optimizers.signum import Signum
+from ferrostep.optimizers.stableadamw import StableAdamW
 from ferrostep.optimizers.yogi import Yogi
 
 RMSProp = RMSprop
@@ -29,6 +33,8 @@ __all__ = [
     "ADOPT",
     "ASGD",
     "FTRL",
+    "LAMB",
+    "LARS",
     "SGD",
     "AdaBelief",
     "AdaDelta",
@@ -43,10 +49,12 @@ __all__ = [
     "Lion",
     "Momentum",
     "NAdam",
+    "NovoGrad",
     "RAdam",
     "RMSProp",
     "RMSprop",
     "Rprop",
     "Signum",
+    "StableAdamW",
     "Yogi",
 ]

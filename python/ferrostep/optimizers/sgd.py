@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from ferrostep.optimizer import Optimizer
 from ferrostep.option import reads
-from ferrostep.options import NonNegative, Rate, finite
+from ferrostep.options import NonNegative, Rate, check_nesterov, finite
 
 
 class SGD(Optimizer):
@@ -77,11 +77,7 @@ class SGD(Optimizer):
     @classmethod
     @reads("momentum", "dampening", "nesterov", "average")
     def check(cls, options: dict[str, Any]) -> None:
-        if options["nesterov"] and (options["momentum"] <= 0 or options["dampening"] != 0):
-            raise ValueError(
-                "Nesterov momentum requires a momentum and zero dampening, found "
-                f"momentum={options['momentum']!r} and dampening={options['dampening']!r}"
-            )
+        check_nesterov(options)
         if not options["average"]:
             return
         if not 0 < options["momentum"] < 1:

@@ -117,6 +117,14 @@ ROWS = by_name(
     ),
     Row(
         KERAS,
+        "Lamb",
+        optimizers.LAMB,
+        {"learning_rate": 1e-3, "beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-7},
+        fixed={"weight_decay": 0.0},
+        refused={"weight_decay": Refused("Keras decays before the step, and LAMB in it")},
+    ),
+    Row(
+        KERAS,
         "Ftrl",
         optimizers.FTRL,
         {
@@ -240,6 +248,13 @@ if TYPE_CHECKING:
         weight_decay: float | None = None,
         **rest: Unpack[_Rest],
     ) -> optimizers.NAdam: ...
+    def Lamb(
+        learning_rate: float = 0.001,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-07,
+        **rest: Unpack[_Rest],
+    ) -> optimizers.LAMB: ...
     def Ftrl(
         learning_rate: float = 0.001,
         learning_rate_power: float = -0.5,

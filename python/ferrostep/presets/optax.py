@@ -81,6 +81,35 @@ ROWS = by_name(
     ),
     Row(
         OPTAX,
+        "lamb",
+        optimizers.LAMB,
+        {
+            "learning_rate": REQUIRED,
+            "b1": 0.9,
+            "b2": 0.999,
+            "eps": 1e-6,
+            "eps_root": 0.0,
+            "weight_decay": 0.0,
+            "mask": None,
+        },
+        refused={"eps_root": EPS_ROOT, "mask": MASK},
+    ),
+    Row(
+        OPTAX,
+        "novograd",
+        optimizers.NovoGrad,
+        {
+            "learning_rate": REQUIRED,
+            "b1": 0.9,
+            "b2": 0.25,
+            "eps": 1e-6,
+            "eps_root": 0.0,
+            "weight_decay": 0.0,
+        },
+        refused={"eps_root": EPS_ROOT},
+    ),
+    Row(
+        OPTAX,
         "amsgrad",
         optimizers.Adam,
         {**ADAM, "bias_correction_mu": True, "bias_correction_nu": True},
@@ -281,6 +310,25 @@ if TYPE_CHECKING:
         nesterov: Literal[True] = True,
         **rest: Unpack[_Rest],
     ) -> optimizers.NAdam: ...
+    def lamb(
+        learning_rate: float,
+        b1: float = 0.9,
+        b2: float = 0.999,
+        eps: float = 1e-06,
+        eps_root: float = 0.0,
+        weight_decay: float = 0.0,
+        mask: None = None,
+        **rest: Unpack[_Rest],
+    ) -> optimizers.LAMB: ...
+    def novograd(
+        learning_rate: float,
+        b1: float = 0.9,
+        b2: float = 0.25,
+        eps: float = 1e-06,
+        eps_root: float = 0.0,
+        weight_decay: float = 0.0,
+        **rest: Unpack[_Rest],
+    ) -> optimizers.NovoGrad: ...
     def amsgrad(
         learning_rate: float,
         b1: float = 0.9,

@@ -24,7 +24,7 @@ fn lengths_beyond_32_bits() {
         )
         .collect();
     let (method, kernel) = compile("Momentum", &options).unwrap();
-    let prelude = PreludeOptions::read(&options).unwrap();
+    let prelude = PreludeOptions::read(&options, &*method).unwrap();
     let kind = Kind::F16;
     for len in [(1 << 31) - 1, 1 << 31, (1 << 32) - 1, 1 << 32, (1 << 32) + 70, 1usize << 40] {
         let at = |i: usize| (1usize << 44) * (i + 1);

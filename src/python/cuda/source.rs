@@ -10,7 +10,7 @@ use crate::number::{Kind, Kinds, Precision};
 use crate::python::options::read_options;
 use crate::python::state::remembered;
 use crate::python::words::{kind, state_kind};
-use crate::rules::{self, Clock, Memory, Method, PreludeOptions};
+use crate::rules::{self, Clock, MAX_SUMS, Memory, Method, PreludeOptions};
 
 fn traced(
     rule: &str,
@@ -18,8 +18,8 @@ fn traced(
 ) -> PyResult<(Box<dyn Method>, Kernel, PreludeOptions)> {
     let invalid = |error: rules::OptionError| PyValueError::new_err(error.to_string());
     let options = read_options(options)?;
-    let prelude = PreludeOptions::read(&options).map_err(invalid)?;
     let (method, kernel) = rules::method(rule, &options, TraceKernel).map_err(invalid)?;
+    let prelude = PreludeOptions::read(&options, &*method).map_err(invalid)?;
     Ok((method, kernel, prelude))
 }
 
@@ -94,7 +94,7 @@ pub(in crate::python) fn rule_scalars<'py>(
     let clock = Clock { t, fresh, memory };
     let bytes = kernel.scalars(&method.scalars(clock), &prelude, precision);
     let after = PyDict::new(py);
-    for (number, value) in numbers.iter().zip(method.remember(clock).0) {
+    for (number, value) in numbers.iter().zip(method.remember(clock, &[0.0; MAX_SUMS]).0) {
         after.set_item(number.name, value)?;
     }
     Ok((PyBytes::new(py, &bytes), after))

@@ -28,7 +28,7 @@ from typing import Any
 
 import numpy as np
 
-from ferrostep.backends.reference import averages, descent, leaders, moments, signs, squares
+from ferrostep.backends.reference import averages, descent, layers, leaders, moments, signs, squares
 from ferrostep.backends.reference.measures import clip_factor, global_norm, tree_sum
 from ferrostep.backends.reference.rows import added, put
 from ferrostep.backends.reference.rule import Array, Options, Rows, Rule, States
@@ -37,8 +37,11 @@ __all__ = ["RULES", "clip_factor", "global_norm", "rounded", "tree_sum", "update
 
 #: By the name of the optimizer's class.
 RULES: dict[str, Rule] = (
-    descent.RULES | signs.RULES | squares.RULES | moments.RULES | leaders.RULES | averages.RULES
+    descent.RULES | signs.RULES | squares.RULES | moments.RULES | leaders.RULES | layers.RULES | averages.RULES
 )
+
+#: Rules that decay the parameter themselves, at another time: if this is decoupled.
+OWN_DECAY = {"LAMB": True, "LARS": False, "NovoGrad": False, "StableAdamW": True}
 
 
 def update(
@@ -81,7 +84,8 @@ def update(
             g = g * grad_scale
         if o["maximize"]:
             g = -g
-        if weight_decay != 0:
+        own_decay = OWN_DECAY.get(rule) == o["decoupled_weight_decay"]
+        if weight_decay != 0 and not own_decay:
             if o["decoupled_weight_decay"]:  # Loshchilov & Hutter 2017, arXiv:1711.05101
                 p = p * (1 - lr * weight_decay)
             else:  # the gradient of the penalty (weight_decay / 2) * p**2

@@ -122,6 +122,7 @@ class ParamGroup(TypedDict, total=False):
     beta: float
     betas: tuple[float, float]
     bias_correction: bool
+    cautious: bool
     centered: bool
     clip: bool
     compare: Compare

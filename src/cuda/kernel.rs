@@ -14,7 +14,7 @@ impl Visitor for TraceKernel {
     type Output = Kernel;
 
     fn visit<const N: usize, U: Rule<N>>(self) -> Kernel {
-        let scalars = <U::Scalars<Traced> as Scalars<Traced>>::NAMES;
+        let scalars = <U::Scalars<Traced> as Scalars<Traced>>::names;
         Kernel { formula: TypeId::of::<U>(), states: N, scalars, print: print::<N, U> }
     }
 }
@@ -23,7 +23,7 @@ impl Visitor for TraceKernel {
 pub struct Kernel {
     formula: TypeId,
     states: usize,
-    scalars: &'static [&'static str],
+    scalars: fn() -> Vec<&'static str>,
     print: fn(Precision, bool) -> String,
 }
 
@@ -57,7 +57,7 @@ impl Kernel {
             chosen += &format!("constexpr int {name} = {value};\n");
         }
         chosen += "\n// Rounded once from float64.\nstruct Scalars {\n";
-        for name in PRELUDE.iter().chain(self.scalars) {
+        for name in PRELUDE.into_iter().chain((self.scalars)()) {
             chosen += &format!("    real {name};\n");
         }
         chosen += "};\n";
@@ -74,7 +74,7 @@ impl Kernel {
     ) -> Vec<u8> {
         let Prelude { grad_scale, weight_decay, keep, flush_below } = *prelude;
         let prelude = [grad_scale, weight_decay, keep, flush_below];
-        let all = prelude.into_iter().chain(block.iter().copied().take(self.scalars.len()));
+        let all = prelude.into_iter().chain(block.iter().copied().take((self.scalars)().len()));
         match precision {
             Precision::F32 => all.flat_map(|x| (x as f32).to_ne_bytes()).collect(),
             Precision::F64 => all.flat_map(f64::to_ne_bytes).collect(),
@@ -130,7 +130,7 @@ fn print<const N: usize, U: Rule<N>>(precision: Precision, coupled_decay: bool) 
         vec![p, g]
     });
     let update = Trace::of(|| {
-        let names = <U::Scalars<Traced> as Scalars<Traced>>::NAMES;
+        let names = <U::Scalars<Traced> as Scalars<Traced>>::names();
         let k = U::Scalars::<Traced>::read(|i| scalar(names[i]));
         let (p, g) = (Traced::input("p"), Traced::input("g"));
         let (p, states) = U::update(&k, p, g, U::STATES.map(Traced::input));

@@ -2,10 +2,9 @@
 
 use std::ops::Range;
 
-use super::terms::MeasuringLoops;
 use super::tier;
 use crate::number::{Kinds, Precision};
-use crate::rules::{MAX_STATES, MAX_SUMS, Prelude, PreludeOptions, ScalarBlock};
+use crate::rules::{MAX_STATES, Prelude, PreludeOptions, ScalarBlock};
 
 /// The most arrays of a parameter: itself, its gradient and its states.
 pub const ARRAYS: usize = 2 + MAX_STATES;
@@ -20,13 +19,6 @@ pub struct Block {
 impl Block {
     pub fn new(scalars: ScalarBlock, options: &PreludeOptions, precision: Precision) -> Self {
         Block { scalars, prelude: options.scalars(precision.smallest_normal()) }
-    }
-
-    /// With what follows from the sums that its rule takes over a tensor of so many elements.
-    #[must_use]
-    pub fn measured(mut self, loops: MeasuringLoops, sums: &[f64; MAX_SUMS], size: usize) -> Self {
-        self.scalars = loops.measured(self.scalars, sums, size);
-        self
     }
 
     /// With gradients multiplied by `scale` first; `maximize` is a factor of -1, so that their

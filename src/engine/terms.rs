@@ -31,14 +31,10 @@ impl MeasuringLoops {
         (self.find)(precision, coupled_decay)[tier::index()]
     }
 
-    /// The scalars of the update of a tensor of so many elements.
-    pub(super) fn measured(
-        &self,
-        block: ScalarBlock,
-        sums: &[f64; MAX_SUMS],
-        size: usize,
-    ) -> ScalarBlock {
-        (self.measured)(block, sums, size as f64)
+    /// The scalars of the update of a tensor of so many elements, from those of the terms.
+    pub fn measured(&self, mut block: Block, sums: &[f64; MAX_SUMS], size: usize) -> Block {
+        block.scalars = (self.measured)(block.scalars, sums, size as f64);
+        block
     }
 }
 

@@ -78,7 +78,7 @@ impl<'a> Blocks<'a> {
         }
         let block = self.unscaled[self.last].scaled(self.scales.of(part));
         plan.block(match compiled.loops.measuring() {
-            Some(loops) => block.measured(loops, &self.sums[part], size),
+            Some(loops) => loops.measured(block, &self.sums[part], size),
             None => block,
         })
     }

@@ -3,9 +3,10 @@
 //!
 //! `m = b1*m + c1*g;  v = b2*v + c2*(g*g);  p = p - (step*m)/(sqrt(v)*scale + eps)`
 
+use super::cautious::{Cautious, Stepping};
 use super::method::{Clock, Method, State};
 use super::options::{DecayRates, options};
-use super::rule::{Rule, Visitor};
+use super::rule::Visitor;
 use super::scalars::{ScalarBlock, scalars};
 use crate::number::Real;
 
@@ -20,35 +21,35 @@ impl<R: Real> AdamScalars<R> {
     }
 
     #[inline(always)]
-    fn step(&self, p: R, m: R, v: R) -> R {
-        p - (self.step_size * m) / (v.sqrt() * self.scale + self.eps)
+    fn step(&self, m: R, v: R) -> R {
+        (self.step_size * m) / (v.sqrt() * self.scale + self.eps)
     }
 }
 
 struct Plain;
 
-impl Rule<2> for Plain {
+impl Stepping<2> for Plain {
     type Scalars<R: Real> = AdamScalars<R>;
     const STATES: [&'static str; 2] = ["m", "v"];
 
     #[inline(always)]
-    fn update<R: Real>(k: &AdamScalars<R>, p: R, g: R, [m, v]: [R; 2]) -> (R, [R; 2]) {
+    fn step<R: Real>(k: &AdamScalars<R>, g: R, [m, v]: [R; 2]) -> (R, [R; 2]) {
         let (m, v) = k.moments(g, m, v);
-        (k.step(p, m, v), [m, v])
+        (k.step(m, v), [m, v])
     }
 }
 
 struct AmsGrad;
 
-impl Rule<3> for AmsGrad {
+impl Stepping<3> for AmsGrad {
     type Scalars<R: Real> = AdamScalars<R>;
     const STATES: [&'static str; 3] = ["m", "v", "v_max"];
 
     #[inline(always)]
-    fn update<R: Real>(k: &AdamScalars<R>, p: R, g: R, [m, v, v_max]: [R; 3]) -> (R, [R; 3]) {
+    fn step<R: Real>(k: &AdamScalars<R>, g: R, [m, v, v_max]: [R; 3]) -> (R, [R; 3]) {
         let (m, v) = k.moments(g, m, v);
         let v_max = R::select(v.gt(v_max), v, v_max);
-        (k.step(p, m, v_max), [m, v, v_max])
+        (k.step(m, v_max), [m, v, v_max])
     }
 }
 
@@ -59,6 +60,7 @@ options!(pub(super) Adam {
     amsgrad: bool,
     bias_correction: bool,
     epsilon_hat: bool,
+    cautious: bool,
     initial_accumulator_value: f64,
 });
 
@@ -98,7 +100,12 @@ impl Method for Adam {
     }
 
     fn formula<V: Visitor>(&self, visitor: V) -> V::Output {
-        if self.amsgrad { visitor.visit::<3, AmsGrad>() } else { visitor.visit::<2, Plain>() }
+        match (self.amsgrad, self.cautious) {
+            (false, false) => visitor.visit::<2, Plain>(),
+            (false, true) => visitor.visit_measuring::<2, 1, Cautious<Plain>>(),
+            (true, false) => visitor.visit::<3, AmsGrad>(),
+            (true, true) => visitor.visit_measuring::<3, 1, Cautious<AmsGrad>>(),
+        }
     }
 }
 

@@ -4,10 +4,9 @@
 //! `p = p*(1 - lambd*eta) - eta*g;  ax = ax + mu*(p - ax)`, or `ax = p` where `mu` is 1. For the next
 //! step `eta = lr/(1 + lambd*lr*t)^alpha`, `mu = 1/max(1, t - t0)`.
 
-use super::measure::MAX_SUMS;
 use super::method::{Clock, Memory, Method, State};
 use super::options::options;
-use super::rule::{Rule, Visitor};
+use super::rule::{MAX_SUMS, Rule, Visitor};
 use super::scalars::{ScalarBlock, scalars};
 use crate::number::{Real, real_power};
 

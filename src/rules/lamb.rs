@@ -4,10 +4,10 @@
 //! `u = (correction*m)/(sqrt(v)*scale + eps) + wd*p;  ratio = |p|/|u|, or 1 if either is 0;
 //! p = p - (lr*ratio)*u`, with the norms over the tensor.
 
-use super::measure::{Added, Measuring};
+use super::measure::Added;
 use super::method::{Clock, Method, State};
 use super::options::{DecayRates, options};
-use super::rule::{Rule, Visitor};
+use super::rule::{Measuring, Rule, Visitor};
 use super::scalars::{ScalarBlock, scalars};
 use crate::number::Real;
 

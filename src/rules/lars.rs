@@ -4,10 +4,10 @@
 //! `ratio = trust*|p|/(|g| + wd*|p| + eps), or 1 if a norm is 0;  d = ratio*(g + wd*p);
 //! buf = momentum*buf + (1-dampening)*d, at first d;  p = p - lr*buf`, or Nesterov's `d + momentum*buf`.
 
-use super::measure::{Added, Measuring};
+use super::measure::Added;
 use super::method::{Clock, Method, State};
 use super::options::options;
-use super::rule::{Rule, Visitor};
+use super::rule::{Measuring, Rule, Visitor};
 use super::scalars::{ScalarBlock, scalars};
 use crate::number::Real;
 

@@ -3,9 +3,10 @@
 //!
 //! `p = p - lr*sign(b1*m + c1*g), with the old m;  m = b2*m + c2*g;  c = 1 - b`
 
+use super::cautious::{Cautious, Stepping};
 use super::method::{Clock, Method, State};
 use super::options::options;
-use super::rule::{Rule, Visitor};
+use super::rule::Visitor;
 use super::scalars::{ScalarBlock, scalars};
 use crate::number::Real;
 
@@ -13,19 +14,19 @@ scalars!(LionScalars { lr, beta1, one_minus_beta1, beta2, one_minus_beta2 });
 
 struct Sign;
 
-impl Rule<1> for Sign {
+impl Stepping<1> for Sign {
     type Scalars<R: Real> = LionScalars<R>;
     const STATES: [&'static str; 1] = ["m"];
 
     #[inline(always)]
-    fn update<R: Real>(k: &LionScalars<R>, p: R, g: R, [m]: [R; 1]) -> (R, [R; 1]) {
+    fn step<R: Real>(k: &LionScalars<R>, g: R, [m]: [R; 1]) -> (R, [R; 1]) {
         let u = k.beta1 * m + k.one_minus_beta1 * g;
         let m = k.beta2 * m + k.one_minus_beta2 * g;
-        (p - k.lr * u.sign(), [m])
+        (k.lr * u.sign(), [m])
     }
 }
 
-options!(pub(super) Lion { lr: f64, betas: (f64, f64) });
+options!(pub(super) Lion { lr: f64, betas: (f64, f64), cautious: bool });
 
 impl Method for Lion {
     fn states(&self) -> Vec<State> {
@@ -45,7 +46,11 @@ impl Method for Lion {
     }
 
     fn formula<V: Visitor>(&self, visitor: V) -> V::Output {
-        visitor.visit::<1, Sign>()
+        if self.cautious {
+            visitor.visit_measuring::<1, 1, Cautious<Sign>>()
+        } else {
+            visitor.visit::<1, Sign>()
+        }
     }
 }
 
@@ -55,7 +60,11 @@ mod tests {
 
     #[test]
     fn worked_numbers() {
-        let options = [("lr", Value::Number(0.5)), ("betas", Value::Pair(0.5, 0.75))];
+        let options = [
+            ("lr", Value::Number(0.5)),
+            ("betas", Value::Pair(0.5, 0.75)),
+            ("cautious", Value::Flag(false)),
+        ];
         // The averages are 2, 0.5*1 - 0.25 and 0: a step down, one more, none.
         let (p, state) = run("Lion", &options, 1.0, &[4.0, -0.5, -0.625]);
         close(p[0], 0.5);

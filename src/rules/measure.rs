@@ -7,7 +7,6 @@
 //! odd last one passing up. So every SIMD tier, thread count, memory layout and device has the same
 //! bits, and so have several machines that exchange the leaves' sums.
 
-use super::rule::Rule;
 use crate::number::Real;
 
 /// Elements of a leaf.
@@ -63,22 +62,4 @@ impl Measure for Finite {
     fn term<R: Real>(g: R) -> R {
         g * R::constant(0.0)
     }
-}
-
-/// The most sums that a rule may take.
-pub const MAX_SUMS: usize = 2;
-
-/// A rule whose scalars hang on `M` sums over the whole tensor, taken before anything is written.
-///
-/// What an element adds comes from its old values; what the update will make of them is made once more,
-/// in registers, and kept nowhere.
-pub trait Measuring<const N: usize, const M: usize>: Rule<N> {
-    const ADDED: [Added; M];
-
-    /// What an element adds to each sum: from its parameter and gradient after the prelude.
-    fn terms<R: Real>(k: &Self::Scalars<R>, p: R, g: R, state: [R; N]) -> [R; M];
-
-    /// The scalars of the update, from those of the terms and from the sums over so many elements: in
-    /// float64, of scalars that are not rounded yet.
-    fn measured<R: Real>(k: Self::Scalars<R>, sums: [R; M], size: R) -> Self::Scalars<R>;
 }

@@ -1,8 +1,7 @@
 //! The host half of a rule: what follows from a group's options.
 
-use super::measure::MAX_SUMS;
 use super::options::Declared;
-use super::rule::Visitor;
+use super::rule::{MAX_SUMS, Visitor};
 use super::scalars::ScalarBlock;
 
 /// A state array, or a number of the memory: its name in Python, and the value that it starts with.

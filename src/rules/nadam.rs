@@ -4,10 +4,10 @@
 //! `mu_t = beta1*(1 - 0.96^(t*decay)/2);  p = p - (from_g*g + from_m*m)/(sqrt(v)*scale + eps)`, with
 //! `from_g = lr*(1 - mu_t)/(1 - mu_1*..*mu_t)`, and `from_m = lr*mu_(t+1)/(1 - mu_1*..*mu_(t+1))`.
 
-use super::measure::MAX_SUMS;
+use super::cautious::{Cautious, Stepping};
 use super::method::{Clock, Memory, Method, State};
 use super::options::{DecayRates, options};
-use super::rule::{Rule, Visitor};
+use super::rule::{MAX_SUMS, Visitor};
 use super::scalars::{ScalarBlock, scalars};
 use crate::number::{Real, real_power};
 
@@ -24,19 +24,25 @@ scalars!(NAdamScalars {
 
 struct Nesterov;
 
-impl Rule<2> for Nesterov {
+impl Stepping<2> for Nesterov {
     type Scalars<R: Real> = NAdamScalars<R>;
     const STATES: [&'static str; 2] = ["m", "v"];
 
     #[inline(always)]
-    fn update<R: Real>(k: &NAdamScalars<R>, p: R, g: R, [m, v]: [R; 2]) -> (R, [R; 2]) {
+    fn step<R: Real>(k: &NAdamScalars<R>, g: R, [m, v]: [R; 2]) -> (R, [R; 2]) {
         let m = k.beta1 * m + k.one_minus_beta1 * g;
         let v = k.beta2 * v + k.one_minus_beta2 * (g * g);
-        (p - (k.from_g * g + k.from_m * m) / (v.sqrt() * k.scale + k.eps), [m, v])
+        ((k.from_g * g + k.from_m * m) / (v.sqrt() * k.scale + k.eps), [m, v])
     }
 }
 
-options!(pub(super) NAdam { lr: f64, betas: DecayRates, eps: f64, momentum_decay: f64 });
+options!(pub(super) NAdam {
+    lr: f64,
+    betas: DecayRates,
+    eps: f64,
+    momentum_decay: f64,
+    cautious: bool,
+});
 
 impl NAdam {
     /// The momentum of step `t`: with an infinite decay it is `beta1` from the first on.
@@ -79,7 +85,11 @@ impl Method for NAdam {
     }
 
     fn formula<V: Visitor>(&self, visitor: V) -> V::Output {
-        visitor.visit::<2, Nesterov>()
+        if self.cautious {
+            visitor.visit_measuring::<2, 1, Cautious<Nesterov>>()
+        } else {
+            visitor.visit::<2, Nesterov>()
+        }
     }
 }
 
@@ -94,6 +104,7 @@ mod tests {
             ("betas", Value::Pair(0.5, 0.75)),
             ("eps", Value::Number(1.0)),
             ("momentum_decay", Value::Number(0.5)),
+            ("cautious", Value::Flag(false)),
         ];
         // mu_1 = 0.5*(1 - 0.96^0.5/2), mu_2 = 0.5*(1 - 0.96/2) = 0.26; m = 2, v = 4, its root 4.
         let (p, _) = run("NAdam", &options, 1.0, &[4.0]);

@@ -4,10 +4,10 @@
 //! `v = b2*v + c2*|g|^2, at first |g|^2;  d = g/(sqrt(v) + eps) + wd*p;  m = b1*m + d, at first d;
 //! p = p - lr*m`
 
-use super::measure::{Added, MAX_SUMS, Measuring};
+use super::measure::Added;
 use super::method::{Clock, Memory, Method, State};
 use super::options::options;
-use super::rule::{Rule, Visitor};
+use super::rule::{MAX_SUMS, Measuring, Rule, Visitor};
 use super::scalars::{ScalarBlock, scalars};
 use crate::number::Real;
 

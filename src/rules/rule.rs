@@ -1,6 +1,6 @@
 //! An update rule: a pure function of one element, generic over its number type.
 
-use super::measure::Measuring;
+use super::measure::Added;
 use super::scalars::Scalars;
 use crate::number::Real;
 
@@ -15,6 +15,24 @@ pub trait Rule<const N: usize>: 'static {
 
     /// The new parameter and the new state, from the old ones and the gradient.
     fn update<R: Real>(k: &Self::Scalars<R>, p: R, g: R, state: [R; N]) -> (R, [R; N]);
+}
+
+/// The most sums that a rule may take.
+pub const MAX_SUMS: usize = 2;
+
+/// A rule whose scalars hang on `M` sums over the whole tensor, taken before anything is written.
+///
+/// What an element adds comes from its old values; what the update will make of them is made once more,
+/// in registers, and kept nowhere.
+pub trait Measuring<const N: usize, const M: usize>: Rule<N> {
+    const ADDED: [Added; M];
+
+    /// What an element adds to each sum: from its parameter and gradient after the prelude.
+    fn terms<R: Real>(k: &Self::Scalars<R>, p: R, g: R, state: [R; N]) -> [R; M];
+
+    /// The scalars of the update, from those of the terms and from the sums over so many elements: in
+    /// float64, of scalars that are not rounded yet.
+    fn measured<R: Real>(k: Self::Scalars<R>, sums: [R; M], size: R) -> Self::Scalars<R>;
 }
 
 /// Receives the rule that a method's options choose. The engine takes its compiled loops from

@@ -3,11 +3,13 @@
 /// The most scalars a rule may have.
 pub const MAX_SCALARS: usize = 12;
 
-/// Scalars in float64, in the order of [`Scalars::NAMES`]; unused places are zero.
+/// Scalars in float64, in the order of [`Scalars::names`]; unused places are zero.
 pub type ScalarBlock = [f64; MAX_SCALARS];
 
 pub trait Scalars<R>: Copy {
-    const NAMES: &'static [&'static str];
+    /// How many there are.
+    const COUNT: usize;
+    fn names() -> Vec<&'static str>;
     fn read(scalar: impl Fn(usize) -> R) -> Self;
     /// Calls `write` with the number and the value of each.
     fn write(self, write: impl FnMut(usize, R));
@@ -22,7 +24,11 @@ macro_rules! scalars {
         }
 
         impl<R: Copy> $crate::rules::Scalars<R> for $name<R> {
-            const NAMES: &'static [&'static str] = &[$(stringify!($field)),+];
+            const COUNT: usize = [$(stringify!($field)),+].len();
+
+            fn names() -> Vec<&'static str> {
+                vec![$(stringify!($field)),+]
+            }
 
             #[inline(always)]
             fn read(scalar: impl Fn(usize) -> R) -> Self {

@@ -5,10 +5,10 @@
 //! `rms = sqrt(mean(g*g / max(v, eps^2)));  rate = lr/max(1, rms);
 //! p = p*(1 - rate*wd) - (rate*m)/(sqrt(v) + eps)`
 
-use super::measure::{Added, Measuring};
+use super::measure::Added;
 use super::method::{Clock, Method, State};
 use super::options::{DecayRates, options};
-use super::rule::{Rule, Visitor};
+use super::rule::{Measuring, Rule, Visitor};
 use super::scalars::{ScalarBlock, scalars};
 use crate::number::Real;
 

@@ -2,12 +2,12 @@
 
 #![allow(clippy::expect_used)]
 
-use super::measure::{Added, MAX_SUMS, Measuring};
+use super::measure::Added;
 use super::method::{Clock, Memory};
 use super::options::Options;
 pub(super) use super::options::Value;
 use super::prelude::{Prelude, PreludeOptions};
-use super::rule::{Rule, Visitor};
+use super::rule::{MAX_SUMS, Measuring, Rule, Visitor};
 use super::scalars::{ScalarBlock, Scalars};
 use super::table::method;
 

@@ -17,7 +17,7 @@ class AdamW(Adam):
 
     Parameters
     ----------
-    lr, betas, eps, amsgrad, bias_correction, epsilon_hat, initial_accumulator_value
+    lr, betas, eps, amsgrad, bias_correction, epsilon_hat, cautious, initial_accumulator_value
         As for `Adam`, with the same defaults and bounds.
     weight_decay
         Default 1e-2, finite and >= 0.

@@ -30,6 +30,11 @@ class Lion(Optimizer):
     betas
         How much of ``m`` goes into the step, and how much of it stays; default (0.9, 0.99), each in
         [0, 1).
+    cautious
+        Default False; True leaves out what would go against the gradient, and makes the rest as much
+        longer (arXiv:2411.16085): ``u = u/share where u*g > 0, else 0``, where ``u`` is what is
+        subtracted from the parameter, and at least 0.001 of it counts as the share. It is taken over
+        the parameter as a whole: then gradients as `Rows` are refused, and so are CuPy arrays.
     decoupled_weight_decay
         Default True.
     weight_decay, maximize, state_dtype, ...
@@ -58,6 +63,7 @@ class Lion(Optimizer):
     lr: Rate = 1e-4
     _: KW_ONLY
     betas: Annotated[tuple[float, float], decay_rates] = (0.9, 0.99)
+    cautious: bool = False
     decoupled_weight_decay: bool = True
 
     RULE = "Lion"

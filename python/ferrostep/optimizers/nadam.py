@@ -32,6 +32,11 @@ class NAdam(Optimizer):
         How fast the momentum grows; default 4e-3, as torch; >= 0, may be infinite. 1, as Keras (and
         the paper, whose 1/250 has become 1 there), has it near ``b1`` within 100 steps; infinity,
         as optax, from the first on.
+    cautious
+        Default False; True leaves out what would go against the gradient, and makes the rest as much
+        longer (arXiv:2411.16085): ``u = u/share where u*g > 0, else 0``, where ``u`` is what is
+        subtracted from the parameter, and at least 0.001 of it counts as the share. It is taken over
+        the parameter as a whole: then gradients as `Rows` are refused, and so are CuPy arrays.
     weight_decay, maximize, state_dtype, ...
         The options of every class: see `Optimizer`.
 
@@ -64,6 +69,7 @@ class NAdam(Optimizer):
     betas: Annotated[tuple[float, float], decay_rates] = (0.9, 0.999)
     eps: NonNegative = 1e-8
     momentum_decay: Annotated[float, upper_bound] = 4e-3
+    cautious: bool = False
 
     RULE = "NAdam"
     STATE = ("exp_avg", "exp_avg_sq")

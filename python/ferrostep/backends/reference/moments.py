@@ -7,6 +7,7 @@ import numpy as np
 
 # beta**t, correctly rounded, and x**y: the platform's pow is another on each.
 from ferrostep._native import power, real_power
+from ferrostep.backends.reference.cautious import cautious
 from ferrostep.backends.reference.clamp import clamp
 from ferrostep.backends.reference.rule import Array, Options, Rule, States
 
@@ -46,7 +47,7 @@ def adam(
         step = lr * math.sqrt(1 - power(beta2, t)) / (1 - power(beta1, t))
     elif o["bias_correction"]:
         step, s = _corrections(o, t)
-    return p - (step * m) / (np.sqrt(v) * s + eps), new
+    return p - cautious((step * m) / (np.sqrt(v) * s + eps), g, o), new
 
 
 def nadam(
@@ -67,7 +68,7 @@ def nadam(
     from_g = lr * (1 - mu) / (1 - product)
     from_m = lr * following / (1 - product * following)
     s = 1 / math.sqrt(1 - power(beta2, t))
-    p = p - (from_g * g + from_m * m) / (np.sqrt(v) * s + eps)
+    p = p - cautious((from_g * g + from_m * m) / (np.sqrt(v) * s + eps), g, o)
     return p, {"exp_avg": m, "exp_avg_sq": v, "mu_product": product}
 
 

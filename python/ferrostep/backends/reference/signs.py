@@ -4,16 +4,9 @@ from collections.abc import Set
 
 import numpy as np
 
+from ferrostep.backends.reference.cautious import agree, cautious
 from ferrostep.backends.reference.clamp import clamp
 from ferrostep.backends.reference.rule import Array, Options, Rule, States
-
-
-def _agree(a: Array, b: Array) -> Array:
-    """True where both are positive or both negative.
-
-    The signs are compared, not multiplied: ``1e-30 * 1e-30`` is 0 in float32 and has no sign.
-    """
-    return ((a > 0) & (b > 0)) | ((a < 0) & (b < 0))
 
 
 def adaptive_gains(
@@ -30,14 +23,14 @@ def adaptive_gains(
     """
     lr, beta, mu, gain = o["lr"], o["beta"], o["momentum"], state["gain"]
     if o["compare"] == "velocity":
-        keeps = _agree(g, -state["velocity"])
+        keeps = agree(g, -state["velocity"])
         turns = ~keeps
     elif o["compare"] == "sign":
         keeps = np.sign(g) != np.sign(state["velocity"])
         turns = ~keeps
     else:
-        keeps = _agree(g, state["prev"])
-        turns = _agree(g, -state["prev"])
+        keeps = agree(g, state["prev"])
+        turns = agree(g, -state["prev"])
     gain = np.where(keeps, gain + beta, np.where(turns, gain * (1 - beta), gain))
     gain = clamp(gain, o["min_gain"], o["max_gain"])
     new = {"gain": gain}
@@ -61,7 +54,7 @@ def rprop(
     """
     eta_minus, eta_plus = o["etas"]
     step, prev = state["step_size"], state["prev"]
-    same, opposite = _agree(g, prev), _agree(g, -prev)
+    same, opposite = agree(g, prev), agree(g, -prev)
     step = np.where(same, step * eta_plus, np.where(opposite, step * eta_minus, step))
     step = clamp(step, *o["step_sizes"])
     g = np.where(opposite, 0.0, g)
@@ -79,7 +72,7 @@ def lion(
     lr, (beta1, beta2) = o["lr"], o["betas"]
     m = state["exp_avg"]
     u = beta1 * m + (1 - beta1) * g
-    return p - lr * np.sign(u), {"exp_avg": beta2 * m + (1 - beta2) * g}
+    return p - cautious(lr * np.sign(u), g, o), {"exp_avg": beta2 * m + (1 - beta2) * g}
 
 
 def signum(

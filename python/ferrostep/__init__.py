@@ -40,6 +40,7 @@ __all__ = [
     "averages",
     "clip",
     "compat",
+    "find_lr",
     "get_num_threads",
     "load_checkpoint",
     "num_threads",
@@ -59,6 +60,7 @@ if TYPE_CHECKING:
     from ferrostep import typing as typing
     from ferrostep.checkpoint import load_checkpoint, save_checkpoint
     from ferrostep.memmap import MemmapState
+    from ferrostep.range_test import find_lr
 else:
     __getattr__ = later(
         __name__,
@@ -66,6 +68,7 @@ else:
         load_checkpoint="checkpoint",
         save_checkpoint="checkpoint",
         MemmapState="memmap",
+        find_lr="range_test",
     )
 
 

@@ -34,7 +34,7 @@ class Decay:
         self.rate = rate
 
     def __call__(self, x: int) -> float:
-        return self.rate**x
+        return float(self.rate**x)
 
 
 class Schedule(NamedTuple):

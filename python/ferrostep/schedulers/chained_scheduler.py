@@ -53,9 +53,8 @@ class ChainedScheduler(OfParts):
         # Not the base's constructor: the parts have set the first rates.
         self.optimizer = self._take(schedulers, optimizer)
         self.last_epoch = self._schedulers[0].last_epoch
-        groups = self._know_groups()
-        self.base_lrs = [float(group.get("initial_lr", group["lr"])) for group in groups]
-        self._last_lr = [float(group["lr"]) for group in groups]
+        self.base_lrs = list(self._schedulers[0].base_lrs)
+        self._last_lr = [float(group["lr"]) for group in self._know_groups()]
 
     def _undo(self) -> None:
         super()._undo()

@@ -4,9 +4,12 @@ A scheduler sees an optimizer as a list of groups with a learning rate each.  It
 arrays, gradients or the compiled core, so it works with anything that has ``param_groups``.
 
 Construction sets the rate of epoch 0; then call ``scheduler.step()`` after ``optimizer.step()``.
-Most schedules are *recursive*: they multiply the rate that the group holds now.  That is why two
-of them on one optimizer compound, and why a rate changed by hand is carried on.  Operations are
-in torch's order, so the rates are torch's to the bit wherever ``cos`` and ``pow`` are the same.
+Most of torch's schedules are *recursive*: they multiply the rate that the group holds now.  That
+is why two of them on one optimizer compound, and why a rate changed by hand is carried on.  Their
+operations are in torch's order, so the rates are torch's to the bit wherever ``cos`` and ``pow``
+are the same.
+`InverseSqrtLR`, `NoamLR`, `WarmupCosineLR` and `WarmupStableDecayLR` are not torch's, and go by
+closed forms.  `plot` draws what is to come.
 """
 
 from ferrostep.schedulers.base import LRScheduler
@@ -23,6 +26,7 @@ from ferrostep.schedulers.multi_step_lr import MultiStepLR
 from ferrostep.schedulers.multiplicative_lr import MultiplicativeLR
 from ferrostep.schedulers.noam_lr import NoamLR
 from ferrostep.schedulers.one_cycle_lr import OneCycleLR
+from ferrostep.schedulers.picture import plot
 from ferrostep.schedulers.polynomial_lr import PolynomialLR
 from ferrostep.schedulers.reduce_lr_on_plateau import ReduceLROnPlateau
 from ferrostep.schedulers.sequential_lr import SequentialLR
@@ -53,6 +57,7 @@ __all__ = [
     "StepLR",
     "WarmupCosineLR",
     "WarmupStableDecayLR",
+    "plot",
 ]
 
 

@@ -144,7 +144,10 @@ class CyclicLR(LRScheduler):
             self.mode = one_of("mode", self.mode, "triangular", "triangular2", "exp_range")
             self.scale_mode = "iterations" if self.mode == "exp_range" else "cycle"
         self.scale_mode = one_of("scale_mode", self.scale_mode, "cycle", "iterations")
-        if self.cycle_momentum:
+        cycles = "base_momentums" in vars(self)  # a state cannot change that
+        if self.cycle_momentum is not cycles:
+            raise ValueError(f"cycle_momentum must be {cycles} here, found {self.cycle_momentum!r}")
+        if cycles:
             momentum.check(self.optimizer, self.cycle_momentum)
             self.use_beta1 = momentum.uses_betas(self.optimizer)
             bound = momentum.bound(self.optimizer)

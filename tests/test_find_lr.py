@@ -205,6 +205,36 @@ def test_an_unbound_optimizer(begun: bool) -> None:
         fresh.update([np.ones(5)], [np.ones(5)])  # it has forgotten the parameters
 
 
+@pytest.mark.parametrize(
+    ("opt", "params", "match"),
+    [
+        (None, None, "opt must be an optimizer, found None"),
+        (fs.SGD, None, "opt must be an optimizer, found <class"),
+        (fs.SGD(), [1.0], "params must be arrays"),
+        (fs.SGD(), [np.broadcast_to(1.0, (2,))], "parameter 0 is read-only"),
+        (fs.SGD(), [{"params": [np.ones(2)]}], "found param groups"),
+    ],
+)
+def test_what_it_cannot_step(opt: Any, params: Any, match: str) -> None:
+    with pytest.raises((TypeError, ValueError), match=match):
+        fs.find_lr(opt, lambda: (1.0, [np.ones(2)]), params)
+
+
+def test_a_closure_that_replaces_a_parameter() -> None:
+    """What was there cannot be put back; the optimizer is as good as after the replacement."""
+    opt = fs.Adam([np.ones(2)], lr=0.25)
+    opt.step([np.ones(2)])
+
+    def closure() -> tuple[float, Any]:
+        opt.replace(0, np.ones(3))
+        return 1.0, [np.ones(3)]
+
+    with pytest.raises(ValueError, match=r"shape \(2,\), wanted \(3,\)"):
+        fs.find_lr(opt, closure)
+    assert opt.lr == 0.25
+    opt.step([np.ones(3)])
+
+
 def test_an_unbound_optimizer_needs_its_parameters() -> None:
     with pytest.raises((TypeError, ValueError), match="update"):
         fs.find_lr(fs.SGD(), lambda: (1.0, [np.zeros(1)]))

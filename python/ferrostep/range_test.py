@@ -5,19 +5,31 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ferrostep import tree
-from ferrostep.loading import restoring
-from ferrostep.optimizer import Optimizer
+from ferrostep.groups import EXTRA, SCHEDULED
 from ferrostep.schedulers.checks import BELOW_ONE, POSITIVE, Bound, integer, real
 from ferrostep.settings import NonFiniteError
 from ferrostep.typing import Grads, Params
 
 AT_LEAST_ONE: Bound = ("a finite number >= 1", lambda x: x >= 1)
+
+
+class Optimizer(Protocol):
+    """What the test needs of an optimizer; with `params`, its ``update`` too."""
+
+    @property
+    def param_groups(self) -> list[dict[str, Any]]: ...
+    @property
+    def step(self) -> Callable[..., Any]: ...
+    @property
+    def state_dict(self) -> Callable[[], Any]: ...
+    @property
+    def load_state_dict(self) -> Callable[[Any], Any]: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,6 +130,9 @@ def find_lr(
     count = integer("steps", steps, 2)
     past = real("smoothing", smoothing, BELOW_ONE)
     limit = real("diverged", diverged, AT_LEAST_ONE)
+    needed = "param_groups", "step", "state_dict", "load_state_dict"
+    if isinstance(opt, type) or not all(hasattr(opt, name) for name in needed):
+        raise TypeError(f"opt must be an optimizer, found {opt!r:.200}")
     if not callable(closure):
         raise TypeError(f"closure must be callable, found {closure!r}")
 
@@ -125,7 +140,8 @@ def find_lr(
         if params is None:
             opt.step(grads, **options)
         else:
-            opt.update(params, grads, **options)
+            unbound: Any = opt
+            unbound.update(params, grads, **options)
 
     curve: list[tuple[float, float, float]] = []
     average, best = 0.0, math.inf
@@ -178,13 +194,25 @@ def _restoring(opt: Optimizer, params: Params | None) -> Callable[[], None]:
         arrays = [array for group in opt.param_groups for array in group["params"]]
     else:
         arrays = list(tree.flatten(params).values())
-    values = [array.copy() for array in arrays]
-    state, groups = opt.state_dict(), restoring(opt.param_groups)
+        for array in arrays:
+            if not hasattr(array, "copy"):
+                raise TypeError(
+                    f"params must be arrays, which update() can write into, found {array!r:.200}"
+                )
+    # What is read-only no step can change, but refuses.
+    written = [a for a in arrays if getattr(getattr(a, "flags", None), "writeable", True)]
+    values = [array.copy() for array in written]
+    state = opt.state_dict()
+    held = EXTRA - SCHEDULED
+    groups = [(g, {k: g[k] for k in g if k not in held}) for g in opt.param_groups]
 
     def restore() -> None:
-        for array, value in zip(arrays, values, strict=True):
-            array[...] = value
-        opt.load_state_dict(state)
-        groups()
+        try:
+            for array, value in zip(written, values, strict=True):
+                array[...] = value
+            opt.load_state_dict(state)
+        finally:
+            for group, entries in groups:  # as they were, and not as they are after a check
+                group.update(entries)
 
     return restore

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from ferrostep.loading import Loading
@@ -23,6 +23,8 @@ class OfParts(LRScheduler):
 
     def _take(self, schedulers: Sequence[LRScheduler], optimizer: Optimizer | None) -> Optimizer:
         """Check the parts, keep them, and return their optimizer."""
+        if not isinstance(schedulers, Iterable):
+            raise TypeError(f"schedulers must be a list of schedulers, found {schedulers!r:.200}")
         parts = list(schedulers)
         if not parts:
             raise ValueError("schedulers must have at least one scheduler, found none")

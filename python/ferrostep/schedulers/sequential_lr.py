@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from ferrostep.schedulers.base import LRScheduler
 from ferrostep.schedulers.checks import Optimizer, integer
@@ -62,6 +62,8 @@ class SequentialLR(OfParts):
         last_epoch: int = -1,
     ) -> None:
         self._take(schedulers, optimizer)
+        if not isinstance(milestones, Iterable):
+            raise TypeError(f"milestones must be a list of integers, found {milestones!r:.200}")
         self._milestones = list(milestones)
         super().__init__(optimizer, last_epoch)
 

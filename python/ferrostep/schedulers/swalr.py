@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from ferrostep.schedulers.base import LRScheduler
-from ferrostep.schedulers.checks import Optimizer, integer, one_of, per_group, require
+from ferrostep.schedulers.checks import Optimizer, integer, one_of, per_group, real
 from ferrostep.schedulers.whole import whole
 
 
@@ -76,12 +76,16 @@ class SWALR(LRScheduler):
         return done if self._anneal_strategy == "linear" else (1 - math.cos(math.pi * done)) / 2
 
     def get_lr(self) -> list[float]:
-        require(self.optimizer, "swa_lr")
         epoch = self.last_epoch if self.anneal_epochs else max(1, self.last_epoch)
         before, now = self._weight(epoch - 1), self._weight(epoch)
         rates = []
-        for group in self.optimizer.param_groups:
-            lr, last = group["lr"], group["swa_lr"]
+        for i, group in enumerate(self.optimizer.param_groups):
+            if "swa_lr" not in group:
+                raise ValueError(
+                    f"param_groups[{i}] has no 'swa_lr', which SWALR takes its rate to; "
+                    "give add_param_group one"
+                )
+            lr, last = group["lr"], real(f"param_groups[{i}]['swa_lr']", group["swa_lr"])
             start = last if before == 1 else (lr - before * last) / (1 - before)
             rates.append(last * now + start * (1 - now))
         return rates

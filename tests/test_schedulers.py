@@ -107,6 +107,17 @@ def test_last_epoch_goes_on_from_the_groups() -> None:
             resumed.step()
 
 
+def test_the_decay_can_be_put_off() -> None:
+    schedule = sched.WarmupStableDecayLR(stepped(), 20, 2, 4, "linear")
+    wanted = sched.WarmupStableDecayLR(stepped(), 30, 2, 4, "linear")
+    for t in range(32):
+        if t == 15:
+            schedule.total_steps = 30
+        assert schedule.get_last_lr() == wanted.get_last_lr()
+        schedule.step()
+        wanted.step()
+
+
 def test_two_schedulers_chain() -> None:
     opt = stepped()
     both = [sched.ExponentialLR(opt, gamma=0.9), sched.StepLR(opt, step_size=3, gamma=0.5)]

@@ -91,7 +91,7 @@ class LRScheduler:
             for group in groups:
                 group.setdefault("initial_lr", float(group["lr"]))
         require(optimizer, "initial_lr")
-        if not hasattr(self, "base_lrs"):  # some are told others
+        if "base_lrs" not in vars(self):  # some are told others
             self.base_lrs = [float(group["initial_lr"]) for group in groups]
         self._begin()
 

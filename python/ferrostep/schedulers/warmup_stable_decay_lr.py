@@ -17,9 +17,9 @@ class WarmupStableDecayLR(ByFactor):
     end_factor) * d(x))``, where ``x`` is the part of the decay that is done: ``d`` is ``1 - x``
     ("linear"), ``1 - sqrt(x)`` ("1-sqrt"), ``(1 + cos(pi * x)) / 2`` ("cosine") or ``1 -
     x**power`` ("power").  From ``total_steps`` on it stays ``base_lr * end_factor``.  Call
-    ``step()`` after every batch.  Where the decay begins can be decided late: go on with a longer
-    ``total_steps`` from a checkpoint of before.  Hu et al., arXiv:2404.06395 (MiniCPM); Hägele et
-    al., arXiv:2405.18392, found 1-sqrt the best.
+    ``step()`` after every batch.  Where the decay begins can be decided late: set the attribute
+    ``total_steps`` anew while the rate is still constant.  Hu et al., arXiv:2404.06395 (MiniCPM);
+    Hägele et al., arXiv:2405.18392, found 1-sqrt the best.
 
     Parameters
     ----------

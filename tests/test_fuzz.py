@@ -220,6 +220,7 @@ def test_a_momentum_beyond_float32_leaves_the_first_buffer(nesterov: bool) -> No
 def test_a_schedule_that_fails_changes_nothing() -> None:
     opt = fs.SGD([np.ones(3)], momentum=0.9)
     schedule = fs.schedulers.OneCycleLR(opt, max_lr=0.5, total_steps=9)
+    opt.step([np.ones(3)])
     opt.add_param_group({"params": [np.ones(2)]})
     options, own = [dict(group) for group in opt.param_groups], schedule.state_dict()
     with pytest.raises(ValueError, match="has no '"):

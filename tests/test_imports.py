@@ -45,7 +45,7 @@ ROOMS: dict[str, set[str]] = {
     "checkpoints": {"checkpoint"},
     "the base class": {"declared", "persistent", "unbound", "changing", "shown", "optimizer"},
     "optimizers": {"optimizers"},
-    "beside them": {"averages", "clip", "compat", "presets"},
+    "beside them": {"averages", "clip", "compat", "presets", "range_test"},
     "the package": {"overview", "__init__"},
     "programs": {"cuda_source", "demo", "__main__"},
 }

@@ -14,11 +14,11 @@ import ferrostep as fs
 from support.pages import blocks
 
 README = blocks("README.md")
-#: Pages whose blocks stand for themselves, and one whose blocks go on from each other.
+#: Pages whose blocks stand for themselves, and those whose blocks go on from each other.
 ALONE = {
     f"{page} {i}": code for page in ["docs/gradients.md"] for i, code in enumerate(blocks(page))
 }
-PAGES = {page: "\n".join(blocks(page)) for page in ["docs/scipy.md"]}
+PAGES = {page: "\n".join(blocks(page)) for page in ["docs/scipy.md", "docs/schedules.md"]}
 
 
 def names() -> dict[str, Any]:

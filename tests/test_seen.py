@@ -130,6 +130,7 @@ def test_schedulers() -> None:
     first = fs.schedulers.LinearLR(opt, start_factor=0.5, total_iters=2)
     then = fs.schedulers.ExponentialLR(opt, gamma=0.5)
     both = fs.schedulers.SequentialLR(opt, [first, then], milestones=[2])
+    opt.step([np.ones(2)])
     both.step()
     assert repr(both) == (
         "SequentialLR(schedulers=[LinearLR(start_factor=0.5, end_factor=1.0, total_iters=2): "
@@ -138,7 +139,7 @@ def test_schedulers() -> None:
     )
 
 
-@pytest.mark.parametrize("name", fs.schedulers.__all__)
+@pytest.mark.parametrize("name", [n for n in fs.schedulers.__all__ if n != "plot"])
 def test_a_scheduler_before_its_constructor(name: str) -> None:
     cls = getattr(fs.schedulers, name)
     assert repr(cls.__new__(cls)) == f"{name}(): epoch None, lr None"

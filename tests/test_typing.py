@@ -106,6 +106,10 @@ bound.step([p], max_norm=1.0, clip=clip)
 
 fs.schedulers.ReduceLROnPlateau(bound, mode="max", threshold_mode="abs")
 fs.schedulers.StepLR(bound, step_size=2).step()
+fs.schedulers.CosineAnnealingWarmRestarts(bound, 3).step(0.5)
+fs.schedulers.WarmupStableDecayLR(bound, 9, 1, 2, decay="cosine")
+fs.schedulers.ChainedScheduler([fs.schedulers.SWALR(bound, [0.1])])
+fs.find_lr(bound, lambda: (1.0, [p]), steps=3).steepest
 fs.compat.__doc__
 fs.presets.torch.SGD([p], 0.1, 0.9, nonfinite="skip", foreach=True).momentum
 fs.presets.keras.AdamW(0.1, weight_decay=0.5, params={"w": p}, name="mine").betas
@@ -155,6 +159,8 @@ WRONG = {
     'group: ParamGroup = {"params": [p], "lr": "fast"}': "typeddict-item",
     'less: ParamGroup = {"lr": 0.5}': "typeddict-item",
     'fs.schedulers.ReduceLROnPlateau(bound, mode="least")': "arg-type",
+    'fs.schedulers.WarmupStableDecayLR(bound, 9, 1, 2, decay="sqrt")': "arg-type",
+    "fs.find_lr(bound, lambda: 1.0)": "arg-type",
     "fs.Adm": "attr-defined",
     "fs.presets.keras.Adam(lr=0.1)": "call-arg",
     "fs.presets.keras.Adam(clipnorm=1.0)": "arg-type",

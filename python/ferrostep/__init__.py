@@ -31,6 +31,7 @@ from ferrostep.threads import get_num_threads, num_threads, set_num_threads
 __version__ = _native.__version__
 
 __all__ = [
+    "LRCurve",
     "LoadReport",
     "MemmapState",
     "NonFiniteError",
@@ -40,6 +41,7 @@ __all__ = [
     "averages",
     "clip",
     "compat",
+    "find_lr",
     "get_num_threads",
     "load_checkpoint",
     "num_threads",
@@ -59,6 +61,7 @@ if TYPE_CHECKING:
     from ferrostep import typing as typing
     from ferrostep.checkpoint import load_checkpoint, save_checkpoint
     from ferrostep.memmap import MemmapState
+    from ferrostep.range_test import LRCurve, find_lr
 else:
     __getattr__ = later(
         __name__,
@@ -66,6 +69,8 @@ else:
         load_checkpoint="checkpoint",
         save_checkpoint="checkpoint",
         MemmapState="memmap",
+        LRCurve="range_test",
+        find_lr="range_test",
     )
 
 

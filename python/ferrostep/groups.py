@@ -9,7 +9,7 @@ from ferrostep.params import check_distinct
 from ferrostep.spellings import hint
 
 #: What schedulers keep in a group beside its options.
-SCHEDULED = {"initial_lr", "min_lr", "max_lr", "base_momentum", "max_momentum"}
+SCHEDULED = {"initial_lr", "min_lr", "max_lr", "base_momentum", "max_momentum", "swa_lr"}
 #: What a group holds beside its options and what is its user's.
 EXTRA = {"params", "param_names", *SCHEDULED}
 

@@ -106,6 +106,10 @@ SCHEDULES: tuple[Any, ...] = (
     lambda opt: None,
     lambda opt: schedulers.ExponentialLR(opt, gamma=0.5),
     lambda opt: schedulers.LambdaLR(opt, Decay()),
+    lambda opt: schedulers.CyclicLR(opt, 0.1, 0.5, 2, scale_fn=Decay(), cycle_momentum=False),
+    lambda opt: schedulers.ChainedScheduler(
+        [schedulers.SWALR(opt, 0.2), schedulers.WarmupStableDecayLR(opt, 9, 2, 3)]
+    ),
     lambda opt: schedulers.MultiStepLR(opt, [1, 1, 3]),
     lambda opt: schedulers.ReduceLROnPlateau(opt, patience=1),
     lambda opt: schedulers.SequentialLR(

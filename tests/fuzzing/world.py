@@ -30,6 +30,11 @@ SCHEDULES = {
     "cosine": lambda o: schedulers.CosineAnnealingLR(o, T_max=5),
     "exponential": lambda o: schedulers.ExponentialLR(o, gamma=0.9),
     "linear": lambda o: schedulers.LinearLR(o),
+    "restarts": lambda o: schedulers.CosineAnnealingWarmRestarts(o, 2, T_mult=2),
+    "swa": lambda o: schedulers.SWALR(o, swa_lr=0.02, anneal_epochs=4),
+    "chain": lambda o: schedulers.ChainedScheduler(
+        [schedulers.ConstantLR(o), schedulers.PolynomialLR(o, total_iters=9)]
+    ),
     "cycle": lambda o: schedulers.OneCycleLR(o, max_lr=0.5, total_steps=9),
 }
 

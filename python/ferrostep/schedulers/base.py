@@ -18,6 +18,7 @@ from ferrostep.schedulers.checks import (
     per_group,
     require,
 )
+from ferrostep.schedulers.order import warn_of_early_step
 from ferrostep.schedulers.whole import held, whole
 
 State = dict[str, Any]
@@ -67,6 +68,7 @@ class LRScheduler:
     ...         return [base / (1 + self.last_epoch) for base in self.base_lrs]
     >>> opt = fs.SGD([np.zeros(3)], lr=0.1)
     >>> scheduler = Harmonic(opt)
+    >>> info = opt.step([np.ones(3)])
     >>> scheduler.step()
     >>> scheduler.get_last_lr()
     [0.05]
@@ -75,6 +77,7 @@ class LRScheduler:
     """
 
     _not_state: ClassVar[set[str]] = {"optimizer"}
+    base_lrs: list[float]
     # The groups, in the order in which all is kept that is kept of each.
     _known: Sequence[State] = ()
 
@@ -88,7 +91,8 @@ class LRScheduler:
             for group in groups:
                 group.setdefault("initial_lr", float(group["lr"]))
         require(optimizer, "initial_lr")
-        self.base_lrs = [float(group["initial_lr"]) for group in groups]
+        if "base_lrs" not in vars(self):  # some are told others
+            self.base_lrs = [float(group["initial_lr"]) for group in groups]
         self._begin()
 
     def get_lr(self) -> list[float]:
@@ -150,8 +154,16 @@ class LRScheduler:
 
     @whole
     def step(self, epoch: int | None = None) -> None:
-        """Set the next epoch's rates; with ``epoch``, go there by the closed form instead."""
+        """Set the next epoch's rates; with ``epoch``, go there by the closed form instead.
+
+        Warns if the optimizer has not stepped any parameter yet: its step comes first.
+        """
+        if epoch is None and self.last_epoch == 0:
+            warn_of_early_step(self.optimizer)
         self._follow_groups()
+        self._move(epoch)
+
+    def _move(self, epoch: int | None) -> None:
         self.last_epoch = self.last_epoch + 1 if epoch is None else integer("epoch", epoch, 0)
         self._apply(self.get_lr() if epoch is None else self._get_closed_form_lr())
 

@@ -35,6 +35,7 @@ class CosineAnnealingLR(LRScheduler):
     >>> scheduler = CosineAnnealingLR(opt, T_max=4)
     >>> for epoch in range(5):
     ...     print(f"{opt.param_groups[0]['lr']:.4f}")
+    ...     info = opt.step([np.ones(3)])
     ...     scheduler.step()
     0.1000
     0.0854

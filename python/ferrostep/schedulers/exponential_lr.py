@@ -27,7 +27,9 @@ class ExponentialLR(LRScheduler):
     >>> from ferrostep.schedulers import ExponentialLR
     >>> opt = fs.SGD([np.zeros(3)], lr=0.1)
     >>> scheduler = ExponentialLR(opt, gamma=0.5)
+    >>> info = opt.step([np.ones(3)])
     >>> scheduler.step()
+    >>> info = opt.step([np.ones(3)])
     >>> scheduler.step()
     >>> scheduler.get_last_lr()
     [0.025]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ferrostep.schedulers.base import LRScheduler
-from ferrostep.schedulers.checks import FRACTION, UP_TO_ONE, Optimizer, integer, real
+from ferrostep.schedulers.checks import UP_TO_ONE, Optimizer, integer, real
 
 
 class LinearLR(LRScheduler):
@@ -16,8 +16,9 @@ class LinearLR(LRScheduler):
     ----------
     optimizer, last_epoch
         See `LRScheduler`.
-    start_factor : float in (0, 1], default 1/3
-        The multiple at epoch 0.
+    start_factor : float in [0, 1], default 1/3
+        The multiple at epoch 0.  From 0, which torch refuses, the first step goes by the closed
+        form: from ``base_lr``, whatever other schedulers do.
     end_factor : float in [0, 1], default 1.0
         The multiple from epoch ``total_iters`` on.
     total_iters : int >= 1, default 5
@@ -36,6 +37,7 @@ class LinearLR(LRScheduler):
     >>> scheduler = LinearLR(opt, start_factor=0.5, total_iters=4)
     >>> for epoch in range(6):
     ...     print(f"{opt.param_groups[0]['lr']:.4f}")
+    ...     info = opt.step([np.ones(3)])
     ...     scheduler.step()
     0.0500
     0.0625
@@ -58,7 +60,7 @@ class LinearLR(LRScheduler):
         super().__init__(optimizer, last_epoch)
 
     def _check(self) -> None:
-        self.start_factor = real("start_factor", self.start_factor, FRACTION)
+        self.start_factor = real("start_factor", self.start_factor, UP_TO_ONE)
         self.end_factor = real("end_factor", self.end_factor, UP_TO_ONE)
         self.total_iters = integer("total_iters", self.total_iters, 1)
 
@@ -70,7 +72,7 @@ class LinearLR(LRScheduler):
             return self._first_lr()
         rise = self.end_factor - self.start_factor
         before = self.total_iters * self.start_factor + (self.last_epoch - 1) * rise
-        return self._scaled(1.0 + rise / before)
+        return self._scaled(1.0 + rise / before) if before else self._get_closed_form_lr()
 
     def _get_closed_form_lr(self) -> list[float]:
         rise, done = self.end_factor - self.start_factor, min(self.total_iters, self.last_epoch)

@@ -35,6 +35,7 @@ class MultiStepLR(LRScheduler):
     >>> scheduler = MultiStepLR(opt, milestones=[1, 3], gamma=0.5)
     >>> for epoch in range(4):
     ...     print(opt.param_groups[0]["lr"])
+    ...     info = opt.step([np.ones(3)])
     ...     scheduler.step()
     0.1
     0.05

@@ -6,10 +6,9 @@ import math
 from collections.abc import Sequence
 from typing import Literal
 
+from ferrostep.schedulers import momentum
 from ferrostep.schedulers.base import LRScheduler
 from ferrostep.schedulers.checks import (
-    BELOW_ONE,
-    NOT_NEGATIVE,
     POSITIVE,
     UP_TO_ONE,
     Optimizer,
@@ -73,6 +72,7 @@ class OneCycleLR(LRScheduler):
     >>> scheduler = OneCycleLR(opt, max_lr=0.5, total_steps=5, pct_start=0.6, div_factor=10)
     >>> for batch in range(5):
     ...     print("{lr:.5f} {momentum:.3f}".format(**opt.param_groups[0]))
+    ...     info = opt.step([np.ones(3)])
     ...     scheduler.step()
     0.05000 0.950
     0.27500 0.900
@@ -120,7 +120,7 @@ class OneCycleLR(LRScheduler):
         start["initial_lr"] = [lr / div for lr in start["max_lr"]]
         start["min_lr"] = [lr / final_div for lr in start["initial_lr"]]
         if cycle_momentum:
-            bound = BELOW_ONE if self._uses_betas else NOT_NEGATIVE
+            bound = momentum.bound(optimizer)
             start["max_momentum"] = per_group("max_momentum", max_momentum, optimizer, bound)
             start["base_momentum"] = per_group("base_momentum", base_momentum, optimizer, bound)
         if integer("last_epoch", last_epoch, -1) == -1:
@@ -128,22 +128,11 @@ class OneCycleLR(LRScheduler):
                 group.update({key: values[i] for key, values in start.items()})
         super().__init__(optimizer, last_epoch)
 
-    @property
-    def _uses_betas(self) -> bool:
-        return "betas" in getattr(self.optimizer, "defaults", {})
-
     def _check(self) -> None:
         self.total_steps = integer("total_steps", self.total_steps, 1)
         self.pct_start = real("pct_start", self.pct_start, UP_TO_ONE)
         self.anneal_strategy = one_of("anneal_strategy", self.anneal_strategy, "cos", "linear")
-        if self.cycle_momentum and not (
-            self._uses_betas or "momentum" in getattr(self.optimizer, "defaults", {})
-        ):
-            raise ValueError(
-                f"cycle_momentum must be False for {type(self.optimizer).__name__}, "
-                "which has neither 'momentum' nor 'betas' among its defaults, "
-                f"found {self.cycle_momentum!r}"
-            )
+        momentum.check(self.optimizer, self.cycle_momentum)
 
     def _stretch(self) -> tuple[float, tuple[str, str], tuple[str, str]]:
         """How much of the present stretch is done, and from what to what lr and momentum go."""
@@ -157,13 +146,13 @@ class OneCycleLR(LRScheduler):
             stretches[1:] = [(2 * peak, *back), (last, *tail)]
         # `last` may round to another step than `peak` does, and one step past it is allowed.
         begin, now = 0.0, min(self.last_epoch, self.total_steps - 1)
-        lr, momentum = stretches[-1][1:]
-        for end, lr, momentum in stretches:  # noqa: B007
+        lr, ends = stretches[-1][1:]
+        for end, lr, ends in stretches:  # noqa: B007
             if now <= end or end == last:
                 break
             begin = end
         # A stretch without length is over at once (torch divides by zero).
-        return (now - begin) / (end - begin) if end != begin else 1.0, lr, momentum
+        return (now - begin) / (end - begin) if end != begin else 1.0, lr, ends
 
     def _anneal(self, start: float, end: float, pct: float) -> float:
         if self.anneal_strategy == "cos":
@@ -176,8 +165,8 @@ class OneCycleLR(LRScheduler):
                 f"the step must be at most {self.total_steps}, the cycle's total_steps, "
                 f"found {self.last_epoch}"
             )
-        pct, (start, end), momentum = self._stretch()
-        require(self.optimizer, start, end, *(momentum if self.cycle_momentum else ()))
+        pct, (start, end), ends = self._stretch()
+        require(self.optimizer, start, end, *(ends if self.cycle_momentum else ()))
         groups = self.optimizer.param_groups
         return [self._anneal(group[start], group[end], pct) for group in groups]
 
@@ -185,11 +174,4 @@ class OneCycleLR(LRScheduler):
         super()._apply(lrs)
         pct, _, (start, end) = self._stretch()
         for group in self.optimizer.param_groups if self.cycle_momentum else ():
-            momentum = self._anneal(group[start], group[end], pct)
-            if self._uses_betas:
-                betas = group["betas"]
-                if not isinstance(betas, (tuple, list)):
-                    raise ValueError(f"a group's betas must be two numbers, found {betas!r}")
-                group["betas"] = (momentum, *betas[1:])
-            else:
-                group["momentum"] = momentum
+            momentum.put(self.optimizer, group, self._anneal(group[start], group[end], pct))

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from collections.abc import Iterable, Sequence
 
-from ferrostep.loading import Loading
-from ferrostep.schedulers.base import LRScheduler, State, plan_load
-from ferrostep.schedulers.checks import Optimizer, integer, mapping, param_groups
-from ferrostep.schedulers.reduce_lr_on_plateau import ReduceLROnPlateau
-from ferrostep.schedulers.whole import whole
+from ferrostep.schedulers.base import LRScheduler
+from ferrostep.schedulers.checks import Optimizer, integer
+from ferrostep.schedulers.parts import OfParts
 
 
-class SequentialLR(LRScheduler):
+class SequentialLR(OfParts):
     """Runs one scheduler after another, each from its own epoch 0: ``lr_i(epoch - milestone_i)``.
 
     Construction puts the rates back to ``initial_lr`` and starts the first scheduler again, since
@@ -48,6 +45,7 @@ class SequentialLR(LRScheduler):
     >>> scheduler = SequentialLR(opt, [warm_up, decay], milestones=[2])
     >>> for epoch in range(5):
     ...     print(f"{opt.param_groups[0]['lr']:.3f}")
+    ...     info = opt.step([np.ones(3)])
     ...     scheduler.step()
     0.050
     0.075
@@ -56,9 +54,6 @@ class SequentialLR(LRScheduler):
     0.025
     """
 
-    # What the base keeps in base_lrs, each of the schedulers has in its own state.
-    _not_state: ClassVar[set[str]] = {"optimizer", "_schedulers", "base_lrs"}
-
     def __init__(
         self,
         optimizer: Optimizer,
@@ -66,20 +61,10 @@ class SequentialLR(LRScheduler):
         milestones: Sequence[int],
         last_epoch: int = -1,
     ) -> None:
-        param_groups(optimizer)
-        self._schedulers, self._milestones = list(schedulers), list(milestones)
-        if not self._schedulers:
-            raise ValueError("schedulers must have at least one scheduler, found none")
-        for i, scheduler in enumerate(self._schedulers):
-            if not isinstance(scheduler, LRScheduler):
-                raise TypeError(f"schedulers[{i}] must be a scheduler, found {scheduler!r}")
-            if isinstance(scheduler, ReduceLROnPlateau):
-                raise ValueError(
-                    f"schedulers[{i}] is a ReduceLROnPlateau, whose step needs a metric; "
-                    "call it beside the SequentialLR"
-                )
-            if scheduler.optimizer is not optimizer:
-                raise ValueError(f"schedulers[{i}] must be on the same optimizer, found another's")
+        self._take(schedulers, optimizer)
+        if not isinstance(milestones, Iterable):
+            raise TypeError(f"milestones must be a list of integers, found {milestones!r:.200}")
+        self._milestones = list(milestones)
         super().__init__(optimizer, last_epoch)
 
     def _check(self) -> None:
@@ -104,31 +89,10 @@ class SequentialLR(LRScheduler):
         scheduler._begin()
         self._last_lr = scheduler.get_last_lr()
 
-    @whole
-    def step(self, epoch: int | None = None) -> None:
-        """Set the next epoch's rates; with ``epoch``, go there by the closed form instead."""
-        self._follow_groups()
+    def _move(self, epoch: int | None) -> None:
         now = self.last_epoch + 1 if epoch is None else integer("epoch", epoch, 0)
         index = bisect_right(self._milestones, now)
         begun = self._milestones[index - 1] if index else 0
         scheduler = self._schedulers[index]
         scheduler.step(now - begun if epoch is not None or (index and now == begun) else None)
         self.last_epoch, self._last_lr = now, scheduler.get_last_lr()
-
-    def state_dict(self) -> State:
-        return self._own_state() | {"_schedulers": [s.state_dict() for s in self._schedulers]}
-
-    def _plan_load(self, state_dict: Mapping[str, Any], loading: Loading) -> None:
-        state = mapping(state_dict)
-        loaded = state.pop("_schedulers", None)
-        if not isinstance(loaded, list) or len(loaded) != len(self._schedulers):
-            raise ValueError(
-                f"_schedulers in state_dict must be a list of {len(self._schedulers)} states, "
-                f"found {loaded!r:.200}"
-            )
-        for scheduler, new in zip(self._schedulers, loaded, strict=True):
-            plan_load(scheduler, new, loading)
-        super()._plan_load(state, loading)
-
-    def _dicts(self) -> list[State]:
-        return [*super()._dicts(), *(d for s in self._schedulers for d in s._dicts())]

@@ -31,6 +31,7 @@ class StepLR(LRScheduler):
     >>> scheduler = StepLR(opt, step_size=2, gamma=0.5)
     >>> for epoch in range(4):
     ...     print(opt.param_groups[0]["lr"])
+    ...     info = opt.step([np.ones(3)])
     ...     scheduler.step()
     0.1
     0.1

@@ -120,10 +120,10 @@ class ParamGroup(TypedDict, total=False):
     amsgrad: bool
     average: bool
     beta: float
-    betas: tuple[float, float]
+    betas: tuple[float, float] | tuple[float, float, float]
     bias_correction: bool
     centered: bool
-    clip: bool
+    clip_exponent: float | None
     compare: Compare
     dampening: float
     decoupled_weight_decay: bool
@@ -147,10 +147,13 @@ class ParamGroup(TypedDict, total=False):
     momentum: float
     momentum_decay: float
     nesterov: bool
+    no_prox: bool
     rho: float
     state_dtype: StateDtype
     step_sizes: tuple[float, float]
     t0: float
+    t_alpha: float | None
+    t_beta3: float | None
     trust_clip: bool
     trust_coefficient: float
     weight_decay: float

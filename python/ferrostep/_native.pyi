@@ -11,6 +11,7 @@ from ferrostep.typing import Array, Clip, Gradient, Grads, HasArray, Measure, On
 __all__ = [
     "CUDA_CHUNK",
     "CUDA_FOLD",
+    "CUDA_STATES",
     "CUDA_THREADS",
     "LANES",
     "LEAF",
@@ -49,6 +50,7 @@ RULES: tuple[str, ...]
 __version__: str
 
 CUDA_CHUNK: int
+CUDA_STATES: int
 CUDA_THREADS: int
 LEAF: int
 LANES: int

@@ -6,7 +6,7 @@ An error says what was found and what is allowed, in torch's words where torch h
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Annotated, Any, NamedTuple, get_args
 
 import numpy as np
@@ -90,6 +90,16 @@ NonNegative = Annotated[float, non_negative]
 Rate = NonNegative
 
 
+def optional(check: Number) -> Callable[[str, object], float | None]:
+    """A number, or None for what is not asked for."""
+    or_none = check._replace(wanted=f"{check.wanted}, or None")
+
+    def look(name: str, value: object) -> float | None:
+        return None if value is None else or_none(name, value)
+
+    return look
+
+
 def flag(name: str, value: object) -> bool:
     found = _scalar(value)
     if not isinstance(found, bool | np.bool):
@@ -106,23 +116,39 @@ def choice(*words: str) -> Callable[[str, object], str]:
     return check
 
 
-def pair(name: str, value: object) -> tuple[float, float]:
-    """Two numbers; their bounds are the caller's business."""
+def _numbers(name: str, value: object, count: int, wanted: str) -> list[float]:
+    """So many numbers; their bounds are the caller's business."""
     if isinstance(value, tuple | list) or (isinstance(value, np.ndarray) and value.ndim == 1):
         numbers = [_float(item) for item in value]
-        if len(numbers) == 2 and not any(map(math.isnan, numbers)):
-            return numbers[0], numbers[1]
-    raise invalid(name, value, "must be a pair of numbers")
+        if len(numbers) == count and not any(map(math.isnan, numbers)):
+            return numbers
+    raise invalid(name, value, f"must be {wanted}")
 
 
-def decay_rates(name: str, value: object) -> tuple[float, float]:
-    both = pair(name, value)
-    for i, beta in enumerate(both):
+def pair(name: str, value: object) -> tuple[float, float]:
+    """Two numbers; their bounds are the caller's business."""
+    first, second = _numbers(name, value, 2, "a pair of numbers")
+    return first, second
+
+
+def _in_bounds(name: str, rates: Iterable[float]) -> None:
+    for i, beta in enumerate(rates):
         if not 0.0 <= beta < 1.0:
             raise ValueError(
                 f"Invalid beta parameter at index {i}: {beta!r} ({name} must be in [0, 1))"
             )
+
+
+def decay_rates(name: str, value: object) -> tuple[float, float]:
+    both = pair(name, value)
+    _in_bounds(name, both)
     return both
+
+
+def three_decay_rates(name: str, value: object) -> tuple[float, float, float]:
+    first, second, third = _numbers(name, value, 3, "three numbers")
+    _in_bounds(name, (first, second, third))
+    return first, second, third
 
 
 def ordered(name: str, value: object) -> tuple[float, float]:

@@ -120,11 +120,11 @@ class ParamGroup(TypedDict, total=False):
     amsgrad: bool
     average: bool
     beta: float
-    betas: tuple[float, float]
+    betas: tuple[float, float] | tuple[float, float, float]
     bias_correction: bool
     cautious: bool
     centered: bool
-    clip: bool
+    clip_exponent: float | None
     compare: Compare
     dampening: float
     decoupled_weight_decay: bool
@@ -148,10 +148,13 @@ class ParamGroup(TypedDict, total=False):
     momentum: float
     momentum_decay: float
     nesterov: bool
+    no_prox: bool
     rho: float
     state_dtype: StateDtype
     step_sizes: tuple[float, float]
     t0: float
+    t_alpha: float | None
+    t_beta3: float | None
     trust_clip: bool
     trust_coefficient: float
     weight_decay: float

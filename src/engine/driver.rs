@@ -67,12 +67,13 @@ fn each<const N: usize, P: Copy, G: Copy, S: Copy>(
             disjoint(p, g, $($state,)* apply)
         }};
     }
-    const { assert!(N <= MAX_STATES) };
+    const { assert!(N <= MAX_STATES && MAX_STATES == 4) }; // an arm for each
     match N {
         0 => arm!(),
         1 => arm!(a 0),
         2 => arm!(a 0, b 1),
-        _ => arm!(a 0, b 1, c 2),
+        3 => arm!(a 0, b 1, c 2),
+        _ => arm!(a 0, b 1, c 2, d 3),
     }
 }
 

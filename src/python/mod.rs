@@ -147,6 +147,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(tensors::step_tensors, module)?)?;
     module.add_function(wrap_pyfunction!(clip::factor, module)?)?;
     module.add("CUDA_CHUNK", crate::cuda::CHUNK)?;
+    module.add("CUDA_STATES", rules::MAX_STATES)?;
     module.add("CUDA_THREADS", crate::cuda::THREADS)?;
     module.add("LEAF", rules::LEAF)?;
     module.add("LANES", rules::LANES)?;

@@ -18,8 +18,12 @@ fn option(value: &Bound<'_, PyAny>) -> PyResult<Value> {
         Ok(Value::Flag(flag.is_true()))
     } else if let Ok(word) = value.cast::<PyString>() {
         Ok(Value::Word(word.extract()?))
-    } else if value.is_instance_of::<PyTuple>() {
-        let (first, second) = value.extract()?;
+    } else if let Ok(numbers) = value.cast::<PyTuple>() {
+        if numbers.len() == 3 {
+            let (first, second, third) = numbers.extract()?;
+            return Ok(Value::Triple(first, second, third));
+        }
+        let (first, second) = numbers.extract()?;
         Ok(Value::Pair(first, second))
     } else {
         Ok(Value::Number(value.extract()?))

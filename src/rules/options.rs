@@ -12,6 +12,7 @@ pub enum Value {
     Flag(bool),
     Word(String),
     Pair(f64, f64),
+    Triple(f64, f64, f64),
 }
 
 #[derive(Clone, Debug, Default)]
@@ -57,6 +58,13 @@ impl Options {
             found => Err(OptionError::Missing(name, "pair", found.cloned())),
         }
     }
+
+    pub fn triple(&self, name: &'static str) -> Result<[f64; 3], OptionError> {
+        match self.0.get(name) {
+            Some(Value::Triple(first, second, third)) => Ok([*first, *second, *third]),
+            found => Err(OptionError::Missing(name, "triple", found.cloned())),
+        }
+    }
 }
 
 /// What an option is to a rule: how it is read, and whether another number is taken between steps.
@@ -98,6 +106,13 @@ impl Readable for Factor {
     }
 }
 
+/// What is None in Python; it is among the options only as a number.
+impl Readable for Option<f64> {
+    fn read(options: &Options, name: &'static str) -> Result<Self, OptionError> {
+        options.0.get(name).map(|_| options.number(name)).transpose()
+    }
+}
+
 impl Readable for bool {
     fn read(options: &Options, name: &'static str) -> Result<Self, OptionError> {
         options.flag(name)
@@ -131,6 +146,16 @@ impl DecayRates {
     pub(super) fn corrections(&self, lr: f64, t: u64) -> (f64, f64) {
         let DecayRates(_, (first, second)) = self;
         (lr / first.correction(t), 1.0 / second.correction(t).sqrt())
+    }
+}
+
+/// Three decay rates with their powers.
+pub(super) struct ThreeDecayRates(pub(super) [f64; 3], pub(super) [Powers; 3]);
+
+impl Readable for ThreeDecayRates {
+    fn read(options: &Options, name: &'static str) -> Result<Self, OptionError> {
+        let rates = options.triple(name)?;
+        Ok(ThreeDecayRates(rates, rates.map(Powers::new)))
     }
 }
 

@@ -5,7 +5,7 @@ use super::scalars::Scalars;
 use crate::number::Real;
 
 /// The most state arrays a rule may have.
-pub const MAX_STATES: usize = 3;
+pub const MAX_STATES: usize = 4;
 
 /// An update rule with `N` state arrays.
 pub trait Rule<const N: usize>: 'static {

@@ -4,8 +4,9 @@ use super::method::Method;
 use super::options::{Declared, OptionError, Options};
 use super::rule::Visitor;
 use super::{
-    adabelief, adadelta, adagrad, adam, adamax, adaptive_gains, adopt, asgd, averages, ftrl, lamb,
-    lars, lion, momentum, nadam, novograd, radam, rmsprop, rprop, sgd, signum, stableadamw, yogi,
+    adabelief, adadelta, adagrad, adam, adamax, adan, adaptive_gains, ademamix, adopt, asgd,
+    averages, ftrl, lamb, lars, lion, momentum, nadam, novograd, radam, rmsprop, rprop, sgd,
+    signum, stableadamw, yogi,
 };
 
 macro_rules! table {
@@ -49,6 +50,8 @@ table! {
     "ADOPT" => adopt::Adopt,
     "NAdam" => nadam::NAdam,
     "ASGD" => asgd::Asgd,
+    "Adan" => adan::Adan,
+    "AdEMAMix" => ademamix::AdEmaMix,
     "LAMB" => lamb::Lamb,
     "LARS" => lars::Lars,
     "NovoGrad" => novograd::NovoGrad,

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import ferrostep as fs
-from support.exact import Formula, Numbers, decayed, exact, nearest
+from support.exact import Formula, Found, Numbers, decayed, exact, nearest
 
 
 def adam(p: Decimal, g: Decimal, s: Numbers, o: Any, t: int) -> tuple[Decimal, Decimal, Numbers]:
@@ -107,13 +107,14 @@ def yogi(p: Decimal, g: Decimal, s: Numbers, o: Any, t: int) -> tuple[Decimal, D
 
 def adopt(p: Decimal, g: Decimal, s: Numbers, o: Any, t: int) -> tuple[Decimal, Decimal, Numbers]:
     lr, eps, (b1, b2) = exact(o["lr"]), exact(o["eps"]), map(exact, o["betas"])
+    old = p
     p, g, size = decayed(p, g, o)
     if t == 1:
-        return p, abs(p), {"exp_avg": s["exp_avg"], "exp_avg_sq": g**2}
+        return old, abs(old), {"exp_avg": s["exp_avg"], "exp_avg_sq": g**2}
     root = max(s["exp_avg_sq"].sqrt(), eps)
     n, large = g / root, size / root
-    if o["clip"]:
-        bound = Decimal(t - 1) ** Decimal("0.25")
+    if o["clip_exponent"] is not None:
+        bound = Decimal(t - 1) ** exact(o["clip_exponent"])
         n = min(max(n, -bound), bound)
     m = b1 * s["exp_avg"] + (1 - b1) * n
     large = b1 * abs(s["exp_avg"]) + (1 - b1) * large
@@ -121,6 +122,60 @@ def adopt(p: Decimal, g: Decimal, s: Numbers, o: Any, t: int) -> tuple[Decimal, 
         p - lr * m,
         lr * large,
         {"exp_avg": m, "exp_avg_sq": b2 * s["exp_avg_sq"] + (1 - b2) * g**2},
+    )
+
+
+def adan(p: Decimal, g: Decimal, s: Numbers, o: Any, t: int) -> tuple[Decimal, Decimal, Found]:
+    lr, eps, (b1, b2, b3) = exact(o["lr"]), exact(o["eps"]), map(exact, o["betas"])
+    proximal = o["decoupled_weight_decay"] and not o["no_prox"]
+    p, g, size = decayed(p, g, {**o, "weight_decay": 0.0} if proximal else o)
+    d, change = (g - s["prev"], size + abs(s["prev"])) if t > 1 else (Decimal(0), Decimal(0))
+    m = b1 * s["exp_avg"] + (1 - b1) * g
+    w = b2 * s["exp_avg_diff"] + (1 - b2) * d
+    h = g + b2 * d
+    n = b3 * s["exp_avg_sq"] + (1 - b3) * h**2
+    large_m = b1 * abs(s["exp_avg"]) + (1 - b1) * size
+    large_w = b2 * abs(s["exp_avg_diff"]) + (1 - b2) * change
+    large_n = b3 * s["exp_avg_sq"] + (1 - b3) * (size + b2 * change) ** 2
+    rest1, rest2, rest3 = (1 - nearest(b**t) for b in (b1, b2, b3))
+    rate = lr / ((n / rest3).sqrt() + eps)
+    keep = 1 / (1 + lr * exact(o["weight_decay"])) if proximal else 1
+    return (
+        keep * (p - rate * (m / rest1 + b2 * w / rest2)),
+        keep * rate * (large_m / rest1 + b2 * large_w / rest2),
+        {
+            "exp_avg": (m, large_m),
+            "exp_avg_diff": (w, large_w),
+            "exp_avg_sq": (n, large_n),
+            "prev": g,
+        },
+    )
+
+
+def ademamix(
+    p: Decimal, g: Decimal, s: Numbers, o: Any, t: int
+) -> tuple[Decimal, Decimal, Numbers]:
+    lr, eps, (b1, b2, b3) = exact(o["lr"]), exact(o["eps"]), map(exact, o["betas"])
+    p, g, size = decayed(p, g, o)
+    alpha = exact(o["alpha"])
+    if o["t_alpha"] is not None:
+        alpha = min(t * alpha / exact(o["t_alpha"]), alpha)
+    if o["t_beta3"] is not None:
+        past = t / exact(o["t_beta3"])
+        shorter, longer = b1.ln(), b3.ln()
+        grown = (shorter * longer / ((1 - past) * longer + past * shorter)).exp()
+        b3 = min(nearest(grown), b3)
+    m = b1 * s["exp_avg"] + (1 - b1) * g
+    w = b3 * s["exp_avg_slow"] + (1 - b3) * g
+    v = b2 * s["exp_avg_sq"] + (1 - b2) * g**2
+    rest1, rest2 = 1 - nearest(b1**t), 1 - nearest(b2**t)
+    rate = lr / ((v / rest2).sqrt() + eps)
+    large_m = b1 * abs(s["exp_avg"]) + (1 - b1) * size
+    large_w = b3 * abs(s["exp_avg_slow"]) + (1 - b3) * size
+    return (
+        p - rate * (m / rest1 + alpha * w),
+        rate * (large_m / rest1 + alpha * large_w),
+        {"exp_avg": m, "exp_avg_slow": w, "exp_avg_sq": v},
     )
 
 
@@ -140,4 +195,9 @@ FORMULAS: dict[type[fs.Optimizer], Formula] = {
     fs.Yogi: Formula(yogi, p=5.5, state=2.5),
     # k = 8: root, quotient 2, average 3, lr, the subtraction
     fs.ADOPT: Formula(adopt, p=4.0),
+    # k = 17: both products 5 and 6, their sum, root of n 5, times s 2, eps, quotient; the state
+    # is n: h 3, and twice that in its square
+    fs.Adan: Formula(adan, p=3.0, state=4.0),
+    # k = 15: Adam's, a second product and the sum
+    fs.AdEMAMix: Formula(ademamix, p=3.5, state=2.5),
 }

@@ -85,10 +85,10 @@ def of_keras(name: str) -> tuple[Any, Run]:
 
 def of_optax(name: str) -> tuple[Any, Run]:
     import jax
-    import optax
+    import optax.contrib
 
     jax.config.update("jax_enable_x64", True)
-    make = getattr(optax, name)
+    make = getattr(optax, name, None) or getattr(optax.contrib, name)
 
     def run(start: Arrays, grads: list[Arrays], options: Options) -> Arrays:
         params, opt = list(map(jax.numpy.asarray, start)), make(**options)

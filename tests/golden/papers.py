@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -173,6 +174,54 @@ def adopt(
     return theta
 
 
+def adan(
+    theta: Array,
+    grads: list[Array],
+    eta: float,
+    weight_decay: float,
+    beta1: float = 0.98,
+    beta2: float = 0.92,
+    beta3: float = 0.99,
+    epsilon: float = 1e-8,
+) -> Array:
+    m, v, n = np.zeros_like(theta), np.zeros_like(theta), np.zeros_like(theta)
+    for t, g in enumerate(grads, 1):
+        d = g - grads[t - 2] if t > 1 else np.zeros_like(g)
+        m = beta1 * m + (1 - beta1) * g
+        v = beta2 * v + (1 - beta2) * d
+        n = beta3 * n + (1 - beta3) * (g + beta2 * d) ** 2
+        m_hat, v_hat, n_hat = m / (1 - beta1**t), v / (1 - beta2**t), n / (1 - beta3**t)
+        theta = theta - eta * (m_hat + beta2 * v_hat) / (np.sqrt(n_hat) + epsilon)
+        theta = theta / (1 + weight_decay * eta)
+    return theta
+
+
+def ademamix(
+    theta: Array,
+    grads: list[Array],
+    eta: float,
+    alpha: float,
+    T: float,
+    weight_decay: float,
+    beta1: float = 0.9,
+    beta2: float = 0.999,
+    beta3: float = 0.9999,
+    epsilon: float = 1e-8,
+) -> Array:
+    m1, m2, nu = np.zeros_like(theta), np.zeros_like(theta), np.zeros_like(theta)
+    start, end = math.log(beta1), math.log(beta3)
+    for t, g in enumerate(grads, 1):
+        slow = start * end / ((1 - t / T) * end + t / T * start)
+        beta3_t, alpha_t = min(math.exp(slow), beta3), min(t * alpha / T, alpha)
+        m1 = beta1 * m1 + (1 - beta1) * g
+        m2 = beta3_t * m2 + (1 - beta3_t) * g
+        nu = beta2 * nu + (1 - beta2) * g**2
+        m1_hat, nu_hat = m1 / (1 - beta1**t), nu / (1 - beta2**t)
+        update = (m1_hat + alpha_t * m2) / (np.sqrt(nu_hat) + epsilon) + weight_decay * theta
+        theta = theta - eta * update
+    return theta
+
+
 PAPERS = {
     "Momentum": momentum,
     "NAG": nag,
@@ -187,4 +236,6 @@ PAPERS = {
     "Lion": lion,
     "Signum": signum,
     "ADOPT": adopt,
+    "Adan": adan,
+    "AdEMAMix": ademamix,
 }

@@ -27,7 +27,9 @@ impl Given {
         let known = FILE["optimizers"].get(class)?;
         let rule = known["rule"].as_str().expect("a name").to_owned();
         let defaults = known["defaults"].as_object().expect("options are an object");
-        let values = defaults.iter().chain(options).map(|(k, v)| (k.clone(), value(v))).collect();
+        let given: BTreeMap<_, _> = defaults.iter().chain(options).collect();
+        let given = given.into_iter().filter(|(_, value)| !value.is_null());
+        let values = given.map(|(name, json)| (name.clone(), value(json))).collect();
         Some(Given { name: class.to_owned(), rule, values })
     }
 
@@ -46,7 +48,11 @@ fn value(json: &Json) -> Value {
     let number = |json: &Json| json.as_f64().expect("a number");
     match json {
         Json::Bool(flag) => Value::Flag(*flag),
-        Json::Array(pair) => Value::Pair(number(&pair[0]), number(&pair[1])),
+        Json::Array(some) => match some.iter().map(number).collect::<Vec<_>>()[..] {
+            [first, second] => Value::Pair(first, second),
+            [first, second, third] => Value::Triple(first, second, third),
+            _ => panic!("two numbers or three"),
+        },
         Json::String(text) if text == "inf" => Value::Number(f64::INFINITY),
         Json::String(word) => Value::Word(word.clone()),
         other => Value::Number(number(other)),

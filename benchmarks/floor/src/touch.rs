@@ -3,7 +3,9 @@
 
 use ferrostep::engine::{Block, CompileLoops, Plan, View};
 use ferrostep::number::{Precision, Real};
-use ferrostep::rules::{Options, PreludeOptions, Rule, ScalarBlock, Scalars, Value, Visitor};
+use ferrostep::rules::{
+    Declared, Options, PreludeOptions, Rule, ScalarBlock, Scalars, Value, Visitor,
+};
 use pyo3::PyResult;
 use pyo3::exceptions::PyValueError;
 
@@ -16,6 +18,10 @@ impl<R: Real> Scalars<R> for Zero<R> {
 
     fn read(scalar: impl Fn(usize) -> R) -> Self {
         Zero(scalar(0))
+    }
+
+    fn write(self, mut write: impl FnMut(usize, R)) {
+        write(0, self.0);
     }
 }
 
@@ -44,7 +50,7 @@ fn prelude() -> PyResult<PreludeOptions> {
     .map(|(name, value)| (name.to_owned(), value))
     .into_iter()
     .collect();
-    PreludeOptions::read(&options).map_err(|error| PyValueError::new_err(error.to_string()))
+    Declared::read(&options).map_err(|error| PyValueError::new_err(error.to_string()))
 }
 
 /// Adds a parameter, a gradient and the states after them to the plan.

@@ -6,7 +6,9 @@ from ferrostep.optimizers.adagrad import Adagrad
 from ferrostep.optimizers.adam import Adam
 from ferrostep.optimizers.adamax import Adamax
 from ferrostep.optimizers.adamw import AdamW
+from ferrostep.optimizers.adan import Adan
 from ferrostep.optimizers.adaptive_gains import AdaptiveGains
+from ferrostep.optimizers.ademamix import AdEMAMix
 from ferrostep.optimizers.adopt import ADOPT
 from ferrostep.optimizers.asgd import ASGD
 from ferrostep.optimizers.ftrl import FTRL
@@ -36,6 +38,7 @@ __all__ = [
     "LAMB",
     "LARS",
     "SGD",
+    "AdEMAMix",
     "AdaBelief",
     "AdaDelta",
     "AdaGrad",
@@ -44,6 +47,7 @@ __all__ = [
     "Adam",
     "AdamW",
     "Adamax",
+    "Adan",
     "AdaptiveGains",
     "Ftrl",
     "Lion",

@@ -6,7 +6,7 @@ from dataclasses import KW_ONLY
 from typing import Annotated
 
 from ferrostep.optimizer import Optimizer
-from ferrostep.options import NonNegative, Rate, decay_rates
+from ferrostep.options import NonNegative, Rate, decay_rates, non_negative, optional
 
 
 class ADOPT(Optimizer):
@@ -14,12 +14,12 @@ class ADOPT(Optimizer):
 
     With the gradient ``g`` at step ``t``, ``b1, b2 = betas``, and the old ``v``::
 
-        n = g/max(sqrt(v), eps), and with clip at most (t - 1)**0.25 from 0
+        n = g/max(sqrt(v), eps), at most (t - 1)**clip_exponent from 0
         m = b1*m + (1 - b1)*n
         p = p - lr*m
         v = b2*v + (1 - b2)*g**2
 
-    The first step only makes ``v = g**2``; ``p`` stays (but for decoupled weight decay).
+    The first step only makes ``v = g**2``; ``p`` stays, without decoupled weight decay too.
 
     Parameters
     ----------
@@ -31,8 +31,9 @@ class ADOPT(Optimizer):
         How much of both averages stays; default (0.9, 0.9999), each in [0, 1).
     eps
         The least divisor; default 1e-6, finite and >= 0.
-    clip
-        Whether the first steps are bounded, as in the authors' code; default True.
+    clip_exponent
+        How fast the bound of the first steps grows; default 0.25, as in the authors' code, finite
+        and >= 0 (timm has 0.333). None: no bound, as in the paper's algorithm.
     weight_decay, maximize, state_dtype, ...
         The options of every class: see `Optimizer`.
 
@@ -63,7 +64,7 @@ class ADOPT(Optimizer):
     _: KW_ONLY
     betas: Annotated[tuple[float, float], decay_rates] = (0.9, 0.9999)
     eps: NonNegative = 1e-6
-    clip: bool = True
+    clip_exponent: Annotated[float | None, optional(non_negative)] = 0.25
 
     RULE = "ADOPT"
     STATE = ("exp_avg", "exp_avg_sq")

@@ -1,7 +1,9 @@
 """optax: torch's formulas but for RMSprop and Adagrad, whose epsilon is under the root.
 
 Learning rates are numbers here. Weight decay is decoupled, but for `adadelta`. `rprop` is missing:
-in optax 0.2.8 each of its updates is that of the call before, and the first is 0 (optax#1725).
+in optax 0.2.8 each of its updates is that of the call before, and the first is 0 (optax#1725). So
+is `adan`, which weighs the change of the gradient by ``1 - b2`` where the paper has ``b2``
+(optax#1715): `ferrostep.Adan` has the authors' numbers.
 """
 
 from __future__ import annotations
@@ -233,6 +235,29 @@ ROWS = by_name(
     ),
     Row(
         OPTAX,
+        "ademamix",
+        optimizers.AdEMAMix,
+        {
+            "learning_rate": REQUIRED,
+            "b1": 0.9,
+            "b2": 0.999,
+            "b3": 0.9999,
+            "alpha": 5.0,
+            "eps": 1e-8,
+            "eps_root": 0.0,
+            "mu_dtype": None,
+            "weight_decay": 0.0,
+            "mask": None,
+        },
+        named={"betas": ("b1", "b2", "b3"), "state_dtype": "mu_dtype"},
+        refused={"eps_root": EPS_ROOT, "mask": MASK},
+        note=(
+            "It is in ``optax.contrib``. Schedules of b3 and alpha are `t_beta3` and `t_alpha` of "
+            "`AdEMAMix`."
+        ),
+    ),
+    Row(
+        OPTAX,
         "sign_sgd",
         optimizers.Signum,
         {"learning_rate": REQUIRED},
@@ -408,6 +433,19 @@ if TYPE_CHECKING:
         eps: float = 0.001,
         **rest: Unpack[_Rest],
     ) -> optimizers.Yogi: ...
+    def ademamix(
+        learning_rate: float,
+        b1: float = 0.9,
+        b2: float = 0.999,
+        b3: float = 0.9999,
+        alpha: float = 5.0,
+        eps: float = 1e-08,
+        eps_root: float = 0.0,
+        mu_dtype: StateDtype = None,
+        weight_decay: float = 0.0,
+        mask: None = None,
+        **rest: Unpack[_Rest],
+    ) -> optimizers.AdEMAMix: ...
     def sign_sgd(learning_rate: float, **rest: Unpack[_Rest]) -> optimizers.Signum: ...
     def signum(
         learning_rate: float,

@@ -168,6 +168,46 @@ ROWS = by_name(
         named={"lr": "alpha"},
         note="Taniguchi, Harada, Minegishi et al. 2024, algorithm 2, with their code's bound.",
     ),
+    Row(
+        PAPERS,
+        "Adan",
+        optimizers.Adan,
+        {
+            "eta": REQUIRED,
+            "weight_decay": REQUIRED,
+            "beta1": 0.98,
+            "beta2": 0.92,
+            "beta3": 0.99,
+            "epsilon": 1e-8,
+        },
+        named={"lr": "eta", "betas": ("beta1", "beta2", "beta3")},
+        note=(
+            "Xie, Zhou, Li, Lin & Yan 2022, algorithm 1 as their code has it (timm too): with "
+            "corrections of bias, and betas that are one minus the paper's."
+        ),
+    ),
+    Row(
+        PAPERS,
+        "AdEMAMix",
+        optimizers.AdEMAMix,
+        {
+            "eta": REQUIRED,
+            "alpha": REQUIRED,
+            "T": REQUIRED,
+            "weight_decay": REQUIRED,
+            "beta1": 0.9,
+            "beta2": 0.999,
+            "beta3": 0.9999,
+            "epsilon": 1e-8,
+        },
+        named={
+            "lr": "eta",
+            "betas": ("beta1", "beta2", "beta3"),
+            "t_alpha": "T",
+            "t_beta3": "T",
+        },
+        note="Pagliardini, Ablin & Grangier 2024, algorithm 1; T is that of both schedules.",
+    ),
 )
 
 if TYPE_CHECKING:
@@ -245,6 +285,28 @@ if TYPE_CHECKING:
         epsilon: float = 1e-06,
         **rest: Unpack[_Rest],
     ) -> optimizers.ADOPT: ...
+    def Adan(
+        *,
+        eta: float,
+        weight_decay: float,
+        beta1: float = 0.98,
+        beta2: float = 0.92,
+        beta3: float = 0.99,
+        epsilon: float = 1e-08,
+        **rest: Unpack[_Rest],
+    ) -> optimizers.Adan: ...
+    def AdEMAMix(
+        *,
+        eta: float,
+        alpha: float,
+        T: float | None,
+        weight_decay: float,
+        beta1: float = 0.9,
+        beta2: float = 0.999,
+        beta3: float = 0.9999,
+        epsilon: float = 1e-08,
+        **rest: Unpack[_Rest],
+    ) -> optimizers.AdEMAMix: ...
 
     # End of what is made.
 else:

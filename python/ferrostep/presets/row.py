@@ -31,8 +31,8 @@ RATE_INSIDE = (
     "the same as long as the rate stays"
 )
 
-#: Where an option of ours comes from: an argument, or two that are a pair here, or more.
-Source = str | tuple[str, str] | Computed
+#: Where an option of ours comes from: an argument, or several that are one tuple here, or more.
+Source = str | tuple[str, str] | tuple[str, str, str] | Computed
 
 
 class Refused(NamedTuple):

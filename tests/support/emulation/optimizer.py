@@ -183,7 +183,7 @@ class Emulated:
         rows = []
         for (number, i, g), chunk in zip(tensors, first, strict=True):
             states = [pointer(state) for state in self.state[i].values()]
-            states += [np.uint64(0)] * (3 - len(states))
+            states += [np.uint64(0)] * (_native.CUDA_STATES - len(states))
             rows.append([pointer(self.params[i]), pointer(g), *states, g.size, chunk, number])
         table = np.array(rows, np.int64)
         place, apart = np.uint64(0), 0

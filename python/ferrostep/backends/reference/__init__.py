@@ -41,7 +41,14 @@ RULES: dict[str, Rule] = (
 )
 
 #: Rules that decay the parameter themselves, at another time: if this is decoupled.
-OWN_DECAY = {"LAMB": True, "LARS": False, "NovoGrad": False, "StableAdamW": True}
+OWN_DECAY = {
+    "ADOPT": True,
+    "Adan": True,
+    "LAMB": True,
+    "LARS": False,
+    "NovoGrad": False,
+    "StableAdamW": True,
+}
 
 
 def update(

@@ -5,8 +5,8 @@ from collections.abc import Set
 
 import numpy as np
 
-# beta**t, correctly rounded, and x**y: the platform's pow is another on each.
-from ferrostep._native import power, real_power
+# Correctly rounded beta**t, and functions that are the same everywhere, as the platform's are not.
+from ferrostep._native import exp, log, power, real_power
 from ferrostep.backends.reference.cautious import cautious
 from ferrostep.backends.reference.clamp import clamp
 from ferrostep.backends.reference.rule import Array, Options, Rule, States
@@ -155,21 +155,81 @@ def adopt(
 
     The gradient is divided by a root that it had no part in, and only then averaged: that mends
     Adam's convergence for any ``beta2``.  The first step has no such root, and only makes it.
-    Early roots are of few squares, so what they divide is bounded (the authors' code).
+    Early roots are of few squares, so what they divide is bounded (the authors' code, in which the
+    first step has no decoupled weight decay either).
     """
     lr, eps, (beta1, beta2) = o["lr"], o["eps"], o["betas"]
     m, v = state["exp_avg"], state["exp_avg_sq"]
     root = np.sqrt(v)
     n = g / np.where(root < eps, eps, root)
-    bound = math.sqrt(math.sqrt(t - 1)) if o["clip"] else math.inf
-    first = t == 1 or "exp_avg_sq" in fresh
+    first, exponent = t == 1 or "exp_avg_sq" in fresh, o["clip_exponent"]
     if first:
         bound = 0.0
+    elif exponent is None:
+        bound = math.inf
+    elif exponent == 0.25:
+        bound = math.sqrt(math.sqrt(t - 1))
+    else:
+        bound = real_power(t - 1, exponent)
     n = clamp(n, -bound, bound)
     m = beta1 * m + (1 - beta1) * n
     q = g * g
     v = 0.0 * v + q if first else beta2 * v + (1 - beta2) * q
+    if o["decoupled_weight_decay"] and not first:
+        p = p * (1 - lr * o["weight_decay"])
     return p - lr * m, {"exp_avg": m, "exp_avg_sq": v}
+
+
+def adan(
+    p: Array, g: Array, state: States, o: Options, t: int, fresh: Set[str]
+) -> tuple[Array, States]:
+    """Adan (Xie et al. 2022, arXiv:2208.06677, algorithm 1; corrections of the authors' code).
+
+    Nesterov's momentum takes the gradient at a point ahead.  Here ``d``, how the gradient has
+    changed, tells what it would be there, and has an average of its own, ``w``.  The first gradient
+    has changed from nothing, which counts as nothing.  Weight decay is a proximal step: it divides
+    what the step has reached.
+    """
+    lr, eps, (beta1, beta2, beta3) = o["lr"], o["eps"], o["betas"]
+    first = t == 1 or "prev" in fresh
+    change, new_change = (0.0, 0.0) if first else (beta2, 1 - beta2)
+    d = g - state["prev"]
+    m = beta1 * state["exp_avg"] + (1 - beta1) * g
+    w = change * state["exp_avg_diff"] + new_change * d
+    h = g + change * d
+    n = beta3 * state["exp_avg_sq"] + (1 - beta3) * (h * h)
+    step, step_w = lr / (1 - power(beta1, t)), lr * beta2 / (1 - power(beta2, t))
+    s = 1 / math.sqrt(1 - power(beta3, t))
+    decay = o["weight_decay"] if o["decoupled_weight_decay"] else 0.0
+    if o["no_prox"]:
+        p = p * (1 - lr * decay)
+    p = p - cautious((step * m + step_w * w) / (np.sqrt(n) * s + eps), g, o)
+    if not o["no_prox"]:
+        p = p / (1 + lr * decay)
+    return p, {"exp_avg": m, "exp_avg_diff": w, "exp_avg_sq": n, "prev": g}
+
+
+def ademamix(
+    p: Array, g: Array, state: States, o: Options, t: int, fresh: Set[str]
+) -> tuple[Array, States]:
+    """AdEMAMix (Pagliardini et al. 2024, arXiv:2409.03137, algorithm 1).
+
+    Adam with two averages of gradients: ``m`` follows the loss, ``w`` remembers thousands of steps
+    and is not corrected.  Both its weight and its length may grow from those of Adam.
+    """
+    lr, eps, (beta1, beta2, beta3) = o["lr"], o["eps"], o["betas"]
+    alpha = o["alpha"]
+    if o["t_alpha"] is not None:
+        alpha = min(t * alpha / o["t_alpha"], alpha)
+    if o["t_beta3"] is not None and t < o["t_beta3"] and beta1 < beta3:
+        past = t / o["t_beta3"]
+        beta3 = min(exp(1 / ((1 - past) / log(beta1) + past / log(beta3))), beta3)
+    m = beta1 * state["exp_avg"] + (1 - beta1) * g
+    w = beta3 * state["exp_avg_slow"] + (1 - beta3) * g
+    v = beta2 * state["exp_avg_sq"] + (1 - beta2) * (g * g)
+    step, s = lr / (1 - power(beta1, t)), 1 / math.sqrt(1 - power(beta2, t))
+    p = p - (step * m + (lr * alpha) * w) / (np.sqrt(v) * s + eps)
+    return p, {"exp_avg": m, "exp_avg_slow": w, "exp_avg_sq": v}
 
 
 RULES: dict[str, Rule] = {
@@ -181,4 +241,6 @@ RULES: dict[str, Rule] = {
     "AdaBelief": adabelief,
     "Yogi": yogi,
     "ADOPT": adopt,
+    "Adan": adan,
+    "AdEMAMix": ademamix,
 }

@@ -9,7 +9,7 @@ import numpy as np
 from ferrostep import optimizers
 from ferrostep.optimizer import Optimizer
 from ferrostep.presets.keras import DECOUPLED, KERAS
-from ferrostep.presets.row import Row, names_of
+from ferrostep.presets.row import Row, Source, names_of
 from ferrostep.schema import Schema
 
 _ADAM = {
@@ -42,12 +42,16 @@ def row_of_ours(ours: type[Optimizer]) -> Row:
     """Return the row of a class that Keras does not have: our options in Keras' words."""
     schema, shared = ours._schema(), Optimizer._schema().fields
     defaults: dict[str, object] = {}
+    named: dict[str, Source] = {}
     for name, field in schema.fields.items():
         if name not in shared:
-            words = names_of(KERAS.named.get(name, name))
+            source = KERAS.named.get(name, name)
+            if name == "betas" and len(field.default) == 3:
+                source = named[name] = ("beta_1", "beta_2", "beta_3")
+            words = names_of(source)
             values = (field.default,) if len(words) == 1 else field.default
             defaults.update(zip(words, values, strict=True))
-    return Row(KERAS, ours.__name__, ours, defaults, fixed=DECOUPLED)
+    return Row(KERAS, ours.__name__, ours, defaults, fixed=DECOUPLED, named=named)
 
 
 def initial(ours: type[Optimizer], options: Mapping[str, object]) -> dict[str, float]:

@@ -26,7 +26,7 @@ Parameters
 learn_rate
     A number, a list, a generator, or one of thinc's schedules, like `L2` and `grad_clip`.{default}
 L2
-    Weight decay, before the step; with ``L2_is_weight_decay=False``, ``L2*p`` is added to the
+    Weight decay, decoupled; with ``L2_is_weight_decay=False``, ``L2*p`` is added to the
     gradient, before it is clipped. Default {L2!r}.
 grad_clip
     The largest norm of a parameter's gradient; default 1.0, and 0 for any.

@@ -289,6 +289,7 @@ class Core:
         param_groups: list[dict[str, Any]],
         unbound: bool,
         nonfinite_error: type[Exception],
+        rows_only: bool,
         settings: Settings,
     ) -> None:
         """Begins anew, without parameters and state."""

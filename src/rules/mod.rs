@@ -32,6 +32,7 @@ mod rule;
 mod scalars;
 mod sgd;
 mod signum;
+mod sparse_adam;
 mod stableadamw;
 mod table;
 #[cfg(test)]

@@ -5,7 +5,8 @@ use super::options::{Declared, OptionError, Options};
 use super::rule::Visitor;
 use super::{
     adabelief, adadelta, adagrad, adam, adamax, adaptive_gains, adopt, asgd, averages, ftrl, lamb,
-    lars, lion, momentum, nadam, novograd, radam, rmsprop, rprop, sgd, signum, stableadamw, yogi,
+    lars, lion, momentum, nadam, novograd, radam, rmsprop, rprop, sgd, signum, sparse_adam,
+    stableadamw, yogi,
 };
 
 macro_rules! table {
@@ -54,6 +55,7 @@ table! {
     "NovoGrad" => novograd::NovoGrad,
     "StableAdamW" => stableadamw::StableAdamW,
     "FTRL" => ftrl::Ftrl,
+    "SparseAdam" => sparse_adam::SparseAdam,
     "EMA" => averages::Ema,
     "Mean" => averages::Mean,
 }

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import ferrostep as fs
+from cases import SparseAdam
 from support.exact import Formula, Numbers, decayed, exact, nearest
 
 
@@ -124,6 +125,13 @@ def adopt(p: Decimal, g: Decimal, s: Numbers, o: Any, t: int) -> tuple[Decimal, 
     )
 
 
+def sparse_adam(
+    p: Decimal, g: Decimal, s: Numbers, o: Any, t: int
+) -> tuple[Decimal, Decimal, Numbers]:
+    plain = {"amsgrad": False, "bias_correction": True, "epsilon_hat": True}
+    return adam(p, g, s, {**o, **plain}, t)
+
+
 FORMULAS: dict[type[fs.Optimizer], Formula] = {
     # k = 13: step*m 5, root of v 3, times s 2, eps, quotient, subtraction
     fs.Adam: Formula(adam, p=4.0, state=2.5),
@@ -140,4 +148,6 @@ FORMULAS: dict[type[fs.Optimizer], Formula] = {
     fs.Yogi: Formula(yogi, p=5.5, state=2.5),
     # k = 8: root, quotient 2, average 3, lr, the subtraction
     fs.ADOPT: Formula(adopt, p=4.0),
+    # k = 11: Adam's, without s
+    SparseAdam: Formula(sparse_adam, p=4.0, state=2.5),
 }

@@ -17,6 +17,7 @@ import ferrostep as fs
 from ferrostep import optimizers
 from ferrostep.averages import rules
 from ferrostep.options import non_negative
+from ferrostep.wrappers import rules as wrapped
 
 
 class SparseAdam(fs.SparseAdam):
@@ -30,8 +31,8 @@ class SparseAdam(fs.SparseAdam):
 PUBLIC = list(dict.fromkeys(getattr(optimizers, name) for name in optimizers.__all__))
 #: The same, to be stepped with any gradient.
 CLASSES = [SparseAdam if cls is fs.SparseAdam else cls for cls in PUBLIC]
-#: What is behind averages of weights: no public classes, but with cases and formulas.
-AVERAGES = [rules.EMA, rules.Mean]
+#: What is behind averages of weights and wrappers: no public classes, but with cases and formulas.
+HIDDEN = [rules.EMA, rules.Mean, wrapped.Slow, wrapped.Sum]
 
 
 def own_options(cls: type[fs.Optimizer]) -> list[str]:
@@ -139,6 +140,9 @@ CASES = [
     case_of(rules.EMA, decay=0.4),
     case_of(rules.EMA, decay=0.6, warmup=True),
     case_of(rules.Mean),
+    case_of(wrapped.Slow),
+    case_of(wrapped.Slow, alpha=0.8),
+    case_of(wrapped.Sum),
 ]
 
 #: By name: what else is in the table, or will be, changes nothing for who asks for one.

@@ -6,7 +6,7 @@ import inspect
 from pathlib import Path
 
 import ferrostep as fs
-from cases import AVERAGES, CASES, CLASSES, PUBLIC, own_options
+from cases import CASES, CLASSES, HIDDEN, PUBLIC, own_options
 from ferrostep import _native, optimizers
 from ferrostep.backends.reference import RULES
 from formulas import FORMULAS
@@ -21,7 +21,7 @@ def test_every_class_file_is_imported() -> None:
 def test_every_class_has_its_rule_reference_case_and_place() -> None:
     public = [value for value in vars(optimizers).values() if inspect.isclass(value)]
     assert {cls for cls in public if issubclass(cls, fs.Optimizer)} == set(PUBLIC)
-    everything = {*CLASSES, *AVERAGES}
+    everything = {*CLASSES, *HIDDEN}
     assert {cls.RULE for cls in everything} == set(_native.RULES)
     assert {cls.__name__ for cls in everything} == set(RULES)
     assert {case.optimizer for case in CASES} == everything

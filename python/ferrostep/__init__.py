@@ -31,7 +31,9 @@ from ferrostep.threads import get_num_threads, num_threads, set_num_threads
 __version__ = _native.__version__
 
 __all__ = [
+    "Accumulator",
     "LoadReport",
+    "Lookahead",
     "MemmapState",
     "NonFiniteError",
     "Optimizer",
@@ -59,6 +61,7 @@ if TYPE_CHECKING:
     from ferrostep import typing as typing
     from ferrostep.checkpoint import load_checkpoint, save_checkpoint
     from ferrostep.memmap import MemmapState
+    from ferrostep.wrappers import Accumulator, Lookahead
 else:
     __getattr__ = later(
         __name__,
@@ -66,6 +69,8 @@ else:
         load_checkpoint="checkpoint",
         save_checkpoint="checkpoint",
         MemmapState="memmap",
+        Accumulator="wrappers",
+        Lookahead="wrappers",
     )
 
 

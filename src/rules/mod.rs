@@ -37,6 +37,7 @@ mod stableadamw;
 mod table;
 #[cfg(test)]
 mod testing;
+mod wrappers;
 mod yogi;
 
 pub use clip::{clip_factor, clip_scale, norm};

@@ -6,7 +6,7 @@ use super::rule::Visitor;
 use super::{
     adabelief, adadelta, adagrad, adam, adamax, adaptive_gains, adopt, asgd, averages, ftrl, lamb,
     lars, lion, momentum, nadam, novograd, radam, rmsprop, rprop, sgd, signum, sparse_adam,
-    stableadamw, yogi,
+    stableadamw, wrappers, yogi,
 };
 
 macro_rules! table {
@@ -58,4 +58,6 @@ table! {
     "SparseAdam" => sparse_adam::SparseAdam,
     "EMA" => averages::Ema,
     "Mean" => averages::Mean,
+    "Slow" => wrappers::Slow,
+    "Sum" => wrappers::Sum,
 }

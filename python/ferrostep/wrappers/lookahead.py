@@ -209,12 +209,13 @@ class Lookahead(Wrapper):
         }
 
     def _fitted(self, own: Mapping[str, Any] | None, report: LoadReport) -> dict[str, Any]:
-        mine = self._own()
-        theirs = (own or {}).get("slow") or {}
-        for key in report.loaded if mine["slow"] else ():
-            if key in theirs:
-                mine["slow"][key] = theirs[key]
-        return mine
+        mine, theirs = self._own(), (own or {}).get("slow") or {}
+        slow = mine["slow"]
+        if theirs and not slow:
+            params = zip(self._keys(), self._parameters(), strict=True)
+            slow = {key: _begun(p, f"parameter {key!r}") for key, p in params}
+        taken = {key: theirs[key] for key in report.loaded if key in theirs and key in slow}
+        return {**mine, "slow": {**slow, **taken}}
 
     def _told(self) -> dict[str, Any]:
         return {"k": self._k, "alpha": self._alpha}

@@ -168,6 +168,9 @@ def _read_rows(saved: Any, param: Any) -> list[Rows]:
             shape, dtype = wanted
             what = f"shape {one.values.shape} and dtype {one.values.dtype}"
             raise ValueError(f"values have {what}, wanted {shape} and {dtype}")
+        if one.indices.size and one.indices.max() >= len(param):
+            most = one.indices.max()
+            raise ValueError(f"indices must be below {len(param)}, found {most}")
     return found
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import logging
 import pickle
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -499,3 +500,42 @@ def test_what_the_wrapped_optimizer_is() -> None:
     assert opt.optimizer.k == 7
     assert repr(opt).startswith("Accumulator(steps=3) of Lookahead(k=7, alpha=0.5) of Adam(lr=0.05")
     assert opt.state_dict()["wrappers"][1]["class"] == "Lookahead"
+
+
+def test_a_call_from_within_a_call() -> None:
+    """The one within is made; the other is not, if it had begun to add up."""
+    p = np.zeros(2)
+    opt = fs.Accumulator(fs.SGD([p], lr=1.0), 8)
+    calls = 0
+
+    class Gradient:
+        def __array__(self, dtype: Any = None, copy: Any = None) -> Array:
+            nonlocal calls
+            calls += 1
+            if calls == 2:
+                opt.step([np.ones(2)])
+            return np.full(2, 100.0)
+
+    for before in range(4):
+        calls = 0
+        with pytest.raises(RuntimeError, match="called from within its own step"):
+            opt.step([Gradient()])
+        assert opt.accumulated == before + 1
+    for _ in range(4):
+        opt.step([np.ones(2)])
+    np.testing.assert_array_equal(p, -1)
+
+
+def test_threads_take_turns() -> None:
+    p = np.zeros(100)
+    opt = fs.Accumulator(fs.Lookahead(fs.SGD([p], lr=1.0), k=2, alpha=1.0), 3)
+    threads = [
+        threading.Thread(target=lambda: [opt.step([np.ones(100)]) for _ in range(150)])
+        for _ in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    np.testing.assert_array_equal(p, -200)
+    assert opt.accumulated == 0

@@ -149,5 +149,5 @@ FORMULAS: dict[type[fs.Optimizer], Formula] = {
     # k = 8: root, quotient 2, average 3, lr, the subtraction
     fs.ADOPT: Formula(adopt, p=4.0),
     # k = 11: Adam's, without s
-    SparseAdam: Formula(sparse_adam, p=4.0, state=2.5),
+    SparseAdam: Formula(sparse_adam, p=2.5, state=2.5),
 }

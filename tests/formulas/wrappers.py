@@ -23,6 +23,6 @@ def total(a: Decimal, g: Decimal, _: Numbers, o: Any, t: int) -> tuple[Decimal, 
 
 FORMULAS: dict[type[fs.Optimizer], Formula] = {
     # k = 3: the difference, its product, the sum
-    rules.Slow: Formula(slow, p=1.5),
-    rules.Sum: Formula(total, p=0.5),  # k = 1
+    rules.Slow: Formula(slow, p=2.0),
+    rules.Sum: Formula(total, p=1.5),  # k = 1, and what decay adds
 }

@@ -100,7 +100,7 @@ class Accumulator(Wrapper):
 
     def clear(self) -> None:
         """Forget the gradients that wait: the next call is the first of a step."""
-        with self._lock:
+        with self._alone():
             self._then(**self._fresh())()
 
     def step(
@@ -117,7 +117,7 @@ class Accumulator(Wrapper):
         `grad_scale` multiplies the gradients of this call. `max_norm`, `clip` and `measure` are
         those of the step: in other calls they are checked, and have no effect.
         """
-        with self._lock:
+        with self._alone():
             asked = {"max_norm": max_norm, "clip": clip, "measure": measure}
             if self._steps == 1:
                 info: StepInfo = self.optimizer.step(grads, grad_scale=grad_scale, **asked)
@@ -140,13 +140,16 @@ class Accumulator(Wrapper):
         whole = {i: g for i, g in enumerate(leaves) if g is not None and type(g) is not Rows}
         merged = left.merged(all_of_them=last)
         which = tuple(sorted({*whole, *(i for known in merged for i in known.which)}))
-        spare = next((known for known in self._spare if known.which == which), None)
-        total = spare or PartialSum(which, self._params)
+        fits = [known for known in self._spare if known.which == which]
+        total = fits[0] if fits else PartialSum(which, self._params)
+        self._spare = [known for known in self._spare if known is not total]
         total.begin()
         total.add(whole, grad_scale)
         for known in merged:
             total.add(known.arrays)
-        unused = [*merged, *(known for known in self._spare if known is not total)]
+        if self._unfinished is not left:
+            raise RuntimeError("this optimizer was called from within its own step")
+        unused = [*merged, *self._spare]
         if not last:
             self._then(_unfinished=left.and_one(total, rows), _spare=unused)()
             return StepInfo(applied=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
@@ -19,6 +20,8 @@ from ferrostep.saved import WRAPPERS, check_layout, mapped, unwrapped, wrappers_
 from ferrostep.storable import Storable
 
 if TYPE_CHECKING:
+    from threading import _RLock as RLockType
+
     from ferrostep.typing import Clip, Grads, Measure
 
 #: A step in halves is one of the wrapped optimizer alone.
@@ -46,7 +49,7 @@ class Wrapper(Storable, ABC):
             raise ValueError(
                 "optimizer must have its parameters, found an unbound one; make it with params"
             )
-        vars(self).update(_optimizer=optimizer, _lock=RLock())
+        vars(self).update(_optimizer=optimizer, _lock=RLock(), _home=os.getpid())
 
     # What a wrapper adds.
 
@@ -114,14 +117,14 @@ class Wrapper(Storable, ABC):
 
     def reset(self) -> None:
         """Forget all state, as `Optimizer.reset` does, and what is kept beside it."""
-        with self._lock:
+        with self._alone():
             at_once([self.optimizer.reset, self._then(**self._fresh())])()
 
     # State.
 
     def state_dict(self, *, copy: bool = True) -> dict[str, Any]:
         """Return the wrapped optimizer's state dict, with an entry "wrappers" for what it lacks."""
-        with self._lock:
+        with self._alone():
             saved = self.optimizer.state_dict(copy=copy)
             own = {"class": type(self).__name__, **self._own()}
             own = mapped(copied, own) if copy else own
@@ -158,6 +161,13 @@ class Wrapper(Storable, ABC):
         own = {"class": type(self).__name__, **own}
         return {**fitted, WRAPPERS: [own, *wrappers_in(fitted)]}, report
 
+    def _alone(self) -> RLockType:
+        """Return the lock, with which threads take turns."""
+        if self._home != os.getpid():  # another thread may have had it when the process was forked
+            vars(self).update(_lock=RLock(), _home=os.getpid())
+        lock: RLockType = self._lock
+        return lock
+
     def _then(self, **attributes: Any) -> Callable[[], None]:
         """Return what sets them, without Python code."""
         return partial(vars(self).update, attributes)
@@ -166,7 +176,7 @@ class Wrapper(Storable, ABC):
         return {"optimizer": self.optimizer, "own": self._own()}
 
     def __setstate__(self, saved: dict[str, Any]) -> None:
-        vars(self).update(_optimizer=saved["optimizer"], _lock=RLock())
+        vars(self).update(_optimizer=saved["optimizer"], _lock=RLock(), _home=os.getpid())
         vars(self).update(self._read(saved["own"]))
 
     def __copy__(self) -> Self:

@@ -135,7 +135,7 @@ class Lookahead(Wrapper):
         self, step: Callable[[], StepInfo], always: Callable[[], None] | None
     ) -> StepInfo:
         """Make a step of the optimizer, and what follows; see `followed`."""
-        with self._lock:
+        with self._alone():
             self._follow()
             if self._steps + 1 < self._k:
                 return followed(step, [], self._then(_steps=self._steps + 1), always)

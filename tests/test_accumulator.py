@@ -1,16 +1,9 @@
-"""Accumulator: the bits of the whole tree, mistakes where they are made, all of a step or none."""
+"""Accumulator: the bits of the whole tree, and what comes and goes meanwhile."""
 
 from __future__ import annotations
 
-import copy
-import logging
-import pickle
-import threading
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
-import ml_dtypes
 import numpy as np
 import pytest
 
@@ -25,9 +18,12 @@ from support.arrays import (
     running_on,
     special_values,
 )
-from support.interrupts import interrupts
 from support.layouts import LAYOUTS
-from support.wrappers import compute_type, told, tree_sum
+from support.wrappers import (
+    accumulating,
+    compute_type,
+    tree_sum,
+)
 
 SHAPES = [(7,), (5, 0), (), (9, 13), (301, 64)]
 
@@ -186,87 +182,6 @@ def test_one_kind_of_gradient_over_all_calls() -> None:
         sparse.step([whole])
 
 
-MISTAKES: list[tuple[Any, dict[str, Any], type[Exception], str]] = [
-    ({"w": np.ones(3), "b": None}, {}, ValueError, r"'w' has shape \(3,\), wanted \(2, 3\)"),
-    ({"w": np.ones((2, 3), int), "b": None}, {}, TypeError, "dtype int64, wanted float16"),
-    ({"w": [[1.0] * 3] * 2, "b": None}, {}, TypeError, "must be a NumPy or CuPy array, found list"),
-    (
-        {"w": fs.Rows([2], np.ones((1, 3))), "b": None},
-        {},
-        ValueError,
-        "indices that must be below 2",
-    ),
-    ({"w": None}, {}, ValueError, "missing"),
-    (None, {}, ValueError, "must be a dict with the parameters' names"),
-    ({"w": None, "b": np.full(2, np.nan)}, {}, fs.NonFiniteError, "'b' is not finite"),
-    ({"w": None, "b": np.ones(2)}, {"grad_scale": 0}, ValueError, "grad_scale must not be 0"),
-    ({"w": None, "b": np.ones(2)}, {"max_norm": -1}, ValueError, "max_norm"),
-    ({"w": None, "b": np.ones(2)}, {"clip": "all"}, ValueError, "clip must be one of 'global'"),
-    ({"w": None, "b": np.ones(2)}, {"measure": 1}, ValueError, "measure must be one of 'total'"),
-]
-
-
-@pytest.mark.parametrize("before", [0, 1, 2, 3])
-@pytest.mark.parametrize(("grads", "more", "error", "message"), MISTAKES)
-def test_a_mistake_is_an_error_of_its_call(
-    grads: Any, more: dict[str, Any], error: type[Exception], message: str, before: int
-) -> None:
-    params, opt = made()
-    for t in range(before):
-        opt.step(grads_of(params, t))
-    now = told([params, opt.state_dict()])
-    with pytest.raises(error, match=message):
-        opt.step(grads, **more)
-    assert told([params, opt.state_dict()]) == now
-    for t in range(before, 4):
-        opt.step(grads_of(params, t))
-    other, same = made()
-    for t in range(4):
-        same.step(grads_of(other, t))
-    assert told(params) == told(other)
-
-
-def test_overlaps_are_refused_where_they_are_given() -> None:
-    p = np.ones(4)
-    opt = fs.Accumulator(fs.SGD([p]), 2)
-    with pytest.raises(ValueError, match=r"overlaps .* in memory; pass a copy"):
-        opt.step([p])
-    params = {"w": np.ones(3)}
-    named = fs.Accumulator(fs.SGD(params), 2)
-    params["w"] = np.ones(3)
-    with pytest.raises(ValueError, match=r"(?s)'w'.*rebind"):
-        named.step({"w": np.ones(3)})
-    assert named.accumulated == 0
-
-
-def test_what_is_not_finite_may_be_left_out(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.INFO, "ferrostep")
-    p = np.zeros(2)
-    opt = fs.Accumulator(fs.SGD([p], lr=1.0, nonfinite="skip"), 2)
-    opt.step([np.full(2, 1.0)])
-    info = opt.step([np.array([1.0, np.inf])])
-    assert (info.applied, info.nonfinite, opt.accumulated, opt.skipped_steps) == (False, 0, 1, 1)
-    assert "not finite" in caplog.text
-    assert opt.step([np.full(2, 3.0)]).applied
-    np.testing.assert_array_equal(p, -2)
-    # Each is finite, and the sum is not: the step is left out, and all that it is of.
-    opt.step([np.full(2, 1.5e308)])
-    info = opt.step([np.full(2, 1.5e308)])
-    assert (info.applied, info.nonfinite, opt.accumulated, opt.skipped_steps) == (False, 0, 0, 2)
-    np.testing.assert_array_equal(p, -2)
-
-
-def test_a_step_that_is_refused_leaves_what_waits() -> None:
-    p = np.zeros(2)
-    opt = fs.Accumulator(fs.SGD([p], lr=1.0, nonfinite="raise"), 2)
-    opt.step([np.full(2, 1.5e308)])
-    with pytest.raises(fs.NonFiniteError):
-        opt.step([np.full(2, 1.5e308)])
-    assert opt.accumulated == 1
-    assert opt.step([np.full(2, -1.5e308)]).applied
-    np.testing.assert_array_equal(p, 0)
-
-
 def test_factors_are_those_of_each_call_and_clipping_that_of_the_last() -> None:
     p = np.zeros(2)
     opt = fs.Accumulator(fs.SGD([p], lr=1.0), 2)
@@ -316,182 +231,8 @@ def test_buffers_are_used_again_and_are_few() -> None:
     assert opt._spare[0].arrays[0].dtype == np.float32
 
 
-def made() -> tuple[dict[str, Array], fs.Accumulator]:
-    params = {"w": np.ones((2, 3), ml_dtypes.bfloat16), "b": np.ones(2)}
-    inner = fs.Adam(params, lr=0.1, nonfinite="raise")
-    return params, fs.Accumulator(fs.Lookahead(inner, k=2), 3)
-
-
-def grads_of(params: dict[str, Array], t: int) -> dict[str, Any]:
-    waves = {name: np.cos(np.arange(p.size) + t) for name, p in params.items()}
-    found: dict[str, Any] = {name: g.reshape(params[name].shape) for name, g in waves.items()}
-    return {**found, "w": None} if t % 4 == 1 else found
-
-
-def with_rows() -> tuple[dict[str, Array], fs.Accumulator]:
-    params = {"t": np.ones((4, 2), np.float32), "b": np.ones(3, np.float16)}
-    return params, fs.Accumulator(fs.Adagrad(params, lr=0.1), 4)
-
-
-def rows_of(params: dict[str, Array], t: int) -> dict[str, Any]:
-    return {"t": fs.Rows([t % 4, 2], np.full((2, 2), 0.1 * t)), "b": np.full(3, 1.0 / (t + 1))}
-
-
-RUNS: dict[str, tuple[Callable[[], Any], Callable[..., Any]]] = {
-    "around Lookahead": (made, grads_of),
-    "rows": (with_rows, rows_of),
-}
-
-
-@pytest.mark.parametrize("end", [0, 1, 2, 3, 4, 7])
-@pytest.mark.parametrize("how", ["state dict", "file", "pickle", "deepcopy"])
-@pytest.mark.parametrize("run", RUNS)
-def test_it_goes_on(run: str, how: str, end: int, tmp_path: Path) -> None:
-    make, given = RUNS[run]
-    params, opt = make()
-    for t in range(end):
-        opt.step(given(params, t))
-    if how in ("state dict", "file"):
-        other, again = make()
-        again.step(given(other, 5))  # what waits there is forgotten
-        if how == "file":
-            opt.save(tmp_path / "run")
-            again.load(tmp_path / "run")
-        else:
-            for name, p in params.items():
-                other[name][...] = p
-            again.load_state_dict(opt.state_dict())
-    else:
-        both = (params, opt)
-        other, again = pickle.loads(pickle.dumps(both)) if how == "pickle" else copy.deepcopy(both)
-    assert told(again.state_dict()) == told(opt.state_dict())
-    for t in range(end, end + 9):
-        assert opt.step(given(params, t)).applied == again.step(given(other, t)).applied
-    assert told(other) == told(params)
-    assert told(again.state_dict()) == told(opt.state_dict())
-
-
-def test_a_copy_has_its_own_sums() -> None:
-    params, opt = made()
-    opt.step(grads_of(params, 0))
-    again = copy.copy(opt)
-    assert told(again.state_dict()) == told(opt.state_dict())
-    before = told(opt.state_dict())
-    again.step(grads_of(params, 1))
-    assert told(opt.state_dict()) == before
-    assert (again.accumulated, opt.accumulated) == (2, 1)
-
-
-def test_a_snapshot_stays_as_it_was() -> None:
-    params, opt = made()
-    opt.step(grads_of(params, 0))
-    snapshot = opt.state_dict()
-    before = told(snapshot)
-    for t in range(5):
-        opt.step(grads_of(params, t))
-    assert told(snapshot) == before
-
-
-def test_what_fits_by_name_has_no_unfinished_sums(tmp_path: Path) -> None:
-    params, opt = made()
-    for t in range(4):
-        opt.step(grads_of(params, t))
-    opt.save(tmp_path / "run")
-    other, again = made()
-    again.step(grads_of(other, 0))
-    report = again.load(tmp_path / "run", strict=False)
-    assert report.loaded == ("w", "b")
-    assert (again.accumulated, again.steps) == (0, 3)
-    assert told(again.slow) == told(opt.slow)
-    assert told(other) == told(params)
-
-
-BAD: list[tuple[Callable[[dict[str, Any]], object], str]] = [
-    (lambda own: own.pop("steps"), "state of Accumulator lacks entry 'steps'"),
-    (lambda own: own.update(steps=0), "steps must be an integer >= 1, found 0"),
-    (lambda own: own.update(steps=2), "count of Accumulator must be below its steps 2, found 2"),
-    (lambda own: own.update(count=1), "must be those of 1 gradients"),
-    (lambda own: own.update(count=-1), "count of Accumulator must be a whole number"),
-    (lambda own: own.update(sums=3), "must be those of 2 gradients, found 3"),
-    (lambda own: own["sums"].append({}), "must be those of 2 gradients"),
-    (lambda own: own.update(sums=[None, 3]), "a sum of Accumulator must be a dict, found 3"),
-    (lambda own: own["sums"][1].update(x=np.ones(2)), "has sum 'x', which is not asked for"),
-    (lambda own: own["sums"][1].update(b=np.ones(5)), r"sum of parameter 'b' has shape \(5,\)"),
-    (lambda own: own["sums"][1].update(w=np.ones((2, 3))), "dtype float64, wanted .* float32"),
-    (lambda own: own.update(rows=3), "rows of Accumulator must be a dict"),
-    (lambda own: own.update(rows={"x": []}), "has rows of 'x', which is not asked for"),
-    (lambda own: own.update(rows={"w": 3}), "rows of parameter 'w' in Accumulator do not fit"),
-    (lambda own: own.update(rows={"w": [{"indices": [0]}]}), "do not fit: 'values'"),
-    (
-        lambda own: own.update(rows={"w": [{"indices": [0], "values": np.ones((1, 3))}]}),
-        r"values have shape \(1, 3\) and dtype float64, wanted \(1, 3\) and float32",
-    ),
-    (
-        lambda own: own.update(rows={"w": [{"indices": [7], "values": np.ones((1, 3), "f4")}]}),
-        "below 2",
-    ),
-]
-
-
-@pytest.mark.parametrize(("spoil", "message"), BAD)
-def test_bad_state_dicts(spoil: Callable[[dict[str, Any]], object], message: str) -> None:
-    params, opt = made()
-    for t in range(2):
-        opt.step(grads_of(params, t))
-    before = told(opt.state_dict())
-    saved = opt.state_dict()
-    spoil(saved["wrappers"][0])
-    with pytest.raises(ValueError, match=message):
-        opt.load_state_dict(saved)
-    assert told(opt.state_dict()) == before
-
-
-@pytest.mark.parametrize("already", [1, 2, 5])
-def test_a_call_is_whole_or_none_whenever_it_is_interrupted(already: int) -> None:
-    params, opt = made()
-
-    def begun() -> Callable[[], object]:
-        nonlocal params, opt
-        params, opt = made()
-        for t in range(already):
-            opt.step(grads_of(params, t))
-        return lambda: opt.step(grads_of(params, 9))
-
-    def now() -> Any:
-        state = opt.state_dict()
-        if not opt.state:  # slow weights may have begun
-            state["wrappers"].pop()
-        return told([params, state])
-
-    begun()
-    before = now()
-    opt.step(grads_of(params, 9))
-    after = now()
-    for _ in interrupts(begun):
-        assert now() in (before, after)
-        whole = now() == after
-        opt.step(grads_of(params, 9))
-        assert whole or now() == after
-
-
-BAD_ARGUMENTS: list[tuple[Callable[[], object], type[Exception], str]] = [
-    (lambda: fs.Accumulator(fs.SGD(), 2), ValueError, "found an unbound one; make it with params"),
-    (lambda: fs.Accumulator(None, 2), TypeError, "must be one of ferrostep's, found NoneType"),  # type: ignore[arg-type]
-    (lambda: fs.Accumulator(made()[1], 2), TypeError, "have an optimizer in it, found Accumulator"),  # type: ignore[arg-type]
-    (lambda: fs.Lookahead(made()[1], 2), TypeError, "put Lookahead into Accumulator"),  # type: ignore[arg-type]
-    (lambda: fs.Accumulator(fs.SGD([np.ones(2)]), 0), ValueError, "steps must be an integer >= 1"),
-    (lambda: setattr(made()[1], "steps", 5), AttributeError, "steps"),
-]
-
-
-@pytest.mark.parametrize(("call", "error", "message"), BAD_ARGUMENTS)
-def test_bad_arguments(call: Callable[[], object], error: type[Exception], message: str) -> None:
-    with pytest.raises(error, match=message):
-        call()
-
-
 def test_what_the_wrapped_optimizer_is() -> None:
-    _, opt = made()
+    _, opt = accumulating()
     schedule = fs.schedulers.StepLR(opt, step_size=1, gamma=0.5)
     assert opt.lr == 0.1
     schedule.step()
@@ -500,42 +241,3 @@ def test_what_the_wrapped_optimizer_is() -> None:
     assert opt.optimizer.k == 7
     assert repr(opt).startswith("Accumulator(steps=3) of Lookahead(k=7, alpha=0.5) of Adam(lr=0.05")
     assert opt.state_dict()["wrappers"][1]["class"] == "Lookahead"
-
-
-def test_a_call_from_within_a_call() -> None:
-    """The one within is made; the other is not, if it had begun to add up."""
-    p = np.zeros(2)
-    opt = fs.Accumulator(fs.SGD([p], lr=1.0), 8)
-    calls = 0
-
-    class Gradient:
-        def __array__(self, dtype: Any = None, copy: Any = None) -> Array:
-            nonlocal calls
-            calls += 1
-            if calls == 2:
-                opt.step([np.ones(2)])
-            return np.full(2, 100.0)
-
-    for before in range(4):
-        calls = 0
-        with pytest.raises(RuntimeError, match="called from within its own step"):
-            opt.step([Gradient()])
-        assert opt.accumulated == before + 1
-    for _ in range(4):
-        opt.step([np.ones(2)])
-    np.testing.assert_array_equal(p, -1)
-
-
-def test_threads_take_turns() -> None:
-    p = np.zeros(100)
-    opt = fs.Accumulator(fs.Lookahead(fs.SGD([p], lr=1.0), k=2, alpha=1.0), 3)
-    threads = [
-        threading.Thread(target=lambda: [opt.step([np.ones(100)]) for _ in range(150)])
-        for _ in range(4)
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
-    np.testing.assert_array_equal(p, -200)
-    assert opt.accumulated == 0

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 
+import ferrostep as fs
 from support.arrays import Array
 
 
@@ -39,3 +41,27 @@ def told(value: Any) -> Any:
     if isinstance(value, list):
         return [told(item) for item in value]
     return (value.dtype.name, value.shape, value.tobytes()) if hasattr(value, "dtype") else value
+
+
+def following() -> tuple[dict[str, Array], fs.Lookahead]:
+    params = {
+        "w": np.ones((3, 4), np.float32),
+        "h": np.ones(5, ml_dtypes.bfloat16),
+        "d": np.ones(2),
+    }
+    return params, fs.Lookahead(fs.Adam(params, lr=0.1, nonfinite="raise"), k=3, alpha=0.3)
+
+
+def waves(params: dict[str, Array], t: int) -> dict[str, Array]:
+    return {name: np.cos(np.arange(p.size) + t).reshape(p.shape) for name, p in params.items()}
+
+
+def accumulating() -> tuple[dict[str, Array], fs.Accumulator]:
+    params = {"w": np.ones((2, 3), ml_dtypes.bfloat16), "b": np.ones(2)}
+    inner = fs.Adam(params, lr=0.1, nonfinite="raise")
+    return params, fs.Accumulator(fs.Lookahead(inner, k=2), 3)
+
+
+def waves_or_none(params: dict[str, Array], t: int) -> dict[str, Any]:
+    found: dict[str, Any] = dict(waves(params, t))
+    return {**found, "w": None} if t % 4 == 1 else found

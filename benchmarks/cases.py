@@ -30,8 +30,9 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
 
 
 def _every_optimizer() -> Iterator[tuple[str, tuple[str, dict[str, Any]]]]:
-    """Every class of the package, each once whatever other spellings it has, and its variants."""
-    for cls in dict.fromkeys(getattr(optimizers, name) for name in optimizers.__all__):
+    """Every class that takes whole gradients, whatever other spellings it has, and its variants."""
+    classes = dict.fromkeys(getattr(optimizers, name) for name in optimizers.__all__)
+    for cls in [cls for cls in classes if not cls.ROWS_ONLY]:
         yield cls.__name__, (cls.__name__, {})
         yield from (item for item in VARIANTS.items() if item[1][0] == cls.__name__)
 
@@ -187,7 +188,7 @@ def _busy(threads: int) -> Iterator[Case]:
 def _rows(threads: int) -> Iterator[Case]:
     """Gradients of some rows of a table: in the cache, and at random places of the memory."""
     for rows, columns, indices in [(10_000, 100, 64), (1_000_000, 64, 4_096)]:
-        for optimizer in ("Adagrad", "Adam"):
+        for optimizer in ("Adagrad", "Adam", "SparseAdam"):
             problem = Problem(optimizer, 1, rows * columns, columns=columns, indices=indices)
             name = f"{optimizer}, {indices:,} rows of {rows:,} x {columns}"
             yield Case(

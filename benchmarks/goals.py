@@ -57,7 +57,7 @@ GOALS = [
     Goal("Adam, layouts 1 x 10,000,000", ("contiguous",), 0.5, of="Fortran gradient"),
     *(
         Goal(f"{name}, 64 rows of 10,000 x 100", ("NumPy, rows",), 5)
-        for name in ("Adagrad", "Adam")
+        for name in ("Adagrad", "Adam", "SparseAdam")
     ),
     Goal("AdamW in torch 10 x 100", (*FUSED, "torch fused, 1 thread"), 10),
     Goal("AdamW in torch 10 x 100", ("torch", "torch, 1 thread"), 30),

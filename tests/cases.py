@@ -8,7 +8,7 @@ nothing else needs to be told, but `fingerprints.json`, which is printed
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import ml_dtypes
 import numpy as np
@@ -16,11 +16,23 @@ import numpy as np
 import ferrostep as fs
 from ferrostep import optimizers
 from ferrostep.averages import rules
+from ferrostep.options import non_negative
+from ferrostep.wrappers import rules as wrapped
+
+
+class SparseAdam(fs.SparseAdam):
+    """With whole gradients and weight decay, as the general properties have them."""
+
+    weight_decay: Annotated[float, non_negative] = 0.0
+    ROWS_ONLY = False
+
 
 #: Every class of the package, each once whatever other spellings it has.
-CLASSES = list(dict.fromkeys(getattr(optimizers, name) for name in optimizers.__all__))
-#: What is behind averages of weights: no public classes, but with cases and formulas.
-AVERAGES = [rules.EMA, rules.Mean]
+PUBLIC = list(dict.fromkeys(getattr(optimizers, name) for name in optimizers.__all__))
+#: The same, to be stepped with any gradient.
+CLASSES = [SparseAdam if cls is fs.SparseAdam else cls for cls in PUBLIC]
+#: What is behind averages of weights and wrappers: no public classes, but with cases and formulas.
+HIDDEN = [rules.EMA, rules.Mean, wrapped.Slow, wrapped.Sum]
 
 
 def own_options(cls: type[fs.Optimizer]) -> list[str]:
@@ -135,10 +147,15 @@ CASES = [
     case_of(fs.FTRL, lr=0.5),
     case_of(fs.FTRL, lr=0.5, l1=0.3, l2=0.1, l2_shrinkage=0.05, beta=1.0, weight_decay=0.1),
     case_of(fs.Adamax, state_dtype="bfloat16", weight_decay=0.1),
+    case_of(SparseAdam),
+    case_of(SparseAdam, betas=(0.8, 0.95), eps=1e-3, maximize=True, state_dtype="bfloat16"),
     case_of(rules.EMA),
     case_of(rules.EMA, decay=0.4),
     case_of(rules.EMA, decay=0.6, warmup=True),
     case_of(rules.Mean),
+    case_of(wrapped.Slow),
+    case_of(wrapped.Slow, alpha=0.8),
+    case_of(wrapped.Sum),
 ]
 
 #: By name: what else is in the table, or will be, changes nothing for who asks for one.

@@ -12,7 +12,6 @@ import pytest
 
 import ferrostep as fs
 from cases import CASES, CLASSES
-from ferrostep import optimizers
 from ferrostep.option import reads
 from ferrostep.schedulers import OneCycleLR
 from support.arrays import assert_same_bits, assert_same_state
@@ -157,7 +156,7 @@ def _python_calls(work: Callable[[], object]) -> int:
 
 
 @pytest.mark.parametrize("value", [0.25, 1, np.float64(0.5), F32(0.5)])
-@pytest.mark.parametrize("cls", [getattr(optimizers, n) for n in optimizers.__all__])
+@pytest.mark.parametrize("cls", CLASSES)
 def test_a_plain_number_calls_no_python(cls: Any, value: Any) -> None:
     opt = cls([np.ones(3)])
     gs = [np.ones(3)]

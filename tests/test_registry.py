@@ -6,7 +6,7 @@ import inspect
 from pathlib import Path
 
 import ferrostep as fs
-from cases import AVERAGES, CASES, CLASSES, own_options
+from cases import CASES, CLASSES, HIDDEN, PUBLIC, own_options
 from ferrostep import _native, optimizers
 from ferrostep.backends.reference import RULES
 from formulas import FORMULAS
@@ -15,24 +15,24 @@ from formulas import FORMULAS
 def test_every_class_file_is_imported() -> None:
     folder = Path(inspect.getfile(optimizers)).parent
     files = {path.stem for path in folder.glob("*.py")} - {"__init__"}
-    assert files == {cls.__module__.rpartition(".")[2] for cls in CLASSES}
+    assert files == {cls.__module__.rpartition(".")[2] for cls in PUBLIC}
 
 
 def test_every_class_has_its_rule_reference_case_and_place() -> None:
     public = [value for value in vars(optimizers).values() if inspect.isclass(value)]
-    assert {cls for cls in public if issubclass(cls, fs.Optimizer)} == set(CLASSES)
-    everything = {*CLASSES, *AVERAGES}
+    assert {cls for cls in public if issubclass(cls, fs.Optimizer)} == set(PUBLIC)
+    everything = {*CLASSES, *HIDDEN}
     assert {cls.RULE for cls in everything} == set(_native.RULES)
     assert {cls.__name__ for cls in everything} == set(RULES)
     assert {case.optimizer for case in CASES} == everything
     assert set(FORMULAS) == everything, "a table FORMULAS in tests/formulas/"
-    for cls in CLASSES:
+    for cls in PUBLIC:
         assert getattr(fs, cls.__name__) is cls
         assert cls.__name__ in fs.__all__
 
 
 def test_every_class_documents_its_options_formula_and_source() -> None:
-    for cls in CLASSES:
+    for cls in PUBLIC:
         text = inspect.getdoc(cls) or ""
         for heading in ("Parameters\n", "Examples\n", "References\n", "State"):
             assert heading in text, f"{cls.__name__} has no {heading.strip()} in its docstring"

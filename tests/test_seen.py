@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import ferrostep as fs
-from cases import CASES, CLASSES, Case
+from cases import CASES, PUBLIC, Case
 from support.programs import output
 
 # repr
@@ -167,7 +167,7 @@ def test_names_that_there_are_not() -> None:
 def test_help_begins_with_the_classes() -> None:
     text = pydoc.plain(pydoc.render_doc(fs))
     begin = text[: text.index("PACKAGE CONTENTS")]
-    for cls in [*CLASSES, *(getattr(fs.schedulers, name) for name in fs.schedulers.__all__)]:
+    for cls in [*PUBLIC, *(getattr(fs.schedulers, name) for name in fs.schedulers.__all__)]:
         assert f"{cls.__name__} " in begin
         assert (cls.__doc__ or "").splitlines()[0] in begin
     assert begin.index("opt.step(grads)") < begin.index("SGD ")

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import ferrostep as fs
-from cases import CLASSES, own_options
+from cases import PUBLIC, own_options
 from ferrostep.options import number
 from support.programs import output
 
@@ -30,7 +30,7 @@ COMMON = {
     "state_factory": None,
 }
 every_class = pytest.mark.parametrize(
-    "cls", sorted(CLASSES, key=lambda cls: cls.__name__), ids=lambda cls: cls.__name__
+    "cls", sorted(PUBLIC, key=lambda cls: cls.__name__), ids=lambda cls: cls.__name__
 )
 
 

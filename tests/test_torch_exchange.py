@@ -210,3 +210,12 @@ def test_not_a_state_dict() -> None:
         compat.to_torch({})
     with pytest.raises(ValueError, match="'state' and 'param_groups'"):
         compat.load_state_dict(fs.Adam(ones()), {})
+
+
+def test_what_torch_has_no_place_for() -> None:
+    opt = fs.Lookahead(fs.Adam(ones()))
+    with pytest.raises(
+        ValueError, match=r"wrappers \['Lookahead'\], wanted none, as torch has none"
+    ):
+        compat.to_torch(opt.state_dict())
+    compat.to_torch(opt.optimizer.state_dict())

@@ -53,7 +53,23 @@ def adam(table: Array) -> Step:
     return step
 
 
-RULES = {"Adagrad": adagrad, "Adam": adam}
+def sparse_adam(table: Array) -> Step:
+    m, v = np.zeros_like(table), np.zeros_like(table)
+    t = 0
+
+    def step(indices: Array, values: Array) -> None:
+        nonlocal t
+        t += 1
+        rows, g = added(indices, values)
+        m[rows] = a = 0.9 * m[rows] + 0.1 * g
+        v[rows] = b = 0.999 * v[rows] + 0.001 * g * g
+        rate = 1e-3 * (1 - 0.999**t) ** 0.5 / (1 - 0.9**t)
+        table[rows] -= rate * a / (np.sqrt(b) + 1e-8)
+
+    return step
+
+
+RULES = {"Adagrad": adagrad, "Adam": adam, "SparseAdam": sparse_adam}
 
 
 class Rows(Plain):

@@ -32,7 +32,9 @@ __version__ = _native.__version__
 
 __all__ = [
     "LRCurve",
+    "Accumulator",
     "LoadReport",
+    "Lookahead",
     "MemmapState",
     "NonFiniteError",
     "Optimizer",
@@ -62,6 +64,7 @@ if TYPE_CHECKING:
     from ferrostep.checkpoint import load_checkpoint, save_checkpoint
     from ferrostep.memmap import MemmapState
     from ferrostep.range_test import LRCurve, find_lr
+    from ferrostep.wrappers import Accumulator, Lookahead
 else:
     __getattr__ = later(
         __name__,
@@ -71,6 +74,8 @@ else:
         MemmapState="memmap",
         LRCurve="range_test",
         find_lr="range_test",
+        Accumulator="wrappers",
+        Lookahead="wrappers",
     )
 
 

@@ -27,6 +27,7 @@ __all__ = [
     "default_num_threads",
     "exp",
     "first_shared",
+    "followed",
     "global_norm",
     "leaf_sums",
     "log",
@@ -87,6 +88,17 @@ def first_shared(
     arrays: Sequence[tuple[int, int, Sequence[int], Sequence[int]]],
 ) -> tuple[int, int] | None:
     """The numbers of the first two arrays that share memory."""
+
+def followed(
+    step: Callable[[], StepInfo],
+    prepared: list[Core],
+    then: Callable[[], object] | None,
+    always: Callable[[], object] | None,
+) -> StepInfo:
+    """Calls `step`. If there was a step, commits what these optimizers have prepared, in their order, and
+    calls `then`; if it was left out, they abandon it; and both ways it calls `always`. An error of the
+    step is all there is to it. The functions are to run no Python code: so no signal's handler comes in
+    between."""
 
 def step_tensors(
     core: Core,
@@ -208,7 +220,8 @@ class StepInfo:
     Attributes
     ----------
     applied : bool
-        Whether the parameters were updated: False if ``nonfinite="skip"`` left the step out.
+        Whether the parameters were updated: False if ``nonfinite="skip"`` left the step out, and of a
+        call of `Accumulator` that only adds up.
     grad_norm : float or None
         The joint norm of all gradients before clipping, None without `max_norm`. Where the
         gradients lie on one device, to ask is to wait for it.
@@ -291,6 +304,7 @@ class Core:
         param_groups: list[dict[str, Any]],
         unbound: bool,
         nonfinite_error: type[Exception],
+        rows_only: bool,
         settings: Settings,
     ) -> None:
         """Begins anew, without parameters and state."""

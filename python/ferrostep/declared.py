@@ -38,6 +38,8 @@ class Declared(Core):
     OPTIONAL_STATE: ClassVar[tuple[str, ...]] = ()
     #: Numbers that are state like the step count.
     MEMORY: ClassVar[tuple[str, ...]] = ()
+    #: Whether gradients are `Rows` and nothing else.
+    ROWS_ONLY: ClassVar[bool] = False
 
     _groups: list[dict[str, Any]]
     _bound: bool
@@ -83,6 +85,7 @@ class Declared(Core):
             self._groups,
             not self._bound,
             NonFiniteError,
+            self.ROWS_ONLY,
             settings,
         )
 

@@ -20,11 +20,12 @@ class Package(ModuleType):
 
 
 def table() -> str:
-    """Return a line for each optimizer, average and scheduler: the first of its docstring."""
-    from ferrostep import averages, schedulers
+    """Return a line for each class that users make: the first of its docstring."""
+    from ferrostep import averages, schedulers, wrappers
 
     rooms = {
         "Optimizers": optimizers,
+        "Around an optimizer": wrappers,
         "Averages of weights, in `averages`": averages,
         "Schedulers, in `schedulers`": schedulers,
     }

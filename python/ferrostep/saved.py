@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,6 +22,9 @@ DROPPED = {"foreach", "fused", "capturable", "differentiable"}
 LOADED = 2**62
 
 Groups = list[dict[str, Any]]
+
+#: What stands around an optimizer has an entry each in its state dict, the outermost first.
+WRAPPERS = "wrappers"
 
 
 def check_layout(saved: object) -> None:
@@ -55,6 +58,32 @@ def check_layout(saved: object) -> None:
             raise ValueError(f"a state_dict's 'param_names' must be a list, found {names!r}")
         if names is not None and not all(isinstance(name, str) for name in names):
             raise ValueError(f"a state_dict's 'param_names' must be str, found {names!r}")
+
+
+def wrappers_in(saved: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return what a state dict has of wrappers; nothing where it has none."""
+    found = saved.get(WRAPPERS, [])
+    if not isinstance(found, list) or not all(isinstance(own, Mapping) for own in found):
+        raise ValueError(
+            f"a state_dict's {WRAPPERS!r} must be a list of dicts, found {found!r:.200}"
+        )
+    return found
+
+
+def unwrapped(saved: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the state dict of what the outermost wrapper is around."""
+    rest = wrappers_in(saved)[1:]
+    inner = {key: value for key, value in saved.items() if key != WRAPPERS}
+    return {**inner, WRAPPERS: rest} if rest else inner
+
+
+def mapped(function: Callable[[Any], Any], value: Any) -> Any:
+    """Return the same lists and dicts with what `function` makes of the arrays in them."""
+    if isinstance(value, dict):
+        return {key: mapped(function, item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [mapped(function, item) for item in value]
+    return function(value) if hasattr(value, "dtype") else value
 
 
 def read_options(

@@ -23,6 +23,7 @@ from ferrostep.saved import (
     skipped_steps,
     values_of,
     whole,
+    wrappers_in,
 )
 from ferrostep.schema import Schema
 
@@ -73,6 +74,12 @@ def differences(
 
     Nothing is read of arrays but shape and dtype. Without parameters what hangs on them is left.
     """
+    around = [own.get("class") for own in wrappers_in(saved)]
+    if around:
+        yield (
+            f"the state dict has the wrappers {around!r:.200}, wanted none; load it into an "
+            "optimizer that they are around"
+        )
     theirs = saved["param_groups"]
     if len(theirs) != len(groups):
         yield f"the state dict has {len(theirs)} groups, wanted {len(groups)}"

@@ -72,6 +72,19 @@ impl Core {
         })
     }
 
+    /// The second half of a step.
+    pub(super) fn commit(&self, py: Python<'_>) -> PyResult<Py<StepInfo>> {
+        let mut locked = self.inner.lock(py)?;
+        let (done, held) = started(&mut locked)?.commit(py);
+        drop(locked);
+        drop(held); // may run Python code, so after the lock is free
+        info(py, done?)
+    }
+
+    pub(super) fn abandon(&self, py: Python<'_>) -> PyResult<()> {
+        self.exchange(py, |inner| Ok(inner.abandon()))
+    }
+
     /// A whole step.
     #[inline]
     pub(super) fn stepped(

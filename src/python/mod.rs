@@ -12,6 +12,7 @@ mod core;
 mod cuda;
 mod elsewhere;
 mod entries;
+mod followed;
 mod given;
 mod gradient;
 mod gradients;
@@ -145,6 +146,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(clip::writable, module)?)?;
     module.add_function(wrap_pyfunction!(shared::first_of_told, module)?)?;
     module.add_function(wrap_pyfunction!(tensors::step_tensors, module)?)?;
+    module.add_function(wrap_pyfunction!(followed::followed, module)?)?;
     module.add_function(wrap_pyfunction!(clip::factor, module)?)?;
     module.add("CUDA_CHUNK", crate::cuda::CHUNK)?;
     module.add("CUDA_STATES", rules::MAX_STATES)?;

@@ -242,6 +242,7 @@ impl Inner {
         scaling: Scaling,
     ) -> PyResult<Done> {
         let outcome = self.check_surroundings(py).and_then(|()| {
+            self.check_rows(py, std::slice::from_ref(&grad), number)?;
             let asked = self.asked(scaling, None);
             let (mut caller, optimizer) = self.called(py);
             caller.names = caller.names.map(|names| &names[number..=number]);

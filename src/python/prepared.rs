@@ -32,6 +32,7 @@ impl Inner {
         norm: Option<f64>,
     ) -> PyResult<bool> {
         self.check_surroundings(py)?;
+        self.check_rows(py, &gradients, 0)?;
         let asked = self.asked(scaling, norm);
         let (caller, optimizer) = self.called(py);
         let prepared = optimizer.prepare(caller, gradients, &asked);

@@ -40,6 +40,8 @@ pub(super) struct Settings {
     /// The optimizer's `param_groups`.
     pub(super) param_groups: Py<PyList>,
     pub(super) nonfinite_error: Py<PyAny>,
+    /// Whether gradients are `Rows` and nothing else.
+    pub(super) rows_only: bool,
     /// The named tuple that the rest comes from, as Python reads it.
     pub(super) chosen: Py<PyTuple>,
     pub(super) nonfinite: NonFinite,
@@ -58,6 +60,7 @@ impl Settings {
         bounds: HashMap<String, (f64, f64)>,
         param_groups: Py<PyList>,
         nonfinite_error: Py<PyAny>,
+        rows_only: bool,
         chosen: &Bound<'_, PyTuple>,
     ) -> PyResult<Self> {
         let bounds = bounds.into_iter().map(|(name, (low, high))| (name, Bounds(low, high)));
@@ -68,6 +71,7 @@ impl Settings {
             bounds: bounds.collect(),
             param_groups,
             nonfinite_error,
+            rows_only,
             chosen: chosen.clone().unbind(),
             nonfinite,
             state_factory,
@@ -88,6 +92,7 @@ impl Settings {
             bounds: self.bounds.clone(),
             param_groups: self.param_groups.clone_ref(py),
             nonfinite_error: self.nonfinite_error.clone_ref(py),
+            rows_only: self.rows_only,
             chosen: self.chosen.clone_ref(py),
             nonfinite: self.nonfinite,
             state_factory: cloned(&self.state_factory),

@@ -1,15 +1,17 @@
 //! A call of `step`, from its gradients to what it returns.
 
+use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 
 use super::caller::Caller;
 use super::cuda::DeviceNorm;
-use super::given::GivenArrays;
+use super::given::{Given, GivenArrays};
 use super::inner::Inner;
 use super::missing::Neglected;
 use super::scaling::Scaling;
 use super::skipped::SkippedStep;
-use crate::optimizer::{Asked, Moves, Norm, Outcome, Skipped};
+use super::words::{Label, must_be};
+use crate::optimizer::{Asked, Moves, Named, Norm, Outcome, Skipped};
 
 /// What a step did, in Python's words: None of a plain one, of which there is nothing to tell. It goes
 /// through many hands, so it is small.
@@ -38,6 +40,7 @@ impl Inner {
         scaling: Scaling,
     ) -> PyResult<Done> {
         self.check_surroundings(py)?;
+        self.check_rows(py, &gradients, 0)?;
         let asked = self.asked(scaling, None);
         let neglected = self.count_missing(py, &gradients)?;
         let (caller, optimizer) = self.called(py);
@@ -66,6 +69,29 @@ impl Inner {
         self.check_prepared()?;
         self.check_groups(py)?;
         self.check_containers(py)
+    }
+
+    /// Refuses whole gradients where rows alone are taken; the first is of the parameter of this number.
+    #[inline]
+    pub(super) fn check_rows(
+        &self,
+        py: Python<'_>,
+        gradients: &[Option<Given<'_>>],
+        first: usize,
+    ) -> PyResult<()> {
+        if !self.settings.rows_only {
+            return Ok(());
+        }
+        let whole = gradients.iter().enumerate().find_map(|(i, given)| match given {
+            Some(Given::Whole(array)) => Some((first + i, array)),
+            Some(Given::Rows(_)) | None => None,
+        });
+        let Some((i, array)) = whole else { return Ok(()) };
+        let label = Label { py, names: self.names.as_deref(), named: Named::Gradient(i) };
+        Err(PyTypeError::new_err(format!(
+            "{}; give fs.Rows(indices, values), or take Adam for whole gradients",
+            must_be(label, "Rows", array.object())
+        )))
     }
 
     pub(super) fn asked(&self, scaling: Scaling, norm: Option<f64>) -> Asked {

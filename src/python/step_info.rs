@@ -67,7 +67,8 @@ impl ParameterKey {
 /// Attributes
 /// ----------
 /// applied : bool
-///     Whether the parameters were updated: False if ``nonfinite="skip"`` left the step out.
+///     Whether the parameters were updated: False if ``nonfinite="skip"`` left the step out, and of a
+///     call of `Accumulator` that only adds up.
 /// grad_norm : float or None
 ///     The joint norm of all gradients before clipping, None without `max_norm`. Where the
 ///     gradients lie on one device, to ask is to wait for it.
@@ -182,6 +183,10 @@ impl StepInfo {
         static PLAIN: PyOnceLock<Py<StepInfo>> = PyOnceLock::new();
         let made = || StepInfo::applied(py, Norm::NotAsked, None);
         Ok(PLAIN.get_or_try_init(py, made)?.clone_ref(py))
+    }
+
+    pub(super) fn is_applied(&self) -> bool {
+        self.applied
     }
 
     /// Of a step that was done.

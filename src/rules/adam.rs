@@ -12,6 +12,21 @@ use crate::number::Real;
 
 scalars!(AdamScalars { beta1, one_minus_beta1, beta2, one_minus_beta2, step_size, scale, eps });
 
+impl AdamScalars<f64> {
+    pub(super) fn of(betas: &DecayRates, (step_size, scale): (f64, f64), eps: f64) -> Self {
+        let DecayRates((beta1, beta2), _) = *betas;
+        AdamScalars {
+            beta1,
+            one_minus_beta1: 1.0 - beta1,
+            beta2,
+            one_minus_beta2: 1.0 - beta2,
+            step_size,
+            scale,
+            eps,
+        }
+    }
+}
+
 impl<R: Real> AdamScalars<R> {
     #[inline(always)]
     pub(super) fn moments(&self, g: R, m: R, v: R) -> (R, R) {
@@ -26,7 +41,7 @@ impl<R: Real> AdamScalars<R> {
     }
 }
 
-struct Plain;
+pub(super) struct Plain;
 
 impl Stepping<2> for Plain {
     type Scalars<R: Real> = AdamScalars<R>;
@@ -77,26 +92,12 @@ impl Method for Adam {
     }
 
     fn scalars(&self, clock: Clock) -> ScalarBlock {
-        let DecayRates((beta1, beta2), powers) = &self.betas;
-        let (beta1, beta2) = (*beta1, *beta2);
-        let (step_size, scale) = match (self.bias_correction, self.epsilon_hat) {
+        let steps = match (self.bias_correction, self.epsilon_hat) {
             (false, _) => (self.lr, 1.0),
             (true, false) => self.betas.corrections(self.lr, clock.t),
-            (true, true) => {
-                let root2 = powers.1.correction(clock.t).sqrt();
-                (self.lr * root2 / powers.0.correction(clock.t), 1.0)
-            }
+            (true, true) => (self.betas.correction_before_eps(self.lr, clock.t), 1.0),
         };
-        AdamScalars {
-            beta1,
-            one_minus_beta1: 1.0 - beta1,
-            beta2,
-            one_minus_beta2: 1.0 - beta2,
-            step_size,
-            scale,
-            eps: self.eps,
-        }
-        .block()
+        AdamScalars::of(&self.betas, steps, self.eps).block()
     }
 
     fn formula<V: Visitor>(&self, visitor: V) -> V::Output {

@@ -35,10 +35,12 @@ mod rule;
 mod scalars;
 mod sgd;
 mod signum;
+mod sparse_adam;
 mod stableadamw;
 mod table;
 #[cfg(test)]
 mod testing;
+mod wrappers;
 mod yogi;
 
 pub use clip::{clip_factor, clip_scale, norm};

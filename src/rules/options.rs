@@ -147,6 +147,12 @@ impl DecayRates {
         let DecayRates(_, (first, second)) = self;
         (lr / first.correction(t), 1.0 / second.correction(t).sqrt())
     }
+
+    /// Both in one factor, which leaves eps uncorrected: `lr*sqrt(1 - b2^t)/(1 - b1^t)`.
+    pub(super) fn correction_before_eps(&self, lr: f64, t: u64) -> f64 {
+        let DecayRates(_, (first, second)) = self;
+        lr * second.correction(t).sqrt() / first.correction(t)
+    }
 }
 
 /// Three decay rates with their powers.

@@ -45,25 +45,15 @@ impl Method for RAdam {
     }
 
     fn scalars(&self, clock: Clock) -> ScalarBlock {
-        let DecayRates((beta1, beta2), powers) = &self.betas;
-        let (beta1, beta2) = (*beta1, *beta2);
+        let DecayRates(_, powers) = &self.betas;
         let correction1 = powers.0.correction(clock.t);
         let root2 = powers.1.correction(clock.t).sqrt();
-        let (step_size, scale) = match self.rectification(clock.t) {
+        let steps = match self.rectification(clock.t) {
             None => (self.lr / correction1, 0.0),
             Some(r) if self.epsilon_hat => (self.lr * r * root2 / correction1, 1.0),
             Some(r) => (self.lr * r / correction1, 1.0 / root2),
         };
-        AdamScalars {
-            beta1,
-            one_minus_beta1: 1.0 - beta1,
-            beta2,
-            one_minus_beta2: 1.0 - beta2,
-            step_size,
-            scale,
-            eps: self.eps,
-        }
-        .block()
+        AdamScalars::of(&self.betas, steps, self.eps).block()
     }
 
     fn formula<V: Visitor>(&self, visitor: V) -> V::Output {

@@ -6,7 +6,7 @@ use super::rule::Visitor;
 use super::{
     adabelief, adadelta, adagrad, adam, adamax, adan, adaptive_gains, ademamix, adopt, asgd,
     averages, ftrl, lamb, lars, lion, momentum, nadam, novograd, radam, rmsprop, rprop, sgd,
-    signum, stableadamw, yogi,
+    signum, sparse_adam, stableadamw, wrappers, yogi,
 };
 
 macro_rules! table {
@@ -57,6 +57,9 @@ table! {
     "NovoGrad" => novograd::NovoGrad,
     "StableAdamW" => stableadamw::StableAdamW,
     "FTRL" => ftrl::Ftrl,
+    "SparseAdam" => sparse_adam::SparseAdam,
     "EMA" => averages::Ema,
     "Mean" => averages::Mean,
+    "Slow" => wrappers::Slow,
+    "Sum" => wrappers::Sum,
 }

@@ -8,7 +8,7 @@ Nesterov, centered; a root halves what came before it).
 from __future__ import annotations
 
 import ferrostep as fs
-from formulas import averages, descent, layers, leaders, moments, signs, squares
+from formulas import averages, descent, layers, leaders, moments, signs, squares, wrappers
 from support.exact import Formula
 
 FORMULAS: dict[type[fs.Optimizer], Formula] = (
@@ -19,4 +19,5 @@ FORMULAS: dict[type[fs.Optimizer], Formula] = (
     | leaders.FORMULAS
     | layers.FORMULAS
     | averages.FORMULAS
+    | wrappers.FORMULAS
 )

@@ -14,7 +14,7 @@ def _norm(numbers: list[Decimal]) -> Decimal:
 
 
 def _own(o: Any, *, decoupled: bool) -> tuple[Decimal, Any]:
-    """The decay that is the rule's own, if it is of this kind; and options for what comes before."""
+    """The decay that is the rule's own, if it is of this kind; options for what comes before."""
     if o["decoupled_weight_decay"] == decoupled:
         return exact(o["weight_decay"]), o | {"weight_decay": 0.0}
     return Decimal(0), o

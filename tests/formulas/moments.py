@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import ferrostep as fs
+from cases import SparseAdam
 from support.exact import Formula, Found, Numbers, decayed, exact, nearest
 
 
@@ -179,6 +180,13 @@ def ademamix(
     )
 
 
+def sparse_adam(
+    p: Decimal, g: Decimal, s: Numbers, o: Any, t: int
+) -> tuple[Decimal, Decimal, Numbers]:
+    plain = {"amsgrad": False, "bias_correction": True, "epsilon_hat": True}
+    return adam(p, g, s, {**o, **plain}, t)
+
+
 FORMULAS: dict[type[fs.Optimizer], Formula] = {
     # k = 13: step*m 5, root of v 3, times s 2, eps, quotient, subtraction
     fs.Adam: Formula(adam, p=4.0, state=2.5),
@@ -200,4 +208,6 @@ FORMULAS: dict[type[fs.Optimizer], Formula] = {
     fs.Adan: Formula(adan, p=3.0, state=4.0),
     # k = 15: Adam's, a second product and the sum
     fs.AdEMAMix: Formula(ademamix, p=3.5, state=2.5),
+    # k = 11: Adam's, without s
+    SparseAdam: Formula(sparse_adam, p=2.5, state=2.5),
 }

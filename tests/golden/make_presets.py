@@ -57,6 +57,8 @@ def of_torch(name: str) -> tuple[Any, Run]:
         for step in grads:
             for p, g in zip(params, step, strict=True):
                 p.grad = torch.from_numpy(g)
+                if name == "SparseAdam":  # of a number, which has no rows, none
+                    p.grad = p.grad.to_sparse(1) if g.ndim else None
             opt.step()
         return [p.detach().numpy() for p in params]
 

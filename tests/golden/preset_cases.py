@@ -40,6 +40,8 @@ CASES: dict[str, list[tuple[str, Options]]] = {
         ("RAdam", {}),
         ("RAdam", {"lr": 0.1, "betas": (0.8, 0.99), "eps": 0.01, "weight_decay": 0.1}),
         ("RAdam", {"lr": 0.1, "weight_decay": 0.1, "decoupled_weight_decay": True}),
+        ("SparseAdam", {}),
+        ("SparseAdam", {"lr": 0.1, "betas": (0.8, 0.95), "eps": 0.01, "maximize": True}),
     ],
     "keras": [
         ("SGD", {}),

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from cases import AVERAGES, CASES, CLASSES, RUNS, Case
+from cases import CASES, CLASSES, HIDDEN, RUNS, Case
 from support.arrays import Array, bits, special_values
 
 FILE = Path(__file__).parents[1] / "fingerprints.json"
@@ -64,7 +64,7 @@ def optimizers() -> dict[str, Any]:
     """The rule of every class, and all of its options."""
     return {
         cls.__name__: {"rule": cls.RULE, "defaults": _readable(cls().defaults)}
-        for cls in [*CLASSES, *AVERAGES]
+        for cls in [*CLASSES, *HIDDEN]
     }
 
 

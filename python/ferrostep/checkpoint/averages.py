@@ -55,7 +55,7 @@ def differences(averages: Any, content: Content, file: Container) -> Iterator[st
     yield from of_names("the checkpoint", *names(given, content), "average")
     for name, average, saved in matched(given, content):
         label = "" if name is None else f"average {name!r}: "
-        other = class_difference(saved, average)
+        other = class_difference(saved, type(average).__name__)
         found = average._differences(_state(saved, file)) if other is None else [other]
         yield from (label + difference for difference in found)
 

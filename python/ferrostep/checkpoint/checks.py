@@ -25,9 +25,8 @@ def names(given: Named, content: Content) -> tuple[list[Any], list[Any]]:
     return [entry["name"] for entry in content], [name for name, _ in given]
 
 
-def class_difference(saved: Content, target: Any) -> str | None:
+def class_difference(saved: Content, wanted: str) -> str | None:
     """Say which other class the state in the file is of, if it is."""
-    wanted = type(target).__name__
     if saved["class"] == wanted:
         return None
     return f"the checkpoint has the state of {saved['class']!r:.80}, wanted {wanted!r}"

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from ferrostep._native import Core
 from ferrostep.backends import cuda
 from ferrostep.checkpoint import values
 from ferrostep.checkpoint.checks import (
@@ -22,12 +22,22 @@ from ferrostep.checkpoint.container import Array, Container, Unread, storable
 from ferrostep.differences import of_names, refuse
 from ferrostep.loading import Loading
 from ferrostep.options import NONFINITE
-from ferrostep.saved import arrays_in, check_layout, memory_in, read_options, whole
+from ferrostep.saved import (
+    WRAPPERS,
+    arrays_in,
+    check_layout,
+    mapped,
+    memory_in,
+    read_options,
+    whole,
+    wrappers_in,
+)
 
 if TYPE_CHECKING:
     from ferrostep.checkpoint.needs import Checkpointed
     from ferrostep.partial import LoadReport
 
+#: Beside these there may be WRAPPERS, encoded as `values` are.
 OPTIMIZER = {"name", "class", "nonfinite", "skipped_steps", "groups", "state"}
 STATE = {"param", "key", "step", "arrays"}
 #: Beside it, where the class remembers numbers.
@@ -47,7 +57,8 @@ def save(optimizers: Any, arrays: dict[str, Array]) -> Content:
 
 
 def tensors(content: Content) -> Iterator[str]:
-    for saved in objects(content, OPTIMIZER, "optimizers"):
+    for saved in objects(content, OPTIMIZER, "optimizers", {WRAPPERS}):
+        yield from values.references(saved.get(WRAPPERS))
         for entry in objects(saved["state"], STATE, "an optimizer's state", {MEMORY}):
             for array in read_keys(entry["arrays"], "arrays"):
                 yield tensor_name(_state(saved["name"]), entry["key"], array)
@@ -59,7 +70,7 @@ def differences(optimizers: Any, content: Content, file: Container) -> Iterator[
     for name, optimizer, saved in matched(given, content):
         optimizer._check_containers()
         label = "" if name is None else f"optimizer {name!r}: "
-        other = class_difference(saved, optimizer)
+        other = class_difference(saved, optimizer._schema().name)
         if other is not None:
             yield label + other
             continue
@@ -83,7 +94,7 @@ def fit(
     refuse(of_names("the checkpoint", *names([(None, optimizer)], content), "optimizer"))
     optimizer._check_containers()
     (saved,) = content
-    other = class_difference(saved, optimizer)
+    other = class_difference(saved, optimizer._schema().name)
     refuse([] if other is None else [other])
     fitted, report = optimizer._fit(_state_dict_of(saved, file), shapes)
     refuse(optimizer._differences(fitted))
@@ -94,14 +105,15 @@ def _optimizers(given: Any) -> list[tuple[str | None, Checkpointed]]:
     """The optimizers with their names; None for a single one."""
     found = by_name(given, "optimizers")
     for _, optimizer in found:
-        if not isinstance(optimizer, Core):
+        if not hasattr(optimizer, "_schema"):
             found_type = type(optimizer).__name__
             raise TypeError(f"optimizer must be an optimizer or a dict of them, found {found_type}")
     return found
 
 
 def _save_optimizer(name: str | None, optimizer: Checkpointed, arrays: dict[str, Array]) -> Content:
-    label = type(optimizer).__name__ if name is None else f"optimizer {name!r}"
+    cls = optimizer._schema().name
+    label = cls if name is None else f"optimizer {name!r}"
     optimizer._check_containers()  # what is saved is to be what the model has
     saved = optimizer.state_dict(copy=False)
     groups = []
@@ -129,9 +141,21 @@ def _save_optimizer(name: str | None, optimizer: Checkpointed, arrays: dict[str,
         if schema.memory:
             what = f"parameter {key!r} of {label}"
             state[-1][MEMORY] = values.encode(memory_in(schema, entry, what), what)
+
+    def store(array: Array) -> str:
+        prefix = _wrappers(name)
+        stored = f"{prefix}{sum(known.startswith(prefix) for known in arrays)}"
+        arrays[stored] = storable(array, f"an array of what {label} is in")
+        return stored
+
+    wrapped = {}
+    if wrappers_in(saved):
+        found = mapped(cuda.to_host, wrappers_in(saved))
+        wrapped[WRAPPERS] = values.encode(found, f"the wrappers of {label}", store)
     return {
+        **wrapped,
         "name": name,
-        "class": type(optimizer).__name__,
+        "class": cls,
         "nonfinite": optimizer._settings.nonfinite,
         "skipped_steps": saved.get("skipped_steps", 0),
         "groups": groups,
@@ -151,7 +175,12 @@ def _state_dict_of(saved: Content, file: Container) -> dict[str, Any]:
         raise ValueError(f"an optimizer's groups must be a list, found {saved['groups']!r:.80}")
     if saved["nonfinite"] not in NONFINITE:
         raise ValueError(f"nonfinite must be one of {NONFINITE}, found {saved['nonfinite']!r:.80}")
+    around = {}
+    if WRAPPERS in saved:
+        prefix, fetch = _wrappers(saved["name"]), partial(Unread, file)
+        around[WRAPPERS] = values.decode(saved[WRAPPERS], "the wrappers", fetch, prefix)
     return {
+        **around,
         "state": {
             entry["param"]: _Entry(entry, _state(saved["name"]), file) for entry in saved["state"]
         },
@@ -179,6 +208,11 @@ class _Entry(Mapping[str, Any]):
 
     def __len__(self) -> int:
         return len(self._numbers) + len(self._names)
+
+
+def _wrappers(optimizer: str | None) -> str:
+    """Return how the names of the arrays of wrappers begin."""
+    return tensor_name("wrappers", *([] if optimizer is None else [optimizer]), "")
 
 
 def _state(optimizer: str | None) -> str:

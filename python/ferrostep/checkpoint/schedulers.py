@@ -43,7 +43,7 @@ def differences(schedulers: Any, content: Content, file: Container) -> Iterator[
     given = _schedulers(schedulers)
     yield from of_names("the checkpoint", *names(given, content), "scheduler")
     for _, scheduler, saved in matched(given, content):
-        other = class_difference(saved, scheduler)
+        other = class_difference(saved, type(scheduler).__name__)
         if other is not None:
             yield other
             continue

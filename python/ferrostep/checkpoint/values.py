@@ -55,10 +55,12 @@ def encode(value: Any, what: str, store: Callable[[Array], str] | None = None) -
     return inner(value, what, 0)
 
 
-def decode(value: Any, what: str, fetch: Callable[[str], Array] | None = None) -> Any:
+def decode(
+    value: Any, what: str, fetch: Callable[[str], Any] | None = None, prefix: str = "extra/"
+) -> Any:
     """Return what `encode` was given; a ValueError for anything that it does not write.
 
-    `fetch` takes the name of a tensor and returns the array.
+    `fetch` takes the name of a tensor, which begins with `prefix`, and returns the array.
     """
 
     def inner(part: Any, depth: int) -> Any:
@@ -79,7 +81,7 @@ def decode(value: Any, what: str, fetch: Callable[[str], Array] | None = None) -
                 return _dict(pairs, what, partial(inner, depth=_deeper(depth, what)))
             case {"$counter": list(pairs)}:
                 return Counter(_dict(pairs, what, partial(inner, depth=_deeper(depth, what))))
-            case {"$array": str(name)} if fetch is not None and name.startswith("extra/"):
+            case {"$array": str(name)} if fetch is not None and name.startswith(prefix):
                 return fetch(name)
         raise ValueError(f"{what} must have values of a checkpoint, found {part!r:.80}")
 

@@ -1,9 +1,16 @@
-"""A library that has to be installed for what is asked for."""
+"""What adapters share: a library that has to be installed, and those of ours that it can use."""
 
 from __future__ import annotations
 
 from importlib import import_module
 from typing import Any
+
+from ferrostep import optimizers
+
+#: The names of those that take whole gradients, as other libraries have them.
+OF_WHOLE_GRADIENTS = [
+    name for name in optimizers.__all__ if not getattr(optimizers, name).ROWS_ONLY
+]
 
 
 def library(name: str) -> Any:

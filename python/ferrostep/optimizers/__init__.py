@@ -23,6 +23,7 @@ from ferrostep.optimizers.rmsprop import RMSprop
 from ferrostep.optimizers.rprop import Rprop
 from ferrostep.optimizers.sgd import SGD
 from ferrostep.optimizers.signum import Signum
+from ferrostep.optimizers.sparse_adam import SparseAdam
 from ferrostep.optimizers.stableadamw import StableAdamW
 from ferrostep.optimizers.yogi import Yogi
 
@@ -59,6 +60,7 @@ __all__ = [
     "RMSprop",
     "Rprop",
     "Signum",
+    "SparseAdam",
     "StableAdamW",
     "Yogi",
 ]

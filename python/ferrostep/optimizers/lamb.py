@@ -17,10 +17,12 @@ class LAMB(Optimizer):
         u = m/(1 - b1**t) / (sqrt(v/(1 - b2**t)) + eps) + weight_decay*p
         p = p - lr * |p|/|u| * u
 
-    The ratio of the norms is 1 where one of them is 0. timm's ``Lamb`` has no ratio without weight decay
-    unless it is told ``always_adapt=True``, and clips gradients: ``opt.step(grads, max_norm=1.0)``.
+    The ratio of the norms is 1 where one of them is 0. timm's ``Lamb`` has no ratio without weight
+    decay unless it is told ``always_adapt=True``, and clips gradients: ``opt.step(grads,
+    max_norm=1.0)``.
 
-    The sums are over each parameter as a whole: gradients as `Rows` are refused, and so are CuPy arrays.
+    The sums are over each parameter as a whole: gradients as `Rows` are refused, and so are CuPy
+    arrays.
 
     Parameters
     ----------

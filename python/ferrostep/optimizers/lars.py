@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import KW_ONLY
 from typing import Annotated, Any
 
-from ferrostep.option import reads
 from ferrostep.optimizer import Optimizer
+from ferrostep.option import reads
 from ferrostep.options import NonNegative, Rate, check_nesterov, finite
 
 
@@ -22,10 +22,11 @@ class LARS(Optimizer):
 
     The ratio is 1 where a norm is 0, and the first ``buf`` is ``d``. With `nesterov`, ``d +
     momentum*buf`` takes the place of ``buf`` in the last line. The paper has the rate inside of the
-    momentum, which is the same as long as `lr` is. timm's ``Lars`` has no ratio without weight decay
-    unless it is told ``always_adapt=True``.
+    momentum, which is the same as long as `lr` is. timm's ``Lars`` has no ratio without weight
+    decay unless it is told ``always_adapt=True``.
 
-    The sums are over each parameter as a whole: gradients as `Rows` are refused, and so are CuPy arrays.
+    The sums are over each parameter as a whole: gradients as `Rows` are refused, and so are CuPy
+    arrays.
 
     Parameters
     ----------
@@ -46,8 +47,8 @@ class LARS(Optimizer):
     eps
         Keeps the divisor from 0; default 1e-8, finite and >= 0.
     weight_decay
-        Default 0.0, finite and >= 0. With ``decoupled_weight_decay=True`` the parameter is multiplied by
-        ``1 - lr*weight_decay`` first instead, and the ratio does not know of it.
+        Default 0.0, finite and >= 0. With ``decoupled_weight_decay=True`` the parameter is
+        multiplied by ``1 - lr*weight_decay`` first, and the ratio does not know of it.
     maximize, state_dtype, ...
         The options of every class: see `Optimizer`.
 

@@ -31,10 +31,10 @@ class Lion(Optimizer):
         How much of ``m`` goes into the step, and how much of it stays; default (0.9, 0.99), each in
         [0, 1).
     cautious
-        Default False; True leaves out what would go against the gradient, and makes the rest as much
-        longer (arXiv:2411.16085): ``u = u/share where u*g > 0, else 0``, where ``u`` is what is
-        subtracted from the parameter, and at least 0.001 of it counts as the share. It is taken over
-        the parameter as a whole: then gradients as `Rows` are refused, and so are CuPy arrays.
+        Default False; True leaves out what would go against the gradient, and makes the rest as
+        much longer (arXiv:2411.16085): ``u = u/share where u*g > 0, else 0``, where ``u`` is what is
+        subtracted from the parameter, and the share is 0.001 at the least. It is taken over the
+        parameter as a whole: then gradients as `Rows` are refused, and so are CuPy arrays.
     decoupled_weight_decay
         Default True.
     weight_decay, maximize, state_dtype, ...

@@ -33,10 +33,10 @@ class NAdam(Optimizer):
         the paper, whose 1/250 has become 1 there), has it near ``b1`` within 100 steps; infinity,
         as optax, from the first on.
     cautious
-        Default False; True leaves out what would go against the gradient, and makes the rest as much
-        longer (arXiv:2411.16085): ``u = u/share where u*g > 0, else 0``, where ``u`` is what is
-        subtracted from the parameter, and at least 0.001 of it counts as the share. It is taken over
-        the parameter as a whole: then gradients as `Rows` are refused, and so are CuPy arrays.
+        Default False; True leaves out what would go against the gradient, and makes the rest as
+        much longer (arXiv:2411.16085): ``u = u/share where u*g > 0, else 0``, where ``u`` is what is
+        subtracted from the parameter, and the share is 0.001 at the least. It is taken over the
+        parameter as a whole: then gradients as `Rows` are refused, and so are CuPy arrays.
     weight_decay, maximize, state_dtype, ...
         The options of every class: see `Optimizer`.
 

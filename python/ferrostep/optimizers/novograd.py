@@ -10,7 +10,7 @@ from ferrostep.options import NonNegative, Rate, decay_rates
 
 
 class NovoGrad(Optimizer):
-    """Momentum of gradients that are divided by a norm of their tensor: `Adam` with one ``v`` for each.
+    """Momentum of gradients that are divided by a norm of their tensor: `Adam` with one ``v``.
 
     With ``b1, b2 = betas`` and the norm over the parameter::
 
@@ -20,7 +20,8 @@ class NovoGrad(Optimizer):
 
     The first ``v`` is ``|g|**2``, and the first ``m`` what is added to it.
 
-    The sums are over each parameter as a whole: gradients as `Rows` are refused, and so are CuPy arrays.
+    The sums are over each parameter as a whole: gradients as `Rows` are refused, and so are CuPy
+    arrays.
 
     Parameters
     ----------
@@ -33,8 +34,8 @@ class NovoGrad(Optimizer):
     eps
         Keeps the divisor from 0; default 1e-6, finite and >= 0.
     weight_decay
-        Default 0.0, finite and >= 0. With ``decoupled_weight_decay=True`` the parameter is multiplied by
-        ``1 - lr*weight_decay`` first instead.
+        Default 0.0, finite and >= 0. With ``decoupled_weight_decay=True`` the parameter is
+        multiplied by ``1 - lr*weight_decay`` first.
     maximize, state_dtype, ...
         The options of every class: see `Optimizer`.
 

@@ -22,7 +22,8 @@ class StableAdamW(Optimizer):
 
     Where the mean is below 1 that is AdamW; its ``m`` and ``v`` are AdamW's, corrected.
 
-    The sums are over each parameter as a whole: gradients as `Rows` are refused, and so are CuPy arrays.
+    The sums are over each parameter as a whole: gradients as `Rows` are refused, and so are CuPy
+    arrays.
 
     Parameters
     ----------
@@ -50,8 +51,8 @@ class StableAdamW(Optimizer):
 
     References
     ----------
-    Wortsman, Dettmers, Zettlemoyer, Morcos, Farhadi & Schmidt 2023, arXiv:2304.13013, algorithm 2; in the
-    form of torch-optimi.
+    Wortsman, Dettmers, Zettlemoyer, Morcos, Farhadi & Schmidt 2023, arXiv:2304.13013, algorithm 2;
+    in the form of torch-optimi.
 
     Examples
     --------

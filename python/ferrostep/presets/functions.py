@@ -104,7 +104,8 @@ def _doc(row: Row) -> Iterator[str]:
     yield "    For arguments that it does not have, and for what would be another formula."
     yield from ("", "Examples", "--------", ">>> import numpy as np, ferrostep as fs")
     yield f">>> opt = fs.{row.title}({', '.join(_least(row))})"
-    yield ">>> p = opt.updated(np.ones(3), np.ones(3))"
+    gradient = "fs.Rows([0], np.ones(1))" if row.cls.ROWS_ONLY else "np.ones(3)"
+    yield f">>> p = opt.updated(np.ones(3), {gradient})"
     yield from (">>> type(opt).__name__", repr(row.cls.__name__))
 
 

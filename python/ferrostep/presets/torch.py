@@ -110,6 +110,7 @@ ROWS = by_name(
         optimizers.RAdam,
         {**ADAM, "weight_decay": 0.0, "decoupled_weight_decay": False},
     ),
+    Row(TORCH, "SparseAdam", optimizers.SparseAdam, ADAM),
 )
 
 if TYPE_CHECKING:
@@ -247,6 +248,15 @@ if TYPE_CHECKING:
         maximize: bool = False,
         **rest: Unpack[_Rest],
     ) -> optimizers.RAdam: ...
+    def SparseAdam(
+        params: Params | None = None,
+        lr: float = 0.001,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-08,
+        *,
+        maximize: bool = False,
+        **rest: Unpack[_Rest],
+    ) -> optimizers.SparseAdam: ...
 
     # End of what is made.
 else:

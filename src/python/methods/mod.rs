@@ -39,10 +39,12 @@ impl Core {
         param_groups: Py<PyList>,
         unbound: bool,
         nonfinite_error: Py<PyAny>,
+        rows_only: bool,
         settings: &Bound<'_, PyTuple>,
     ) -> PyResult<()> {
-        let settings = Settings::new(rule, read, bounds, param_groups, nonfinite_error, settings)?;
-        let before = self.inner.lock(py)?.replace(Inner::new(settings, unbound));
+        let known =
+            Settings::new(rule, read, bounds, param_groups, nonfinite_error, rows_only, settings)?;
+        let before = self.inner.lock(py)?.replace(Inner::new(known, unbound));
         drop(before); // may run Python code, so after the lock is free
         Ok(())
     }

@@ -4,7 +4,7 @@
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
-use crate::python::core::{Core, info, started};
+use crate::python::core::{Core, started};
 use crate::python::guard::guarded;
 use crate::python::scaling::{Arguments, Clip, Scaling};
 use crate::python::step_info::StepInfo;
@@ -112,17 +112,11 @@ impl Core {
 
     /// The second half: nothing can fail any more, but that somebody has changed what it is of.
     fn _commit(&self, py: Python<'_>) -> PyResult<Py<StepInfo>> {
-        guarded(|| {
-            let mut locked = self.inner.lock(py)?;
-            let (done, held) = started(&mut locked)?.commit(py);
-            drop(locked);
-            drop(held); // may run Python code, so after the lock is free
-            info(py, done?)
-        })
+        guarded(|| self.commit(py))
     }
 
     /// Or none: as if the step had never been asked for.
     fn _abandon(&self, py: Python<'_>) -> PyResult<()> {
-        self.exchange(py, |inner| Ok(inner.abandon()))
+        self.abandon(py)
     }
 }

@@ -28,7 +28,16 @@ from typing import Any
 
 import numpy as np
 
-from ferrostep.backends.reference import averages, descent, layers, leaders, moments, signs, squares
+from ferrostep.backends.reference import (
+    averages,
+    descent,
+    layers,
+    leaders,
+    moments,
+    signs,
+    squares,
+    wrappers,
+)
 from ferrostep.backends.reference.measures import clip_factor, global_norm, tree_sum
 from ferrostep.backends.reference.rows import added, put
 from ferrostep.backends.reference.rule import Array, Options, Rows, Rule, States
@@ -37,7 +46,14 @@ __all__ = ["RULES", "clip_factor", "global_norm", "rounded", "tree_sum", "update
 
 #: By the name of the optimizer's class.
 RULES: dict[str, Rule] = (
-    descent.RULES | signs.RULES | squares.RULES | moments.RULES | leaders.RULES | layers.RULES | averages.RULES
+    descent.RULES
+    | signs.RULES
+    | squares.RULES
+    | moments.RULES
+    | leaders.RULES
+    | layers.RULES
+    | averages.RULES
+    | wrappers.RULES
 )
 
 #: Rules that decay the parameter themselves, at another time: if this is decoupled.

@@ -232,6 +232,21 @@ def ademamix(
     return p, {"exp_avg": m, "exp_avg_slow": w, "exp_avg_sq": v}
 
 
+def sparse_adam(
+    p: Array, g: Array, state: States, o: Options, t: int, fresh: Set[str]
+) -> tuple[Array, States]:
+    """SparseAdam (torch's): Adam (arXiv:1412.6980) of the rows that have a gradient.
+
+    What comes here is those rows.  The others rest, and their averages do not decay; ``t`` counts
+    the steps of the whole parameter.  ``eps`` is added to what is not corrected.
+    """
+    eps, (beta1, beta2) = o["eps"], o["betas"]
+    m = beta1 * state["exp_avg"] + (1 - beta1) * g
+    v = beta2 * state["exp_avg_sq"] + (1 - beta2) * (g * g)
+    step = o["lr"] * math.sqrt(1 - power(beta2, t)) / (1 - power(beta1, t))
+    return p - (step * m) / (np.sqrt(v) + eps), {"exp_avg": m, "exp_avg_sq": v}
+
+
 RULES: dict[str, Rule] = {
     "Adam": adam,
     "AdamW": adam,  # the same rule; its weight decay is decoupled, see update()
@@ -243,4 +258,5 @@ RULES: dict[str, Rule] = {
     "ADOPT": adopt,
     "Adan": adan,
     "AdEMAMix": ademamix,
+    "SparseAdam": sparse_adam,
 }

@@ -3,9 +3,10 @@
     from ferrostep.compat.keras import AdamW       # a keras.optimizers.AdamW, stepped by our core
     model.compile(optimizer=AdamW(1e-3), loss="mse")
 
-Every optimizer of ferrostep is here. Those that Keras has too are subclasses of Keras': its
-arguments, defaults, errors, schedules, clipping, averages, slot variables and files, and our step.
-The NumPy and torch backends are updated in place; values of JAX are copied out and in.
+Every optimizer of ferrostep that takes whole gradients is here. Those that Keras has too are
+subclasses of Keras': its arguments, defaults, errors, schedules, clipping, averages, slot variables
+and files, and our step. The NumPy and torch backends are updated in place; values of JAX are copied
+out and in.
 """
 
 from __future__ import annotations
@@ -14,13 +15,13 @@ import sys
 from typing import Any
 
 from ferrostep import optimizers
-from ferrostep.compat.library import library
+from ferrostep.compat.library import OF_WHOLE_GRADIENTS, library
 
-__all__ = [*optimizers.__all__]
+__all__ = [*OF_WHOLE_GRADIENTS]
 
 
 def __getattr__(name: str) -> Any:
-    if name not in optimizers.__all__:
+    if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     try:
         library("keras")

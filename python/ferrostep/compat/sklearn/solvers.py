@@ -11,6 +11,7 @@ import numpy as np
 from sklearn import neural_network
 
 from ferrostep import optimizers
+from ferrostep.compat.library import OF_WHOLE_GRADIENTS
 from ferrostep.compat.sklearn import theirs
 from ferrostep.compat.sklearn.steppers import AdamOptimizer, SGDOptimizer, Stepper
 from ferrostep.optimizer import Optimizer
@@ -21,7 +22,7 @@ from ferrostep.presets.sklearn import SKLEARN
 THEIRS = ("lbfgs", "sgd", "adam")
 OURS: dict[str, type[Optimizer]] = {
     name.lower(): getattr(optimizers, name)
-    for name in optimizers.__all__
+    for name in OF_WHOLE_GRADIENTS
     if name.lower() not in THEIRS
 }
 

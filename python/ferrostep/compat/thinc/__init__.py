@@ -14,11 +14,11 @@ from __future__ import annotations
 from typing import Any
 
 from ferrostep import optimizers
-from ferrostep.compat.library import library
+from ferrostep.compat.library import OF_WHOLE_GRADIENTS, library
 
 #: What thinc has a function for.
 _FUNCTIONS = ("SGD", "Adam", "RAdam")
-__all__ = sorted({"Optimizer", *_FUNCTIONS, *optimizers.__all__})
+__all__ = sorted({"Optimizer", *_FUNCTIONS, *OF_WHOLE_GRADIENTS})
 
 
 def __getattr__(name: str) -> Any:

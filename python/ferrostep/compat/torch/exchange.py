@@ -15,7 +15,7 @@ from ferrostep.compat.library import library
 from ferrostep.groups import SCHEDULED
 from ferrostep.presets.row import Row
 from ferrostep.presets.torch import ROWS
-from ferrostep.saved import check_layout, whole
+from ferrostep.saved import check_layout, whole, wrappers_in
 
 if TYPE_CHECKING:
     from ferrostep.optimizer import Optimizer
@@ -35,7 +35,8 @@ def to_torch(state_dict: Mapping[str, Any]) -> dict[str, Any]:
     Raises
     ------
     ValueError
-        If the class or an option in use is not torch's, or a step count is beyond its float32.
+        If the class or an option in use is not torch's, if a wrapper has state of its own, or if a
+        step count is beyond torch's float32.
     ImportError
         If torch is not installed.
 
@@ -48,6 +49,12 @@ def to_torch(state_dict: Mapping[str, Any]) -> dict[str, Any]:
     >>> torch_optimizer.load_state_dict(to_torch(opt.state_dict()))  # doctest: +SKIP
     """
     check_layout(state_dict)
+    around = [own.get("class") for own in wrappers_in(state_dict)]
+    if around:
+        raise ValueError(
+            f"the state dict has the wrappers {around!r}, wanted none, as torch has none; give the "
+            "state dict of the `optimizer` in them"
+        )
     groups = [_group(i, group) for i, group in enumerate(state_dict["param_groups"])]
     sgd = any("dampening" in group for group in groups)
     state = {

@@ -46,7 +46,7 @@ ROOMS: dict[str, set[str]] = {
     "the base class": {"declared", "persistent", "unbound", "changing", "shown", "optimizer"},
     "optimizers": {"optimizers"},
     "beside them": {"averages", "clip", "compat", "presets"},
-    "the package": {"overview", "__init__"},
+    "the package": {"elsewhere", "overview", "__init__"},
     "programs": {"cuda_source", "demo", "__main__"},
 }
 #: The rooms of the crate; one may be missing.

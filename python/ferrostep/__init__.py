@@ -60,9 +60,16 @@ if TYPE_CHECKING:
     from ferrostep.checkpoint import load_checkpoint, save_checkpoint
     from ferrostep.memmap import MemmapState
 else:
+
+    def _hint(name):
+        from ferrostep.elsewhere import hint  # for errors alone
+
+        return hint(name)
+
     __getattr__ = later(
         __name__,
         *("averages", "compat", "presets", "schedulers", "typing"),
+        hint=_hint,
         load_checkpoint="checkpoint",
         save_checkpoint="checkpoint",
         MemmapState="memmap",

@@ -86,7 +86,10 @@ def worst(case: Case, decay: dict[str, Any], dtype: str, seed: int) -> tuple[flo
                     exactly = wanted[name]
                     if not isinstance(exactly, tuple):
                         exactly = exactly, abs(old[name])
-                    of_state = max(of_state, ulp(element(x, i), *exactly, dtype if isinstance(x, np.ndarray) else "f8"))
+                    of_state = max(
+                        of_state,
+                        ulp(element(x, i), *exactly, dtype if isinstance(x, np.ndarray) else "f8"),
+                    )
         p, state = p_new, new
     return of_p, of_state
 

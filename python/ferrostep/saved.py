@@ -101,9 +101,10 @@ def whole(value: Any, what: str, most: int = 2**63 - 1) -> int:
 def number(value: Any, what: str) -> float:
     """A number of the memory as torch or we keep it: in any floating type."""
     found = cuda.to_host(value)
-    if found.size == 1 and found.dtype.kind in "iuf":
-        return float(found.reshape(()).item())
-    raise ValueError(f"{what} must be a number, found {value!r}")
+    known = found.dtype.kind in "iuf" or found.dtype.name == "bfloat16"
+    if found.size == 1 and known and not np.isnan(only := float(found.reshape(()).item())):
+        return only
+    raise ValueError(f"{what} must be a number, found {value!r:.200}")
 
 
 def arrays_in(schema: Schema, entry: Mapping[str, Any]) -> dict[str, Any]:

@@ -145,11 +145,14 @@ def _state_differences(
     schema: Schema, entry: Mapping[str, Any], param: Any, label: str
 ) -> Iterator[str]:
     """Say what is wrong with one parameter's state; `param` is None if it is not known."""
-    try:
-        whole(entry.get("step", 0), f"the step of {label}", LOADED)
-        memory_in(schema, entry, label)
-    except ValueError as error:
-        yield str(error)
+    for read in (
+        lambda: whole(entry.get("step", 0), f"the step of {label}", LOADED),
+        lambda: memory_in(schema, entry, label),
+    ):
+        try:
+            read()
+        except ValueError as error:
+            yield str(error)
     given = arrays_in(schema, entry)
     known = [*schema.states, *schema.optional_states]
     unknown = set(given) - set(known)

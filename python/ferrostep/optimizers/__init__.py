@@ -30,6 +30,7 @@ RMSProp = RMSprop
 AdaGrad = Adagrad
 AdaDelta = Adadelta
 Ftrl = FTRL
+Nadam = NAdam
 
 __all__ = [
     "ADOPT",
@@ -53,6 +54,7 @@ __all__ = [
     "Lion",
     "Momentum",
     "NAdam",
+    "Nadam",
     "NovoGrad",
     "RAdam",
     "RMSProp",

@@ -20,8 +20,8 @@ class ASGD(Optimizer):
         ax = ax + mu*(p - ax)
 
     So the average begins after step ``t0``; until then it is ``p``. It is never put into the
-    parameters: it is what to evaluate with, ``opt.state[key]["ax"]``. As in torch ``eta`` and ``mu``
-    are made one step ahead: another `lr` acts from the step after the next on.
+    parameters: it is what to evaluate with, ``opt.state[key]["ax"]``. As in torch ``eta`` and
+    ``mu`` are made one step ahead: another `lr` acts from the step after the next on.
 
     For averages of any optimizer's weights, which are put into the parameters while a model is
     evaluated, see ``ferrostep.averages``.

@@ -68,8 +68,8 @@ class TorchOptimizer(torch.optim.Optimizer):
     def state(self) -> State:
         """The state by parameter, in torch's form: tensors that share memory with ours.
 
-        What is set in it is taken over before the next step, `step` too; a tensor of `step` that is
-        written in place is not.
+        What is set in it is taken over before the next step, `step` and other numbers too; a tensor
+        of a number that is written in place is not.
         """
         return State(self._shown, self._known, self._pending, self._others)
 

@@ -90,21 +90,30 @@ def skipped_steps(saved: Mapping[str, Any]) -> int:
 
 def whole(value: Any, what: str, most: int = 2**63 - 1) -> int:
     """A count as torch or we keep it: a whole number in any numeric type."""
-    found = cuda.to_host(value)
-    if found.size == 1 and found.dtype.kind in "iuf":
-        count = found.reshape(()).item()
-        if 0 <= count <= most and count == int(count):
-            return int(count)
-    raise ValueError(f"{what} must be a whole number from 0 to {most}, found {value!r}")
+    count = _one(value)
+    if count is not None and 0 <= count <= most and count == int(count):
+        return int(count)
+    raise ValueError(f"{what} must be a whole number from 0 to {most}, found {value!r:.200}")
 
 
 def number(value: Any, what: str) -> float:
     """A number of the memory as torch or we keep it: in any floating type."""
-    found = cuda.to_host(value)
-    known = found.dtype.kind in "iuf" or found.dtype.name == "bfloat16"
-    if found.size == 1 and known and not np.isnan(only := float(found.reshape(()).item())):
-        return only
+    found = _one(value)
+    if found is not None and not np.isnan(found):
+        return float(found)
     raise ValueError(f"{what} must be a number, found {value!r:.200}")
+
+
+def _one(value: Any) -> int | float | None:
+    """The one number that there is, in any numeric type."""
+    try:
+        found = cuda.to_host(value)
+    except ValueError:  # lists that are no array
+        return None
+    if found.size != 1 or not (found.dtype.kind in "iuf" or found.dtype.name == "bfloat16"):
+        return None
+    only: int | float = found.reshape(()).item()
+    return only
 
 
 def arrays_in(schema: Schema, entry: Mapping[str, Any]) -> dict[str, Any]:

@@ -77,8 +77,10 @@ def give(params: Tensors, gradients: Sequence[torch.Tensor | None]) -> None:
 
 @contextmanager
 def numbers_as(dtype: torch.dtype) -> Iterator[None]:
-    """Let torch keep the numbers that a rule remembers as wide as such parameters need them: they are
-    of its default type, float32, whatever the parameters are. Ours are float64."""
+    """Let torch keep the numbers that a rule remembers as wide as such parameters need them.
+
+    They are of its default type, float32, whatever the parameters are. Ours are float64.
+    """
     before = torch.get_default_dtype()
     torch.set_default_dtype(torch.float64 if dtype == torch.float64 else torch.float32)
     try:
@@ -118,9 +120,9 @@ def run(
                 p.data.copy_(shake(p.data))
             between(t, optimizer)
             optimizer.step()
-            after = content(optimizer, params)
+            now = content(optimizer, params)
             seen.append(
-                [{k: torch.as_tensor(x).double().clone() for k, x in e.items()} for e in after]
+                [{k: torch.as_tensor(x).double().clone() for k, x in e.items()} for e in now]
             )
     return seen
 

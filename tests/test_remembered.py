@@ -16,6 +16,7 @@ import pytest
 import ferrostep as fs
 from cases import CLASSES
 from support.arrays import assert_same_bits, assert_same_state, numbers_in
+from support.checkpoints import KEY, pack, unpack
 
 #: Every class that remembers numbers, in float64 where all bits count.
 REMEMBERING = [cls for cls in CLASSES if cls._schema().memory]
@@ -103,12 +104,18 @@ BAD = {
     "missing": (..., r"lacks '{name}', without which {cls} cannot go on"),
     "nan": (float("nan"), r"'{name}' of parameter ('w'|0) must be a number, found nan"),
     "str": ("0.5", r"'{name}' of parameter ('w'|0) must be a number, found '0.5'"),
-    "two": (np.ones(2), r"'{name}' of parameter ('w'|0) must be a number, found array\(\[1., 1.\]\)"),
+    "two": (
+        np.ones(2),
+        r"'{name}' of parameter ('w'|0) must be a number, found array\(\[1., 1.\]\)",
+    ),
     "none": (None, r"'{name}' of parameter ('w'|0) must be a number, found None"),
     "bool": (True, r"'{name}' of parameter ('w'|0) must be a number, found True"),
     "complex": (0.5j, r"'{name}' of parameter ('w'|0) must be a number, found 0.5j"),
     "object": (object(), r"'{name}' of parameter ('w'|0) must be a number, found <object"),
-    "list": ([[1.0], 2.0], r"'{name}' of parameter ('w'|0) must be a number, found \[\[1.0\], 2.0\]"),
+    "list": (
+        [[1.0], 2.0],
+        r"'{name}' of parameter ('w'|0) must be a number, found \[\[1.0\], 2.0\]",
+    ),
     "huge": (10**400, r"'{name}' of parameter ('w'|0) must be a number, found 1000"),
 }
 
@@ -238,13 +245,66 @@ def test_numbers_begin_as_the_options_of_the_first_step_say() -> None:
     assert_same_bits(p, q)
 
 
+def content(path: Path) -> Any:
+    header, _ = unpack(path.read_bytes())
+    return json.loads(header["__metadata__"][KEY])
+
+
 def test_files_of_classes_that_remember_nothing_are_as_they_were(tmp_path: Path) -> None:
     """So files from before there were such numbers are read, too."""
-    fs.Adam(params()).save(tmp_path / "adam")
-    head = (tmp_path / "adam").read_bytes()
-    size = int.from_bytes(head[:8], "little")
-    assert b"memory" not in head[8 : 8 + size]
-    stepped(fs.NAdam, 1).save(tmp_path / "nadam")
-    head = (tmp_path / "nadam").read_bytes()
-    text = json.loads(head[8 : 8 + int.from_bytes(head[:8], "little")])["__metadata__"]
-    assert "mu_product" in json.dumps(text)
+    path = tmp_path / "run"
+    fs.Adam(params()).save(path)
+    assert all("memory" not in entry for entry in content(path)["optimizers"][0]["state"])
+    stepped(fs.NAdam, 1).save(path)
+    assert all(len(entry["memory"]) == 1 for entry in content(path)["optimizers"][0]["state"])
+
+
+@pytest.mark.parametrize(
+    ("memory", "text"),
+    [
+        (..., "lacks 'mu_product', without which NAdam cannot go on"),
+        ({}, "lacks 'mu_product', without which NAdam cannot go on"),
+        (
+            3,
+            r"memory of parameter 'w' must be an object of the numbers \['mu_product'\], found 3",
+        ),
+        (
+            {"mu_product": 0.5, "step": 7},
+            "must be an object of the numbers .*, found {'mu_product'",
+        ),
+        ({"exp_avg": 0.5}, "must be an object of the numbers .*, found {'exp_avg'"),
+        ({"mu_product": {"$float": "nan"}}, "'mu_product' of parameter 'w' must be a number"),
+        ({"mu_product": "1"}, "'mu_product' of parameter 'w' must be a number, found '1'"),
+        ({"mu_product": [1.0, 2.0]}, "'mu_product' of parameter 'w' must be a number, found "),
+    ],
+    ids=str,
+)
+def test_tampered_files(memory: Any, text: str, tmp_path: Path) -> None:
+    path = tmp_path / "run"
+    stepped(fs.NAdam, 3).save(path)
+    header, body = unpack(path.read_bytes())
+    found = json.loads(header["__metadata__"][KEY])
+    entry = found["optimizers"][0]["state"][0]
+    entry["memory"] = memory
+    if memory is ...:
+        del entry["memory"]
+    header["__metadata__"][KEY] = json.dumps(found)
+    path.write_bytes(pack(header, body))
+    opt, twin = stepped(fs.NAdam, 1), stepped(fs.NAdam, 1)
+    for strict in (True, False):
+        with pytest.raises(ValueError, match=text):
+            opt.load(path, strict=strict)
+    same(opt, twin)
+
+
+def test_a_memory_in_a_file_of_a_class_that_has_none(tmp_path: Path) -> None:
+    path, opt = tmp_path / "run", fs.Momentum([np.ones(2)])
+    opt.step([np.ones(2)])
+    opt.save(path)
+    header, body = unpack(path.read_bytes())
+    found = json.loads(header["__metadata__"][KEY])
+    found["optimizers"][0]["state"][0]["memory"] = {"mu_product": 1.0}
+    header["__metadata__"][KEY] = json.dumps(found)
+    path.write_bytes(pack(header, body))
+    with pytest.raises(ValueError, match=r"must be an object of the numbers \[\], found"):
+        opt.load(path)

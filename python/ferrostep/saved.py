@@ -116,6 +116,11 @@ def _one(value: Any) -> int | float | None:
     return only
 
 
+def lacks(schema: Schema, label: str, names: list[str]) -> str:
+    words = ", ".join(map(repr, names))
+    return f"the state of {label} lacks {words}, without which {schema.name} cannot go on"
+
+
 def arrays_in(schema: Schema, entry: Mapping[str, Any]) -> dict[str, Any]:
     others = {"step", *schema.memory}
     return {n: value for n, value in entry.items() if n not in others and value is not None}

@@ -18,6 +18,7 @@ from ferrostep.saved import (
     arrays_in,
     check_layout,
     goes_with,
+    lacks,
     memory_in,
     read_options,
     skipped_steps,
@@ -117,8 +118,7 @@ def differences(
         needed = ["step"] if any(counting[i : i + 1]) else []
         lacking = [name for name in (*needed, *schema.memory) if name not in entry]
         if lacking and arrays_in(schema, entry):
-            words = ", ".join(map(repr, lacking))
-            yield f"the state of {label} lacks {words}, without which {schema.name} cannot go on"
+            yield lacks(schema, label, lacking)
         yield from _state_differences(schema, entry, param, label)
     try:
         skipped_steps(saved)

@@ -214,3 +214,42 @@ def test_a_state_that_is_set_to_itself_or_to_another_s() -> None:
     assert all(torch.equal(p, q) for p, q in zip(params, twin, strict=True))
     opt.state = {params[0]: other.state[twin[0]]}
     assert list(opt.state) == [params[0]]
+
+
+BAD = [("x", "'x'"), (None, "None"), (torch.ones(2), "array"), (torch.tensor(float("nan")), "nan")]
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if remembered(name)])
+def test_numbers_that_are_remembered(name: str) -> None:
+    """They may be numbers or tensors of any type; what is none is refused with nothing changed."""
+    what = sorted(remembered(name))[0]
+    for value in (0.1, torch.tensor(0.1, dtype=torch.float64), torch.tensor([0.1]).double()):
+        params, opt = begun(OURS[name], name)
+        opt.state[params[0]][what] = value
+        saved = copy.deepcopy(opt.state_dict())
+        _, other = begun(OURS[name], name)
+        other.load_state_dict(saved)
+        saved["state"][0][what] = value
+        _, third = begun(OURS[name], name)
+        third.load_state_dict(saved)
+        for each in (opt, other, third):
+            p = each.param_groups[0]["params"][0]
+            go_on(each, each.param_groups[0]["params"], [3])
+            assert torch.equal(p, params[0])
+    params, opt = begun(OURS[name], name)
+    before = copy.deepcopy((params, opt.state_dict()))
+    for value, shown in BAD:
+        bad = copy.deepcopy(before[1])
+        bad["state"][1][what] = value
+        with pytest.raises(
+            ValueError, match=f"'{what}' of parameter 1 must be a number, found.*{shown}"
+        ):
+            opt.load_state_dict(bad)
+    del bad["state"][1][what]
+    with pytest.raises(
+        ValueError, match=f"parameter 1 lacks '{what}', without which {name} cannot"
+    ):
+        opt.load_state_dict(bad)
+    torch.testing.assert_close(
+        (params, opt.state_dict()["state"]), (before[0], before[1]["state"]), rtol=0, atol=0
+    )

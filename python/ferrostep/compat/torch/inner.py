@@ -12,6 +12,7 @@ import torch
 from ferrostep.compat.torch.exchange import LAST_STEP
 from ferrostep.compat.torch.memory import Gradients, array_of, number_of, place_of, tensor_of
 from ferrostep.optimizer import Optimizer
+from ferrostep.saved import number as read_number
 
 Group = dict[str, Any]
 
@@ -152,6 +153,11 @@ def _tensor(value: Any) -> Any:
     # torch counts in float32, which holds whole numbers so far.
     dtype = torch.float32 if value <= LAST_STEP else torch.float64
     return torch.tensor(float(value), dtype=dtype)
+
+
+def number_in(value: Any, what: str) -> Any:
+    """Return a tensor of a number that a rule remembers, whatever it came in."""
+    return number_of(read_number(_number(value), what))
 
 
 def _number(value: Any) -> Any:

@@ -132,7 +132,7 @@ def test_numbers_that_are_remembered(name: str) -> None:
     for bad in ("0.5", np.ones(2), float("nan")):
         made.states[words[0]]["w"] = bad
         gradient = g.copy()
-        with pytest.raises(ValueError, match=f"{words[0]} of parameter 'w' must be a number"):
+        with pytest.raises(ValueError, match=f"'{words[0]}' of parameter 'w' must be a number"):
             made("w", w, gradient)
         assert_same_bits(w, before)
         assert_same_bits(gradient, g)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -99,9 +99,16 @@ def whole(value: Any, what: str, most: int = 2**63 - 1) -> int:
 def number(value: Any, what: str) -> float:
     """A number of the memory as torch or we keep it: in any floating type."""
     found = _one(value)
-    if found is not None and not np.isnan(found):
+    if found is not None:
         return float(found)
     raise ValueError(f"{what} must be a number, found {value!r:.200}")
+
+
+def check_numbers(numbers: Mapping[str, float], arrays: Iterable[Any], label: str) -> None:
+    """Refuse a NaN that did not come with a gradient: it would have come to the arrays too."""
+    for name, value in numbers.items():
+        if np.isnan(value) and not any(np.isnan(array).any() for array in arrays):
+            raise ValueError(f"{name!r} of {label} must be a number, found {value!r}")
 
 
 def _one(value: Any) -> int | float | None:

@@ -17,6 +17,7 @@ from ferrostep.saved import (
     Groups,
     arrays_in,
     check_layout,
+    check_numbers,
     goes_with,
     lacks,
     memory_in,
@@ -200,9 +201,10 @@ def read(
         label = f"parameter {i if names is None else names[i]!r}"
         steps.append(whole(entry.get("step", 0), f"the step of {label}"))
         values = values_of(schema, entry, param, label)
+        remembered = memory_in(schema, entry, label)
+        check_numbers(remembered, values.values(), label)
         made = core._new_states(i, [(name, value.dtype.name) for name, value in values.items()])
         for array, value in zip(made, values.values(), strict=True):
             cuda.assign(array, value)
-        remembered = memory_in(schema, entry, label)
         arrays.append({**remembered, **dict(zip(values, made, strict=True))})
     return options, steps, arrays, skipped_steps(saved)

@@ -8,7 +8,6 @@ use super::overlap::written_states;
 use super::part::{Gradient, Part};
 use super::plan::Common;
 use super::slot::Slot;
-use super::sums::NO_SUMS;
 use crate::engine::{Plan, Written, tier};
 
 /// A plan of all parameters, all in host memory, each with a gradient in place beside it, where its

@@ -30,6 +30,8 @@ CASES: list[tuple[str, dict[str, Any]]] = [
     ("Adadelta", {"rho": 0.7, "weight_decay": 0.01}),
     ("Lion", {}),
     ("Lion", {"beta_1": 0.7, "beta_2": 0.8, "weight_decay": 0.01}),
+    ("Lamb", {}),
+    ("Lamb", {"beta_1": 0.7, "beta_2": 0.8, "epsilon": 1e-4}),
     ("Nadam", {}),
     ("Nadam", {"beta_1": 0.7, "beta_2": 0.8, "epsilon": 1e-4, "weight_decay": 0.01}),
 ]

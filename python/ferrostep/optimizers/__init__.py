@@ -30,6 +30,7 @@ RMSProp = RMSprop
 AdaGrad = Adagrad
 AdaDelta = Adadelta
 Ftrl = FTRL
+Lamb = LAMB
 Nadam = NAdam
 
 __all__ = [
@@ -51,6 +52,7 @@ __all__ = [
     "Adan",
     "AdaptiveGains",
     "Ftrl",
+    "Lamb",
     "Lion",
     "Momentum",
     "NAdam",

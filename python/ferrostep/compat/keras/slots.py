@@ -29,6 +29,7 @@ SLOTS: Mapping[str, Mapping[str, str]] = {
     "RMSprop": {"square_avg": "_velocities", "grad_avg": "_average_gradients"},
     "Adagrad": {"sum": "_accumulators"},
     "Adadelta": {"square_avg": "_accumulated_grads", "acc_delta": "_accumulated_delta_vars"},
+    "Lamb": _ADAM,
     "Lion": {"exp_avg": "_momentums"},
     "Ftrl": {"accumulator": "_accumulators", "linear": "_linears"},
     "Adamax": {"exp_avg": "_m", "exp_inf": "_u"},

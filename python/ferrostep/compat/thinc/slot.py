@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ferrostep.optimizer import Optimizer
-from ferrostep.saved import number
+from ferrostep.saved import check_numbers, number
 
 
 class Slot:
@@ -55,7 +55,7 @@ class Slot:
         known = {word: old for word in self.state if (old := before.get(word)) is not None}
         for word, old in known.items():
             if word in self._memory:
-                self.state[word] = number(old, f"{word} of parameter {name}")
+                self.state[word] = number(old, f"{word!r} of parameter {name}")
                 continue
             array = self.state[word]
             if np.shape(old) != array.shape:
@@ -64,6 +64,9 @@ class Slot:
                 )
             array[...] = old
         if not known.keys().isdisjoint(self._memory):
+            numbers = {word: self.state[word] for word in self._memory}
+            arrays = [x for word, x in self.state.items() if word not in numbers]
+            check_numbers(numbers, arrays, f"parameter {name}")
             self._core._load([steps], [self.state], 0)
 
     def shown_in(self, kept: Mapping[str, Mapping[Any, Any]], key: Any) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import json
 import pickle
 from collections.abc import Callable
 from pathlib import Path
@@ -14,40 +13,8 @@ import numpy as np
 import pytest
 
 import ferrostep as fs
-from cases import CLASSES
 from support.arrays import assert_same_bits, assert_same_state, numbers_in
-from support.checkpoints import KEY, pack, unpack
-
-#: Every class that remembers numbers, in float64 where all bits count.
-REMEMBERING = [cls for cls in CLASSES if cls._schema().memory]
-SHAPES = {"w": (3, 2), "b": (5,)}
-
-
-def params() -> dict[str, Any]:
-    return {name: np.linspace(-1, 1, int(np.prod(s))).reshape(s) for name, s in SHAPES.items()}
-
-
-def grads(t: int) -> dict[str, Any]:
-    rng = np.random.default_rng(t)
-    return {name: rng.standard_normal(shape) for name, shape in SHAPES.items()}
-
-
-def made(cls: Any, ps: Any = None) -> fs.Optimizer:
-    opt: fs.Optimizer = cls(params() if ps is None else ps, lr=0.1)
-    return opt
-
-
-def stepped(cls: Any, count: int) -> fs.Optimizer:
-    opt = made(cls)
-    for t in range(count):
-        opt.step(grads(t))
-    return opt
-
-
-def same(found: fs.Optimizer, wanted: fs.Optimizer) -> None:
-    for p, q in zip(found._parameters(), wanted._parameters(), strict=True):
-        assert_same_bits(p, q)
-    assert_same_state(found, wanted)
+from support.remembered import REMEMBERING, SHAPES, grads, made, memory, params, same, stepped
 
 
 def by_state_dict(opt: fs.Optimizer) -> fs.Optimizer:
@@ -83,10 +50,6 @@ def test_a_run_goes_on_with_the_same_bits(cls: Any, how: str) -> None:
         opt.step(grads(t))
     same(opt, whole)
     assert all(type(x) is float for x in memory(opt, "w").values())
-
-
-def memory(opt: fs.Optimizer, key: Any) -> dict[str, float]:
-    return {name: x for name, x in numbers_in(opt.state[key]).items() if name != "step"}
 
 
 @pytest.mark.parametrize("cls", REMEMBERING)
@@ -251,71 +214,6 @@ def test_numbers_begin_as_the_options_of_the_first_step_say() -> None:
     for each in (opt, twin):
         each.step([np.ones(2)])
     assert_same_bits(p, q)
-
-
-def content(path: Path) -> Any:
-    header, _ = unpack(path.read_bytes())
-    return json.loads(header["__metadata__"][KEY])
-
-
-def test_files_of_classes_that_remember_nothing_are_as_they_were(tmp_path: Path) -> None:
-    """So files from before there were such numbers are read, too."""
-    path = tmp_path / "run"
-    fs.Adam(params()).save(path)
-    assert all("memory" not in entry for entry in content(path)["optimizers"][0]["state"])
-    stepped(fs.NAdam, 1).save(path)
-    assert all(len(entry["memory"]) == 1 for entry in content(path)["optimizers"][0]["state"])
-
-
-@pytest.mark.parametrize(
-    ("memory", "text"),
-    [
-        (..., "lacks 'mu_product', without which NAdam cannot go on"),
-        ({}, "lacks 'mu_product', without which NAdam cannot go on"),
-        (
-            3,
-            r"memory of parameter 'w' must be an object of the numbers \['mu_product'\], found 3",
-        ),
-        (
-            {"mu_product": 0.5, "step": 7},
-            "must be an object of the numbers .*, found {'mu_product'",
-        ),
-        ({"exp_avg": 0.5}, "must be an object of the numbers .*, found {'exp_avg'"),
-        ({"mu_product": {"$float": "nan"}}, "'mu_product' of parameter 'w' must be a number"),
-        ({"mu_product": "1"}, "'mu_product' of parameter 'w' must be a number, found '1'"),
-        ({"mu_product": [1.0, 2.0]}, "'mu_product' of parameter 'w' must be a number, found "),
-    ],
-    ids=str,
-)
-def test_tampered_files(memory: Any, text: str, tmp_path: Path) -> None:
-    path = tmp_path / "run"
-    stepped(fs.NAdam, 3).save(path)
-    header, body = unpack(path.read_bytes())
-    found = json.loads(header["__metadata__"][KEY])
-    entry = found["optimizers"][0]["state"][0]
-    entry["memory"] = memory
-    if memory is ...:
-        del entry["memory"]
-    header["__metadata__"][KEY] = json.dumps(found)
-    path.write_bytes(pack(header, body))
-    opt, twin = stepped(fs.NAdam, 1), stepped(fs.NAdam, 1)
-    for strict in (True, False):
-        with pytest.raises(ValueError, match=text):
-            opt.load(path, strict=strict)
-    same(opt, twin)
-
-
-def test_a_memory_in_a_file_of_a_class_that_has_none(tmp_path: Path) -> None:
-    path, opt = tmp_path / "run", fs.Momentum([np.ones(2)])
-    opt.step([np.ones(2)])
-    opt.save(path)
-    header, body = unpack(path.read_bytes())
-    found = json.loads(header["__metadata__"][KEY])
-    found["optimizers"][0]["state"][0]["memory"] = {"mu_product": 1.0}
-    header["__metadata__"][KEY] = json.dumps(found)
-    path.write_bytes(pack(header, body))
-    with pytest.raises(ValueError, match=r"must be an object of the numbers \[\], found"):
-        opt.load(path)
 
 
 @pytest.mark.parametrize("cls", REMEMBERING)

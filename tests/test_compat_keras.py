@@ -130,7 +130,7 @@ def test_steps_are_in_place() -> None:
     assert changed == [array.size > 0 for array in before]
 
 
-@pytest.mark.parametrize("name", ["Momentum", "Rprop", "AdaptiveGains"])
+@pytest.mark.parametrize("name", ["ASGD", "Momentum", "Rprop", "AdaptiveGains"])
 def test_classes_that_keras_does_not_have(name: str) -> None:
     opt, own = getattr(ours, name)(learning_rate=0.05), variables("float64")
     arrays = [v.numpy() for v in own]
@@ -145,6 +145,46 @@ def test_classes_that_keras_does_not_have(name: str) -> None:
     assert slots == bare.state[1].keys() - {"step"}
 
 
+@pytest.mark.skipif(keras.config.backend() == "jax", reason="it has no float64 unless told")
+def test_numbers_that_are_remembered_are_variables() -> None:
+    opt, own = ours.ASGD(learning_rate=0.5, t0=1.0), variables("float64")
+    opt.build(own)
+    opt.learning_rate = 0.25  # with which they begin: there was no step yet
+    arrays = [v.numpy() for v in own]
+    bare = fs.ASGD(arrays, lr=0.25, t0=1.0)
+
+    def steps(of: range) -> None:
+        for step in of:
+            opt.apply(tensors("float64", step), own)
+            bare.step(gradients("float64", step))
+        for i, (variable, array) in enumerate(zip(own, arrays, strict=True)):
+            np.testing.assert_array_equal(variable.numpy(), array)
+            for name, kept in (("eta", opt._eta), ("mu", opt._mu)):
+                assert (kept[i].shape, kept[i].dtype) == ((), "float64")
+                assert kept[i].numpy() == bare.state[i][name]
+
+    steps(range(3))
+    opt._eta[1].assign(0.125)
+    saved = bare.state_dict()
+    saved["state"][1]["eta"] = 0.125
+    bare.load_state_dict(saved)
+    steps(range(3, 6))
+
+
+def test_keras_nadam_has_one_number_for_all() -> None:
+    for dtype in ("float32", "float16"):
+        opt, own = ours.NAdam(0.25, beta_1=0.5), variables(dtype)
+        opt.build(own)
+        for step in range(2):
+            opt.apply(tensors(dtype, step)[2:4], own[2:4])
+        assert opt._u_product.dtype == dtype
+        wanted = 0.25 * (1 - 0.5 * 0.96) * (1 - 0.5 * 0.96**2)
+        np.testing.assert_allclose(float(opt._u_product.numpy()), wanted, rtol=2e-3)
+        opt._u_product.assign(0.0)
+        opt.apply(tensors(dtype, 2), own)
+        assert float(opt._u_product.numpy()) == 0.0
+
+
 def test_every_class_is_here() -> None:
     assert SLOTS.keys() == ROWS.keys()
     for name in OF_WHOLE_GRADIENTS:
@@ -153,5 +193,6 @@ def test_every_class_is_here() -> None:
         assert issubclass(cls, getattr(keras.optimizers, theirs))
     assert set(OF_WHOLE_GRADIENTS) <= set(dir(ours))
     assert ours.AdaDelta is ours.Adadelta
-    with pytest.raises(AttributeError, match="no attribute 'Nadam'"):
-        _ = ours.Nadam
+    assert ours.Nadam is ours.NAdam
+    with pytest.raises(AttributeError, match="no attribute 'Adum'"):
+        _ = ours.Adum

@@ -47,6 +47,7 @@ def fit(made: Any, epochs: int = 3) -> list[float]:
         ("AdamW", {"use_ema": True, "ema_overwrite_frequency": 2, "loss_scale_factor": 4.0}),
         ("RMSprop", {"momentum": 0.5}),
         ("Lion", {"weight_decay": 0.1}),
+        ("Nadam", {"weight_decay": 0.1, "gradient_accumulation_steps": 2}),
     ],
 )
 def test_fit(name: str, options: dict[str, Any], eagerly: bool) -> None:
@@ -59,7 +60,7 @@ def test_fit(name: str, options: dict[str, Any], eagerly: bool) -> None:
     np.testing.assert_allclose(losses[1], losses[0], rtol=1e-3)
 
 
-@pytest.mark.parametrize("name", ["Rprop", "AdaptiveGains", "Momentum", "Adagrad"])
+@pytest.mark.parametrize("name", ["Rprop", "AdaptiveGains", "Momentum", "Adagrad", "ASGD"])
 def test_they_train(name: str) -> None:
     losses = fit(model(getattr(ours, name)(learning_rate=0.01)), epochs=5)
     assert losses[-1] < losses[0]

@@ -15,7 +15,13 @@ import pytest
 from ferrostep.compat import keras as ours
 from support.keras_pairs import BOUND, CASES, IDS, Pair, tensors, variables
 
-OWN = [("Momentum", {}), ("Rprop", {}), ("AdaptiveGains", {"momentum": 0.5})]
+OWN = [
+    ("ASGD", {"t0": 2.0}),
+    ("NovoGrad", {}),
+    ("Momentum", {}),
+    ("Rprop", {}),
+    ("AdaptiveGains", {"momentum": 0.5}),
+]
 
 
 def values(variables: list[Any]) -> list[Any]:

@@ -13,7 +13,7 @@ import ferrostep as fs
 from ferrostep.clip import global_norm
 from ferrostep.compat import thinc as ours
 from ferrostep.compat.library import OF_WHOLE_GRADIENTS
-from support.arrays import Array, assert_same_bits
+from support.arrays import Array, arrays_in, assert_same_bits, numbers_in
 
 NAMES = sorted({getattr(fs, n).__name__ for n in OF_WHOLE_GRADIENTS} - {"Adam", "RAdam", "SGD"})
 SHAPES: dict[Any, tuple[int, ...]] = {(1, "W"): (31, 7), (1, "b"): (7,), "late": (2, 3, 5)}
@@ -47,10 +47,10 @@ def test_every_class_has_the_bits_of_ours(name: str, dtype: Any) -> None:
         if i == 4:
             made = resumed(made, rates)
     for key, entry in plain.state.items():
-        assert made.nr_update[key] == entry["step"]
-        for word, array in entry.items():
-            if word != "step":
-                assert_same_bits(made.states[word][key], array.reshape(-1))
+        state = {word: kept[key] for word, kept in made.states.items() if key in kept}
+        assert {"step": made.nr_update[key], **numbers_in(state)} == numbers_in(entry)
+        for word, array in arrays_in(entry).items():
+            assert_same_bits(state[word], array.reshape(-1))
     assert made.averages.keys() == plain.state.keys()
 
 
@@ -101,3 +101,39 @@ def test_options_are_checked_at_once() -> None:
 def test_arrays_of_other_libraries_are_refused() -> None:
     with pytest.raises(TypeError, match=r"must be a NumPy array, found list; use Optimizer"):
         ours.Lion(0.1)((1, "W"), [1.0], np.ones(1, np.float32))
+
+
+@pytest.mark.parametrize("name", [n for n in NAMES if getattr(fs, n)._schema().memory])
+def test_numbers_that_are_remembered(name: str) -> None:
+    """They are floats in `states`, which may be set there, and cost no new slot at each step."""
+    made: Any = getattr(ours, name)(0.1, L2=0.0, grad_clip=0.0)
+    plain: Any = getattr(fs, name)(lr=0.1)
+    w, p, g = np.ones(3), np.ones(3), np.full(3, 0.5)
+    slots = set()
+    for _ in range(3):
+        made("w", w, g.copy())
+        plain.update_one("w", p, g)
+        slots.add(made._slots["w"])
+    assert len(slots) == 1
+    words = plain._schema().memory
+    assert {word: made.states[word]["w"] for word in words} == {
+        word: plain.state["w"][word] for word in words
+    }
+    saved = plain.state_dict()
+    for word in words:
+        made.states[word]["w"] = np.float32(0.25)
+        saved["state"][0][word] = 0.25
+    again = type(plain)(lr=0.1)
+    again.load_state_dict(saved)
+    for _ in range(2):
+        made("w", w, g.copy())
+        again.update_one("w", p, g)
+    assert_same_bits(w, p)
+    before = w.copy()
+    for bad in ("0.5", np.ones(2), float("nan")):
+        made.states[words[0]]["w"] = bad
+        gradient = g.copy()
+        with pytest.raises(ValueError, match=f"'{words[0]}' of parameter 'w' must be a number"):
+            made("w", w, gradient)
+        assert_same_bits(w, before)
+        assert_same_bits(gradient, g)

@@ -9,7 +9,8 @@ import pytest
 
 import ferrostep as fs
 from cases import RUN_IDS, RUNS, Case
-from support.arrays import assert_same_bits, assert_same_state
+from ferrostep import _native
+from support.arrays import arrays_in, assert_same_bits, assert_same_state, numbers_in
 from support.initial import initial
 from support.on_device import to_device, to_host
 
@@ -32,14 +33,13 @@ def test_the_first_steps_go_on_from_it(case: Case, dtype: Any, backend: Any) -> 
     opt, twin = case.make(params, backend=backend), case.make(copies)
     opt.init_state(step=7)
     for entry in opt.state.values():
-        for name, array in entry.items():
+        remembered = dict(_native.rule_memory(case.optimizer.RULE, opt.defaults))
+        assert numbers_in(entry) == {"step": 7, **remembered}
+        for name, array in arrays_in(entry).items():
             # As a value: a momentum begins with -0, to which the first gradient is added.
-            assert name == "step" or (array == array.dtype.type(initial(case, name))).all(), name
+            assert (array == array.dtype.type(initial(case, name))).all(), name
     saved = twin.state_dict()
-    saved["state"] = {
-        i: {"step": 7, **{k: v for k, v in entry.items() if k != "step"}}
-        for i, entry in opt.state_dict()["state"].items()
-    }
+    saved["state"] = {i: {**entry, "step": 7} for i, entry in opt.state_dict()["state"].items()}
     twin.load_state_dict(saved)
     run(opt, params, 3)
     run(twin, copies, 3)

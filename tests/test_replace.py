@@ -11,7 +11,7 @@ import pytest
 
 import ferrostep as fs
 from cases import CASE, CASES, RUN_IDS, RUNS, Case
-from support.arrays import assert_same_bits, assert_same_state, gradients
+from support.arrays import arrays_in, assert_same_bits, assert_same_state, gradients
 from support.initial import initial
 
 ROWS = 6
@@ -31,13 +31,12 @@ def by_hand(case: Case, opt: fs.Optimizer, rows: list[int]) -> dict[str, Any]:
     """Return a state dict with these rows of the state of "w"."""
     saved = opt.state_dict()
     entry = saved["state"].get(0, {})
-    for name, old in entry.items():
-        if name != "step":
-            new = np.full((len(rows), *old.shape[1:]), initial(case, name)).astype(old.dtype)
-            for i, row in enumerate(rows):
-                if row >= 0:
-                    new[i] = old[row]
-            entry[name] = new
+    for name, old in arrays_in(entry).items():
+        new = np.full((len(rows), *old.shape[1:]), initial(case, name)).astype(old.dtype)
+        for i, row in enumerate(rows):
+            if row >= 0:
+                new[i] = old[row]
+        entry[name] = new
     return saved
 
 

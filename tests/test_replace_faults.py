@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import ferrostep as fs
-from support.arrays import assert_same_state
+from support.arrays import arrays_in, assert_same_state, numbers_in
 from support.interrupts import interrupts
 from support.programs import in_child, output
 
@@ -27,7 +27,7 @@ def seen(opt: fs.Optimizer, params: dict[str, Any]) -> list[Any]:
     held = [p for group in opt.param_groups for p in group["params"]]
     assert all(a is b for a, b in zip(held, opt._parameters(), strict=True))
     states = [
-        (name, [value if key == "step" else value.tolist() for key, value in entry.items()])
+        (name, numbers_in(entry), [array.tolist() for array in arrays_in(entry).values()])
         for name, entry in opt.state.items()
     ]
     return [[id(p) for p in held], [id(p) for p in params.values()], states]

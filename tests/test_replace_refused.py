@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import ferrostep as fs
+from support.arrays import arrays_in, numbers_in
 
 
 def w() -> Any:
@@ -17,10 +18,9 @@ def w() -> Any:
 def frozen(opt: fs.Optimizer) -> list[Any]:
     groups = [{k: v for k, v in group.items() if k != "params"} for group in opt.param_groups]
     arrays = [list(map(id, group["params"])) for group in opt.param_groups]
-    held = [
-        {k: id(v) if k != "step" else v for k, v in entry.items()} for entry in opt.state.values()
-    ]
-    values = [a.tobytes() for e in opt.state.values() for k, a in e.items() if k != "step"]
+    entries = [*opt.state.values()]
+    held = [(numbers_in(e), {k: id(a) for k, a in arrays_in(e).items()}) for e in entries]
+    values = [a.tobytes() for e in entries for a in arrays_in(e).values()]
     return [groups, arrays, held, values]
 
 

@@ -75,6 +75,7 @@ fn distance(case: &Json, given: &Given) -> f64 {
         params.iter().map(|p| (0..p.len).map(|i| p.get(i).abs()).collect()).collect();
     let mut states: Vec<Vec<Array>> = params.iter().map(|_| Vec::new()).collect();
     let mut counts = vec![0; params.len()];
+    let mut memories = vec![None; params.len()];
     let mut worst = 0.0_f64;
     for step in 0..12 {
         let lr = case["learning_rates"][step].as_f64().expect("a rate");
@@ -87,8 +88,9 @@ fn distance(case: &Json, given: &Given) -> f64 {
                 continue;
             }
             counts[i] += 1;
-            let memory = Memory::default(); // none of these rules has one
+            let memory = memories[i].unwrap_or_else(|| Memory::first(&method.memory()));
             let clock = Clock { t: counts[i], fresh: states[i].is_empty(), memory };
+            memories[i] = Some(method.remember(clock));
             if states[i].is_empty() {
                 let made = method.states().into_iter();
                 states[i] = made.map(|s| Array::new(&vec![s.initial; p.len], kind)).collect();

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -119,20 +119,42 @@ def skipped_steps(saved: Mapping[str, Any]) -> int:
 
 def whole(value: Any, what: str, most: int = 2**63 - 1) -> int:
     """A count as torch or we keep it: a whole number in any numeric type."""
-    found = cuda.to_host(value)
-    if found.size == 1 and found.dtype.kind in "iuf":
-        count = found.reshape(()).item()
-        if 0 <= count <= most and count == int(count):
-            return int(count)
-    raise ValueError(f"{what} must be a whole number from 0 to {most}, found {value!r}")
+    count = _one(value)
+    if count is not None and 0 <= count <= most and count == int(count):
+        return int(count)
+    raise ValueError(f"{what} must be a whole number from 0 to {most}, found {value!r:.200}")
 
 
 def number(value: Any, what: str) -> float:
     """A number of the memory as torch or we keep it: in any floating type."""
-    found = cuda.to_host(value)
-    if found.size == 1 and found.dtype.kind in "iuf":
-        return float(found.reshape(()).item())
-    raise ValueError(f"{what} must be a number, found {value!r}")
+    found = _one(value)
+    if found is not None:
+        return float(found)
+    raise ValueError(f"{what} must be a number, found {value!r:.200}")
+
+
+def check_numbers(numbers: Mapping[str, float], arrays: Iterable[Any], label: str) -> None:
+    """Refuse a NaN that did not come with a gradient: it would have come to the arrays too."""
+    for name, value in numbers.items():
+        if np.isnan(value) and not any(np.isnan(array).any() for array in arrays):
+            raise ValueError(f"{name!r} of {label} must be a number, found {value!r}")
+
+
+def _one(value: Any) -> int | float | None:
+    """The one number that there is, in any numeric type."""
+    try:
+        found = cuda.to_host(value)
+    except ValueError:  # lists that are no array
+        return None
+    if found.size != 1 or not (found.dtype.kind in "iuf" or found.dtype.name == "bfloat16"):
+        return None
+    only: int | float = found.reshape(()).item()
+    return only
+
+
+def lacks(schema: Schema, label: str, names: list[str]) -> str:
+    words = ", ".join(map(repr, names))
+    return f"the state of {label} lacks {words}, without which {schema.name} cannot go on"
 
 
 def arrays_in(schema: Schema, entry: Mapping[str, Any]) -> dict[str, Any]:

@@ -17,7 +17,9 @@ from ferrostep.saved import (
     Groups,
     arrays_in,
     check_layout,
+    check_numbers,
     goes_with,
+    lacks,
     memory_in,
     read_options,
     skipped_steps,
@@ -124,8 +126,7 @@ def differences(
         needed = ["step"] if any(counting[i : i + 1]) else []
         lacking = [name for name in (*needed, *schema.memory) if name not in entry]
         if lacking and arrays_in(schema, entry):
-            words = ", ".join(map(repr, lacking))
-            yield f"the state of {label} lacks {words}, without which {schema.name} cannot go on"
+            yield lacks(schema, label, lacking)
         yield from _state_differences(schema, entry, param, label)
     try:
         skipped_steps(saved)
@@ -152,11 +153,14 @@ def _state_differences(
     schema: Schema, entry: Mapping[str, Any], param: Any, label: str
 ) -> Iterator[str]:
     """Say what is wrong with one parameter's state; `param` is None if it is not known."""
-    try:
-        whole(entry.get("step", 0), f"the step of {label}", LOADED)
-        memory_in(schema, entry, label)
-    except ValueError as error:
-        yield str(error)
+    for read in (
+        lambda: whole(entry.get("step", 0), f"the step of {label}", LOADED),
+        lambda: memory_in(schema, entry, label),
+    ):
+        try:
+            read()
+        except ValueError as error:
+            yield str(error)
     given = arrays_in(schema, entry)
     known = [*schema.states, *schema.optional_states]
     unknown = set(given) - set(known)
@@ -204,9 +208,10 @@ def read(
         label = f"parameter {i if names is None else names[i]!r}"
         steps.append(whole(entry.get("step", 0), f"the step of {label}"))
         values = values_of(schema, entry, param, label)
+        remembered = memory_in(schema, entry, label)
+        check_numbers(remembered, values.values(), label)
         made = core._new_states(i, [(name, value.dtype.name) for name, value in values.items()])
         for array, value in zip(made, values.values(), strict=True):
             cuda.assign(array, value)
-        remembered = memory_in(schema, entry, label)
         arrays.append({**remembered, **dict(zip(values, made, strict=True))})
     return options, steps, arrays, skipped_steps(saved)

@@ -107,7 +107,8 @@ class Unbound(Persistent):
 
         For a look-ahead, which reads the velocity before the first gradient is known, or to go on
         from a step count of another program. `SGD` with `dampening` then takes the first gradient
-        as any other, and not whole.
+        as any other, and not whole. Numbers that a rule remembers, such as `NAdam`'s
+        ``mu_product``, begin as at the first step, whatever the count.
 
         Parameters
         ----------

@@ -173,7 +173,7 @@ impl<H: Elsewhere> Optimizer<H> {
     pub(super) unsafe fn run_again(&mut self, caller: H::Caller<'_>, scale: f64) {
         let last = &mut *self.last;
         if let Some(repeatable) = &mut last.repeatable {
-            repeatable.advance(&mut last.plan, &self.groups, scale);
+            repeatable.advance(&mut last.plan, &self.groups, &self.slots, scale);
         }
         // SAFETY: passed on from the caller.
         unsafe { run::<H>(caller, &last.plan) };

@@ -15,14 +15,20 @@ use crate::number::Precision;
 use crate::rules::{Clock, MAX_STATES, MAX_SUMS};
 
 /// What decides a block of scalars within an epoch, but for the scale of the gradients.
-#[derive(Clone, Copy, PartialEq)]
+#[derive(Clone, Copy)]
 pub(super) struct Common {
     pub(super) group: usize,
     pub(super) clock: Clock,
     precision: Precision,
+    /// The first of the parameters that have it in common.
+    pub(super) slot: usize,
 }
 
 impl Common {
+    fn is(&self, other: &Self) -> bool {
+        (self.group, self.clock, self.precision) == (other.group, other.clock, other.precision)
+    }
+
     pub(super) fn block(&self, compiled: &Compiled, scale: f64) -> Block {
         let scalars = compiled.method.scalars(self.clock);
         Block::new(scalars, &compiled.prelude, self.precision).scaled(scale)
@@ -60,8 +66,8 @@ impl<'a> Blocks<'a> {
         (part, size): (usize, usize),
     ) -> Result<usize, OutOfMemory> {
         let mut new = false;
-        if self.known.get(self.last) != Some(&common) {
-            let place = self.known.iter().position(|known| *known == common);
+        if !self.known.get(self.last).is_some_and(|known| known.is(&common)) {
+            let place = self.known.iter().position(|known| known.is(&common));
             (self.last, new) = (place.unwrap_or(self.known.len()), place.is_none());
         }
         if new {
@@ -104,7 +110,7 @@ pub(super) unsafe fn push<H: Holder>(
 ) -> Result<(), Unplanned> {
     let compiled = &group.compiled;
     let (clock, precision) = (slot.clock(compiled, !part.made.is_empty()), slot.header.precision());
-    let common = Common { group: slot.group, clock, precision };
+    let common = Common { group: slot.group, clock, precision, slot: part.slot };
     let block = blocks.of(plan, common, compiled, (number, slot.header.len()))?;
     if let Gradient::InPlace(data, kind) = part.place
         && let Some(task) = slot.dense_task(compiled, epoch, kind)

@@ -8,9 +8,7 @@ use super::overlap::written_states;
 use super::part::{Gradient, Part};
 use super::plan::Common;
 use super::slot::Slot;
-use super::sums::NO_SUMS;
 use crate::engine::{Plan, Written, tier};
-use crate::rules::Clock;
 
 /// A plan of all parameters, all in host memory, each with a gradient in place beside it, where its
 /// slot remembers it.
@@ -70,13 +68,19 @@ impl Repeatable {
         self.states.is_none() && self.holds(epoch, asked)
     }
 
-    /// Gives the plan the scalars of the next step.
+    /// Gives the plan the scalars of the next step: of where the parameters stand by now, as options may
+    /// have changed since the last.
     #[inline]
-    pub(super) fn advance(&mut self, plan: &mut Plan, groups: &[Group], scale: f64) {
+    pub(super) fn advance<H: Holder>(
+        &mut self,
+        plan: &mut Plan,
+        groups: &[Group],
+        slots: &[Slot<H>],
+        scale: f64,
+    ) {
         for (i, common) in self.blocks.iter_mut().enumerate() {
             let compiled = &groups[common.group].compiled;
-            let memory = compiled.remember(&NO_SUMS, || common.clock).unwrap_or_default();
-            common.clock = Clock { t: common.clock.t + 1, fresh: false, memory };
+            common.clock = slots[common.slot].clock(compiled, false);
             plan.replace_block(i, common.block(compiled, scale));
         }
     }

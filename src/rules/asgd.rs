@@ -10,7 +10,7 @@ use super::rule::{MAX_SUMS, Rule, Visitor};
 use super::scalars::{ScalarBlock, scalars};
 use crate::number::{Real, real_power};
 
-scalars!(AsgdScalars { keep, eta, mu });
+scalars!(AsgdScalars { stays, eta, mu });
 
 struct Averaged;
 
@@ -20,7 +20,7 @@ impl Rule<1> for Averaged {
 
     #[inline(always)]
     fn update<R: Real>(k: &AsgdScalars<R>, p: R, g: R, [ax]: [R; 1]) -> (R, [R; 1]) {
-        let p = p * k.keep - k.eta * g;
+        let p = p * k.stays - k.eta * g;
         let mean = ax + k.mu * (p - ax);
         (p, [R::select(k.mu.lt(R::constant(1.0)), mean, p)])
     }
@@ -39,7 +39,7 @@ impl Method for Asgd {
 
     fn scalars(&self, clock: Clock) -> ScalarBlock {
         let [eta, mu, ..] = clock.memory.0;
-        AsgdScalars { keep: 1.0 - self.lambd * eta, eta, mu }.block()
+        AsgdScalars { stays: 1.0 - self.lambd * eta, eta, mu }.block()
     }
 
     fn remember(&self, clock: Clock, _: &[f64; MAX_SUMS]) -> Memory {

@@ -48,8 +48,6 @@ def asgd(p: Decimal, g: Decimal, s: Numbers, o: Any, t: int) -> tuple[Decimal, D
 
 FORMULAS: dict[type[fs.Optimizer], Formula] = {
     fs.SGD: Formula(sgd, p=3.0, state=2.5),  # k = 9: buf 3, d 3, times lr 2, the subtraction
-    fs.ASGD: Formula(
-        asgd, p=2.0, state=2.0
-    ),  # k = 6: keep 2, eta*g 2, the product, the subtraction
+    fs.ASGD: Formula(asgd, p=2.0, state=2.0),  # k = 6: the factor 2, eta*g 2, product, subtraction
     fs.Momentum: Formula(momentum, p=2.5, state=1.5),  # k = 7: v 3, the look-ahead 3, the addition
 }

@@ -11,6 +11,7 @@ import ferrostep as fs
 from fuzzing.arrays import Spec
 from fuzzing.odd import Mine, Odd
 from fuzzing.things import VIEWS, At, Many, Sneaky, SomeRows, StateOf
+from support.arrays import arrays_in
 
 ARRAYS, OPTIMIZERS = 6, 2
 #: What the public API may raise; NonFiniteError is a ValueError.
@@ -92,7 +93,7 @@ class Holdings:
         if not states:
             return []
         state = states[parameter % len(states)]
-        return [array for name, array in state.items() if name != "step"]
+        return [*arrays_in(state).values()]
 
     # Arrays.
 

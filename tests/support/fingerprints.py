@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+import ferrostep as fs
 from cases import CASES, CLASSES, HIDDEN, RUNS, Case
 from support.arrays import Array, bits, special_values
 
@@ -36,10 +38,18 @@ def fingerprint(case: Case, dtype: type, **more: str) -> str:
         grads = [inputs(n, 31 * n + step, dtype) for n in SIZES]
         grads.append(np.roll(np.tile(special, len(special)), 3 * step))
         opt.step(grads)
+    return hashed(params, opt)
+
+
+def hashed(
+    params: list[Any], opt: fs.Optimizer, to_host: Callable[[Any], Array] = np.asarray
+) -> str:
+    """Of parameters, the numbers that are remembered, and the arrays of state, by name."""
     digest = hashlib.sha256()
     for i, p in enumerate(params):
-        arrays = {name: a for name, a in opt.state[i].items() if name != "step"}
-        for array in [p, *(arrays[name] for name in sorted(arrays))]:
+        entry = {name: x for name, x in opt.state[i].items() if name != "step"}
+        for value in [p, *(entry[name] for name in sorted(entry))]:
+            array = to_host(value)
             digest.update(bits(array).astype(f"<u{array.itemsize}").tobytes())
     return digest.hexdigest()
 

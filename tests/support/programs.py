@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 import ferrostep as fs
+from support.arrays import arrays_in, numbers_in
 
 #: Several threads and no GIL in the large one, the opposite in the small ones.
 SHAPES = [(300_007,), (3,), (7, 11)]
@@ -43,9 +44,9 @@ def digest(opt: fs.Optimizer) -> str:
     for p in opt._parameters():
         found.update(np.ascontiguousarray(p))
     for key, entry in opt.state.items():
-        found.update(repr((key, entry["step"])).encode())
-        for name in sorted(set(entry) - {"step"}):
-            found.update(np.ascontiguousarray(entry[name]))
+        found.update(repr((key, sorted(numbers_in(entry).items()))).encode())
+        for _, array in sorted(arrays_in(entry).items()):
+            found.update(np.ascontiguousarray(array))
     return found.hexdigest()
 
 

@@ -22,6 +22,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -74,6 +75,25 @@ def give(params: Tensors, gradients: Sequence[torch.Tensor | None]) -> None:
         p.grad = None if g is None else strided(g.to(p.dtype), (i + 1) % 3)
 
 
+@contextmanager
+def numbers_as(dtype: torch.dtype) -> Iterator[None]:
+    """Let torch keep the numbers that a rule remembers as wide as such parameters need them.
+
+    They are of its default type, float32, whatever the parameters are. Ours are float64.
+    """
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64 if dtype == torch.float64 else torch.float32)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(before)
+
+
+def remembered(name: str) -> set[str]:
+    """The numbers in the state of a class, but for its count of steps."""
+    return {*OURS[name]._ours._schema().memory}
+
+
 def content(optimizer: torch.optim.Optimizer, params: Tensors) -> Iterator[dict[str, torch.Tensor]]:
     """Yield what a run has come to, for each parameter: itself and its state."""
     for p in params:
@@ -91,16 +111,19 @@ def run(
 ) -> list[list[dict[str, torch.Tensor]]]:
     """Return what was there at first and after each step, in float64."""
     params = parameters(start, dtype)
-    optimizer = make(params)
-    seen = [[{"p": p.detach().double().clone()} for p in params]]
-    for t, each in enumerate(gradients):
-        give(params, [shake(g) if shake and g is not None else g for g in each])
-        for p in params if shake else ():
-            p.data.copy_(shake(p.data))
-        between(t, optimizer)
-        optimizer.step()
-        after = content(optimizer, params)
-        seen.append([{k: torch.as_tensor(x).double().clone() for k, x in e.items()} for e in after])
+    with numbers_as(dtype):
+        optimizer = make(params)
+        seen = [[{"p": p.detach().double().clone()} for p in params]]
+        for t, each in enumerate(gradients):
+            give(params, [shake(g) if shake and g is not None else g for g in each])
+            for p in params if shake else ():
+                p.data.copy_(shake(p.data))
+            between(t, optimizer)
+            optimizer.step()
+            now = content(optimizer, params)
+            seen.append(
+                [{k: torch.as_tensor(x).double().clone() for k, x in e.items()} for e in now]
+            )
     return seen
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 
-from beside import NAMES, OURS, THEIRS, give, values
+from beside import NAMES, OURS, THEIRS, give, numbers_as, values
 
 SHAPES: list[tuple[int, ...]] = [(3, 2), (5,), (2,), ()]
 FLOATS = [torch.float32, torch.float64, torch.bfloat16, torch.float16]
@@ -23,6 +23,8 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "Adadelta": {"rho": 0.8},
     "Rprop": {"etas": (0.4, 1.3)},
     "Adamax": {"weight_decay": 0.01},
+    "NAdam": {"momentum_decay": 0.1, "weight_decay": 0.01},
+    "ASGD": {"lambd": 0.01, "t0": 3.0},
     "RAdam": {"betas": (0.8, 0.95), "decoupled_weight_decay": True, "weight_decay": 0.01},
 }
 
@@ -79,17 +81,18 @@ def test_a_run_moves(name: str, dtype: torch.dtype, forth: bool) -> None:
     step and ours does not, so only that much is asked for: what 20 roundings of 16 bits come to.
     """
     first, second = (THEIRS, OURS) if forth else (OURS, THEIRS)
-    whole, one = begin(first[name], name, dtype)
-    go_on(whole, one, range(10))
-    model, opt = begin(first[name], name, dtype)
-    go_on(model, opt, range(5))
-    other = copy.deepcopy(model)
-    named = list(other.named_parameters())
-    moved = second[name]([{"params": named[:2]}, {"params": named[2:]}])
-    moved.load_state_dict(saved(opt.state_dict()))
-    assert [g["lr"] for g in moved.param_groups] == [0.02, 0.01]
-    assert moved.param_groups[0]["param_names"] == ["parts.0", "parts.1"]
-    go_on(other, moved, range(5, 10))
+    with numbers_as(dtype):
+        whole, one = begin(first[name], name, dtype)
+        go_on(whole, one, range(10))
+        model, opt = begin(first[name], name, dtype)
+        go_on(model, opt, range(5))
+        other = copy.deepcopy(model)
+        named = list(other.named_parameters())
+        moved = second[name]([{"params": named[:2]}, {"params": named[2:]}])
+        moved.load_state_dict(saved(opt.state_dict()))
+        assert [g["lr"] for g in moved.param_groups] == [0.02, 0.01]
+        assert moved.param_groups[0]["param_names"] == ["parts.0", "parts.1"]
+        go_on(other, moved, range(5, 10))
     bits = torch.finfo(dtype).eps
     bound = {torch.float64: 1e-12, torch.float32: 1e-5}.get(dtype, 20 * bits)
     for p, q in zip(other.parameters(), whole.parameters(), strict=True):

@@ -39,13 +39,19 @@ def options(name: str, random: Random) -> dict[str, Any]:
     if name == "RMSprop":
         centered, alpha = sometimes(random, True, False), random.uniform(0.5, 0.999)
         return {**made, "momentum": momentum, "centered": centered, "alpha": alpha, "eps": eps}
-    if name in ("Adam", "AdamW", "Adamax", "RAdam"):
+    if name in ("Adam", "AdamW", "NAdam", "Adamax", "RAdam"):
         made |= {"betas": (random.uniform(0, 0.99), random.uniform(0.5, 0.9999)), "eps": eps}
-        if name in ("Adam", "RAdam"):
+        if name == "NAdam":
+            made["momentum_decay"] = power(random, -4, 0)
+        if name in ("Adam", "NAdam", "RAdam"):
             made["decoupled_weight_decay"] = sometimes(random, True, False)
         if name in ("Adam", "AdamW"):
             made["amsgrad"] = sometimes(random, True, False)
         return made
+    if name == "ASGD":
+        t0 = sometimes(random, float(random.randrange(4)), 1e6)
+        alpha = random.uniform(0.5, 1)
+        return {**made, "lambd": power(random, -5, -1), "alpha": alpha, "t0": t0}
     if name == "Adagrad":
         lr_decay = sometimes(random, power(random, -3, 0), 0.0)
         return {**made, "lr_decay": lr_decay, "eps": eps}

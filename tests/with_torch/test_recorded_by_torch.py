@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from beside import OURS
+from beside import OURS, remembered
 from support.arrays import Array
 from support.recorded import KNOWN, Case, check, replay, title
 
@@ -18,7 +18,7 @@ class Adapter:
     """Runs a case on torch tensors of the case's arrays."""
 
     def __init__(self, name: str, options: Mapping[str, Any], parameters: Sequence[Array]) -> None:
-        self.arrays = [*parameters]
+        self.arrays, self.numbers = [*parameters], {"step", *remembered(name)}
         self.parameters = [torch.from_numpy(p).requires_grad_() for p in parameters]
         self.optimizer = OURS[name](self.parameters, **options)
 
@@ -31,7 +31,7 @@ class Adapter:
 
     def state(self, i: int) -> Mapping[str, Any]:
         state = self.optimizer.state[self.parameters[i]]
-        return {name: np.asarray(x) if name != "step" else x.item() for name, x in state.items()}
+        return {n: x.item() if n in self.numbers else np.asarray(x) for n, x in state.items()}
 
 
 @pytest.mark.parametrize("case", KNOWN, ids=title)

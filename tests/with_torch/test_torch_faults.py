@@ -147,7 +147,7 @@ def test_our_own_classes_are_here() -> None:
     """Those that torch lacks, with all that its optimizers have."""
     from ferrostep.compat import torch as compat
 
-    for name in ("Lion", "Momentum", "AdaptiveGains"):
+    for name in ("Lion", "Momentum", "AdaptiveGains", "NovoGrad"):
         params, opt = begun(getattr(compat, name))
         twin, other = begun(getattr(compat, name))
         other.load_state_dict(copy.deepcopy(opt.state_dict()))

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch.optim.lr_scheduler import LambdaLR
 
-from beside import NAMES, OURS, THEIRS
+from beside import NAMES, OURS, THEIRS, numbers_as
 
 RATES = {"SGD": 0.05, "RMSprop": 1e-3, "Adagrad": 0.01, "Adadelta": 0.5, "Rprop": 1e-3}
 WORDS, LENGTH, STEPS, PARTS = 13, 8, 24, 2
@@ -84,8 +84,9 @@ def resumed(cls: Any, name: str, dtype: torch.dtype) -> list[float]:
 def test_losses_are_torch_s(name: str) -> None:
     """A loss is a mean of 128 terms: what 24 steps round stays below 16 units in its last place."""
     for dtype in (torch.float64, torch.float32):
-        wanted = train(*begin(THEIRS[name], name, dtype), range(STEPS))
-        found = train(*begin(OURS[name], name, dtype), range(STEPS))
+        with numbers_as(dtype):
+            wanted = train(*begin(THEIRS[name], name, dtype), range(STEPS))
+            found = train(*begin(OURS[name], name, dtype), range(STEPS))
         torch.testing.assert_close(found, wanted, rtol=16 * torch.finfo(dtype).eps, atol=0)
     assert sum(found[-4:]) < sum(found[:4])
 

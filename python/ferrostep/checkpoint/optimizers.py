@@ -74,14 +74,14 @@ def differences(optimizers: Any, content: Content, file: Container) -> Iterator[
         if other is not None:
             yield label + other
             continue
-        state = _state_dict_of(saved, file)
+        state = _state_dict_of(optimizer, saved, file)
         check_layout(state)
         yield from (label + difference for difference in optimizer._differences(state))
 
 
 def plan(optimizers: Any, content: Content, file: Container, loading: Loading) -> None:
     for _, optimizer, saved in matched(_optimizers(optimizers), content):
-        loading.add(optimizer._plan_load(_state_dict_of(saved, file)))
+        loading.add(optimizer._plan_load(_state_dict_of(optimizer, saved, file)))
 
 
 def fit(
@@ -96,7 +96,7 @@ def fit(
     (saved,) = content
     other = class_difference(saved, optimizer._schema().name)
     refuse([] if other is None else [other])
-    fitted, report = optimizer._fit(_state_dict_of(saved, file), shapes)
+    fitted, report = optimizer._fit(_state_dict_of(optimizer, saved, file), shapes)
     refuse(optimizer._differences(fitted))
     return fitted, report
 
@@ -163,7 +163,7 @@ def _save_optimizer(name: str | None, optimizer: Checkpointed, arrays: dict[str,
     }
 
 
-def _state_dict_of(saved: Content, file: Container) -> dict[str, Any]:
+def _state_dict_of(optimizer: Checkpointed, saved: Content, file: Container) -> dict[str, Any]:
     """The state dict as it was; arrays are read when they are asked for, and not kept.
 
     What can be seen of its arrays without reading them is what `Unread` has.
@@ -175,15 +175,14 @@ def _state_dict_of(saved: Content, file: Container) -> dict[str, Any]:
         raise ValueError(f"an optimizer's groups must be a list, found {saved['groups']!r:.80}")
     if saved["nonfinite"] not in NONFINITE:
         raise ValueError(f"nonfinite must be one of {NONFINITE}, found {saved['nonfinite']!r:.80}")
+    state, memory = _state(saved["name"]), optimizer._schema().memory
     around = {}
     if WRAPPERS in saved:
         prefix, fetch = _wrappers(saved["name"]), partial(Unread, file)
         around[WRAPPERS] = values.decode(saved[WRAPPERS], "the wrappers", fetch, prefix)
     return {
         **around,
-        "state": {
-            entry["param"]: _Entry(entry, _state(saved["name"]), file) for entry in saved["state"]
-        },
+        "state": {entry["param"]: _Entry(entry, memory, state, file) for entry in saved["state"]},
         "param_groups": [values.decode(group, "a group") for group in saved["groups"]],
         "skipped_steps": saved["skipped_steps"],
     }
@@ -192,9 +191,16 @@ def _state_dict_of(saved: Content, file: Container) -> dict[str, Any]:
 class _Entry(Mapping[str, Any]):
     """One parameter's state in the file."""
 
-    def __init__(self, saved: Content, prefix: str, file: Container) -> None:
-        memory = values.decode(saved[MEMORY], "a memory") if MEMORY in saved else {}
-        self._numbers = {"step": saved["step"], **memory}
+    def __init__(
+        self, saved: Content, memory: tuple[str, ...], prefix: str, file: Container
+    ) -> None:
+        numbers = values.decode(saved.get(MEMORY, {}), "a memory")
+        if not isinstance(numbers, dict) or not numbers.keys() <= set(memory):
+            raise ValueError(
+                f"the memory of parameter {saved['key']!r} must be an object of the numbers "
+                f"{[*memory]}, found {numbers!r:.80}"
+            )
+        self._numbers = {"step": saved["step"], **numbers}
         self._names = {n: tensor_name(prefix, saved["key"], n) for n in saved["arrays"]}
         self._file = file
 

@@ -31,6 +31,8 @@ RMSProp = RMSprop
 AdaGrad = Adagrad
 AdaDelta = Adadelta
 Ftrl = FTRL
+Lamb = LAMB
+Nadam = NAdam
 
 __all__ = [
     "ADOPT",
@@ -51,9 +53,11 @@ __all__ = [
     "Adan",
     "AdaptiveGains",
     "Ftrl",
+    "Lamb",
     "Lion",
     "Momentum",
     "NAdam",
+    "Nadam",
     "NovoGrad",
     "RAdam",
     "RMSProp",

@@ -13,7 +13,7 @@ import ferrostep as fs
 from cases import Case
 from ferrostep import _native
 from support import emulation
-from support.arrays import assert_same_bits
+from support.arrays import arrays_in, assert_same_bits, numbers_in
 
 Array = NDArray[Any]
 
@@ -220,8 +220,10 @@ def assert_same_run(found: Emulated, wanted: fs.Optimizer, what: str) -> None:
     params = [p for group in wanted.param_groups for p in group["params"]]
     for i, (p, q) in enumerate(zip(found.params, params, strict=True)):
         assert_same_bits(p, q, f"{what} parameter {i}")
-        entry = {name: a for name, a in wanted.state.get(i, {}).items() if name != "step"}
-        assert found.memory[i] == {name: entry.pop(name) for name in found.memory[i]}
-        assert found.state[i].keys() == entry.keys()
-        for name, array in entry.items():
+        entry = wanted.state.get(i, {})
+        count = {"step": found.steps[i]} if entry else {}
+        assert {**count, **found.memory[i]} == numbers_in(entry)
+        arrays = arrays_in(entry)
+        assert found.state[i].keys() == arrays.keys()
+        for name, array in arrays.items():
             assert_same_bits(found.state[i][name], array, f"{what} state {i} {name}")

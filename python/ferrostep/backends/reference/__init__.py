@@ -96,7 +96,7 @@ def update(
             some = {name: _each(lambda x: x[rows], x) for name, x in state.items()}
             new_p, some = update(rule, p[rows], values, some, options, t, fresh, grad_scale)
             new = {
-                name: _each(lambda x, name=name: put(state[name], rows, x), x)
+                name: x if isinstance(x, float) else put(state[name], rows, x)
                 for name, x in some.items()
             }
             return put(p, rows, new_p), new

@@ -11,7 +11,10 @@ from typing import Any
 import keras
 import numpy as np
 
-from ferrostep.compat.keras.layout import Layout, Rule, load, set_rate
+from ferrostep.compat.keras.layout import Layout, Rule, load, remembered, set_rate
+
+#: The values of variables, of slots and of what is remembered.
+Kept = tuple[list[Any], list[dict[str, Any]], list[dict[str, Any]]]
 
 
 def step(
@@ -24,7 +27,10 @@ def step(
 ) -> None:
     """Assign to variables and slots what they are after a step; gradients by ids of variables."""
     params = [variable.value for variable in layout.variables]
-    states = [{name: slot.value for name, slot in slots.items()} for slots in layout.slots]
+    states, numbers = (
+        [{name: slot.value for name, slot in slots.items()} for slots in each]
+        for each in (layout.slots, layout.numbers)
+    )
     dense = []
     for variable in layout.variables:
         gradient = keras.ops.convert_to_tensor(gradients[id(variable)], sparse=False)
@@ -43,30 +49,32 @@ def step(
         return _stepped(layout, rule, *given)
 
     call = _called_by_jax if _is_traced([params, states, dense, rate, steps]) else _called
-    params, states = call(stepped, params, states, dense, rate, steps)
+    kept = (params, states, numbers)
+    params, states, numbers = call(stepped, kept, dense, rate, steps)
     for variable, value in zip(layout.variables, params, strict=True):
         assign(variable, value)
-    for slots, values in zip(layout.slots, states, strict=True):
+    places, values = [*layout.slots, *layout.numbers], [*states, *numbers]
+    for slots, new in zip(places, values, strict=True):
         for name, slot in slots.items():
-            assign(slot, values[name])
+            assign(slot, new[name])
 
 
 def _stepped(
-    layout: Layout,
-    rule: Rule,
-    params: list[Any],
-    states: list[dict[str, Any]],
-    gradients: list[Any],
-    rate: Any,
-    steps: Any,
-) -> tuple[list[Any], list[dict[str, Any]]]:
+    layout: Layout, rule: Rule, kept: Kept, gradients: list[Any], rate: Any, steps: Any
+) -> Kept:
+    params, states, numbers = kept
     arrays = [np.array(value) for value in params]
     state = [{name: np.array(value) for name, value in each.items()} for each in states]
+    known = [{name: float(value) for name, value in each.items()} for each in numbers]
     opt = layout.optimizer(rule, arrays)
-    load(opt, state, int(steps))
+    load(opt, state, known, int(steps))
     set_rate(opt, float(rate))
     opt.step([np.asarray(gradient) for gradient in gradients])
-    return arrays, state
+    now = [
+        {name: np.asarray(x, old[name].dtype) for name, x in each.items()}
+        for each, old in zip(remembered(opt), numbers, strict=True)
+    ]
+    return arrays, state, now
 
 
 def _is_traced(values: Any) -> bool:
@@ -82,10 +90,10 @@ def _called(stepped: Callable[..., Any], *given: Any) -> Any:
     return stepped(*keras.tree.map_structure(keras.ops.convert_to_numpy, given))
 
 
-def _called_by_jax(stepped: Callable[..., Any], params: Any, states: Any, *more: Any) -> Any:
+def _called_by_jax(stepped: Callable[..., Any], kept: Kept, *more: Any) -> Any:
     """Call when there are numbers, as often as what is compiled now runs."""
     import jax
 
-    shapes = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), (params, states))
+    shapes = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), kept)
     more = jax.tree.map(keras.ops.convert_to_tensor, more)
-    return jax.pure_callback(stepped, shapes, params, states, *more)
+    return jax.pure_callback(stepped, shapes, kept, *more)

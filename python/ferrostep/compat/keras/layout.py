@@ -19,8 +19,9 @@ class Layout(NamedTuple):
     """Variables in the order of our groups, with the slots of each."""
 
     variables: Sequence[Any]
-    #: By the name of our state.
+    #: By the name of our state: variables of arrays, and those of numbers that the rule remembers.
     slots: Sequence[Mapping[str, Any]]
+    numbers: Sequence[Mapping[str, Any]]
     #: The first so many are in the group whose weights decay.
     decaying: int
 
@@ -33,9 +34,24 @@ class Layout(NamedTuple):
         return rule.ours([group for group in groups if group["params"]], **rule.options)
 
 
-def load(opt: Optimizer, states: Sequence[Mapping[str, Any]], steps: int) -> None:
-    """Let `opt` go on after so many steps in the memory of these states."""
-    opt._load([steps] * len(states), [dict(state) for state in states], 0)
+def load(
+    opt: Optimizer,
+    states: Sequence[Mapping[str, Any]],
+    numbers: Sequence[Mapping[str, float]],
+    steps: int,
+) -> None:
+    """Let `opt` go on after so many steps in the memory of these states, with these numbers.
+
+    Before the first step there are none yet: they begin as the options of then say.
+    """
+    both = zip(states, numbers, strict=True)
+    opt._load([steps] * len(states), [{**s, **(n if steps else {})} for s, n in both], 0)
+
+
+def remembered(opt: Optimizer) -> list[dict[str, float]]:
+    """Return the numbers that the rule remembers of each parameter by now."""
+    names = opt._schema().memory
+    return [{name: state[name] for name in names} for state in opt._states(False) if state]
 
 
 def set_rate(opt: Optimizer, rate: float) -> None:

@@ -11,7 +11,7 @@ from keras.src.backend.common.stateless_scope import in_stateless_scope
 from ferrostep.compat.keras import copied
 from ferrostep.compat.keras.in_place import InPlace
 from ferrostep.compat.keras.layout import Layout, Rule
-from ferrostep.compat.keras.slots import PLAIN, initial
+from ferrostep.compat.keras.slots import PLAIN, initial, number_type
 from ferrostep.presets.row import Row
 
 
@@ -97,16 +97,20 @@ class KerasOptimizer(keras.optimizers.Optimizer):
         ordered = sorted(variables, key=lambda v: not self._use_weight_decay(v))
         decaying = sum(map(self._use_weight_decay, variables))
         needed = initial(rule.ours, rule.options)
-        lists: dict[str, Any] = {n: getattr(self, self._slots[n], None) for n in needed}
-        for name, found in lists.items():
-            if not found:
+        kept: dict[str, Any] = {n: getattr(self, self._slots[n], None) for n in needed}
+        for name, found in kept.items():
+            if found is None or (isinstance(found, list) and not found):
                 raise ValueError(
                     f"{self.name} must have slots for {name}, found none; an option that needs "
                     "them was set after build(), make another optimizer"
                 )
+        memory = {name: kept.pop(name) for name in rule.ours._schema().memory}
         places = [self._get_variable_index(v) for v in ordered]
-        slots = [{name: found[i] for name, found in lists.items()} for i in places]
-        return Layout(ordered, slots, decaying)
+        slots, numbers = (
+            [{n: x[i] if isinstance(x, list) else x for n, x in of.items()} for i in places]
+            for of in (kept, memory)
+        )
+        return Layout(ordered, slots, numbers, decaying)
 
 
 class OwnOptimizer(KerasOptimizer):
@@ -128,9 +132,17 @@ class OwnOptimizer(KerasOptimizer):
             return
         super().build(variables)
         rule = self._rule(float(self.learning_rate))
+        memory = rule.ours._schema().memory
         for name, value in initial(rule.ours, rule.options).items():
-            first = keras.initializers.Constant(value)
-            setattr(self, self._slots[name], self.add_optimizer_variables(variables, name, first))
+            add = self._add_numbers if name in memory else self.add_optimizer_variables
+            made = add(variables, name, keras.initializers.Constant(value))
+            setattr(self, self._slots[name], made)
+
+    def _add_numbers(self, variables: Sequence[Any], name: str, first: Any) -> list[Any]:
+        """Make a variable for a number that the rule remembers of each."""
+        paths = [v.path.replace("/", "_") for v in variables]
+        kind = number_type()
+        return [self.add_variable((), first, kind, name=f"{path}_{name}") for path in paths]
 
     def get_config(self) -> dict[str, Any]:
         own = [name for name in self._row.defaults if name != "learning_rate"]

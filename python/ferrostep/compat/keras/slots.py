@@ -1,9 +1,13 @@
-"""Where a Keras optimizer keeps what is our state: in slot variables, one for each variable."""
+"""Where a Keras optimizer keeps what is our state: in slot variables, one for each variable.
+
+Numbers that a rule remembers are in variables of shape ().
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
+import keras
 import numpy as np
 
 from ferrostep import optimizers
@@ -17,7 +21,7 @@ _ADAM = {
     "exp_avg_sq": "_velocities",
     "max_exp_avg_sq": "_velocity_hats",
 }
-#: The lists of Keras' classes that hold our state arrays.
+#: The lists of Keras' classes that hold our state arrays; a number is one for all variables there.
 SLOTS: Mapping[str, Mapping[str, str]] = {
     "SGD": {"velocity": "momentums"},
     "Adam": _ADAM,
@@ -25,9 +29,11 @@ SLOTS: Mapping[str, Mapping[str, str]] = {
     "RMSprop": {"square_avg": "_velocities", "grad_avg": "_average_gradients"},
     "Adagrad": {"sum": "_accumulators"},
     "Adadelta": {"square_avg": "_accumulated_grads", "acc_delta": "_accumulated_delta_vars"},
+    "Lamb": _ADAM,
     "Lion": {"exp_avg": "_momentums"},
     "Ftrl": {"accumulator": "_accumulators", "linear": "_linears"},
     "Adamax": {"exp_avg": "_m", "exp_inf": "_u"},
+    "Nadam": {"exp_avg": "_momentums", "exp_avg_sq": "_velocities", "mu_product": "_u_product"},
 }
 #: Keras' SGD has no velocity if it has no momentum; ours of this form always has one.
 PLAIN = Row(KERAS, "SGD", optimizers.SGD, {"learning_rate": 0.01}, fixed=DECOUPLED)
@@ -35,7 +41,8 @@ PLAIN = Row(KERAS, "SGD", optimizers.SGD, {"learning_rate": 0.01}, fixed=DECOUPL
 
 def slots_of_ours(schema: Schema) -> dict[str, str]:
     """Return the lists of a class that Keras does not have."""
-    return {name: f"_{name}" for name in (*schema.states, *schema.optional_states)}
+    every = (*schema.memory, *schema.states, *schema.optional_states)
+    return {name: f"_{name}" for name in every}
 
 
 def row_of_ours(ours: type[Optimizer]) -> Row:
@@ -54,9 +61,18 @@ def row_of_ours(ours: type[Optimizer]) -> Row:
     return Row(KERAS, ours.__name__, ours, defaults, fixed=DECOUPLED, named=named)
 
 
+def number_type() -> str:
+    """Return the type of a number that a rule remembers: JAX has no float64 but when told so."""
+    if keras.config.backend() != "jax":
+        return "float64"
+    import jax
+
+    return "float64" if jax.config.jax_enable_x64 else "float32"
+
+
 def initial(ours: type[Optimizer], options: Mapping[str, object]) -> dict[str, float]:
-    """Return what each state array of a parameter begins with."""
+    """Return what each state array of a parameter begins with, and each number beside them."""
     opt = ours([np.zeros(1)], **options)
     opt._init_state(0)
     made = opt._state(0) or {}
-    return {name: float(value[0]) for name, value in made.items() if name != "step"}
+    return {name: float(np.ravel(value)[0]) for name, value in made.items() if name != "step"}

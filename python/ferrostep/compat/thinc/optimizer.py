@@ -137,10 +137,9 @@ class Optimizer(thinc.optimizers.Optimizer):
         slot.step(taken, scale, found.options)
 
         self.nr_update[key] = t
-        if slot is not known:
-            self._slots[key], kept = slot, self._kept()
-            for name, array in slot.state.items():
-                kept[name][key] = array
+        if slot is not known or slot.remembers:
+            self._slots[key] = slot
+            slot.show_in(self._kept(), key)
         if found.of_average:
             stepped -= (found.of_average * slot.state["exp_avg"]).reshape(stepped.shape)
         if found.of_weights:

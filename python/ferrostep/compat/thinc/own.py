@@ -35,7 +35,7 @@ use_averages
 L2_is_weight_decay
     Default True.
 
-State is in ``states[name][key]``.
+State is in ``states[name][key]``: arrays, and the numbers that a rule remembers.
 
 Raises
 ------
@@ -72,7 +72,8 @@ class Own(Optimizer):
         self.options = {word: frame.pop(word) for word in list(frame) if word in schema.checks}
         self._ours(None, **self.options)  # which checks them
         super().__init__(**frame)
-        self.states = {word: {} for word in (*schema.states, *schema.optional_states)}
+        every = (*schema.memory, *schema.states, *schema.optional_states)
+        self.states = {word: {} for word in every}
 
     def _formula(self, now: Numbers, t: int, *, wide: bool) -> Formula:
         decay = now.L2 if self.L2_is_weight_decay else 0.0

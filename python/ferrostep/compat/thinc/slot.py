@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ferrostep.optimizer import Optimizer
+from ferrostep.saved import check_numbers, number
 
 
 class Slot:
@@ -45,22 +46,36 @@ class Slot:
         self._core = ours([{"params": [flat], "param_names": [name]}], **options)
         self._core.init_state(step=steps)
         self._options = self._core.param_groups[0]
-        #: The live arrays of state by name.
-        self.state = dict(self._core._state(0) or {})
-        self.state.pop("step", None)
-        for word, made in self.state.items():
-            old = before.get(word)
-            if old is None:
+        self._memory = ours._schema().memory
+        #: Whether there are numbers in the state, which are others after each step.
+        self.remembers = bool(self._memory)
+        made = dict(self._core._state(0) or {})
+        #: The live arrays of state by name, and the numbers that the rule remembers.
+        self.state = {word: x for word, x in made.items() if word != "step"}
+        known = {word: old for word in self.state if (old := before.get(word)) is not None}
+        for word, old in known.items():
+            if word in self._memory:
+                self.state[word] = number(old, f"{word!r} of parameter {name}")
                 continue
-            if np.shape(old) != made.shape:
+            array = self.state[word]
+            if np.shape(old) != array.shape:
                 raise ValueError(
-                    f"the state of parameter {name} has shape {np.shape(old)}, wanted {made.shape}"
+                    f"the state of parameter {name} has shape {np.shape(old)}, wanted {array.shape}"
                 )
-            made[...] = old
+            array[...] = old
+        if not known.keys().isdisjoint(self._memory):
+            numbers = {word: self.state[word] for word in self._memory}
+            arrays = [x for word, x in self.state.items() if word not in numbers]
+            check_numbers(numbers, arrays, f"parameter {name}")
+            self._core._load([steps], [self.state], 0)
 
     def shown_in(self, kept: Mapping[str, Mapping[Any, Any]], key: Any) -> bool:
         """Whether users see this very state."""
-        return all(kept[word].get(key) is array for word, array in self.state.items())
+        return all(kept[word].get(key) is value for word, value in self.state.items())
+
+    def show_in(self, kept: Mapping[str, dict[Any, Any]], key: Any) -> None:
+        for word, value in self.state.items():
+            kept[word][key] = value
 
     def move(self, array: Any) -> bool:
         """Go on with the array that a parameter has become; False if it is of another kind."""
@@ -78,3 +93,6 @@ class Slot:
         for word, value in options.items():
             own[word] = value
         self._core.step({self.name: gradient.reshape(-1)}, grad_scale=scale)
+        if self.remembers:
+            now = self._core._state(0) or {}
+            self.state.update((word, now[word]) for word in self._memory)

@@ -132,10 +132,10 @@ def _rows(group: Mapping[str, Any]) -> list[Row]:
 
 def _state(entry: Mapping[str, Any], label: str, sgd: bool) -> dict[str, Any]:
     torch = library("torch")
-    from ferrostep.compat.torch.memory import tensor_of
+    from ferrostep.compat.torch.memory import number_of, tensor_of
 
     made = {
-        name: torch.tensor(value) if isinstance(value, float) else tensor_of(_copy(value))
+        name: number_of(value) if isinstance(value, float) else tensor_of(_copy(value))
         for name, value in entry.items()
         if name != "step"
     }

@@ -10,8 +10,9 @@ import numpy as np
 import torch
 
 from ferrostep.compat.torch.exchange import LAST_STEP
-from ferrostep.compat.torch.memory import Gradients, array_of, place_of, tensor_of
+from ferrostep.compat.torch.memory import Gradients, array_of, number_of, place_of, tensor_of
 from ferrostep.optimizer import Optimizer
+from ferrostep.saved import number as read_number
 
 Group = dict[str, Any]
 
@@ -46,6 +47,7 @@ class Inner:
         counted: bool,
     ) -> None:
         self._checks = ours._schema().checks
+        self._memory = ours._schema().memory
         #: Whether torch's class of this name has a count of steps in its state.
         self._counted = counted
         self.tensors = [tensor for group in groups for tensor in group["params"]]
@@ -82,11 +84,17 @@ class Inner:
         saved = self.core.state_dict(copy=False)
         dtypes = [g["state_dtype"] for g in self.core.param_groups for _ in g["params"]]
         saved["state"] = {
-            (i := self._numbers[p]): {n: _array(x, p.dtype, dtypes[i]) for n, x in state.items()}
+            (i := self._numbers[p]): {n: self._taken(n, x, p, dtypes[i]) for n, x in state.items()}
             for p, state in states.items()
             if state
         }
         self.core.load_state_dict(saved)
+
+    def _taken(self, name: str, value: Any, tensor: Any, state_dtype: str | None) -> Any:
+        """Return what is taken over of a tensor's state: an array, or a number as it is."""
+        if name == "step" or name in self._memory:
+            return _number(value)
+        return _array(value, tensor.dtype, state_dtype)
 
     def refresh(self, groups: list[Group]) -> None:
         """Take over options that were changed."""
@@ -139,12 +147,25 @@ class Inner:
 
 def _tensor(value: Any) -> Any:
     if isinstance(value, float):
-        return torch.tensor(value, dtype=torch.float64)
+        return number_of(value)
     if not isinstance(value, int):
         return tensor_of(value)
     # torch counts in float32, which holds whole numbers so far.
     dtype = torch.float32 if value <= LAST_STEP else torch.float64
     return torch.tensor(float(value), dtype=dtype)
+
+
+def number_in(value: Any, what: str) -> Any:
+    """Return a tensor of a number that a rule remembers, whatever it came in."""
+    return number_of(read_number(_number(value), what))
+
+
+def _number(value: Any) -> Any:
+    """Return a number, or an array of one, of whatever floating type."""
+    if not isinstance(value, torch.Tensor):
+        return value
+    tensor = value.detach().cpu()
+    return np.asarray(tensor.double() if tensor.is_floating_point() else tensor)
 
 
 def _array(value: Any, dtype: Any, state_dtype: str | None) -> Any:

@@ -99,6 +99,11 @@ def tensor_of(array: Any) -> Any:
     return torch.from_numpy(array)
 
 
+def number_of(value: float) -> Any:
+    """Return a tensor of a number that a rule remembers; torch's own step takes it in this type."""
+    return torch.tensor(value, dtype=torch.float64)
+
+
 def place_of(tensor: Any) -> tuple[Any, ...]:
     """Return what changes when a tensor is given other memory, or another view of it."""
     pointer = tensor.data_ptr() if tensor.numel() else 0

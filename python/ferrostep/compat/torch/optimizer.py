@@ -13,12 +13,12 @@ from torch.autograd.graph import increment_version
 from torch.optim import optimizer as torch_optimizer
 
 from ferrostep._native import step_tensors
-from ferrostep.compat.torch.inner import Inner
+from ferrostep.compat.torch.inner import Inner, number_in
 from ferrostep.compat.torch.memory import on_streams_of
 from ferrostep.compat.torch.state import GONE, Entry, State
 from ferrostep.optimizer import Optimizer
 from ferrostep.presets.torch import TORCH
-from ferrostep.saved import DROPPED
+from ferrostep.saved import DROPPED, lacks
 
 #: Options of ours that are no group's.
 SETTINGS = ("nonfinite", "backend", "state_factory")
@@ -68,8 +68,8 @@ class TorchOptimizer(torch.optim.Optimizer):
     def state(self) -> State:
         """The state by parameter, in torch's form: tensors that share memory with ours.
 
-        What is set in it is taken over before the next step, `step` too; a tensor of `step` that is
-        written in place is not.
+        What is set in it is taken over before the next step, `step` and other numbers too; a tensor
+        of a number that is written in place is not.
         """
         return State(self._shown, self._known, self._pending, self._others)
 
@@ -229,7 +229,7 @@ class TorchOptimizer(torch.optim.Optimizer):
         states = self._as_saved(saved["state"]) if before.get("_arriving") else saved["state"]
         try:
             self._begin()
-            self.state = states
+            self.state = self._with_numbers(states, saved["param_groups"])
             super().__setstate__(_without(saved, ("state",)))
             for group in self.param_groups:
                 for name, value in self.defaults.items():
@@ -238,6 +238,19 @@ class TorchOptimizer(torch.optim.Optimizer):
         except BaseException:
             self.__dict__ = before
             raise
+
+    def _with_numbers(self, states: dict[Any, Any], groups: list[Any]) -> dict[Any, Any]:
+        """Return state by parameter, with its numbers read, before torch's class reads them."""
+        schema, read = self._ours._schema(), dict(states)
+        tensors = [tensor for group in groups for tensor in group["params"]]
+        for i, tensor in enumerate(tensors):
+            if entry := read.get(tensor):
+                lacking = [name for name in schema.memory if name not in entry]
+                if lacking:
+                    raise ValueError(lacks(schema, f"parameter {i}", lacking))
+                numbers = {n: number_in(entry[n], f"{n!r} of parameter {i}") for n in schema.memory}
+                read[tensor] = {**entry, **numbers}
+        return read
 
     def _as_saved(self, states: dict[Any, Any]) -> dict[Any, Any]:
         """Return state by parameter as it was before torch rounded it."""

@@ -115,8 +115,12 @@ def stable_adamw(
 
 
 FORMULAS: dict[type[fs.Optimizer], Formula] = {
-    fs.LAMB: Formula(lamb, p=5.0, state=2.5, measured=lamb_ratio),
-    fs.LARS: Formula(lars, p=5.0, state=3.0, measured=lars_ratio),
-    fs.NovoGrad: Formula(novograd, p=4.0, state=3.0, measured=novograd_v),
-    fs.StableAdamW: Formula(stable_adamw, p=5.0, state=3.0, measured=stable_rate),
+    # k = 15: Adam's u, the decay 2 and their sum, the rate 2, the subtraction
+    fs.LAMB: Formula(lamb, p=4.5, state=2.5, measured=lamb_ratio),
+    # k = 12: g + wd*p 2, the ratio 2, buf 3, Nesterov's sum 2, the rate, the subtraction
+    fs.LARS: Formula(lars, p=4.5, state=4.5, measured=lars_ratio),
+    # k = 9: g by its norm 2, the decay 2, m 2, the rate, the subtraction
+    fs.NovoGrad: Formula(novograd, p=3.0, state=3.0, measured=novograd_v),
+    # k = 12: the rate and m 5, root of v 3, eps, the quotient, the decay, the subtraction
+    fs.StableAdamW: Formula(stable_adamw, p=3.5, state=2.0, measured=stable_rate),
 }

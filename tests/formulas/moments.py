@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
 import ferrostep as fs
 from cases import SparseAdam
-from support.exact import Formula, Found, Numbers, decayed, exact, nearest
+from support.exact import Formula, Found, Numbers, cautious, decayed, exact, nearest
 
 
 def adam(p: Decimal, g: Decimal, s: Numbers, o: Any, t: int) -> tuple[Decimal, Decimal, Numbers]:
@@ -153,6 +154,11 @@ def adan(p: Decimal, g: Decimal, s: Numbers, o: Any, t: int) -> tuple[Decimal, D
     )
 
 
+def _proximal(o: Any) -> Decimal:
+    own = o["decoupled_weight_decay"] and not o["no_prox"]
+    return 1 + exact(o["lr"]) * exact(o["weight_decay"]) if own else Decimal(1)
+
+
 def ademamix(
     p: Decimal, g: Decimal, s: Numbers, o: Any, t: int
 ) -> tuple[Decimal, Decimal, Numbers]:
@@ -189,10 +195,10 @@ def sparse_adam(
 
 FORMULAS: dict[type[fs.Optimizer], Formula] = {
     # k = 13: step*m 5, root of v 3, times s 2, eps, quotient, subtraction
-    fs.Adam: Formula(adam, p=4.0, state=2.5),
-    fs.AdamW: Formula(adam, p=4.0, state=2.5),  # as Adam, and the decay
+    fs.Adam: replace(cautious(adam), p=4.0, state=2.5),
+    fs.AdamW: replace(cautious(adam), p=4.0, state=2.5),  # as Adam, and the decay
     # k = 16: both parts of the step 5 and 5, their sum, root of v 3, times s, eps, the quotient
-    fs.NAdam: Formula(nadam, p=5.0, state=2.5),
+    fs.NAdam: replace(cautious(nadam), p=5.0, state=2.5),
     # k = 8: step*m 5, the quotient, the subtraction; u 2
     fs.Adamax: Formula(adamax, p=2.5, state=2.5),
     # Adam's but for r: of two numbers near 2,000 their difference, near 6, is left
@@ -205,7 +211,7 @@ FORMULAS: dict[type[fs.Optimizer], Formula] = {
     fs.ADOPT: Formula(adopt, p=4.0),
     # k = 17: both products 5 and 6, their sum, root of n 5, times s 2, eps, quotient; the state
     # is n: h 3, and twice that in its square
-    fs.Adan: Formula(adan, p=3.0, state=4.0),
+    fs.Adan: replace(cautious(adan, _proximal), p=3.5, state=4.0),
     # k = 15: Adam's, a second product and the sum
     fs.AdEMAMix: Formula(ademamix, p=3.5, state=2.5),
     # k = 11: Adam's, without s

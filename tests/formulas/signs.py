@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
 import ferrostep as fs
-from support.exact import Formula, Numbers, decayed, exact
+from support.exact import Formula, Numbers, cautious, decayed, exact
 
 
 def adaptive_gains(
@@ -67,6 +68,6 @@ FORMULAS: dict[type[fs.Optimizer], Formula] = {
     # k = 3: step times eta 2, the subtraction; the sign is exact
     fs.Rprop: Formula(rprop, p=1.5, state=1.0),
     # k = 2: lr, the subtraction; the sign is exact
-    fs.Lion: Formula(lion, p=1.5, state=2.5),
+    fs.Lion: replace(cautious(lion), p=2.0, state=2.5),
     fs.Signum: Formula(signum, p=1.5, state=2.5),  # k = 2, as Lion's
 }

@@ -222,6 +222,44 @@ def ademamix(
     return theta
 
 
+def lars(
+    w: Array,
+    grads: list[Array],
+    gamma: float,
+    m: float = 0.9,
+    eta: float = 0.001,
+    beta: float = 0.0005,
+) -> Array:
+    v = np.zeros_like(w)
+    for g in grads:
+        norms = math.sqrt((w * w).sum()), math.sqrt((g * g).sum())
+        rate = eta * norms[0] / (norms[1] + beta * norms[0])
+        v = m * v + gamma * rate * (g + beta * w)
+        w = w - v
+    return w
+
+
+def stable_adamw(
+    theta: Array,
+    grads: list[Array],
+    alpha: float,
+    weight_decay: float,
+    beta1: float = 0.9,
+    beta2: float = 0.99,
+    epsilon: float = 1e-6,
+) -> Array:
+    v, u = np.zeros_like(theta), np.zeros_like(theta)
+    for t, g in enumerate(grads, 1):
+        first = beta1 * (1 - beta1 ** (t - 1)) / (1 - beta1**t)
+        second = beta2 * (1 - beta2 ** (t - 1)) / (1 - beta2**t)
+        v = first * v + (1 - first) * g
+        u = second * u + (1 - second) * g**2
+        rms = math.sqrt((g**2 / np.maximum(u, epsilon**2)).mean())
+        eta = alpha / max(1, rms)
+        theta = theta - eta * weight_decay * theta - eta * v / (np.sqrt(u) + epsilon)
+    return theta
+
+
 PAPERS = {
     "Momentum": momentum,
     "NAG": nag,
@@ -238,4 +276,6 @@ PAPERS = {
     "ADOPT": adopt,
     "Adan": adan,
     "AdEMAMix": ademamix,
+    "LARS": lars,
+    "StableAdamW": stable_adamw,
 }

@@ -64,3 +64,30 @@ def decayed(p: Decimal, g: Decimal, o: Any) -> tuple[Decimal, Decimal, Decimal]:
 def nearest(x: Decimal) -> Decimal:
     """Return the float64 number nearest to ``x``."""
     return exact(float(x))
+
+
+def cautious(model: Model, divisor: Callable[[Any], Decimal] = lambda o: Decimal(1)) -> Formula:
+    """A rule's formula that may be asked for cautious steps; `divisor` comes after the step.
+
+    What is measured is the share of elements whose step has the sign of their gradient.
+    """
+
+    def step(p: Decimal, g: Decimal, s: Numbers, o: Any, t: int) -> tuple[Any, ...]:
+        new, size, state = model(p, g, s, o, t)
+        proximal = divisor(o) != 1
+        kept, g, _ = decayed(p, g, {**o, "weight_decay": 0.0} if proximal else o)
+        return kept, kept - new * divisor(o), g, new, size, state
+
+    def share(elements: list[Element], o: Any, t: int) -> Decimal:
+        steps = [step(*element, o, t) for element in elements]
+        agree = sum(u * g > 0 for _, u, g, *_ in steps)
+        return max(Decimal(agree) / len(steps), Decimal("0.001"))
+
+    def masked(p: Decimal, g: Decimal, s: Numbers, o: Any, t: int) -> tuple[Any, ...]:
+        kept, u, g, new, size, state = step(p, g, s, o, t)
+        if not o["cautious"]:
+            return new, size, state
+        u = u / o["measured"] if u * g > 0 else Decimal(0)
+        return (kept - u) / divisor(o), size / o["measured"], state
+
+    return Formula(masked, measured=share)

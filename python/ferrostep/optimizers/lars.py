@@ -47,7 +47,7 @@ class LARS(Optimizer):
     eps
         Keeps the divisor from 0; default 1e-8, finite and >= 0.
     weight_decay
-        Default 0.0, finite and >= 0. With ``decoupled_weight_decay=True`` the parameter is
+        Finite and >= 0. With ``decoupled_weight_decay=True`` the parameter is
         multiplied by ``1 - lr*weight_decay`` first, and the ratio does not know of it.
     maximize, state_dtype, ...
         The options of every class: see `Optimizer`.

@@ -34,7 +34,7 @@ class NovoGrad(Optimizer):
     eps
         Keeps the divisor from 0; default 1e-6, finite and >= 0.
     weight_decay
-        Default 0.0, finite and >= 0. With ``decoupled_weight_decay=True`` the parameter is
+        Finite and >= 0. With ``decoupled_weight_decay=True`` the parameter is
         multiplied by ``1 - lr*weight_decay`` first.
     maximize, state_dtype, ...
         The options of every class: see `Optimizer`.

@@ -208,6 +208,37 @@ ROWS = by_name(
         },
         note="Pagliardini, Ablin & Grangier 2024, algorithm 1; T is that of both schedules.",
     ),
+    Row(
+        PAPERS,
+        "LARS",
+        optimizers.LARS,
+        {"gamma": REQUIRED, "m": 0.9, "eta": 0.001, "beta": 0.0005},
+        fixed={"eps": 0.0},
+        named={
+            "lr": "gamma",
+            "momentum": "m",
+            "trust_coefficient": "eta",
+            "weight_decay": "beta",
+        },
+        note=(
+            "You, Gitman & Ginsburg 2017, algorithm 1, with a rate that stays; another `lr` acts "
+            "on the whole momentum here, on what comes new there."
+        ),
+    ),
+    Row(
+        PAPERS,
+        "StableAdamW",
+        optimizers.StableAdamW,
+        {
+            "alpha": REQUIRED,
+            "weight_decay": REQUIRED,
+            "beta1": 0.9,
+            "beta2": 0.99,
+            "epsilon": 1e-6,
+        },
+        named={"lr": "alpha"},
+        note="Wortsman, Dettmers, Zettlemoyer et al. 2023, algorithm 2.",
+    ),
 )
 
 if TYPE_CHECKING:
@@ -307,6 +338,23 @@ if TYPE_CHECKING:
         epsilon: float = 1e-08,
         **rest: Unpack[_Rest],
     ) -> optimizers.AdEMAMix: ...
+    def LARS(
+        *,
+        gamma: float,
+        m: float = 0.9,
+        eta: float = 0.001,
+        beta: float = 0.0005,
+        **rest: Unpack[_Rest],
+    ) -> optimizers.LARS: ...
+    def StableAdamW(
+        *,
+        alpha: float,
+        weight_decay: float,
+        beta1: float = 0.9,
+        beta2: float = 0.99,
+        epsilon: float = 1e-06,
+        **rest: Unpack[_Rest],
+    ) -> optimizers.StableAdamW: ...
 
     # End of what is made.
 else:

@@ -54,7 +54,7 @@ ROOMS: dict[str, set[str]] = {
     },
     "optimizers": {"optimizers"},
     "beside them": {"averages", "clip", "compat", "presets", "range_test", "wrappers"},
-    "the package": {"overview", "__init__"},
+    "the package": {"elsewhere", "overview", "__init__"},
     "programs": {"cuda_source", "demo", "__main__"},
 }
 #: The rooms of the crate; one may be missing.

@@ -66,9 +66,16 @@ if TYPE_CHECKING:
     from ferrostep.range_test import LRCurve, find_lr
     from ferrostep.wrappers import Accumulator, Lookahead
 else:
+
+    def _hint(name):
+        from ferrostep.elsewhere import hint  # for errors alone
+
+        return hint(name)
+
     __getattr__ = later(
         __name__,
         *("averages", "compat", "presets", "schedulers", "typing"),
+        hint=_hint,
         load_checkpoint="checkpoint",
         save_checkpoint="checkpoint",
         MemmapState="memmap",

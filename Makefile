@@ -9,6 +9,9 @@ LIBPYTHON = $(shell $(BIN)/python -c 'import sysconfig; print(sysconfig.get_conf
 CARGO_TEST = LD_LIBRARY_PATH="$(LIBPYTHON):$$LD_LIBRARY_PATH" cargo test --quiet
 # What the benchmarks compare with; ninja builds DeepSpeed's optimizer at its first use.
 PEERS := numba jax optax torch ninja deepspeed stable-baselines3
+# Whose numbers make test-peers compares with, beside those of the environment and torch.
+FAMILY := optax timm schedulefree pytorch_optimizer prodigyopt torch-optimi torch_optimizer \
+	adabelief-pytorch bitsandbytes
 # The fuzzers' time: of the Python ones each, and of every Rust target.
 MINUTES ?= 1
 FUZZ_TARGETS := step plan reductions memory
@@ -58,7 +61,7 @@ test-long: $(VENV)/built ## the tests that take longer, the rest of the largest 
 test-torch: $(VENV)/torch ## the classes in torch's place beside torch itself, which is installed (about 5 GB)
 	$(BIN)/pytest -q -n 2 tests/with_torch
 
-test-peers: $(VENV)/peers ## other libraries' own tests, with our optimizers in the place of theirs
+test-peers: $(VENV)/peers ## other libraries beside ours: their tests with ours in place, their numbers (about 6 GB)
 	cd tests && ../$(BIN)/python -m peers
 	$(BIN)/pytest -q tests/test_readme.py
 
@@ -128,9 +131,9 @@ $(VENV)/torch: $(VENV)/built
 	$(BIN)/pip install --quiet -r $(VENV)/torch-requirements.txt expecttest stable-baselines3
 	touch $@
 
-# The smaller peers are in the environment; this one is for a page alone.
-$(VENV)/peers: $(VENV)/built
-	$(BIN)/pip install --quiet pennylane
+# The smaller peers are in the environment; the first one is for a page alone.
+$(VENV)/peers: $(VENV)/torch
+	$(BIN)/pip install --quiet pennylane $(FAMILY)
 	touch $@
 
 $(VENV)/cargo/bin/cargo-fuzz: | $(VENV)/installed

@@ -12,18 +12,8 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from support.arrays import Array
-from support.family import CASES, LEFT_OUT, STATES, Case, ours
-
-#: How far ours may be after the 12 steps: a parameter from the larger of where it began and where
-#: it ended, a state array from the largest number in it. What was found is 3 machine epsilons in
-#: float64 and 6 in float32: theirs fuse and reassociate.
-BOUND = {"float64": 1e-12, "float32": 1e-6}
-#: Where an error comes back into the run.
-BOUNDS: dict[str, dict[str, float]] = {
-    "torch.optim.Muon": {"float64": 1e-10, "float32": 1e-4},  # 15 products of matrices a step
-    "prodigyopt.Prodigy": {"float64": 1e-12, "float32": 1e-3},  # through d, of all parameters' sums
-}
+from support.family import CASES, Case
+from support.meant import LEFT_OUT, STATES, apart, ours, steps
 
 #: What the records wait for, and how many of them. What is there now is no longer awaited: the
 #: records are run by themselves, and the line goes.
@@ -72,30 +62,18 @@ def test_every_record_is_run_or_said_to_wait_or_left_out() -> None:
 
 @pytest.mark.parametrize("case", READY, ids=title)
 def test_authority(case: Case) -> None:
-    bound = BOUNDS.get(case.theirs, BOUND)[case.dtype]
     make = ours(case).make
     assert make is not None
     params = [p.copy() for p in case.start]
     opt = make(params)
-    for grads, lr in zip(case.gradients, case.rates, strict=True):
-        opt.param_groups[0]["lr"] = lr
-        opt.step(grads)
-
-    def compare(wanted: list[Array]) -> None:
-        for p, want, start in zip(params, wanted, case.start, strict=True):
-            assert p.dtype == want.dtype
-            unit = np.maximum(np.abs(want), np.abs(start))
-            assert (np.abs(p - want) <= bound * unit).all(), np.max(np.abs(p - want) / unit)
-
-    compare(case.end)
+    steps(opt, case)
+    assert apart(params, case.end, case.start) <= case.bound
     for i, entry in enumerate(case.state):
         for name, want in entry.items():
             known, sign = STATES.get(case.theirs, {}).get(name, (name, 1.0))
-            found = opt.state[i][known]
-            largest = float(np.max(np.abs(want)))
-            distance = float(np.max(np.abs(np.asarray(found) * sign - want)))
-            assert np.shape(found) == np.shape(want), name
-            assert distance <= bound * largest, (name, distance / largest)
+            found = np.asarray(opt.state[i][known])
+            assert found.shape == np.shape(want), name
+            assert np.max(np.abs(found * sign - want)) <= case.bound * np.max(np.abs(want)), name
     if case.averaged:
         opt.eval()  # type: ignore[attr-defined]
-        compare(case.averaged)
+        assert apart(params, case.averaged, case.start) <= case.bound

@@ -1,1 +1,4 @@
-"""Other libraries' own tests, with our optimizers in the place of theirs: `make test-peers`."""
+"""Other libraries beside ours: their own tests with ours in place, and their numbers.
+
+`make test-peers` runs them.
+"""

@@ -9,7 +9,7 @@ from importlib import import_module
 from peers.suite import run
 
 #: Modules here, each with its ``SUITES``.
-LIBRARIES: tuple[str, ...] = ("keras", "sklearn", "thinc")
+LIBRARIES: tuple[str, ...] = ("keras", "numbers", "sklearn", "thinc")
 
 
 def main() -> int:

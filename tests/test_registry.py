@@ -10,6 +10,8 @@ from cases import CASES, CLASSES, HIDDEN, PUBLIC, own_options
 from ferrostep import _native, optimizers
 from ferrostep.backends.reference import RULES
 from formulas import FORMULAS
+from support import classes
+from support.presets import README, between
 
 
 def test_every_class_file_is_imported() -> None:
@@ -43,3 +45,8 @@ def test_every_class_documents_its_options_formula_and_source() -> None:
 
 def test_one_name_is_one_case() -> None:
     assert len({case.name for case in CASES}) == len(CASES)
+
+
+def test_readme_has_every_class_with_its_state_and_source() -> None:
+    text = between(README.read_text(), classes.MARKS)
+    assert text == classes.table(text), "cd tests && ../.venv/bin/python -m support.classes"

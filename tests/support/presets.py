@@ -144,11 +144,11 @@ def _only_with(row: Row) -> str:
 
 def write() -> None:
     for library, rows in LIBRARIES.items():
-        _replace(module_of(library), IN_CODE, types(rows))
-    _replace(README, IN_README, table())
+        replace(module_of(library), IN_CODE, types(rows))
+    replace(README, IN_README, table())
 
 
-def _replace(place: Path, marks: tuple[str, str], made: str) -> None:
+def replace(place: Path, marks: tuple[str, str], made: str) -> None:
     text = place.read_text()
     first, last = marks
     assert text.count(first) == text.count(last) == 1, place

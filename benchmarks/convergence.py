@@ -41,10 +41,6 @@ class Way:
     options: Mapping[str, Any] = field(default_factory=dict)
     #: All images in each batch: it compares the signs of gradients of one and the same function.
     full_batch: bool = False
-    #: Gradients as rows of a table, all of them.
-    rows: bool = False
-    #: For matrices alone; what else there is has AdamW.
-    matrices: bool = False
     why: str = ""
 
 
@@ -57,10 +53,8 @@ WAYS = {
         {"initial_accumulator_value": 0.0, "beta": 1e-6},
         why="with sums that begin at 0: else its first step draws all weights to 0",
     ),
-    "SparseAdam": Way(rows=True, why="with gradients as rows of a table, all of them"),
-    "Muon": Way(
-        matrices=True, why="the biases with AdamW; Rosenbrock's point is a matrix of a row"
-    ),
+    "SparseAdam": Way(why="all rows have a gradient"),
+    "Muon": Way(why="the biases have AdamW, and Rosenbrock's point is a matrix of one row"),
 }
 
 
@@ -78,13 +72,15 @@ class Stepper:
 
     def __init__(self, name: str, params: list[Any], lr: float) -> None:
         self.way = WAYS.get(name, Way())
-        self.own = [i for i, p in enumerate(params) if p.ndim == 2 or not self.way.matrices]
+        self.rows = getattr(CLASSES[name], "ROWS_ONLY", False)
+        matrices = getattr(CLASSES[name], "MATRICES", False)
+        self.own = [i for i, p in enumerate(params) if p.ndim == 2 or not matrices]
         self.rest = [i for i in range(len(params)) if i not in self.own]
         self.opt: Any = CLASSES[name]([params[i] for i in self.own], lr=lr, **self.way.options)
         self.others = fs.AdamW([params[i] for i in self.rest]) if self.rest else None
 
     def step(self, grads: Sequence[Any]) -> None:
-        if self.way.rows:
+        if self.rows:
             grads = [fs.Rows(np.arange(len(g)), g) for g in grads]
         self.opt.step([grads[i] for i in self.own])
         if self.others is not None:
@@ -124,7 +120,7 @@ def rosenbrock(p: Any) -> tuple[float, Any]:
 
 def descend(name: str, lr: float, steps: int = STEPS) -> Result:
     """Go down the valley; return the value that is reached."""
-    matrix = WAYS.get(name, Way()).matrices
+    matrix = getattr(CLASSES[name], "MATRICES", False)
     p = np.array([BEGIN] if matrix else BEGIN)
     stepper = Stepper(name, [p], lr)
     for _ in range(steps):

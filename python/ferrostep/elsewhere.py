@@ -11,12 +11,9 @@ import re
 from collections.abc import Iterator
 from importlib import import_module
 
-from ferrostep import averages, clip, optimizers, presets, schedulers
-
-_COSINE = "ferrostep.schedulers.CosineAnnealingLR"
+_COSINE = "ferrostep.schedulers.CosineAnnealingLR or ferrostep.schedulers.WarmupCosineLR"
 _RESTARTS = "ferrostep.schedulers.CosineAnnealingWarmRestarts"
 _EXPONENTIAL = "ferrostep.schedulers.ExponentialLR"
-_CYCLE = "ferrostep.schedulers.OneCycleLR"
 _PARTS = "ferrostep.schedulers.MultiStepLR"
 _POLYNOMIAL = "ferrostep.schedulers.PolynomialLR"
 _FUNCTION = "ferrostep.schedulers.LambdaLR with a function of your own"
@@ -45,8 +42,9 @@ MEANT = {
     "piecewiseconstantschedule": _PARTS,
     "piecewiseinterpolateschedule": _FUNCTION,
     "cosinedecayschedule": _COSINE,
-    **dict.fromkeys(("cosineonecycleschedule", "linearonecycleschedule"), _CYCLE),
-    "sgdrschedule": _RESTARTS,
+    "cosineonecycleschedule": "ferrostep.schedulers.OneCycleLR",
+    "linearonecycleschedule": _FUNCTION,
+    "sgdrschedule": "ferrostep.schedulers.SequentialLR of ferrostep.schedulers.WarmupCosineLR",
     "joinschedules": "ferrostep.schedulers.SequentialLR",
     "warmupconstantschedule": "ferrostep.schedulers.LinearLR",
     "warmupcosinedecayschedule": "ferrostep.schedulers.WarmupCosineLR",
@@ -111,12 +109,8 @@ _DECORATION = re.compile(
 )
 #: What has smaller state, of which 16 bits are the smallest here.
 _SMALL = re.compile(r"(8bit|4bit|fp8)$")
-_ROOMS = {
-    "ferrostep": optimizers,
-    "ferrostep.schedulers": schedulers,
-    "ferrostep.averages": averages,
-    "ferrostep.clip": clip,
-}
+#: Where names are looked for.
+_ROOMS = ("ferrostep", "ferrostep.schedulers", "ferrostep.averages", "ferrostep.clip")
 
 
 def hint(name: str) -> str:
@@ -141,8 +135,8 @@ def plain(name: str) -> str:
 
 def _found(key: str) -> Iterator[str]:
     """Yield what it is here: nothing, or one place."""
-    ours = {plain(n): f"{place}.{n}" for place, room in _ROOMS.items() for n in room.__all__}
-    classes = {plain(n) for n in optimizers.__all__}
+    ours = {plain(n): f"{room}.{n}" for room in _ROOMS for n in import_module(room).__all__}
+    classes = {plain(n) for n in import_module("ferrostep.optimizers").__all__}
     if key in MEANT:
         yield MEANT[key]
     elif key in ours:
@@ -152,6 +146,6 @@ def _found(key: str) -> Iterator[str]:
 
 
 def _presets(name: str) -> Iterator[str]:
-    for library in presets.__all__:
+    for library in import_module("ferrostep.presets").__all__:
         if name in import_module(f"ferrostep.presets.{library}").ROWS:
             yield f"ferrostep.presets.{library}.{name}"

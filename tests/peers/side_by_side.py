@@ -35,8 +35,17 @@ def of_preset(library: str, name: str, options: dict[str, Any]) -> Case:
     row = presets.LIBRARIES[library][name]
     lr = options.get(str(row.sources["lr"]), row.arguments[str(row.sources["lr"])])
     others = {n: x for n, x in options.items() if n != row.sources["lr"]}
-    start = [np.asarray(rng.standard_normal(shape)) for shape in SHAPES]
-    grads = [[gradients(rng, shape, np.float64) for shape in SHAPES] for _ in range(STEPS)]
+    matrices = getattr(row.cls, "MATRICES", False)
+    shapes = [shape for shape in SHAPES if len(shape) == 2 or not matrices]
+    start = [np.asarray(rng.standard_normal(shape)) for shape in shapes]
+
+    def gradient(shape: tuple[int, ...]) -> Array | fs.Rows | None:
+        g = gradients(rng, shape, np.float64)
+        if not getattr(row.cls, "ROWS_ONLY", False):
+            return g
+        return fs.Rows(np.arange(0, len(g), 2), g[::2]) if shape else None
+
+    grads = [[gradient(shape) for shape in shapes] for _ in range(STEPS)]
     given = {"lr": lr, **others}
     place = f"{PLACES[library]}.{name}"
     return Case(place, given, "float64", [lr] * STEPS, start, grads, [], None, [])

@@ -13,13 +13,16 @@ from collections.abc import Iterator
 import numpy as np
 
 import ferrostep as fs
-from cases import CASES, CLASSES
+from cases import CASES
+from ferrostep import optimizers
 from support.presets import README, between, replace
 
 MARKS = (
     "<!-- classes: cd tests && ../.venv/bin/python -m support.classes -->\n",
     "<!-- end of classes -->\n",
 )
+#: Every class, each once whatever other spellings it has.
+CLASSES = list(dict.fromkeys(getattr(optimizers, name) for name in optimizers.__all__))
 #: Rows and columns of the float32 matrix whose state is counted.
 SIDE = 1024
 
@@ -52,13 +55,13 @@ def table(text: str) -> str:
 
 
 def states(cls: type[fs.Optimizer]) -> Iterator[dict[str, float]]:
-    """Yield the state arrays of each of a class' cases, in bytes for a parameter."""
+    """Yield the state of each of a class' cases, in bytes for a parameter; numbers take none."""
     for case in CASES:
-        if case.optimizer is cls and "state_dtype" not in case.options:
+        if case.optimizer.__name__ == cls.__name__ and "state_dtype" not in case.options:
             opt = case.make([np.zeros((SIDE, SIDE), np.float32)])
             opt.init_state()
-            arrays = {n: x for n, x in opt.state.get(0, {}).items() if isinstance(x, np.ndarray)}
-            yield {name: array.nbytes / SIDE**2 for name, array in arrays.items()}
+            found = {n: x for n, x in opt.state.get(0, {}).items() if n != "step"}
+            yield {n: x.nbytes / SIDE**2 if np.ndim(x) else 0.0 for n, x in found.items()}
 
 
 def source(cls: type[fs.Optimizer]) -> str:

@@ -21,9 +21,10 @@ import ferrostep as fs
 from support.arrays import Array
 
 #: How far ours may be after the 12 steps: a parameter from the larger of where it began and where
-#: it ended, a state array from the largest number in it. What was found is 3 machine epsilons in
-#: float64 and 6 in float32: theirs fuse and reassociate.
-BOUND = {"float64": 1e-12, "float32": 1e-6}
+#: it ended, a state array from the largest number in it. What was found is 14 machine epsilons and
+#: less: theirs fuse and reassociate. (Of Adan's average of differences 107, in float64: one number
+#: of which little is left.)
+BOUND = {"float64": 1e-12, "float32": 2e-6}
 #: Where an error comes back into the run.
 BOUNDS: dict[str, dict[str, float]] = {
     "torch.optim.Muon": {"float64": 1e-10, "float32": 1e-4},  # 15 products of matrices a step

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
@@ -18,10 +18,6 @@ LEFT_OUT = {
     "schedulefree.RAdamScheduleFree": "ScheduleFreeAdamW with a warm-up is in its place",
     "dadaptation.DAdaptAdam": "Prodigy came after it, from one of its authors",
     "adam_mini.Adam_mini": "its blocks follow from the names of a transformer's parameters",
-    "timm.optim.Adopt()": "timm's exponent of the bound, 0.333, for the authors' 0.25",
-    "timm.optim.Adopt(weight_decay=0.05,decoupled=True,clip_exp=None)": (
-        "timm does not decay in the first step; ours decays in every one, as all classes do"
-    ),
 }
 
 #: An optimizer's options here, from their arguments by name.
@@ -45,8 +41,7 @@ def _lars(trust_coeff: float = 1e-3, **same: Any) -> dict[str, Any]:
 
 
 def _adopt(clip_exp: float | None = 0.333, decoupled: bool = False, **same: Any) -> dict[str, Any]:
-    assert clip_exp in (None, 0.25)
-    return {"clip": clip_exp is not None, "decoupled_weight_decay": decoupled, **same}
+    return {"clip_exponent": clip_exp, "decoupled_weight_decay": decoupled, **same}
 
 
 def _adafactor(
@@ -63,10 +58,9 @@ def _adabelief(eps: float, weight_decouple: bool, rectify: bool, **same: Any) ->
     return {"eps": eps, "eps_root": eps, "decoupled_weight_decay": weight_decouple, **same}
 
 
-def _ademamix(
-    weight_decouple: bool = True, t_alpha_beta3: int | None = None, **same: Any
-) -> dict[str, Any]:
-    return {"decoupled_weight_decay": weight_decouple, "warmup": t_alpha_beta3, **same}
+def _ademamix(weight_decouple: bool, t_alpha_beta3: int, **same: Any) -> dict[str, Any]:
+    steps = {"t_alpha": t_alpha_beta3, "t_beta3": t_alpha_beta3}
+    return {"decoupled_weight_decay": weight_decouple, **steps, **same}
 
 
 def _ftrl(lambda_1: float, lambda_2: float, **same: Any) -> dict[str, Any]:
@@ -94,10 +88,17 @@ OURS: dict[str, tuple[str, Meaning]] = {
     "prodigyopt.Prodigy": ("Prodigy", _same),
 }
 
-#: What ours call a state array of theirs, where the names differ; their sign, where that does.
-STATES: dict[str, dict[str, tuple[str, float]]] = {
-    "timm.optim.Adan": {"neg_pre_grad": ("previous_grad", -1.0)},
-    "pytorch_optimizer.FTRL": {"z": ("linear", 1.0), "n": ("accumulator", 1.0)},
+#: A state array of theirs from ours, where it is not one of the same name.
+STATES: dict[str, dict[str, Callable[[Mapping[str, Array]], Array]]] = {
+    "timm.optim.Adan": {"neg_pre_grad": lambda ours: -ours["prev"]},
+    "bitsandbytes.optim.ademamix._ReferenceAdEMAMix": {
+        "m1_m2": lambda ours: np.stack([ours["exp_avg"], ours["exp_avg_slow"]]),
+        "nu": lambda ours: ours["exp_avg_sq"],
+    },
+    "pytorch_optimizer.FTRL": {
+        "z": lambda ours: ours["linear"],
+        "n": lambda ours: ours["accumulator"],
+    },
 }
 
 
@@ -113,16 +114,16 @@ def ours(case: Case) -> Ours:
     options = {name: plain(value) for name, value in case.options.items()}
     library, _, name = case.theirs.partition(".")
     name = name.rpartition(".")[2]
-    if library in ("optax", "keras"):
+    if library in ("torch", "optax", "keras"):
         rows = import_module(f"ferrostep.presets.{library}").ROWS
         if name not in rows:
             return Ours(None, f"presets.{library}.{name}")
-        given = {"learning_rate": options.pop("lr"), **options}
-        made = rows[name].options(given)
-        return Ours(lambda params: rows[name].cls(params, **made))
-    if case.theirs in LEFT_OUT or case.title in LEFT_OUT:
-        return Ours(None, "")
-    known, mean = (name, _same) if library == "torch" else OURS[case.theirs]
+        given = {rows[name].sources["lr"]: options.pop("lr"), **options}
+        chosen = rows[name].options(given)
+        return Ours(lambda params: rows[name].cls(params, **chosen))
+    if {case.theirs, case.title} & LEFT_OUT.keys():
+        return Ours(None)
+    known, mean = OURS[case.theirs]
     if not hasattr(fs, known):
         return Ours(None, known)
     cls, made = getattr(fs, known), mean(**options)

@@ -101,7 +101,8 @@ def test_every_class_is_compared() -> None:
         presets.LIBRARIES[library][name].cls for library in PLACES for name, _ in PRESETS[library]
     }
     every = {getattr(fs.optimizers, name) for name in fs.optimizers.__all__}
-    assert every - found == {fs.AdaptiveGains}
+    waiting = {ours(case).awaited.partition("(")[0] for case in CASES}
+    assert {cls for cls in every - found if cls.__name__ not in waiting} == {fs.AdaptiveGains}
 
 
 @pytest.mark.parametrize("library", RECORDED)

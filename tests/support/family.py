@@ -27,7 +27,6 @@ from support.arrays import Array
 BOUND = {"float64": 1e-12, "float32": 2e-6}
 #: Where an error comes back into the run.
 BOUNDS: dict[str, dict[str, float]] = {
-    "torch.optim.Muon": {"float64": 1e-10, "float32": 1e-4},  # 15 products of matrices a step
     "prodigyopt.Prodigy": {"float64": 1e-12, "float32": 1e-3},  # through d, of all parameters' sums
 }
 

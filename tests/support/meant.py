@@ -17,6 +17,9 @@ from support.family import Case
 LEFT_OUT = {
     "schedulefree.RAdamScheduleFree": "ScheduleFreeAdamW with a warm-up is in its place",
     "dadaptation.DAdaptAdam": "Prodigy came after it, from one of its authors",
+    "timm.optim.Lamb(weight_decay=0.0,max_grad_norm=None)": "without decay timm's is Adam",
+    "optax.lars": "its ratio has the norm of gradient and decay together, ours the sum of two norms",
+    "keras.optimizers.Lamb(weight_decay=0.05)": "Keras decays before the step, LAMB in it",
     "adam_mini.Adam_mini": "its blocks follow from the names of a transformer's parameters",
 }
 
@@ -32,12 +35,18 @@ def _cautious(caution: bool = False, **same: Any) -> dict[str, Any]:
     return {**same, "cautious": True} if caution else same
 
 
-def _lamb(max_grad_norm: None, eps: float = 1e-6, **same: Any) -> dict[str, Any]:
-    return {"eps": eps, **same}
+def _lamb(
+    max_grad_norm: None, weight_decay: float, always_adapt: bool = False, **same: Any
+) -> dict[str, Any]:
+    assert weight_decay or always_adapt
+    return {"weight_decay": weight_decay, **same}
 
 
-def _lars(trust_coeff: float = 1e-3, **same: Any) -> dict[str, Any]:
-    return {"trust_coefficient": trust_coeff, **same}
+def _lars(
+    trust_coeff: float = 1e-3, weight_decay: float = 0.0, always_adapt: bool = False, **same: Any
+) -> dict[str, Any]:
+    assert weight_decay or always_adapt
+    return {"trust_coefficient": trust_coeff, "weight_decay": weight_decay, **same}
 
 
 def _adopt(clip_exp: float | None = 0.333, decoupled: bool = False, **same: Any) -> dict[str, Any]:
@@ -111,6 +120,8 @@ class Ours:
 
 
 def ours(case: Case) -> Ours:
+    if {case.theirs, case.title} & LEFT_OUT.keys():
+        return Ours(None)
     options = {name: plain(value) for name, value in case.options.items()}
     library, _, name = case.theirs.partition(".")
     name = name.rpartition(".")[2]
@@ -121,8 +132,6 @@ def ours(case: Case) -> Ours:
         given = {rows[name].sources["lr"]: options.pop("lr"), **options}
         chosen = rows[name].options(given)
         return Ours(lambda params: rows[name].cls(params, **chosen))
-    if {case.theirs, case.title} & LEFT_OUT.keys():
-        return Ours(None)
     known, mean = OURS[case.theirs]
     if not hasattr(fs, known):
         return Ours(None, known)

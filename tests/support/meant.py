@@ -18,7 +18,7 @@ LEFT_OUT = {
     "schedulefree.RAdamScheduleFree": "ScheduleFreeAdamW with a warm-up is in its place",
     "dadaptation.DAdaptAdam": "Prodigy came after it, from one of its authors",
     "timm.optim.Lamb(weight_decay=0.0,max_grad_norm=None)": "without decay timm's is Adam",
-    "optax.lars": "its ratio has the norm of gradient and decay together, ours the sum of both",
+    "optax.lars": "its ratio has one norm, of gradient and decay; ours has that of each",
     "keras.optimizers.Lamb(weight_decay=0.05)": "Keras decays before the step, LAMB in it",
     "adam_mini.Adam_mini": "its blocks follow from the names of a transformer's parameters",
 }

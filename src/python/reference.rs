@@ -100,7 +100,8 @@ impl Results {
 /// The reference's number and the rule's, which remember each for itself, must be the same.
 fn check_memory(new: &Bound<'_, PyDict>, name: &str, wanted: f64) -> PyResult<()> {
     let found = new.get_item(name)?.map(|value| value.extract::<f64>()).transpose()?;
-    let same = |found: f64| found.to_bits() == wanted.to_bits() || (found.is_nan() && wanted.is_nan());
+    let same =
+        |found: f64| found.to_bits() == wanted.to_bits() || (found.is_nan() && wanted.is_nan());
     if found.is_some_and(same) {
         return Ok(());
     }

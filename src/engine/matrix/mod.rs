@@ -13,8 +13,8 @@ mod product;
 mod room;
 mod vector;
 
-pub use orthogonal::{NewtonSchulz, Orthogonal};
-pub use room::Workspace;
+pub use orthogonal::Orthogonal;
+pub(super) use room::Workspace;
 
 /// Elements of a workspace in rows.
 #[derive(Clone, Copy, Debug)]

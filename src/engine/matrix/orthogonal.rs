@@ -19,15 +19,7 @@ use crate::engine::view::View;
 use crate::engine::walk::in_c_order;
 use crate::engine::{tier, work};
 use crate::number::{Format, Precision};
-use crate::rules::{GradientNorm, LEAF, norm};
-
-/// What decides the result beside the matrix.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct NewtonSchulz {
-    pub coefficients: [f64; 3],
-    pub eps: f64,
-    pub steps: usize,
-}
+use crate::rules::{GradientNorm, LEAF, NewtonSchulz, norm};
 
 /// The work on one matrix, in a workspace that others have before and after it.
 #[derive(Clone, Copy, Debug)]

@@ -16,17 +16,17 @@ const LINE: usize = 64;
 
 /// So many cache lines, initialized.
 #[derive(Debug, Default)]
-pub struct Workspace(Vec<Line>);
+pub(in crate::engine) struct Workspace(Vec<Line>);
 
 impl Workspace {
-    pub fn new(lines: usize) -> Result<Self, OutOfMemory> {
+    pub(in crate::engine) fn new(lines: usize) -> Result<Self, OutOfMemory> {
         let mut memory = with_room(lines)?;
         memory.resize(lines, Line([0; LINE]));
         Ok(Workspace(memory))
     }
 
     /// Where it begins, as long as it lives.
-    pub fn at(&mut self) -> *mut u8 {
+    pub(in crate::engine) fn at(&mut self) -> *mut u8 {
         self.0.as_mut_ptr().cast()
     }
 }

@@ -7,10 +7,10 @@ use std::sync::PoisonError;
 use super::kernel::Element;
 use super::panels::{Along, Panels};
 use super::product::{Combined, Product};
-use super::{Matrix, NewtonSchulz, Orthogonal, Workspace};
+use super::{Matrix, Orthogonal, Workspace};
 use crate::engine::{copy, tier};
 use crate::number::Precision;
-use crate::rules::LEAF;
+use crate::rules::{LEAF, NewtonSchulz};
 
 const SETTINGS: NewtonSchulz =
     NewtonSchulz { coefficients: [3.4445, -4.775, 2.0315], eps: 1e-7, steps: 3 };

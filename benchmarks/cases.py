@@ -15,7 +15,7 @@ TORCH = ("torch", "torch foreach", "torch fused")
 #: torch starts its threads for the smallest tensors too: there it is faster with one.
 TORCH_ALONE = ("torch, 1 thread", "torch fused, 1 thread")
 #: torch's lists of tensors are worth it only where it has nothing fused.
-APART = ("torch foreach", "NumPy, rows", "ferrostep in torch")
+APART = ("torch foreach", "NumPy, rows", "NumPy, matrices", "ferrostep in torch")
 EVERYONE = tuple(label for label in PEERS if label not in APART)
 AT_MEMORY_SPEED = tuple(label for label in EVERYONE if label != "empty call")
 BY_HAND = ("NumPy", "NumPy with buffers")
@@ -32,7 +32,7 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
 def _every_optimizer() -> Iterator[tuple[str, tuple[str, dict[str, Any]]]]:
     """Every class that takes whole gradients, whatever other spellings it has, and its variants."""
     classes = dict.fromkeys(getattr(optimizers, name) for name in optimizers.__all__)
-    for cls in [cls for cls in classes if not cls.ROWS_ONLY]:
+    for cls in [cls for cls in classes if not cls.ROWS_ONLY and not cls.MATRICES]:
         yield cls.__name__, (cls.__name__, {})
         yield from (item for item in VARIANTS.items() if item[1][0] == cls.__name__)
 
@@ -196,6 +196,17 @@ def _rows(threads: int) -> Iterator[Case]:
             )
 
 
+def _matrices(threads: int) -> Iterator[Case]:
+    """Products that have one order, beside the BLAS, which multiplies and adds in one rounding."""
+    for n in (256, 1_024):
+        for dtype in ("float32", "float64"):
+            problem = Problem("Muon", 1, n * n, {}, dtype, columns=n)
+            name = f"Muon {n:,} x {n:,} {dtype}"
+            yield Case(
+                "matrices", name, _beside(problem, ("ferrostep", "NumPy, matrices"), threads)
+            )
+
+
 def _in_torch(threads: int) -> Iterator[Case]:
     """Our classes in the place of torch's: on tensors, with gradients made anew at each step."""
     small = [
@@ -226,6 +237,7 @@ def cases(threads: int) -> list[AnyCase]:
         *_scaling(threads),
         *_busy(threads),
         *_rows(threads),
+        *_matrices(threads),
         *_in_torch(threads),
         *_memory(),
         *_optimizers(threads),

@@ -59,6 +59,7 @@ GOALS = [
         Goal(f"{name}, 64 rows of 10,000 x 100", ("NumPy, rows",), 5)
         for name in ("Adagrad", "Adam", "SparseAdam")
     ),
+    Goal("Muon 1,024 x 1,024 float32", ("NumPy, matrices",), 0.4),
     Goal("AdamW in torch 10 x 100", (*FUSED, "torch fused, 1 thread"), 10),
     Goal("AdamW in torch 10 x 100", ("torch", "torch, 1 thread"), 30),
     Goal("AdamW in torch 200 x 2,500", (*FUSED, "torch fused, 1 thread"), 3),

@@ -32,7 +32,8 @@ class Problem:
     dtype: str = "float32"
     layout: str = "contiguous"
     max_norm: float | None = None
-    #: Of a table of which a step has a gradient for some rows: its columns, and how many indices.
+    #: Of matrices: their columns; of a table of which a step has a gradient for some rows: how many
+    #: indices.
     columns: int | None = None
     indices: int = 0
     #: Whether each step has its gradients in tensors of its own, as after a `backward`.
@@ -72,19 +73,23 @@ class Setting:
         drawn = signs * rng.uniform(0.5, 1.5, n)
         #: Indices of rows and their values, of as many steps as it takes to be out of the cache.
         self.rows: list[tuple[NDArray[np.int64], Array]] = []
-        if problem.columns is None:
-            self.grads = [layout.gradient(g) for g in _values(problem, drawn)]
+        if not problem.indices:
+            self.grads = [self._shaped(layout.gradient(g)) for g in _values(problem, drawn)]
             return
         self.grads = []
         for _ in range(BATCHES):
+            assert problem.columns is not None
             indices = rng.integers(0, problem.size // problem.columns, problem.indices)
             values = np.resize(rng.permutation(drawn), (problem.indices, problem.columns))
             self.rows.append((indices, values.astype(dtype_called(problem.dtype))))
 
     def params(self) -> list[Array]:
-        layout, columns = LAYOUTS[self.problem.layout], self.problem.columns
-        arrays = [layout.parameter(p) for p in self._start]
-        return arrays if columns is None else [p.reshape(-1, columns) for p in arrays]
+        layout = LAYOUTS[self.problem.layout]
+        return [self._shaped(layout.parameter(p)) for p in self._start]
+
+    def _shaped(self, array: Array) -> Array:
+        columns = self.problem.columns
+        return array if columns is None else array.reshape(-1, columns)
 
     @cached_property
     def optimizer(self) -> fs.Optimizer:

@@ -33,6 +33,8 @@ PUBLIC = list(dict.fromkeys(getattr(optimizers, name) for name in optimizers.__a
 CLASSES = [SparseAdam if cls is fs.SparseAdam else cls for cls in PUBLIC]
 #: What is behind averages of weights and wrappers: no public classes, but with cases and formulas.
 HIDDEN = [rules.EMA, rules.Mean, wrapped.Slow, wrapped.Sum]
+#: Those whose update is made element by element, of arrays of any shape.
+ELEMENTWISE = [cls for cls in CLASSES if not cls.MATRICES]
 
 
 def own_options(cls: type[fs.Optimizer]) -> list[str]:
@@ -158,6 +160,14 @@ CASES = [
     case_of(wrapped.Sum),
 ]
 
+#: Of classes that update whole matrices: `test_matrices.py` runs what is general over these.
+MATRIX_CASES = [
+    case_of(fs.Muon),
+    case_of(fs.Muon, lr=0.05, momentum=0.8, nesterov=False, adjust_lr="match_rms_adamw"),
+    case_of(fs.Muon, adjust_lr="spectral_unclamped", weight_decay=0.0, maximize=True, eps=1.0),
+    case_of(fs.Muon, state_dtype="bfloat16", flush_subnormals=True),
+]
+
 #: By name: what else is in the table, or will be, changes nothing for who asks for one.
 CASE = {case.name: case for case in CASES}
 #: The first case of each class, for what takes too long to be done with all.
@@ -171,6 +181,12 @@ LOW_PRECISION = [np.float16, ml_dtypes.bfloat16]
 RUNS = [
     (case, dtype)
     for case in CASES
+    for dtype in [*DTYPES, *LOW_PRECISION]
+    if dtype is not np.float64 or "state_dtype" not in case.options
+]
+MATRIX_RUNS = [
+    (case, dtype)
+    for case in MATRIX_CASES
     for dtype in [*DTYPES, *LOW_PRECISION]
     if dtype is not np.float64 or "state_dtype" not in case.options
 ]

@@ -60,6 +60,26 @@ def test_while_state_is_made(options: dict[str, str], max_norm: float | None) ->
     assert found[2].startswith("[1, 1] [0.99")
 
 
+WORKSPACE = (
+    LIMITED
+    + """
+p = np.ones((16, 400_000), np.float32)
+opt, g = fs.Muon([p]), p * 2
+opt.init_state()
+before = digest(opt)
+with Little(p.nbytes * 3):  # of the four to five that the step needs
+    print(fails(lambda: opt.step([g])), opt.state[0]["step"])
+print(digest(opt) == before)
+with Little(p.nbytes * 6):
+    print(opt.step([g]).applied)
+"""
+)
+
+
+def test_while_the_workspace_of_a_matrix_is_made() -> None:
+    assert output(WORKSPACE) == ["True 0", "True", "True"]
+
+
 LOADING = (
     LIMITED
     + """

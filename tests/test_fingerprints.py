@@ -9,7 +9,14 @@ from __future__ import annotations
 import pytest
 
 from support.arrays import TIERS, running_on
-from support.fingerprints import all_fingerprints, known, optimizers, options_of_cases, printed
+from support.fingerprints import (
+    all_fingerprints,
+    all_matrix_fingerprints,
+    known,
+    optimizers,
+    options_of_cases,
+    printed,
+)
 
 
 @pytest.mark.parametrize("threads", [1, 2])
@@ -17,10 +24,12 @@ from support.fingerprints import all_fingerprints, known, optimizers, options_of
 def test_native(tier: str, threads: int) -> None:
     with running_on(tier, threads):
         assert all_fingerprints() == known()["fingerprints"]
+        assert all_matrix_fingerprints() == known()["matrices"]
 
 
 def test_reference() -> None:
     assert all_fingerprints(backend="reference") == known()["fingerprints"]
+    assert all_matrix_fingerprints(backend="reference") == known()["matrices"]
 
 
 def test_the_tests_in_rust_read_all_classes_and_cases() -> None:

@@ -62,11 +62,17 @@ def gradient(opt: fs.Optimizer, g: Array) -> Any:
     return fs.Rows(rows, g[rows])
 
 
+def arrays(recorded: list[Any], dtype: str, cls: type[fs.Optimizer]) -> list[Array]:
+    found: list[Array] = [np.array(x, dtype) for x in recorded]
+    return [x for x in found if x.ndim == 2] if cls.MATRICES else found
+
+
 def distance(opt: fs.Optimizer, case: dict[str, Any], dtype: str) -> float:
     """Make a case's steps; return how far they end from it, in epsilons of the largest value."""
-    params = [np.array(p, dtype) for p in RECORDED["start"]]
+    params = arrays(RECORDED["start"], dtype, type(opt))
     for grads in RECORDED["gradients"]:
-        opt.update(params, [gradient(opt, np.array(g, dtype)) for g in grads])
+        steps = arrays(grads, dtype, type(opt))
+        opt.update(params, [gradient(opt, g) for g in steps])
     found: Array = np.concatenate([p.ravel() for p in params]).astype(float)
     wanted = np.array(case[dtype])
     unit = np.finfo(dtype).eps * max(1.0, np.abs(wanted).max())

@@ -60,7 +60,7 @@ def test_the_signature_has_every_option_with_its_default(cls: Any) -> None:
     assert {p.kind for name, p in found.items() if name not in positional} == {
         inspect.Parameter.KEYWORD_ONLY
     }
-    made = cls([np.ones(2)])
+    made = cls([np.ones((2, 2))])
     for name, parameter in list(found.items())[1:]:
         assert parameter.default == getattr(made, name), name
         assert type(parameter.default) is type(getattr(made, name)), name

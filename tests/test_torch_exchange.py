@@ -15,7 +15,7 @@ from safetensors import safe_open
 import ferrostep as fs
 from cases import CLASSES
 from ferrostep.compat import torch as compat
-from ferrostep.presets.torch import ROWS
+from ferrostep.presets.torch import ALIKE
 from support.arrays import Array, assert_same_bits
 
 FILE = Path(__file__).parent / "golden/torch.safetensors"
@@ -183,7 +183,7 @@ def test_an_average_goes_on_from_torchs_buffer() -> None:
 @pytest.mark.parametrize("cls", CLASSES, ids=lambda cls: cls.__name__)
 def test_torchs_classes_and_no_others(cls: Any) -> None:
     saved = cls().state_dict()  # without parameters, so that no tensor is made
-    if cls.__name__ in ROWS and cls.__name__ != "SparseAdam":
+    if cls.__name__ in ALIKE and cls.__name__ != "SparseAdam":
         assert compat.to_torch(saved)["param_groups"][0]["lr"] == saved["param_groups"][0]["lr"]
         return
     with pytest.raises(ValueError, match="must be of a class that torch has"):

@@ -20,6 +20,7 @@ PEERS = {
     "NumPy": "numpy_by_hand:Plain",
     "NumPy with buffers": "numpy_buffers:Buffers",
     "NumPy, rows": "numpy_rows:Rows",
+    "NumPy, matrices": "numpy_matrices:Matrices",
     "numba": "numba_parallel:Parallel",
     "ferrostep in torch": "own_torch:InTorch",
     "torch": "torch_optim:Default",

@@ -77,7 +77,7 @@ class Rows(Plain):
 
     def make(self, setting: Setting) -> Contender:
         problem = setting.problem
-        if problem.optimizer not in RULES or problem.columns is None:
+        if problem.optimizer not in RULES or not problem.indices:
             raise NotOfferedError("not written by hand here")
         params = setting.params()
         step = RULES[problem.optimizer](params[0])

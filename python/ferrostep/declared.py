@@ -40,6 +40,8 @@ class Declared(Core):
     MEMORY: ClassVar[tuple[str, ...]] = ()
     #: Whether gradients are `Rows` and nothing else.
     ROWS_ONLY: ClassVar[bool] = False
+    #: Whether the rule is one of whole matrices and takes nothing else.
+    MATRICES: ClassVar[bool] = False
 
     _groups: list[dict[str, Any]]
     _bound: bool

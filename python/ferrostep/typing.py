@@ -16,6 +16,7 @@ from typing import Any, Literal, Protocol, Required, TypeAlias, TypedDict, TypeV
 import numpy as np
 
 __all__ = [
+    "AdjustLr",
     "Array",
     "Backend",
     "Clip",
@@ -35,6 +36,7 @@ __all__ = [
 NonFinite = Literal["propagate", "raise", "skip"]
 Backend = Literal["native", "reference"]
 Clip = Literal["global", "parameter"]
+AdjustLr = Literal["original", "match_rms_adamw", "spectral_unclamped"]
 Compare = Literal["gradient", "velocity", "sign"]
 Measure = Literal["total", "parameter"]
 Missing = Literal["raise", "skip"]
@@ -116,6 +118,7 @@ class ParamGroup(TypedDict, total=False):
     params: Required[Params]
     param_names: Sequence[str]
     name: str
+    adjust_lr: AdjustLr
     alpha: float
     amsgrad: bool
     average: bool

@@ -3,13 +3,12 @@
 use super::asked::{Asked, Gradients, Norm, Outcome, Skipped};
 use super::elsewhere::Elsewhere;
 use super::kept::Optimizer;
-use super::moved::Moved;
 use super::part::check_unchanged;
 use super::prepare::{Prepared, fill_on_host};
 use super::refusal::{Cause, Refusal, Stop};
 use super::repeat::Repeatable;
 use super::sums::NO_SUMS;
-use crate::engine::{ControlGuard, Plan, process, threads};
+use crate::engine::{ControlGuard, process, threads};
 
 impl<H: Elsewhere> Optimizer<H> {
     /// One step, wholly or not at all.
@@ -63,8 +62,9 @@ impl<H: Elsewhere> Optimizer<H> {
         if let Some(cause) = prepared.left_out {
             if prepared.plan.bytes() > 0 {
                 check_unchanged(caller, &self.slots, &prepared.parts)?;
+                let plan = &prepared.plan;
                 // SAFETY: as below; the plan is of sources alone.
-                unsafe { run::<H>(caller, &prepared.plan) };
+                run::<H>(caller, plan.bytes(), |threads| unsafe { plan.run(threads) });
             }
             let skipped = Some(self.skip(cause));
             return Ok(Outcome { grad_norm, skipped, moves: None });
@@ -90,14 +90,18 @@ impl<H: Elsewhere> Optimizer<H> {
                 return Err(refusal.after_devices().into());
             }
         }
+        let (plan, wholes) = (&prepared.plan, std::mem::take(&mut prepared.wholes));
+        let host = moved.as_mut().map(|moved| &mut moved.host);
         // SAFETY: slots and parts hold the arrays, and no foreign code has run since they were compared
-        // with what the plan was made of.
-        unsafe {
-            match &mut moved {
-                None => run::<H>(caller, &prepared.plan),
-                Some(moved) => run_moved::<H>(caller, &prepared.plan, moved),
+        // with what the plans were made of. While they run another thread that resizes or writes the
+        // arrays is as unsafe as it is with NumPy itself.
+        run::<H>(caller, plan.bytes() + wholes.bytes(), |threads| unsafe {
+            match host {
+                None => plan.run(threads),
+                Some(host) => plan.run_moved(threads, host),
             }
-        }
+            wholes.run(threads);
+        });
         // What was written is a step: no foreign code runs between the two.
         for part in &prepared.parts {
             let slot = &mut self.slots[part.slot];
@@ -168,15 +172,16 @@ impl<H: Elsewhere> Optimizer<H> {
     /// Runs the plan once more, with the scalars of the next step, and counts it.
     ///
     /// # Safety
-    /// As for `run`.
+    /// The arrays that it was made of are held, and nothing has happened to them since.
     #[inline]
     pub(super) unsafe fn run_again(&mut self, caller: H::Caller<'_>, scale: f64) {
         let last = &mut *self.last;
         if let Some(repeatable) = &mut last.repeatable {
             repeatable.advance(&mut last.plan, &self.groups, &self.slots, scale);
         }
+        let plan = &last.plan;
         // SAFETY: passed on from the caller.
-        unsafe { run::<H>(caller, &last.plan) };
+        run::<H>(caller, plan.bytes(), |threads| unsafe { plan.run(threads) });
         for slot in self.slots.iter_mut() {
             let compiled = &self.groups[slot.group].compiled;
             slot.memory = compiled.remember(&NO_SUMS, || slot.clock(compiled, false));
@@ -185,25 +190,9 @@ impl<H: Elsewhere> Optimizer<H> {
     }
 }
 
-/// Runs the plan.
-///
-/// # Safety
-/// The arrays that it was made of are held, and nothing has happened to them since.
-unsafe fn run<H: Elsewhere>(caller: H::Caller<'_>, plan: &Plan) {
+/// Runs what moves this many bytes, with so many threads.
+fn run<H: Elsewhere>(caller: H::Caller<'_>, bytes: usize, work: impl FnOnce(usize) + Send) {
     let _control = ControlGuard::new();
     let threads = threads::count();
-    // SAFETY: the caller's promise; while others work too, since another thread that resizes or writes
-    // the arrays meanwhile is as unsafe as it is with NumPy itself.
-    H::detached(caller, plan.bytes(), || unsafe { plan.run(threads) });
-}
-
-/// The same, and measures what it moves.
-///
-/// # Safety
-/// As for `run`.
-unsafe fn run_moved<H: Elsewhere>(caller: H::Caller<'_>, plan: &Plan, moved: &mut Moved<H>) {
-    let _control = ControlGuard::new();
-    let (threads, host) = (threads::count(), &mut moved.host);
-    // SAFETY: passed on from the caller.
-    H::detached(caller, plan.bytes(), || unsafe { plan.run_moved(threads, host) });
+    H::detached(caller, bytes, || work(threads));
 }

@@ -28,14 +28,17 @@ impl Compiled {
         let visitors = (CompileLoops, TraceKernel);
         let (method, (loops, traced)) = rules::method(rule, options, visitors)?;
         let states = method.states();
-        if states.len() != loops.states() {
+        let prelude = PreludeOptions::read(options, &*method)?;
+        // What is made of a whole matrix begins without the parameter, which cannot enter the gradient.
+        let decays = method.whole().is_some() && prelude.coupled_decay();
+        if states.len() != loops.states() || decays {
             return Err(OptionError::Together);
         }
         Ok(Compiled {
             states,
             memory: method.memory(),
             loops,
-            prelude: PreludeOptions::read(options, &*method)?,
+            prelude,
             method,
             state_kind: options.word("state_dtype").ok().and_then(Kind::named),
             traced,

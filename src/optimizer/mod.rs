@@ -50,6 +50,7 @@ mod scales;
 mod slot;
 mod slots;
 mod sums;
+mod whole;
 
 pub use alone::Alone;
 pub use anew::Anew;

@@ -5,7 +5,7 @@ use smallvec::SmallVec;
 
 use super::group::{Compiled, Group};
 use super::holder::Holder;
-use super::part::{Gradient, Part};
+use super::part::{Gradient, Part, Step};
 use super::rows::Rows;
 use super::scales::Scales;
 use super::slot::{Slot, in_order};
@@ -27,6 +27,16 @@ pub(super) struct Common {
 impl Common {
     fn is(&self, other: &Self) -> bool {
         (self.group, self.clock, self.precision) == (other.group, other.clock, other.precision)
+    }
+
+    pub(super) fn of<H: Holder>(step: Step<'_, H>, part: &Part<H>) -> Self {
+        let slot = step.slot(part);
+        Common {
+            group: slot.group,
+            clock: step.clock(part),
+            precision: slot.header.precision(),
+            slot: part.slot,
+        }
     }
 
     pub(super) fn block(&self, compiled: &Compiled, scale: f64) -> Block {
@@ -121,11 +131,23 @@ pub(super) unsafe fn push<H: Holder>(
         // SAFETY: passed on from the caller.
         unsafe { part.push(plan, slot, compiled, block) }?;
     }
-    if let Some(source) = slot.source() {
-        // SAFETY: passed on from the caller, whose slot holds the source too.
-        unsafe { plan.copy_first(&source.view(), &slot.header.view()) }?;
+    // SAFETY: passed on from the caller, whose slot holds the source too.
+    Ok(unsafe { copy_source(plan, slot) }?)
+}
+
+/// Lets the parameter begin with the values of its source, if it has one.
+///
+/// # Safety
+/// As for `push`.
+pub(super) unsafe fn copy_source<H: Holder>(
+    plan: &mut Plan,
+    slot: &Slot<H>,
+) -> Result<(), OutOfMemory> {
+    match slot.source() {
+        None => Ok(()),
+        // SAFETY: passed on from the caller.
+        Some(source) => unsafe { plan.copy_first(&source.view(), &slot.header.view()) },
     }
-    Ok(())
 }
 
 impl<H: Holder> Part<H> {

@@ -10,19 +10,21 @@ use super::missing::{initials, make_missing, reserve};
 use super::moved::Moved;
 use super::overlap;
 use super::part::{Part, Step, check_unchanged, find_again, parts, still};
-use super::plan::{Blocks, push};
+use super::plan::{Blocks, copy_source, push};
 use super::refusal::{Cause, Refusal, Stop};
 use super::repeat::Repeatable;
 use super::scales::Scales;
 use super::slot::Slot;
 use super::sums::NO_SUMS;
-use crate::engine::{ControlGuard, OutOfMemory, Plan, fill, process};
+use crate::engine::{ControlGuard, OutOfMemory, Plan, Wholes, fill, process};
 use crate::rules::MAX_SUMS;
 
 /// A step of which all that can fail is over. As long as it lives it holds the arrays that it is of.
 pub struct Prepared<H: Elsewhere> {
     pub(super) parts: Vec<Part<H>>,
     pub(super) plan: Plan,
+    /// What is not in the plan, since it is updated as a whole.
+    pub(super) wholes: Wholes,
     pub(super) repeatable: Option<Repeatable>,
     /// None of a step that is to be left out.
     pub(super) work: Option<H::Work>,
@@ -135,6 +137,7 @@ impl<H: Elsewhere> Optimizer<H> {
         }
         let sums = if measures { self.sums(caller, &parts, &scales)? } else { Vec::new() };
         let mut measured = asked.measure.map(Moved::new);
+        let wholes = self.wholes(caller, &parts, &scales)?;
         let (plan, blocks) = self.plan(caller, &parts, (&scales, &sums), measured.as_mut())?;
         if let Some(measured) = &mut measured {
             self.watch_rest(caller, &parts, measured)?;
@@ -154,11 +157,12 @@ impl<H: Elsewhere> Optimizer<H> {
             && asked.measure.is_none()
             && asked.nonfinite == NonFinite::Propagate;
         let mut prepared = self.prepared(parts, norm);
-        if let Some(blocks) = blocks.in_common().filter(|_| engine_alone) {
+        if let Some(blocks) = blocks.in_common().filter(|_| engine_alone && wholes.is_empty()) {
             prepared.repeatable =
                 Repeatable::new(epoch, blocks, &self.slots, &prepared.parts, &plan);
         }
         prepared.plan = plan;
+        prepared.wholes = wholes;
         prepared.moved = measured;
         prepared.work = Some(work);
         prepared.doubted = !alone || grows || moved || !engine_alone;
@@ -175,7 +179,9 @@ impl<H: Elsewhere> Optimizer<H> {
     ) -> Result<Vec<Part<H>>, Stop<H::Error>> {
         // From here on `clear_of` is no longer of the last plan, whether there is a step or not.
         self.last.repeatable = None;
-        parts(caller, &self.slots, gradients)
+        let parts = parts(caller, &self.slots, gradients)?;
+        self.check_wholes(&parts)?;
+        Ok(parts)
     }
 
     /// The step that is ready now, and no other, with nothing to do yet.
@@ -185,6 +191,7 @@ impl<H: Elsewhere> Optimizer<H> {
         Prepared {
             parts,
             plan: Plan::new(),
+            wholes: Wholes::default(),
             repeatable: None,
             work: None,
             norm,
@@ -217,7 +224,7 @@ impl<H: Elsewhere> Optimizer<H> {
         overlap::check_gradients(&mut self.slots, parts, written, epoch)
     }
 
-    /// Plans the parts that the engine runs.
+    /// Plans the parts that the engine runs element by element.
     fn plan<'a>(
         &mut self,
         caller: H::Caller<'_>,
@@ -230,9 +237,15 @@ impl<H: Elsewhere> Optimizer<H> {
         plan.clear();
         for (i, part) in parts.iter().enumerate() {
             let slot = &mut self.slots[part.slot];
-            let engine = !H::runs(caller, slot.header.place);
+            let group = &self.groups[slot.group];
+            let whole = group.compiled.method.whole().is_some();
+            let here = !H::runs(caller, slot.header.place);
+            let engine = here && !whole;
+            if here && whole {
+                // SAFETY: as below; the slot holds the source too.
+                unsafe { copy_source(&mut plan, slot) }?;
+            }
             if engine {
-                let group = &self.groups[slot.group];
                 // SAFETY: all headers were read or compared in this call; parameters and states are
                 // writable and disjoint, gradients overlap none of them (`check_overlap`), and slots
                 // and parts hold every array until the step is over.
@@ -251,10 +264,8 @@ impl<H: Elsewhere> Optimizer<H> {
     /// Plans the new arrays of parameters that are in no part: they take over the values as they are.
     fn plan_sources(&self, plan: &mut Plan, parts: &[Part<H>]) -> Result<(), OutOfMemory> {
         for (_, slot) in still(&self.slots, parts) {
-            if let Some(source) = slot.source() {
-                // SAFETY: as in `plan`; the slot holds the source too.
-                unsafe { plan.copy_first(&source.view(), &slot.header.view()) }?;
-            }
+            // SAFETY: as in `plan`; the slot holds the source too.
+            unsafe { copy_source(plan, slot) }?;
         }
         Ok(())
     }

@@ -129,6 +129,11 @@ pub enum Refusal {
     MeasuredRows(usize),
     /// A parameter out of host memory for a rule that measures.
     MeasuredElsewhere(usize),
+    /// A parameter that must be a matrix, and has another number of axes.
+    NoMatrix {
+        parameter: usize,
+        shape: Axes,
+    },
     /// The parameter's array comes with each call, and none is there.
     NotThere(usize),
     /// This type of state does not go with the parameter.

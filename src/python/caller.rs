@@ -166,6 +166,13 @@ impl Caller<'_> {
                  has no such kernel yet",
                 self.label(Named::Parameter(i))
             )),
+            Refusal::NoMatrix { parameter: i, shape } => PyValueError::new_err(format!(
+                "{} must have two dimensions for {}, found shape {}; give it to another optimizer, \
+                 AdamW for instance",
+                parameter(i),
+                self.settings.rule,
+                shape_text(&shape)
+            )),
             Refusal::NotThere(i) => PyValueError::new_err(format!(
                 "{} is not here; it comes with each call",
                 parameter(i)

@@ -202,7 +202,7 @@ impl Group {
             (normal, Some(compiled.map_err(internal)?))
         };
         if let Some(compiled) = &compiled {
-            optimizer.check_state_kind(self.slots.clone(), compiled.state_kind)?;
+            optimizer.check_parameters(self.slots.clone(), compiled)?;
         }
         let dict = self.dict.bind(py);
         let entries = found.into_iter().map(|(key, value)| {

@@ -3,6 +3,7 @@
 use super::options::Declared;
 use super::rule::{MAX_SUMS, Visitor};
 use super::scalars::ScalarBlock;
+use super::whole::Whole;
 
 /// A state array, or a number of the memory: its name in Python, and the value that it starts with.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -74,6 +75,11 @@ pub trait Method: Declared + Send + Sync {
     /// What the rule remembers after that step, of a rule that measures with the sums that it took.
     fn remember(&self, clock: Clock, _sums: &[f64; MAX_SUMS]) -> Memory {
         clock.memory
+    }
+
+    /// None of a rule whose formula is all of the update.
+    fn whole(&self) -> Option<&dyn Whole> {
+        None
     }
 
     fn formula<V: Visitor>(&self, visitor: V) -> V::Output

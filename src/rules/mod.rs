@@ -24,6 +24,7 @@ mod lion;
 mod measure;
 mod method;
 mod momentum;
+mod muon;
 mod nadam;
 mod novograd;
 mod options;
@@ -40,6 +41,7 @@ mod stableadamw;
 mod table;
 #[cfg(test)]
 mod testing;
+mod whole;
 mod wrappers;
 mod yogi;
 
@@ -50,4 +52,6 @@ pub use options::{Declared, Factor, OptionError, Options, Value};
 pub use prelude::{Prelude, PreludeOptions};
 pub use rule::{MAX_STATES, MAX_SUMS, Measuring, Rule, Visitor};
 pub use scalars::{MAX_SCALARS, ScalarBlock, Scalars};
+pub use sgd::descent;
 pub use table::{NAMES, method};
+pub use whole::{NewtonSchulz, Whole};

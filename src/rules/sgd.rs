@@ -38,6 +38,13 @@ impl<const NESTEROV: bool> Rule<1> for WithMomentum<NESTEROV> {
     }
 }
 
+/// The formula without momentum, for whoever has something else in the gradient's place, and its
+/// scalars.
+pub fn descent<V: Visitor>(lr: f64, visitor: V) -> (V::Output, ScalarBlock) {
+    let scalars = SgdScalars { lr, momentum: 0.0, carry: 0.0, one_minus_dampening: 0.0 };
+    (visitor.visit::<0, Plain>(), scalars.block())
+}
+
 options!(pub(super) Sgd {
     lr: f64,
     momentum: Factor,

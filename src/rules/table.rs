@@ -5,7 +5,7 @@ use super::options::{Declared, OptionError, Options};
 use super::rule::Visitor;
 use super::{
     adabelief, adadelta, adagrad, adam, adamax, adan, adaptive_gains, ademamix, adopt, asgd,
-    averages, ftrl, lamb, lars, lion, momentum, nadam, novograd, radam, rmsprop, rprop, sgd,
+    averages, ftrl, lamb, lars, lion, momentum, muon, nadam, novograd, radam, rmsprop, rprop, sgd,
     signum, sparse_adam, stableadamw, wrappers, yogi,
 };
 
@@ -58,6 +58,7 @@ table! {
     "StableAdamW" => stableadamw::StableAdamW,
     "FTRL" => ftrl::Ftrl,
     "SparseAdam" => sparse_adam::SparseAdam,
+    "Muon" => muon::Muon,
     "EMA" => averages::Ema,
     "Mean" => averages::Mean,
     "Slow" => wrappers::Slow,

@@ -12,7 +12,7 @@ import json
 import os
 import sys
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,8 @@ FILE = Path(__file__).parents[1] / "vectors" / "presets.json"
 STEPS = 6
 SHAPES = [(7,), (3, 5), (1,), ()]
 Arrays = list[Any]
+#: They take matrices alone, of these.
+MATRICES = {"Muon"}
 #: Takes arrays through all gradients, with an optimizer's options.
 Run = Callable[[Arrays, list[Arrays], Options], Arrays]
 
@@ -50,6 +52,8 @@ def of_torch(name: str) -> tuple[Any, Run]:
 
     torch.set_default_dtype(torch.float64)  # which NAdam's and ASGD's own numbers have
     cls = getattr(torch.optim, name)
+    if name == "Muon":
+        _in_full_precision()
 
     def run(start: Arrays, grads: list[Arrays], options: Options) -> Arrays:
         params = [torch.nn.Parameter(torch.from_numpy(p)) for p in start]
@@ -63,6 +67,16 @@ def of_torch(name: str) -> tuple[Any, Run]:
         return [p.detach().numpy() for p in params]
 
     return cls, run
+
+
+@cache
+def _in_full_precision() -> None:
+    """Let Muon's iteration be in the parameter's type: torch's own is in bfloat16 always."""
+    from torch.optim import _muon
+
+    source = inspect.getsource(_muon._zeropower_via_newtonschulz)
+    assert "dtype=torch.bfloat16" in source
+    exec(source.replace("dtype=torch.bfloat16", "dtype=grad.dtype"), vars(_muon))
 
 
 def of_keras(name: str) -> tuple[Any, Run]:
@@ -165,7 +179,10 @@ def main(library: str) -> None:
         signatures[name] = signature(made)
         case: dict[str, Any] = {"name": name, "options": options}
         for dtype in ("float64", "float32"):
-            end = run(*problem(dtype), options)
+            start, grads = problem(dtype)
+            if name in MATRICES:
+                start, *grads = ([x for x in arrays if x.ndim == 2] for arrays in (start, *grads))
+            end = run(start, grads, options)
             assert all(p.dtype == dtype for p in end), (name, [p.dtype for p in end])
             case[dtype] = [float(x) for p in end for x in np.ravel(p)]
         cases.append(case)

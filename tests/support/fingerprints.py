@@ -15,11 +15,12 @@ from typing import Any
 import numpy as np
 
 import ferrostep as fs
-from cases import CASES, CLASSES, HIDDEN, RUNS, Case
+from cases import CASES, ELEMENTWISE, HIDDEN, MATRIX_RUNS, RUNS, Case
 from support.arrays import Array, bits, special_values
 
 FILE = Path(__file__).parents[1] / "fingerprints.json"
 SIZES = [0, 1, 7, 64, 257, 4099]
+MATRIX_SHAPES = [(1, 1), (3, 7), (40, 13), (70, 65)]
 STEPS = 6
 
 
@@ -61,6 +62,21 @@ def all_fingerprints(**more: str) -> dict[str, str]:
     }
 
 
+def matrix_fingerprint(case: Case, dtype: type, **more: str) -> str:
+    params = [inputs(r * c, r + c, dtype).reshape(r, c) for r, c in MATRIX_SHAPES]
+    opt = case.make(params, **more)
+    for step in range(STEPS):
+        opt.step([inputs(p.size, 31 * p.size + step, dtype).reshape(p.shape) for p in params])
+    return hashed(params, opt)
+
+
+def all_matrix_fingerprints(**more: str) -> dict[str, str]:
+    return {
+        f"{case.name} {np.dtype(dtype).name}": matrix_fingerprint(case, dtype, **more)
+        for case, dtype in MATRIX_RUNS
+    }
+
+
 def _readable(options: dict[str, Any]) -> dict[str, Any]:
     """Options as JSON has them: without infinity, and without the storage, which Rust chooses."""
     return {
@@ -74,7 +90,7 @@ def optimizers() -> dict[str, Any]:
     """The rule of every class, and all of its options."""
     return {
         cls.__name__: {"rule": cls.RULE, "defaults": _readable(cls().defaults)}
-        for cls in [*CLASSES, *HIDDEN]
+        for cls in [*ELEMENTWISE, *HIDDEN]
     }
 
 
@@ -96,6 +112,7 @@ def printed() -> str:
         "optimizers": optimizers(),
         "cases": options_of_cases(),
         "fingerprints": all_fingerprints(),
+        "matrices": all_matrix_fingerprints(),
     }
     texts = [
         f' "{part}": {{\n'

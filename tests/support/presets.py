@@ -105,7 +105,7 @@ def _type(row: Row, name: str) -> str:
     if option == "state_dtype":
         return "StateDtype"
     kind = row.cls._schema().fields[option].type if option else float  # a part of an option
-    told = kind.__name__ if isinstance(kind, type) else str(kind)
+    told = kind.__name__ if isinstance(kind, type) else str(kind).removeprefix("typing.")
     return f"{told} | None" if default is None else told
 
 
@@ -113,6 +113,8 @@ def _refused(only: Any) -> str:
     """Return a type with one value; no float has one."""
     if only is None or isinstance(only, type):
         return str(only) if only is None else only.__name__
+    if isinstance(only, tuple):
+        return f"tuple[{', '.join(type(x).__name__ for x in only)}]"
     return "float" if isinstance(only, float) else f"Literal[{only!r}]"
 
 

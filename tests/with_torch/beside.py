@@ -28,10 +28,10 @@ from typing import Any
 import torch
 
 from ferrostep.compat import torch as compat
-from ferrostep.presets.torch import ROWS
+from ferrostep.presets.torch import ALIKE
 
 #: The classes that both have.
-NAMES = [*ROWS]
+NAMES = [*ALIKE]
 OURS: dict[str, Any] = {name: getattr(compat, name) for name in NAMES}
 THEIRS: dict[str, Any] = {name: getattr(torch.optim, name) for name in NAMES}
 

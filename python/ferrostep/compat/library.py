@@ -7,9 +7,11 @@ from typing import Any
 
 from ferrostep import optimizers
 
-#: The names of those that take whole gradients, as other libraries have them.
+#: The names of those that take gradients as other libraries' models have them: whole, of any shape.
 OF_WHOLE_GRADIENTS = [
-    name for name in optimizers.__all__ if not getattr(optimizers, name).ROWS_ONLY
+    name
+    for name in optimizers.__all__
+    if not (cls := getattr(optimizers, name)).ROWS_ONLY and not cls.MATRICES
 ]
 
 

@@ -16,6 +16,7 @@ from ferrostep.optimizers.lamb import LAMB
 from ferrostep.optimizers.lars import LARS
 from ferrostep.optimizers.lion import Lion
 from ferrostep.optimizers.momentum import Momentum
+from ferrostep.optimizers.muon import Muon
 from ferrostep.optimizers.nadam import NAdam
 from ferrostep.optimizers.novograd import NovoGrad
 from ferrostep.optimizers.radam import RAdam
@@ -56,6 +57,7 @@ __all__ = [
     "Lamb",
     "Lion",
     "Momentum",
+    "Muon",
     "NAdam",
     "Nadam",
     "NovoGrad",

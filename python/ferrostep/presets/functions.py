@@ -102,10 +102,11 @@ def _doc(row: Row) -> Iterator[str]:
     yield "    Its docstring has the formula, the state and the bounds of options."
     yield from ("", "Raises", "------", "TypeError, ValueError")
     yield "    For arguments that it does not have, and for what would be another formula."
+    shape = "(2, 3)" if row.cls.MATRICES else 3
     yield from ("", "Examples", "--------", ">>> import numpy as np, ferrostep as fs")
     yield f">>> opt = fs.{row.title}({', '.join(_least(row))})"
-    gradient = "fs.Rows([0], np.ones(1))" if row.cls.ROWS_ONLY else "np.ones(3)"
-    yield f">>> p = opt.updated(np.ones(3), {gradient})"
+    gradient = "fs.Rows([0], np.ones(1))" if row.cls.ROWS_ONLY else f"np.ones({shape})"
+    yield f">>> p = opt.updated(np.ones({shape}), {gradient})"
     yield from (">>> type(opt).__name__", repr(row.cls.__name__))
 
 

@@ -137,7 +137,10 @@ class Row:
     def check(self, name: str, value: Any) -> None:
         """Refuse an argument that is unknown, or missing, or what no option of ours does."""
         if name in self.remedies:
-            wanted, plain = self.only(name), isinstance(value, str | int | float | np.generic)
+            wanted, plain = (
+                self.only(name),
+                isinstance(value, str | int | float | tuple | np.generic),
+            )
             if value is not wanted and not (plain and value == wanted):
                 remedy = self.remedies[name].remedy
                 raise ValueError(f"{name} must be {wanted!r}, found {value!r}; {remedy}")
@@ -166,8 +169,9 @@ class Row:
         if isinstance(source, tuple):
             return check(" and ".join(source), tuple(values[name] for name in source))
         absent = values[source] is None and self.arguments[source] is None
-        if absent and isinstance(check, Number):
-            return 0.0  # their word for no decay, no momentum
+        if absent:  # their word for no decay, no momentum, or what is meant without a word
+            own = self.cls._schema().defaults[ours]
+            return 0.0 if isinstance(check, Number) else own
         return check(source, values[source])
 
     def _meant(self, name: str) -> str:

@@ -26,6 +26,7 @@ TORCH = Library(
     },
     params_first=True,
 )
+ITERATION = ("ns_coefficients", "ns_steps")
 ADAM = {"lr": 1e-3, "betas": (0.9, 0.999), "eps": 1e-8}
 
 ROWS = by_name(
@@ -111,7 +112,30 @@ ROWS = by_name(
         {**ADAM, "weight_decay": 0.0, "decoupled_weight_decay": False},
     ),
     Row(TORCH, "SparseAdam", optimizers.SparseAdam, ADAM),
+    Row(
+        TORCH,
+        "Muon",
+        optimizers.Muon,
+        {
+            "lr": 1e-3,
+            "weight_decay": 0.1,
+            "momentum": 0.95,
+            "nesterov": True,
+            "ns_coefficients": (3.4445, -4.775, 2.0315),
+            "eps": 1e-7,
+            "ns_steps": 5,
+            "adjust_lr_fn": None,
+        },
+        named={"adjust_lr": "adjust_lr_fn"},
+        refused={name: Refused("ferrostep has torch's default alone") for name in ITERATION},
+        note=(
+            "torch makes the matrix orthogonal in bfloat16, whatever the parameter's type; "
+            "ferrostep does it in the type that the parameter is computed in."
+        ),
+    ),
 )
+#: Those whose arguments have our names, so that options and state dicts are the same in both.
+ALIKE = {name: row for name, row in ROWS.items() if not row.named}
 
 if TYPE_CHECKING:
     # Made from the rows: cd tests && ../.venv/bin/python -m support.presets
@@ -257,6 +281,20 @@ if TYPE_CHECKING:
         maximize: bool = False,
         **rest: Unpack[_Rest],
     ) -> optimizers.SparseAdam: ...
+    def Muon(
+        params: Params | None = None,
+        lr: float = 0.001,
+        weight_decay: float = 0.1,
+        momentum: float = 0.95,
+        nesterov: bool = True,
+        ns_coefficients: tuple[float, float, float] = (3.4445, -4.775, 2.0315),
+        eps: float = 1e-07,
+        ns_steps: Literal[5] = 5,
+        adjust_lr_fn: Literal["original", "match_rms_adamw", "spectral_unclamped"] | None = None,
+        *,
+        maximize: bool = False,
+        **rest: Unpack[_Rest],
+    ) -> optimizers.Muon: ...
 
     # End of what is made.
 else:

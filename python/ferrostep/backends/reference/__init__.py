@@ -33,6 +33,7 @@ from ferrostep.backends.reference import (
     descent,
     layers,
     leaders,
+    matrices,
     moments,
     signs,
     squares,
@@ -52,6 +53,7 @@ RULES: dict[str, Rule] = (
     | moments.RULES
     | leaders.RULES
     | layers.RULES
+    | matrices.RULES
     | averages.RULES
     | wrappers.RULES
 )

@@ -10,7 +10,7 @@ import torch
 
 from ferrostep.compat.torch.optimizer import TorchOptimizer
 from ferrostep.optimizer import Optimizer
-from ferrostep.presets.torch import TORCH
+from ferrostep.presets.torch import ALIKE, ROWS, TORCH
 
 _DOC = """{name} for torch's tensors: {what}, stepped in place by ferrostep.
 
@@ -42,7 +42,8 @@ Examples
 def class_of(ours: type[Optimizer]) -> type[TorchOptimizer]:
     """Return the class that stands for one of ours among torch's."""
     name = ours.__name__
-    theirs = getattr(torch.optim, name, None)
+    # Where names differ torch's class would take options that mean nothing to ours.
+    theirs = None if name in ROWS.keys() - ALIKE.keys() else getattr(torch.optim, name, None)
     bases: tuple[type, ...] = (TorchOptimizer,) if theirs is None else (TorchOptimizer, theirs)
     what = "ferrostep's own" if theirs is None else f"a subclass of torch.optim.{name}"
     options = "" if theirs is None else f"lr, ...\n    As those of torch.optim.{name}.\n"

@@ -14,7 +14,7 @@ from ferrostep import optimizers
 from ferrostep.compat.library import library
 from ferrostep.groups import SCHEDULED
 from ferrostep.presets.row import Row
-from ferrostep.presets.torch import ROWS
+from ferrostep.presets.torch import ALIKE
 from ferrostep.saved import check_layout, whole, wrappers_in
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["load_state_dict", "to_torch"]
 
 #: SparseAdam's options are also those of classes that torch lacks: nobody can tell which one it is.
-_TOLD_APART = [row for row in ROWS.values() if not row.cls.ROWS_ONLY]
+_TOLD_APART = [row for row in ALIKE.values() if not row.cls.ROWS_ONLY]
 
 #: torch counts steps in float32, which holds whole numbers up to here.
 LAST_STEP = 2**24

@@ -191,3 +191,18 @@ MATRIX_RUNS = [
     if dtype is not np.float64 or "state_dtype" not in case.options
 ]
 RUN_IDS = [f"{case.name}-{np.dtype(dtype).name}" for case, dtype in RUNS]
+
+
+def takes_rows(case: Case) -> bool:
+    """Whether a step takes `Rows`: not where a rule measures whole tensors."""
+    try:
+        case.make([np.ones((2, 1), np.float32)]).step([fs.Rows([0], np.ones((1, 1)))])
+    except TypeError:
+        return False
+    return True
+
+
+#: The runs of the cases that take `Rows`.
+ROW_CASES = [case for case in CASES if takes_rows(case)]
+ROW_RUNS = [(case, dtype) for case, dtype in RUNS if case in ROW_CASES]
+ROW_RUN_IDS = [f"{case.name}-{np.dtype(dtype).name}" for case, dtype in ROW_RUNS]

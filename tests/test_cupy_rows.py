@@ -12,7 +12,7 @@ if sys.platform != "linux":
     pytest.skip("CuPy is on PyPI for Linux and Windows", allow_module_level=True)
 
 import ferrostep as fs
-from cases import RUN_IDS, RUNS, Case
+from cases import ROW_RUN_IDS, ROW_RUNS, Case
 from support import device
 from support.arrays import gradients
 from support.device import to_device, to_host
@@ -36,7 +36,7 @@ def on_device(rows: fs.Rows) -> fs.Rows:
     return fs.Rows(to_device(rows.indices), to_device(rows.values))
 
 
-@pytest.mark.parametrize(("case", "dtype"), RUNS, ids=RUN_IDS)
+@pytest.mark.parametrize(("case", "dtype"), ROW_RUNS, ids=ROW_RUN_IDS)
 def test_every_case(case: Case, dtype: type) -> None:
     rng = np.random.default_rng(1)
     start = [rng.standard_normal(shape).astype(dtype) for shape in SHAPES]

@@ -54,7 +54,7 @@ mod sums;
 pub use alone::Alone;
 pub use anew::Anew;
 pub use asked::{Asked, Gradients, Move, Moves, NonFinite, Norm, Outcome, Skipped};
-pub use elsewhere::Elsewhere;
+pub use elsewhere::{Elsewhere, SumsOfParts};
 pub use group::{Compiled, Group};
 pub use header::{Axes, Header, Place};
 pub use holder::Holder;

@@ -127,8 +127,6 @@ pub enum Refusal {
     NoRows(usize),
     /// A gradient of rows for a rule that measures whole tensors.
     MeasuredRows(usize),
-    /// A parameter out of host memory for a rule that measures.
-    MeasuredElsewhere(usize),
     /// The parameter's array comes with each call, and none is there.
     NotThere(usize),
     /// This type of state does not go with the parameter.

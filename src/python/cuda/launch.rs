@@ -13,10 +13,11 @@ use smallvec::SmallVec;
 
 use super::backend;
 use super::clip::DeviceNorm;
+use super::measuring::{self, Sums, Tensors};
 use super::scales::{Numbers, Scale};
 use super::tables::Tables;
 use crate::cuda::CHUNK;
-use crate::engine::memory::{Grow, with_room};
+use crate::engine::memory::{Grow, try_collect, with_room};
 use crate::engine::{ARRAYS, ControlGuard, View, is_dense, rows_are_dense};
 use crate::number::{Kinds, Precision};
 use crate::optimizer::{Gradient, Group, Header, Named, Part, Place, Scales, Step};
@@ -29,7 +30,14 @@ use crate::rules::Clock;
 #[derive(Default)]
 pub(in crate::python) struct Cuda {
     pub(super) tables: Tables,
-    kernels: HashMap<(i32, TypeId, Kinds, bool), Py<PyAny>>,
+    kernels: HashMap<(i32, TypeId, Kinds, bool), Kernels>,
+}
+
+/// The kernels of a rule.
+struct Kernels {
+    update: Py<PyAny>,
+    /// Those that come before it, if the rule measures.
+    measuring: Option<Py<PyAny>>,
 }
 
 /// A kernel with its arguments, ready to be launched.
@@ -42,6 +50,8 @@ pub(in crate::python) struct Launch {
     copies: Vec<Copied>,
     /// What the arguments point to.
     scales: Option<Py<PyAny>>,
+    /// The sums that the rule remembers something of.
+    sums: Option<Sums>,
 }
 
 /// The contiguous copy that a kernel runs on, of an array without a kernel for its layout.
@@ -61,7 +71,12 @@ struct Growing {
     count: usize,
     chunks: usize,
     copies: Vec<Copied>,
+    /// The parts that its tensors are of.
+    parts: Vec<usize>,
 }
+
+/// The numbers of a tensor's row: addresses, length, first chunk, and the gradient's number.
+const ROW: usize = ARRAYS + 3;
 
 impl Cuda {
     /// Begins a step.
@@ -85,7 +100,7 @@ impl Cuda {
             let Place::Device(device) = header.place else { continue };
             if part.apart().is_some_and(|gradient| gradient.len() > 0) {
                 let number = numbers.add(device, scales.of(i))?;
-                add(caller, &mut growing, device, step, part, number)?;
+                add(caller, &mut growing, device, step, (i, part), number)?;
             }
         }
         let mut launches = with_room(growing.len())?;
@@ -107,39 +122,52 @@ impl Cuda {
         growing: Growing,
         scale: Scale,
     ) -> PyResult<Launch> {
-        let Growing { key: (device, group, clock, kinds), rows, count, chunks, copies } = growing;
+        let Growing { key: (device, group, clock, kinds), rows, count, chunks, copies, parts } =
+            growing;
         let compiled = &groups[group].compiled;
         let kernel = compiled.traced;
         let coupled = compiled.prelude.coupled_decay();
         let key = (device, kernel.formula(), kinds, coupled);
-        let function = match self.kernels.get(&key) {
-            Some(known) => known.clone_ref(py),
-            None => {
-                let source = kernel.source(kinds, coupled);
-                let made = backend(py, "update_kernel", (device, source))?.unbind();
-                self.kernels.insert(key, made.clone_ref(py));
-                made
-            }
-        };
+        if !self.kernels.contains_key(&key) {
+            let source = kernel.source(kinds, coupled);
+            let made = |name: &str| backend(py, name, (device, &source)).map(Bound::unbind);
+            let measuring = kernel.measuring().map(|_| made("measuring_kernels")).transpose()?;
+            self.kernels.insert(key, Kernels { update: made("update_kernel")?, measuring });
+        }
+        let kernels = &self.kernels[&key];
         let precision = Precision::of(kinds.p);
-        let scalars = {
+        let (scalars, block) = {
             // A foreign rounding mode or flush-to-zero touches no scalar.
             let _control = ControlGuard::new();
             let mut prelude = compiled.prelude.scalars(precision.smallest_normal());
             if let Scale::Known(scale) = &scale {
                 prelude.grad_scale *= scale;
             }
-            kernel.scalars(&compiled.method.scalars(clock), &prelude, precision)
+            let block = compiled.method.scalars(clock);
+            (kernel.scalars(&block, &prelude, precision), block)
         };
+        let lengths = rows.chunks(ROW).map(|row| row[ARRAYS] as usize);
+        let lengths = try_collect(lengths)?;
         let table = self.tables.get(py, device, rows)?;
         let scalars = PyBytes::new(py, &scalars);
         let ((clip, apart), scales) = match scale {
             Scale::Known(_) => ((0, 0), None),
             Scale::OnDevice(scales, held) => (scales.arguments(precision), held),
         };
-        let arguments = (device, chunks, table, count, scalars, clip, apart);
+        let (mut own, mut sums) = (None, None);
+        if let (Some(rule), Some(measuring)) = (kernel.measuring(), &kernels.measuring) {
+            let tensors = Tensors { device, table: &table, lengths, parts };
+            let unrounded = PyBytes::new(py, &rule.unrounded(&block));
+            let given = ((scalars.clone(), clip, apart), (unrounded, rule.own(precision)));
+            let taken =
+                measuring::take(py, &mut self.tables, measuring, rule.sums(), tensors, given)?;
+            own = Some(taken.0);
+            sums = Some(taken.1).filter(|_| !compiled.memory.is_empty());
+        }
+        let kernel = kernels.update.clone_ref(py);
+        let arguments = (device, chunks, table, count, scalars, clip, apart, own);
         let (device, arguments) = backend(py, "arguments", arguments)?.extract()?;
-        Ok(Launch { device, kernel: function, arguments, copies, scales })
+        Ok(Launch { device, kernel, arguments, copies, scales, sums })
     }
 }
 
@@ -149,7 +177,7 @@ fn add(
     growing: &mut Vec<Growing>,
     device: i32,
     step: Step<'_, PythonArrays>,
-    part: &Part<PythonArrays>,
+    (i, part): (usize, &Part<PythonArrays>),
     number: usize,
 ) -> PyResult<()> {
     let (py, slot) = (caller.py, step.slot(part));
@@ -169,7 +197,8 @@ fn add(
     let place = match growing.iter().rposition(|launch| launch.key == key) {
         Some(place) => place,
         None => {
-            let new = Growing { key, rows: vec![], count: 0, chunks: 0, copies: vec![] };
+            let new =
+                Growing { key, rows: vec![], count: 0, chunks: 0, copies: vec![], parts: vec![] };
             growing.try_push(new)?;
             growing.len() - 1
         }
@@ -184,11 +213,14 @@ fn add(
         Gradient::Rows(rows) => Some(rows.occurrences.rows()),
         _ => None,
     };
-    let in_place = headers().all(Header::runs_in_place) || {
-        let views: SmallVec<[View; ARRAYS]> = headers().map(Header::view).collect();
-        let views: SmallVec<[&View; ARRAYS]> = views.iter().collect();
-        if rows.is_some() { rows_are_dense(&views) } else { is_dense(&views) }
-    };
+    // Sums over whole tensors are taken in C order.
+    let measures = step.group(part).compiled.traced.measuring().is_some();
+    let in_place = headers().all(Header::runs_in_place)
+        || !measures && {
+            let views: SmallVec<[View; ARRAYS]> = headers().map(Header::view).collect();
+            let views: SmallVec<[&View; ARRAYS]> = views.iter().collect();
+            if rows.is_some() { rows_are_dense(&views) } else { is_dense(&views) }
+        };
     // Where an array begins, and how far it is from one of its rows to the next.
     let lies = |header: &Header| match rows {
         Some(_) => (header.view().row().lowest() as i64, header.strides[0] as i64),
@@ -218,13 +250,14 @@ fn add(
     let rows = rows.unwrap_or(&[0]);
     let length = gradient.len() / rows.len();
     for (at, row) in rows.iter().enumerate() {
-        let mut tensor = [0; ARRAYS + 3];
+        let mut tensor = [0; ROW];
         for (address, (begin, stride)) in tensor.iter_mut().zip(places) {
             *address = begin + stride * *row as i64;
         }
         tensor[1] = places[1].0 + places[1].1 * at as i64;
         tensor[ARRAYS..].copy_from_slice(&[length as i64, launch.chunks as i64, number as i64]);
         launch.rows.try_extend(tensor)?;
+        launch.parts.try_push(i)?;
         launch.count += 1;
         launch.chunks += length.div_ceil(CHUNK);
     }
@@ -240,7 +273,13 @@ impl Launch {
             visit.call(copy)?;
             back.iter().try_for_each(|array| visit.call(array))?;
         }
-        self.scales.iter().try_for_each(|scales| visit.call(scales))
+        self.scales.iter().try_for_each(|scales| visit.call(scales))?;
+        self.sums.iter().try_for_each(|sums| sums.traverse(visit))
+    }
+
+    /// The sums that its rule remembers something of.
+    pub(in crate::python) fn sums(&self) -> Option<&Sums> {
+        self.sums.as_ref()
     }
 
     /// Whether it runs on copies, which takes Python code.

@@ -3,6 +3,7 @@
 
 mod clip;
 mod launch;
+mod measuring;
 mod moved;
 mod norm;
 mod rows;

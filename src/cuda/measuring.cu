@@ -2,7 +2,7 @@
 // folded between them, as those of a norm are. `summed` has a row for each sum and tensor, first those of
 // the first sum.
 
-extern "C" __global__ void __launch_bounds__(THREADS)
+extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS)
 ferrostep_terms(const Tensor* table, const Summed* summed, int count, Scalars k, const real* clip,
                 int64 apart, int64 leaves, double* partials) {
     const int64 thread = thread_number();

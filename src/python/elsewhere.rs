@@ -104,8 +104,9 @@ unsafe impl Elsewhere for PythonArrays {
     fn sums(caller: Caller<'_>, work: &Work) -> PyResult<SumsOfParts> {
         let mut found = Vec::new();
         if let Work::Launches(launches) = work {
-            let sums = launches.iter().filter_map(Launch::sums);
-            { sums }.try_for_each(|sums| sums.read(caller.py, &mut found))?;
+            for sums in launches.iter().filter_map(Launch::sums) {
+                sums.read(caller.py, &mut found)?;
+            }
         }
         Ok(found)
     }

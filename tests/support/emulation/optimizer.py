@@ -222,7 +222,7 @@ class Emulated:
         sums: Array,
     ) -> Array:
         """The scalars of each tensor; puts the sums that they follow from into `sums`."""
-        (count, size, unrounded), lengths = measuring, table[:, 5]
+        (count, size, unrounded), lengths = measuring, table[:, -3]
         leaves = -(-lengths // _native.LEAF)
         first = np.cumsum([0, *np.tile(leaves, count)])[:-1]
         rows = np.zeros((count * len(table), 4), np.int64)

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import ferrostep as fs
-from cases import CASE, CASES, DTYPES, LOW_PRECISION, PLAIN, ROW_CASES, ROW_RUN_IDS, ROW_RUNS, Case
+from cases import CASE, DTYPES, LOW_PRECISION, PLAIN, ROW_CASES, ROW_RUN_IDS, ROW_RUNS, Case
 from support.arrays import (
     TIERS,
     Array,
@@ -298,19 +298,3 @@ def test_indices_in_any_memory() -> None:
     for layout in LAYOUTS.values():
         rows = fs.Rows(layout(np.array([3, 1, 3])), np.ones((3, 2)))
         assert list(rows.indices) == [3, 1, 3]
-
-
-def test_rules_that_measure_whole_tensors_refuse_rows() -> None:
-    refused = [case for case in CASES if case not in ROW_CASES]
-    measuring = {fs.LAMB, fs.LARS, fs.NovoGrad, fs.StableAdamW}
-    assert {case.optimizer for case in refused if not case.options.get("cautious")} == measuring
-    assert [case for case in CASES if case.options.get("cautious") and case in ROW_CASES] == []
-    for case in refused:
-        p = np.ones((2, 1), np.float32)
-        opt = case.make({"w": p})
-        with pytest.raises(
-            TypeError, match="the gradient of parameter 'w' must be whole .* found rows"
-        ):
-            opt.step({"w": fs.Rows([0], np.ones((1, 1)))})
-        assert (p == 1).all()
-        assert not opt.state

@@ -35,6 +35,7 @@ __all__ = [
     "num_threads",
     "power",
     "real_power",
+    "rule_measuring",
     "rule_memory",
     "rule_scalars",
     "rule_states",
@@ -74,9 +75,21 @@ def rule_scalars(
     fresh: bool,
     grad_scale: float,
     memory: dict[str, float] | None = None,
+    sums: tuple[float, float] | None = None,
 ) -> tuple[bytes, dict[str, float]]:
-    """The bytes of an update kernel's `Scalars` at step `t`, and what is remembered after it; `fresh` as
-    in `rules::Clock`."""
+    """The bytes of an update kernel's `Scalars` at step `t`, and what is remembered after it, of a rule that
+    measures with its sums; `fresh` as in `rules::Clock`."""
+
+def rule_measuring(
+    rule: str,
+    options: dict[str, Any],
+    param: str,
+    t: int,
+    fresh: bool,
+    memory: dict[str, float],
+) -> tuple[int, int, bytes] | None:
+    """What an update kernel of a rule that measures takes for itself: how many sums, the bytes of each
+    tensor's scalars, and those of the scalars that they follow from, at step `t`. None of other rules."""
 
 def rule_memory(rule: str, options: dict[str, Any]) -> list[tuple[str, float]]:
     """The numbers that a rule remembers: names, and the values they start with."""

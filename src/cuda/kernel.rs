@@ -3,9 +3,10 @@
 use std::any::TypeId;
 
 use super::body::statements;
-use super::source::{CHUNK, PRIMITIVES, STORAGE, TABLE, THREADS, UPDATE};
+use super::measuring::Measuring;
+use super::source::{CHUNK, PLAIN, PRIMITIVES, STORAGE, TABLE, THREADS, UPDATE};
 use crate::number::{Kind, Kinds, Precision, Trace, Traced};
-use crate::rules::{MAX_STATES, Prelude, Rule, ScalarBlock, Scalars, Visitor};
+use crate::rules::{self, MAX_STATES, Prelude, Rule, ScalarBlock, Scalars, Visitor};
 
 /// Takes a rule's printer.
 pub struct TraceKernel;
@@ -15,7 +16,15 @@ impl Visitor for TraceKernel {
 
     fn visit<const N: usize, U: Rule<N>>(self) -> Kernel {
         let scalars = <U::Scalars<Traced> as Scalars<Traced>>::names;
-        Kernel { formula: TypeId::of::<U>(), states: N, scalars, print: print::<N, U> }
+        let (formula, print) = (TypeId::of::<U>(), print::<N, U>);
+        Kernel { formula, states: N, scalars, print, measuring: None }
+    }
+
+    fn visit_measuring<const N: usize, const M: usize, U>(self) -> Kernel
+    where
+        U: rules::Measuring<N, M>,
+    {
+        Kernel { measuring: Some(Measuring::of::<N, M, U>()), ..self.visit::<N, U>() }
     }
 }
 
@@ -25,6 +34,7 @@ pub struct Kernel {
     states: usize,
     scalars: fn() -> Vec<&'static str>,
     print: fn(Precision, bool) -> String,
+    measuring: Option<Measuring>,
 }
 
 impl Kernel {
@@ -37,8 +47,14 @@ impl Kernel {
         self.states
     }
 
-    /// The kernel `ferrostep_update`: it depends on no option's value, but for those that choose
-    /// the formula and on whether weight decay is added to the gradient.
+    /// What comes before the update, if the rule measures.
+    pub fn measuring(&self) -> Option<&Measuring> {
+        self.measuring.as_ref()
+    }
+
+    /// The kernel `ferrostep_update`, and those that come before it if the rule measures. It depends on
+    /// no option's value, but for those that choose the formula and on whether weight decay is added to
+    /// the gradient.
     pub fn source(&self, kinds: Kinds, coupled_decay: bool) -> String {
         let precision = Precision::of(kinds.p);
         let state = if self.states == 0 { precision.kind() } else { kinds.state };
@@ -62,7 +78,9 @@ impl Kernel {
         }
         chosen += "};\n";
         let formula = (self.print)(precision, coupled_decay);
-        [PRIMITIVES, STORAGE, TABLE, &chosen, &formula, UPDATE].join("\n")
+        let kernels =
+            self.measuring.map_or_else(|| PLAIN.to_owned(), |rule| rule.source(precision));
+        [PRIMITIVES, STORAGE, TABLE, &chosen, &formula, UPDATE, &kernels].join("\n")
     }
 
     /// The bytes of the kernel's `Scalars`: each rounded once.
@@ -94,7 +112,7 @@ fn cuda_type(kind: Kind) -> &'static str {
     }
 }
 
-fn scalar(name: &str) -> Traced {
+pub(super) fn scalar(name: &str) -> Traced {
     Traced::input(format!("k.{name}"))
 }
 
@@ -103,8 +121,8 @@ fn prelude() -> Prelude<Traced> {
     Prelude { grad_scale, weight_decay, keep, flush_below }
 }
 
-/// A function of `inputs` that sets `new_x` for each `x` of `outputs` to the trace's outputs.
-fn function(
+/// A function of scalars and of `inputs` that sets `new_x` for each `x` of `outputs` to the trace's outputs.
+pub(super) fn function(
     name: &str,
     inputs: &[&str],
     outputs: &[&str],

@@ -2,7 +2,7 @@
 //! text as on the host.
 
 use super::body::statements;
-use super::source::{FOLD, NORM, PRIMITIVES, STORAGE, TABLE, THREADS};
+use super::source::{FOLD, LEAVES, NORM, PRIMITIVES, STORAGE, TABLE, THREADS};
 use crate::number::{Precision, Trace, Traced};
 use crate::rules::{Added, Finite, GradientNorm, LANES, LEAF, Measure, clip_scale, norm};
 
@@ -13,16 +13,13 @@ pub fn norm_source() -> String {
          constexpr int LANES = {LANES};\nconstexpr int FOLD = {FOLD};\n"
     );
     let terms = format!("{}{}", terms::<GradientNorm>("GradientNorm"), terms::<Finite>("Finite"));
-    [PRIMITIVES, STORAGE, TABLE, &constants, &terms, &clipping(), NORM].join("\n")
+    [PRIMITIVES, STORAGE, TABLE, &constants, LEAVES, &terms, &clipping(), NORM].join("\n")
 }
 
 /// A structure with what an element of either compute type adds to a sum.
 fn terms<M: Measure>(name: &str) -> String {
     let trace = Trace::of(|| vec![M::term(Traced::input("g"))]);
-    let added = match M::ADDED {
-        Added::AsItIs => "wide",
-        Added::Squared => "mul_rn(wide, wide)",
-    };
+    let added = added(M::ADDED);
     let mut text = format!("// What an element adds to a sum.\nstruct {name} {{\n");
     for (real, precision) in [("float", Precision::F32), ("double", Precision::F64)] {
         let body = statements(&trace, &["term".to_owned()], precision);
@@ -32,6 +29,14 @@ fn terms<M: Measure>(name: &str) -> String {
         );
     }
     text + "};\n\n"
+}
+
+/// What a term adds, from `wide`, its float64.
+pub(super) fn added(added: Added) -> &'static str {
+    match added {
+        Added::AsItIs => "wide",
+        Added::Squared => "mul_rn(wide, wide)",
+    }
 }
 
 /// What follows from the sum of squares.

@@ -8,8 +8,10 @@
 mod body;
 mod kernel;
 mod measure;
+mod measuring;
 mod source;
 
 pub use kernel::{Kernel, TraceKernel};
 pub use measure::norm_source;
+pub use measuring::Measuring;
 pub use source::{CHUNK, FOLD, THREADS};

@@ -1,17 +1,9 @@
-// Sums over gradients, in the one order that everybody follows. Each gradient is cut into leaves; in a
-// leaf, one thread adds up what every LANES-th element adds; the lanes fold by halves and the leaves
-// in pairs, an odd last one passing up.
-
-struct Gradient {
-    const void* g;
-    int64 length;
-    int64 first;
-    int64 kind;
-};
+// Sums over gradients, and the folds of all sums: the lanes of a leaf fold by halves and the leaves in
+// pairs, an odd last one passing up.
 
 // What an element adds, once it is in its parameter's compute type.
 template <typename Term>
-device double added(const Gradient& t, int64 i) {
+device double added(const Summed& t, int64 i) {
     float x;
     switch (t.kind) {
     case 0:
@@ -32,27 +24,8 @@ device double added(const Gradient& t, int64 i) {
     return Term::of(x);
 }
 
-device int64 thread_number() {
-    return (int64)blockIdx.x * THREADS + threadIdx.x;
-}
-
-// The elements of a thread: every LANES-th of a leaf.
-struct Lane {
-    int row;
-    int64 begin;
-    int64 end;
-};
-
-device Lane lane_of(const Gradient* table, int count, int64 thread) {
-    const int64 leaf = thread / LANES;
-    const int row = row_of(table, count, leaf);
-    const int64 begin = (leaf - table[row].first) * LEAF;
-    const int64 rest = table[row].length - begin;
-    return Lane{row, begin + thread % LANES, begin + (rest < LEAF ? rest : LEAF)};
-}
-
 template <typename Term>
-device double lane_sum(const Gradient& t, const Lane& lane) {
+device double lane_sum(const Summed& t, const Lane& lane) {
     double sum = 0.0;
     for (int64 i = lane.begin; i < lane.end; i += LANES) {
         sum = add_rn(sum, added<Term>(t, i));
@@ -61,7 +34,7 @@ device double lane_sum(const Gradient& t, const Lane& lane) {
 }
 
 extern "C" __global__ void __launch_bounds__(THREADS)
-ferrostep_norm_partials(const Gradient* table, int count, int64 leaves, double* partials) {
+ferrostep_norm_partials(const Summed* table, int count, int64 leaves, double* partials) {
     const int64 thread = thread_number();
     if (thread >= leaves * LANES) {
         return;
@@ -130,16 +103,16 @@ ferrostep_norm_fold(const double* sums, int64 n, double* folded) {
     }
 }
 
-// The same for each gradient by itself. Its sums are where its leaves begin, and each is of 2^levels
+// The same for each array by itself. Its sums are where its leaves begin, and each is of 2^levels
 // leaves: those that come out are of FOLD times as many.
 extern "C" __global__ void __launch_bounds__(THREADS)
-ferrostep_norm_fold_each(const Gradient* table, int count, int64 leaves, int levels,
+ferrostep_norm_fold_each(const Summed* table, int count, int64 leaves, int levels,
                          const double* sums, double* folded) {
     const int64 leaf = thread_number();
     if (leaf >= leaves) {
         return;
     }
-    const Gradient t = table[row_of(table, count, leaf)];
+    const Summed t = table[row_of(table, count, leaf)];
     const int64 n = ((t.length - 1) / LEAF >> levels) + 1;
     const int64 begin = (leaf - t.first) * FOLD;
     if (begin < n) {
@@ -169,18 +142,18 @@ ferrostep_norm_finish(const double* sum, double grad_scale, double max_norm, Cli
 
 // The same for each gradient by itself.
 extern "C" __global__ void __launch_bounds__(THREADS)
-ferrostep_norm_finish_each(const Gradient* table, int count, const double* sums,
+ferrostep_norm_finish_each(const Summed* table, int count, const double* sums,
                            double grad_scale, double max_norm, Clip* clips) {
     const int64 row = thread_number();
     if (row < count) {
-        const Gradient t = table[row];
+        const Summed t = table[row];
         finish(t.length ? sums[t.first] : 0.0, grad_scale, max_norm, clips + row);
     }
 }
 
 // The lowest row with an element that is infinite or NaN once it is converted.
 extern "C" __global__ void __launch_bounds__(THREADS)
-ferrostep_find_nonfinite(const Gradient* table, int count, int64 leaves, int* first) {
+ferrostep_find_nonfinite(const Summed* table, int count, int64 leaves, int* first) {
     const int64 thread = thread_number();
     if (thread >= leaves * LANES) {
         return;

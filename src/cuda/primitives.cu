@@ -66,6 +66,7 @@ UNARY(absolute, double, "d", double, "d", "and.b64", ", 0x7fffffffffffffff", __b
 
 UNARY(to_double, double, "d", float, "f", "cvt.f64.f32", "", a)
 UNARY(to_float, float, "f", double, "d", "cvt.rn.f32.f64", "", (float)a)
+UNARY(to_double, double, "d", long long, "l", "cvt.rn.f64.s64", "", (double)a)
 
 template <typename Real>
 device Real select(bool mask, Real yes, Real no) {

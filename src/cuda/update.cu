@@ -77,14 +77,16 @@ device void update_four(const Scalars& k, const Tensor& t, int64 i) {
 // which no rule spills any.
 constexpr int BLOCKS = sizeof(real) == 8 ? 2 : 3;
 
-// One chunk of one tensor for each block. Threads share nothing. What gradients are scaled by may be on
-// the device: at `clip`, and for each tensor by itself `apart` numbers further for each tensor before.
-extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS)
-ferrostep_update(const Tensor* table, int count, Scalars k, const real* clip, int64 apart) {
-    const Tensor t = table[row_of(table, count, blockIdx.x)];
+// What gradients are scaled by may be on the device: at `clip`, and for each tensor by itself `apart`
+// numbers further for each tensor before.
+device void scale(Scalars& k, const Tensor& t, const real* clip, int64 apart) {
     if (clip) {
         k.grad_scale = mul_rn(k.grad_scale, clip[t.number * apart]);
     }
+}
+
+// The chunk of a block. Threads share nothing.
+device void update_chunk(const Scalars& k, const Tensor& t) {
     const int64 begin = (blockIdx.x - t.first) * CHUNK;
     const int64 end = t.length - begin < CHUNK ? t.length : begin + CHUNK;
     bool fours = holds_fours(t.p) && holds_fours(t.g);

@@ -7,7 +7,7 @@ use std::ops::{Add, BitAnd, BitOr, Div, Mul, Sub};
 use super::real::Real;
 
 /// A value of the recording under way on this thread: the place of its node.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Traced(usize);
 
 /// A comparison's result, or a combination of some.

@@ -7,6 +7,10 @@ use super::part::Step;
 use super::refusal::Stop;
 use super::scales::{Measured, Scales};
 use super::slot::Slot;
+use crate::rules::MAX_SUMS;
+
+/// What some parts have added up, each with its number.
+pub type SumsOfParts = Vec<(usize, [f64; MAX_SUMS])>;
 
 /// # Safety
 /// As for `Holder`; and `run` writes nothing but the arrays of the step that it was prepared for, and
@@ -73,6 +77,10 @@ pub unsafe trait Elsewhere: Holder {
         scales: &Scales,
         norm: &Norm<Self::Norm>,
     ) -> Result<Self::Work, Stop<Self::Error>>;
+
+    /// The sums of parts whose rules remember something of what they measure, each with the number of its
+    /// part. Waits for them.
+    fn sums(caller: Self::Caller<'_>, work: &Self::Work) -> Result<SumsOfParts, Self::Error>;
 
     /// Copies the parameters that are not in host memory; None if there are none.
     fn keep(

@@ -150,6 +150,12 @@ impl<H: Elsewhere> Optimizer<H> {
         }
         let step = Step { slots: &self.slots, groups: &self.groups, parts: &parts };
         let work = H::prepare(&mut self.elsewhere, caller, step, &scales, &norm)?;
+        for (i, sums) in H::sums(caller, &work).map_err(Stop::Holder)? {
+            let part = &mut parts[i];
+            let slot = &self.slots[part.slot];
+            let compiled = &self.groups[slot.group].compiled;
+            part.memory = compiled.remember(&sums, || slot.clock(compiled, !part.made.is_empty()));
+        }
         let engine_alone = H::is_empty(&work);
         // Otherwise no foreign code has run since all was looked at.
         let alone = asked.max_norm.is_none()

@@ -127,8 +127,6 @@ pub enum Refusal {
     NoRows(usize),
     /// A gradient of rows for a rule that measures whole tensors.
     MeasuredRows(usize),
-    /// A parameter out of host memory for a rule that measures.
-    MeasuredElsewhere(usize),
     /// A parameter that must be a matrix, and has another number of axes.
     NoMatrix {
         parameter: usize,

@@ -25,7 +25,7 @@ impl<H: Elsewhere> Optimizer<H> {
         parts.iter().any(|part| step.group(part).compiled.loops.measuring().is_some())
     }
 
-    /// The sums of all parts, whoever runs them. New state has its first values.
+    /// The sums of all parts in host memory, whoever runs them. New state has its first values.
     pub(super) fn sums(
         &self,
         caller: H::Caller<'_>,
@@ -41,7 +41,7 @@ impl<H: Elsewhere> Optimizer<H> {
                 return Err(Refusal::MeasuredRows(part.slot).into());
             }
             if slot.header.place != Place::Host {
-                return Err(Refusal::MeasuredElsewhere(part.slot).into());
+                continue; // where it lies
             }
             let p = slot.source().map_or_else(|| slot.header.view(), |source| source.view());
             let (g, states) = (part.place.view(&slot.header), step.states(part));

@@ -161,11 +161,6 @@ impl Caller<'_> {
                  give the parameter to an optimizer whose step is of each element",
                 self.label(Named::Gradient(i))
             )),
-            Refusal::MeasuredElsewhere(i) => PyTypeError::new_err(format!(
-                "{} must be a NumPy array for a rule that measures it, found a CuPy array; its device \
-                 has no such kernel yet",
-                self.label(Named::Parameter(i))
-            )),
             Refusal::NoMatrix { parameter: i, shape } => PyValueError::new_err(format!(
                 "{} must have two dimensions for {}, found shape {}; give it to another optimizer, \
                  AdamW for instance",

@@ -8,7 +8,9 @@ use super::caller::Caller;
 use super::cuda::{self, Cuda, DeviceNorm, Launch, Old, backend};
 use super::python_arrays::PythonArrays;
 use super::reference::{self, Results};
-use crate::optimizer::{Asked, Elsewhere, Measured, Norm, Place, Scales, Slot, Step, Stop};
+use crate::optimizer::{
+    Asked, Elsewhere, Measured, Norm, Place, Scales, Slot, Step, Stop, SumsOfParts,
+};
 
 /// What is ready to run.
 pub(super) enum Work {
@@ -97,6 +99,16 @@ unsafe impl Elsewhere for PythonArrays {
             _ => None,
         };
         Ok(Work::Launches(cuda.plan(caller, step, scales, clip)?))
+    }
+
+    fn sums(caller: Caller<'_>, work: &Work) -> PyResult<SumsOfParts> {
+        let mut found = Vec::new();
+        if let Work::Launches(launches) = work {
+            for sums in launches.iter().filter_map(Launch::sums) {
+                sums.read(caller.py, &mut found)?;
+            }
+        }
+        Ok(found)
     }
 
     fn keep(_: &mut Cuda, caller: Caller<'_>, slots: &[Slot<Self>]) -> PyResult<Option<Old>> {

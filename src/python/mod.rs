@@ -156,6 +156,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("CUDA_FOLD", crate::cuda::FOLD)?;
     module.add_function(wrap_pyfunction!(cuda::source::cuda_source, module)?)?;
     module.add_function(wrap_pyfunction!(cuda::source::cuda_norm_source, module)?)?;
+    module.add_function(wrap_pyfunction!(cuda::source::rule_measuring, module)?)?;
     module.add_function(wrap_pyfunction!(cuda::source::rule_scalars, module)?)?;
     module.add_function(wrap_pyfunction!(cuda::source::rule_memory, module)?)?;
     module.add_function(wrap_pyfunction!(cuda::source::rule_states, module)?)?;

@@ -19,7 +19,7 @@ scalars!(LambScalars {
     correction,
     scale,
     eps,
-    weight_decay,
+    decay,
     step_size,
     max_ratio,
 });
@@ -30,7 +30,7 @@ impl<R: Real> LambScalars<R> {
         let m = self.beta1 * m + self.one_minus_beta1 * g;
         let v = self.beta2 * v + self.one_minus_beta2 * (g * g);
         let u = (self.correction * m) / (v.sqrt() * self.scale + self.eps);
-        (u + self.weight_decay * p, [m, v])
+        (u + self.decay * p, [m, v])
     }
 }
 
@@ -96,7 +96,7 @@ impl Method for Lamb {
             correction,
             scale,
             eps: self.eps,
-            weight_decay: if self.decays() { self.weight_decay } else { 0.0 },
+            decay: if self.decays() { self.weight_decay } else { 0.0 },
             step_size: self.lr,
             max_ratio: if self.trust_clip { 1.0 } else { f64::INFINITY },
         }

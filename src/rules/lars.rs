@@ -12,16 +12,7 @@ use super::scalars::{ScalarBlock, scalars};
 use crate::number::Real;
 
 // The ratio is the trust coefficient until the norms are known.
-scalars!(LarsScalars {
-    lr,
-    momentum,
-    carry,
-    one_minus_dampening,
-    weight_decay,
-    ratio,
-    eps,
-    max_ratio,
-});
+scalars!(LarsScalars { lr, momentum, carry, one_minus_dampening, decay, ratio, eps, max_ratio });
 
 struct Layerwise<const NESTEROV: bool>;
 
@@ -31,7 +22,7 @@ impl<const NESTEROV: bool> Rule<1> for Layerwise<NESTEROV> {
 
     #[inline(always)]
     fn update<R: Real>(k: &LarsScalars<R>, p: R, g: R, [buf]: [R; 1]) -> (R, [R; 1]) {
-        let d = k.ratio * (g + k.weight_decay * p);
+        let d = k.ratio * (g + k.decay * p);
         let buf = k.carry * buf + k.one_minus_dampening * d;
         let d = if NESTEROV { d + k.momentum * buf } else { buf };
         (p - k.lr * d, [buf])
@@ -49,7 +40,7 @@ impl<const NESTEROV: bool> Measuring<1, 2> for Layerwise<NESTEROV> {
     fn measured<R: Real>(mut k: LarsScalars<R>, [p, g]: [R; 2], _: R) -> LarsScalars<R> {
         let (zero, one) = (R::constant(0.0), R::constant(1.0));
         let (norm_p, norm_g) = (p.sqrt(), g.sqrt());
-        let ratio = (k.ratio * norm_p) / ((norm_g + k.weight_decay * norm_p) + k.eps);
+        let ratio = (k.ratio * norm_p) / ((norm_g + k.decay * norm_p) + k.eps);
         let ratio = R::select(k.max_ratio.lt(ratio), k.max_ratio, ratio);
         k.ratio = R::select(zero.lt(p) & zero.lt(g), ratio, one);
         k
@@ -87,7 +78,7 @@ impl Method for Lars {
             momentum: self.momentum,
             carry,
             one_minus_dampening,
-            weight_decay: if self.decays() { self.weight_decay } else { 0.0 },
+            decay: if self.decays() { self.weight_decay } else { 0.0 },
             ratio,
             eps: self.eps,
             max_ratio,

@@ -11,7 +11,7 @@ use super::rule::{MAX_SUMS, Measuring, Rule, Visitor};
 use super::scalars::{ScalarBlock, scalars};
 use crate::number::Real;
 
-scalars!(NovoGradScalars { lr, carry, weight_decay, inverse, v, beta2, one_minus_beta2, eps });
+scalars!(NovoGradScalars { lr, carry, decay, inverse, v, beta2, one_minus_beta2, eps });
 
 struct Layerwise;
 
@@ -21,7 +21,7 @@ impl Rule<1> for Layerwise {
 
     #[inline(always)]
     fn update<R: Real>(k: &NovoGradScalars<R>, p: R, g: R, [m]: [R; 1]) -> (R, [R; 1]) {
-        let m = k.carry * m + (g * k.inverse + k.weight_decay * p);
+        let m = k.carry * m + (g * k.inverse + k.decay * p);
         (p - k.lr * m, [m])
     }
 }
@@ -69,7 +69,7 @@ impl Method for NovoGrad {
         NovoGradScalars {
             lr: self.lr,
             carry: if first { 0.0 } else { beta1 },
-            weight_decay: if self.decays() { self.weight_decay } else { 0.0 },
+            decay: if self.decays() { self.weight_decay } else { 0.0 },
             inverse: 1.0,
             v: clock.memory.0[0],
             beta2: if first { 0.0 } else { beta2 },

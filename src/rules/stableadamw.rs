@@ -12,17 +12,7 @@ use super::rule::{Measuring, Rule, Visitor};
 use super::scalars::{ScalarBlock, scalars};
 use crate::number::Real;
 
-scalars!(StableScalars {
-    keep_m,
-    part_m,
-    keep_v,
-    part_v,
-    eps,
-    eps_squared,
-    rate,
-    weight_decay,
-    keep,
-});
+scalars!(StableScalars { keep_m, part_m, keep_v, part_v, eps, eps_squared, rate, decay, stays });
 
 impl<R: Real> StableScalars<R> {
     #[inline(always)]
@@ -41,7 +31,7 @@ impl Rule<2> for Clipped {
     fn update<R: Real>(k: &StableScalars<R>, p: R, g: R, [m, v]: [R; 2]) -> (R, [R; 2]) {
         let m = k.keep_m * m + k.part_m * g;
         let v = k.squares(g, v);
-        (p * k.keep - (k.rate * m) / (v.sqrt() + k.eps), [m, v])
+        (p * k.stays - (k.rate * m) / (v.sqrt() + k.eps), [m, v])
     }
 }
 
@@ -57,7 +47,7 @@ impl Measuring<2, 1> for Clipped {
     fn measured<R: Real>(mut k: StableScalars<R>, [sum]: [R; 1], size: R) -> StableScalars<R> {
         let (one, rms) = (R::constant(1.0), (sum / size).sqrt());
         k.rate = k.rate / R::select(one.lt(rms), rms, one);
-        k.keep = one - k.rate * k.weight_decay;
+        k.stays = one - k.rate * k.decay;
         k
     }
 }
@@ -87,8 +77,8 @@ impl Method for StableAdamW {
             eps: self.eps,
             eps_squared: self.eps * self.eps,
             rate: self.lr,
-            weight_decay: if self.decays() { self.weight_decay } else { 0.0 },
-            keep: 1.0,
+            decay: if self.decays() { self.weight_decay } else { 0.0 },
+            stays: 1.0,
         }
         .block()
     }

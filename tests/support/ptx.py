@@ -65,6 +65,11 @@ def converted(to: str, kind: str, x: int) -> int:
     return int(to_real(bits(x).view(real)).view(to_bits))
 
 
+def floating(x: int) -> int:
+    """A signed integer as float64, rounded to nearest-even."""
+    return int(np.float64(number("s64", x)).view(np.uint64))
+
+
 def number(kind: str, x: int) -> Any:
     """The register's bits as a number of this type."""
     if kind in FLOATS:
@@ -136,6 +141,8 @@ def translate(statement: str) -> str:
     if opcode in ("cvt.f64.f32", "cvt.rn.f32.f64"):
         *_, to, kind = opcode.split(".")
         return f"{target} = converted('{to}', '{kind}', {sources[0]})"
+    if opcode == "cvt.rn.f64.s64":
+        return f"{target} = floating({sources[0]})"
     if integer := re.fullmatch(r"cvt\.([su]\d+)\.([su]\d+)", opcode):
         mask = (1 << _bits(integer[1])) - 1
         return f"{target} = number('{integer[2]}', {sources[0]}) & {mask}"
@@ -191,7 +198,7 @@ class Kernel:
         names: dict[str, Any] = {}
         exec(
             "\n".join(lines),
-            {f.__name__: f for f in (load, store, number, rounded, converted)},
+            {f.__name__: f for f in (load, store, number, rounded, converted, floating)},
             names,
         )
         self.run = names["run"]

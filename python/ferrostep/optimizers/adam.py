@@ -40,7 +40,7 @@ class Adam(Optimizer):
         Default False; True leaves out what would go against the gradient, and makes the rest as
         much longer (arXiv:2411.16085): ``u = u/share where u*g > 0, else 0``, where ``u`` is what
         is subtracted from the parameter, and the share is 0.001 at the least. It is taken over the
-        parameter as a whole: then gradients as `Rows` are refused, and so are CuPy arrays.
+        parameter as a whole: then gradients as `Rows` are refused.
     initial_accumulator_value
         What ``v`` starts with; default 0.0, finite and >= 0. Federated Adam has ``tau**2`` here,
         ``eps=tau`` and ``bias_correction=False``: the correction is for a start at 0, and would

@@ -21,8 +21,7 @@ class LAMB(Optimizer):
     decay unless it is told ``always_adapt=True``, and clips gradients: ``opt.step(grads,
     max_norm=1.0)``.
 
-    The sums are over each parameter as a whole: gradients as `Rows` are refused, and so are CuPy
-    arrays.
+    The sums are over each parameter as a whole: gradients as `Rows` are refused.
 
     Parameters
     ----------

@@ -25,8 +25,7 @@ class LARS(Optimizer):
     momentum, which is the same as long as `lr` is. timm's ``Lars`` has no ratio without weight
     decay unless it is told ``always_adapt=True``.
 
-    The sums are over each parameter as a whole: gradients as `Rows` are refused, and so are CuPy
-    arrays.
+    The sums are over each parameter as a whole: gradients as `Rows` are refused.
 
     Parameters
     ----------

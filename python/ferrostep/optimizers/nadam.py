@@ -36,7 +36,7 @@ class NAdam(Optimizer):
         Default False; True leaves out what would go against the gradient, and makes the rest as
         much longer (arXiv:2411.16085): ``u = u/share where u*g > 0, else 0``, where ``u`` is what
         is subtracted from the parameter, and the share is 0.001 at the least. It is taken over the
-        parameter as a whole: then gradients as `Rows` are refused, and so are CuPy arrays.
+        parameter as a whole: then gradients as `Rows` are refused.
     weight_decay, maximize, state_dtype, ...
         The options of every class: see `Optimizer`.
 

@@ -20,8 +20,8 @@ class NovoGrad(Optimizer):
 
     The first ``v`` is ``|g|**2``, and the first ``m`` what is added to it.
 
-    The sums are over each parameter as a whole: gradients as `Rows` are refused, and so are CuPy
-    arrays.
+    The sums are over each parameter as a whole: gradients as `Rows` are refused. ``v`` is a number
+    on the host: a step of CuPy arrays waits for their sums.
 
     Parameters
     ----------

@@ -22,8 +22,7 @@ class StableAdamW(Optimizer):
 
     Where the mean is below 1 that is AdamW; its ``m`` and ``v`` are AdamW's, corrected.
 
-    The sums are over each parameter as a whole: gradients as `Rows` are refused, and so are CuPy
-    arrays.
+    The sums are over each parameter as a whole: gradients as `Rows` are refused.
 
     Parameters
     ----------

@@ -3,17 +3,20 @@
 
 mod clip;
 mod launch;
+mod measuring;
 mod moved;
 mod norm;
+mod plan;
 mod rows;
 mod scales;
 pub(super) mod source;
 mod tables;
 
 pub(super) use clip::DeviceNorm;
-pub(super) use launch::{Cuda, Launch};
+pub(super) use launch::Launch;
 pub(super) use moved::{Old, keep, moved};
 pub(super) use norm::{first_nonfinite, leaf_sums, norm};
+pub(super) use plan::Cuda;
 pub(super) use rows::add_rows;
 
 use pyo3::intern;

@@ -74,10 +74,43 @@ pub(in crate::python) fn cuda_norm_source() -> String {
     cuda::norm_source()
 }
 
-/// The bytes of an update kernel's `Scalars` at step `t`, and what is remembered after it; `fresh` as
-/// in `rules::Clock`.
+/// What an update kernel of a rule that measures takes for itself: how many sums, the bytes of each
+/// tensor's scalars, and those of the scalars that they follow from, at step `t`. None of other rules.
 #[pyfunction]
-#[pyo3(signature = (rule, options, param, t, fresh, grad_scale, memory=None))]
+pub(in crate::python) fn rule_measuring<'py>(
+    rule: &str,
+    options: &Bound<'py, PyDict>,
+    param: &str,
+    t: u64,
+    fresh: bool,
+    memory: &Bound<'py, PyDict>,
+) -> PyResult<Option<(usize, usize, Bound<'py, PyBytes>)>> {
+    let (method, kernel, _) = traced(rule, options)?;
+    let precision = Precision::of(kind("the parameter", param)?);
+    let Some(measuring) = kernel.measuring() else { return Ok(None) };
+    let _control = ControlGuard::new();
+    let clock = clock(&*method, t, fresh, Some(memory))?;
+    let unrounded = measuring.unrounded(&method.scalars(clock));
+    let unrounded = PyBytes::new(options.py(), &unrounded);
+    Ok(Some((measuring.sums(), measuring.own(precision), unrounded)))
+}
+
+fn clock(
+    method: &dyn Method,
+    t: u64,
+    fresh: bool,
+    memory: Option<&Bound<'_, PyDict>>,
+) -> PyResult<Clock> {
+    let numbers = method.memory();
+    let memory = memory.map(|values| remembered(values, &numbers)).transpose()?.flatten();
+    Ok(Clock { t, fresh, memory: memory.unwrap_or(Memory::first(&numbers)) })
+}
+
+/// The bytes of an update kernel's `Scalars` at step `t`, and what is remembered after it, of a rule that
+/// measures with its sums; `fresh` as in `rules::Clock`.
+#[pyfunction]
+#[pyo3(signature = (rule, options, param, t, fresh, grad_scale, memory=None, sums=None))]
+#[allow(clippy::too_many_arguments)] // of Python
 pub(in crate::python) fn rule_scalars<'py>(
     rule: &str,
     options: &Bound<'py, PyDict>,
@@ -86,6 +119,7 @@ pub(in crate::python) fn rule_scalars<'py>(
     fresh: bool,
     grad_scale: f64,
     memory: Option<&Bound<'py, PyDict>>,
+    sums: Option<[f64; MAX_SUMS]>,
 ) -> PyResult<(Bound<'py, PyBytes>, Bound<'py, PyDict>)> {
     let py = options.py();
     let (method, kernel, prelude) = traced(rule, options)?;
@@ -93,13 +127,11 @@ pub(in crate::python) fn rule_scalars<'py>(
     let _control = ControlGuard::new();
     let mut prelude = prelude.scalars(precision.smallest_normal());
     prelude.grad_scale *= grad_scale;
-    let numbers = method.memory();
-    let memory = memory.map(|values| remembered(values, &numbers)).transpose()?.flatten();
-    let memory = memory.unwrap_or(Memory::first(&numbers));
-    let clock = Clock { t, fresh, memory };
+    let clock = clock(&*method, t, fresh, memory)?;
     let bytes = kernel.scalars(&method.scalars(clock), &prelude, precision);
     let after = PyDict::new(py);
-    for (number, value) in numbers.iter().zip(method.remember(clock, &[0.0; MAX_SUMS]).0) {
+    let remembered = method.remember(clock, &sums.unwrap_or_default());
+    for (number, value) in method.memory().iter().zip(remembered.0) {
         after.set_item(number.name, value)?;
     }
     Ok((PyBytes::new(py, &bytes), after))

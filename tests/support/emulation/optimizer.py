@@ -72,14 +72,7 @@ def clipping(
         arguments = [pointer(partials), np.int64(leaves), pointer(sums)]
         name, grid = "ferrostep_norm_leaves", blocks(leaves)
         kernels.launch(name, grid, threads, arguments, backwards=backwards)
-    by_leaf, levels = sums, 0
-    while each and 1 << levels < leaves:
-        folded = np.full(leaves, np.nan)
-        arguments = [pointer(table), np.int32(len(table)), np.int64(leaves), np.int32(levels)]
-        arguments += [pointer(by_leaf), pointer(folded)]
-        name, grid = "ferrostep_norm_fold_each", blocks(leaves)
-        kernels.launch(name, grid, threads, arguments, backwards=backwards)
-        by_leaf, levels = folded, levels + fold.bit_length() - 1
+    by_leaf = fold_each(kernels, table, sums, backwards=backwards) if each else sums
     if each and len(table):
         arguments = [pointer(table), np.int32(len(table)), pointer(by_leaf)]
         arguments += [np.float64(grad_scale), np.float64(max_norm), pointer(result[1:])]
@@ -95,6 +88,19 @@ def clipping(
     arguments = [place, np.float64(grad_scale), np.float64(max_norm), pointer(result)]
     kernels.launch("ferrostep_norm_finish", 1, 1, arguments)
     return result
+
+
+def fold_each(kernels: Any, table: Array, sums: Array, *, backwards: bool) -> Array:
+    """The sums of leaves, folded to one of each row where its leaves begin."""
+    levels = 0
+    while 1 << levels < sums.size:
+        folded = np.full(sums.size, np.nan)
+        arguments = [pointer(table), np.int32(len(table)), np.int64(sums.size), np.int32(levels)]
+        arguments += [pointer(sums), pointer(folded)]
+        name, grid = "ferrostep_norm_fold_each", blocks(sums.size)
+        kernels.launch(name, grid, _native.CUDA_THREADS, arguments, backwards=backwards)
+        sums, levels = folded, levels + _native.CUDA_FOLD.bit_length() - 1
+    return sums
 
 
 def first_nonfinite(
@@ -194,17 +200,52 @@ class Emulated:
             place = pointer(record[each:]) + np.uint64(8 if wide else 16)
             apart = each * record.itemsize // (8 if wide else 4)
         before = self.memory[tensors[0][1]]
-        given = (self.rule, self.options, kinds[0], t, t == 1, grad_scale, before)
-        scalars, after = _native.rule_scalars(*given)
-        for _, i, _ in tensors:
-            self.memory[i] = after
-        kernel.launch(
-            "ferrostep_update",
-            chunks,
-            _native.CUDA_THREADS,
-            [pointer(table), np.int32(len(table)), scalars, place, np.int64(apart)],
-            backwards=self.backwards,
-        )
+        given = (self.rule, self.options, kinds[0], t, t == 1)
+        scalars, _ = _native.rule_scalars(*given, grad_scale, before)
+        arguments = [scalars, place, np.int64(apart)]
+        sums = np.zeros((2, len(table)))
+        if measuring := _native.rule_measuring(*given, before):
+            own = self._measure(kernel, table, arguments, measuring, sums)
+            arguments.append(pointer(own))
+        for (_, i, _), of_this in zip(tensors, sums.T.tolist(), strict=True):
+            _, self.memory[i] = _native.rule_scalars(*given, grad_scale, before, tuple(of_this))
+        arguments = [pointer(table), np.int32(len(table)), *arguments]
+        name, threads = "ferrostep_update", _native.CUDA_THREADS
+        kernel.launch(name, chunks, threads, arguments, backwards=self.backwards)
+
+    def _measure(
+        self,
+        kernel: Any,
+        table: Array,
+        update: list[Any],
+        measuring: tuple[int, int, bytes],
+        sums: Array,
+    ) -> Array:
+        """The scalars of each tensor; puts the sums that they follow from into `sums`."""
+        (count, size, unrounded), lengths = measuring, table[:, -3]
+        leaves = -(-lengths // _native.LEAF)
+        first = np.cumsum([0, *np.tile(leaves, count)])[:-1]
+        rows = np.zeros((count * len(table), 4), np.int64)
+        rows[:, 1], rows[:, 2] = np.tile(lengths, count), first
+        partials = np.full(count * int(leaves.sum()) * _native.LANES, np.nan)
+        by_leaf = np.full(partials.size // _native.LANES, np.nan)
+        own = np.zeros(len(table) * size, np.uint8)
+        how = {"backwards": self.backwards}
+        threads, norms = _native.CUDA_THREADS, self.compile(_native.cuda_norm_source())
+
+        arguments = [pointer(table), pointer(rows), np.int32(len(table)), *update]
+        arguments += [np.int64(leaves.sum()), pointer(partials)]
+        grid = blocks(partials.size // count)
+        kernel.launch("ferrostep_terms", grid, threads, arguments, **how)
+        arguments = [pointer(partials), np.int64(by_leaf.size), pointer(by_leaf)]
+        norms.launch("ferrostep_norm_leaves", blocks(by_leaf.size), threads, arguments, **how)
+        folded = fold_each(norms, rows, by_leaf, **how)
+        arguments = [pointer(rows), np.int32(len(table)), unrounded, pointer(folded), pointer(own)]
+        kernel.launch("ferrostep_measured", blocks(len(table)), threads, arguments, **how)
+        for m in range(count):
+            there = lengths > 0
+            sums[m, there] = folded[first.reshape(count, -1)[m, there]]
+        return own
 
 
 def shifted(array: Array, by: int) -> Array:

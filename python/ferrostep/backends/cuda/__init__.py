@@ -24,6 +24,7 @@ from ferrostep.backends.cuda.arrays import (
     unowned,
     upload,
 )
+from ferrostep.backends.cuda.measuring import measured, measuring_kernels, read_sums
 from ferrostep.backends.cuda.norm import clip, first_nonfinite, leaf_sums, read_norm
 from ferrostep.backends.cuda.update import arguments, update_kernel
 
@@ -45,7 +46,10 @@ __all__ = [
     "from_host",
     "is_readonly",
     "leaf_sums",
+    "measured",
+    "measuring_kernels",
     "read_norm",
+    "read_sums",
     "stream",
     "to_host",
     "unowned",

@@ -11,25 +11,40 @@ from typing import Any
 
 import numpy as np
 
-from ferrostep._native import CUDA_FOLD, CUDA_THREADS, LANES, cuda_norm_source
+from ferrostep._native import CUDA_FOLD, LANES, cuda_norm_source
 from ferrostep.backends.cuda.library import cupy
-from ferrostep.backends.cuda.update import compiled
+from ferrostep.backends.cuda.update import compiled, launch
 
 _source = cache(cuda_norm_source)
 
 
 def _launch(device: int, name: str, threads: int, arguments: tuple[Any, ...]) -> None:
-    kernel = compiled(device, _source(), name)
-    grid = -(-threads // CUDA_THREADS)
-    kernel((grid,), (min(threads, CUDA_THREADS),), arguments)
+    launch(compiled(device, _source(), name), threads, arguments)
 
 
 def _leaf_sums(device: int, table: Any, count: int, leaves: int) -> Any:
-    xp = cupy()
-    partials, sums = xp.empty(leaves * LANES, np.float64), xp.empty(leaves, np.float64)
+    partials = cupy().empty(leaves * LANES, np.float64)
     arguments = (table, np.int32(count), np.int64(leaves), partials)
     _launch(device, "ferrostep_norm_partials", leaves * LANES, arguments)
+    return fold_lanes(device, partials)
+
+
+def fold_lanes(device: int, partials: Any) -> Any:
+    """Return the sums of leaves, from those of their lanes."""
+    leaves = partials.size // LANES
+    sums = cupy().empty(leaves, np.float64)
     _launch(device, "ferrostep_norm_leaves", leaves, (partials, np.int64(leaves), sums))
+    return sums
+
+
+def fold_each(device: int, table: Any, count: int, leaves: int, longest: int, sums: Any) -> Any:
+    """Return the leaves' sums folded to one of each row, which is where its leaves begin."""
+    levels = 0
+    while 1 << levels < longest:
+        folded = cupy().empty(leaves, np.float64)
+        arguments = (table, np.int32(count), np.int64(leaves), np.int32(levels), sums, folded)
+        _launch(device, "ferrostep_norm_fold_each", leaves, arguments)
+        sums, levels = folded, levels + CUDA_FOLD.bit_length() - 1
     return sums
 
 
@@ -64,16 +79,8 @@ def clip(
         scales = (np.float64(grad_scale), np.float64(max_norm))
         sums: Any = _leaf_sums(device, table, count, leaves) if leaves else None
         if each and leaves:
-            own, levels = sums, 0
-            while 1 << levels < longest:
-                row, folded = (
-                    (table, np.int32(count), np.int64(leaves)),
-                    xp.empty(leaves, np.float64),
-                )
-                arguments: tuple[Any, ...] = (*row, np.int32(levels), own, folded)
-                _launch(device, "ferrostep_norm_fold_each", leaves, arguments)
-                own, levels = folded, levels + CUDA_FOLD.bit_length() - 1
-            arguments = (table, np.int32(count), own, *scales, np.uint64(first))
+            own = fold_each(device, table, count, leaves, longest, sums)
+            arguments: tuple[Any, ...] = (table, np.int32(count), own, *scales, np.uint64(first))
             _launch(device, "ferrostep_norm_finish_each", count, arguments)
         while leaves and sums.size > 1:
             n, folded = sums.size, xp.empty(-(-sums.size // CUDA_FOLD), np.float64)

@@ -31,20 +31,38 @@ def update_kernel(device: int, source: str) -> Any:
     return compiled(device, source, "ferrostep_update")
 
 
+def launch(kernel: Any, threads: int, arguments: tuple[Any, ...]) -> None:
+    """Launch a kernel with so many threads, or some more."""
+    grid = -(-threads // CUDA_THREADS)
+    kernel((grid,), (min(threads, CUDA_THREADS),), arguments)
+
+
 @cache
-def _by_value(size: int) -> np.dtype[Any]:
-    """The type of one element that CuPy passes by value: a structure of so many bytes."""
+def _bytes(size: int) -> np.dtype[Any]:
     return np.dtype([("bytes", np.uint8, size)])
 
 
+def by_value(struct: bytes) -> Any:
+    """Return what CuPy passes by value: one element, a structure of so many bytes."""
+    return np.frombuffer(struct, _bytes(len(struct)))
+
+
 def arguments(
-    device: int, chunks: int, table: Any, count: int, scalars: bytes, clip: int, apart: int
+    device: int,
+    chunks: int,
+    table: Any,
+    count: int,
+    scalars: bytes,
+    clip: int,
+    apart: int,
+    own: Any,
 ) -> tuple[Any, tuple[Any, ...]]:
     """Return the device as a context, and what an update kernel is called with.
 
     `clip` is the address of the gradients' scale, 0 if it is among the scalars; where each has its
-    own, they are `apart` numbers of the compute type from each other.
+    own, they are `apart` numbers of the compute type from each other.  `own` has the scalars of
+    each tensor, None if they have all in common.
     """
-    struct = np.frombuffer(scalars, _by_value(len(scalars)))
-    values = (table, np.int32(count), struct, np.uint64(clip), np.int64(apart))
+    values = (table, np.int32(count), by_value(scalars), np.uint64(clip), np.int64(apart))
+    values += () if own is None else (own,)
     return cupy().cuda.Device(device), ((chunks,), (CUDA_THREADS,), values)

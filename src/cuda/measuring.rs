@@ -1,0 +1,161 @@
+//! What a rule that measures has beside its update: terms, and the scalars that follow from their sums.
+
+use super::body::statements;
+use super::kernel::{function, scalar};
+use super::measure::added;
+use super::source::{LEAVES, MEASURING};
+use crate::number::{Precision, Trace, Traced};
+use crate::rules::{self, LANES, LEAF, ScalarBlock, Scalars};
+
+/// The kernels before an update, but for those that fold sums.
+#[derive(Clone, Copy, Debug)]
+pub struct Measuring {
+    sums: usize,
+    scalars: fn() -> Vec<&'static str>,
+    own: fn() -> Vec<&'static str>,
+    print: fn(Precision) -> String,
+}
+
+impl Measuring {
+    pub(super) fn of<const N: usize, const M: usize, U: rules::Measuring<N, M>>() -> Self {
+        let scalars = <U::Scalars<Traced> as Scalars<Traced>>::names;
+        Measuring { sums: M, scalars, own: own::<N, M, U>, print: print::<N, M, U> }
+    }
+
+    /// How many sums it takes.
+    pub fn sums(&self) -> usize {
+        self.sums
+    }
+
+    /// The bytes of the scalars that a tensor has for itself.
+    pub fn own(&self, precision: Precision) -> usize {
+        (self.own)().len() * precision.kind().size()
+    }
+
+    /// The bytes of the kernel's `Unrounded`.
+    pub fn unrounded(&self, block: &ScalarBlock) -> Vec<u8> {
+        block.iter().take((self.scalars)().len()).flat_map(|x| x.to_ne_bytes()).collect()
+    }
+
+    pub(super) fn source(&self, precision: Precision) -> String {
+        let structure = |name: &str, real: &str, scalars: Vec<&str>| {
+            let fields: String =
+                scalars.into_iter().map(|name| format!("    {real} {name};\n")).collect();
+            format!("struct {name} {{\n{fields}}};\n\n")
+        };
+        let mut text = String::new();
+        for (name, value) in [("SUMS", self.sums), ("LEAF", LEAF), ("LANES", LANES)] {
+            text += &format!("constexpr int {name} = {value};\n");
+        }
+        text += "\n// The rule's scalars, from which those of a tensor follow.\n";
+        text += &structure("Unrounded", "double", (self.scalars)());
+        text += "// The scalars that a tensor has for itself.\n";
+        text += &structure("Own", "real", (self.own)());
+        [&text[..], &(self.print)(precision), LEAVES, MEASURING].join("\n")
+    }
+}
+
+/// The scalars that follow from the sums, each with what it is then.
+fn measured<const N: usize, const M: usize, U: rules::Measuring<N, M>>()
+-> Vec<(&'static str, Traced)> {
+    let names = <U::Scalars<Traced> as Scalars<Traced>>::names();
+    let k = U::Scalars::<Traced>::read(|i| scalar(names[i]));
+    let sums = std::array::from_fn(|m| Traced::input(format!("sums[{m}]")));
+    let mut all = Vec::new();
+    U::measured(k, sums, Traced::input("size")).write(|i, value| all.push((names[i], value)));
+    all.retain(|(name, value)| *value != scalar(name));
+    all
+}
+
+fn own<const N: usize, const M: usize, U: rules::Measuring<N, M>>() -> Vec<&'static str> {
+    let mut names = Vec::new();
+    Trace::of(|| {
+        names.extend(measured::<N, M, U>().into_iter().map(|(name, _)| name));
+        Vec::new()
+    });
+    names
+}
+
+fn print<const N: usize, const M: usize, U: rules::Measuring<N, M>>(
+    precision: Precision,
+) -> String {
+    let traced = Trace::of(|| {
+        let names = <U::Scalars<Traced> as Scalars<Traced>>::names();
+        let k = U::Scalars::<Traced>::read(|i| scalar(names[i]));
+        let (p, g) = (Traced::input("p"), Traced::input("g"));
+        U::terms(&k, p, g, U::STATES.map(Traced::input)).to_vec()
+    });
+    let inputs: Vec<&str> = ["p", "g"].into_iter().chain(U::STATES).collect();
+    let terms: Vec<String> = (0..M).map(|m| format!("term{m}")).collect();
+    let names: Vec<&str> = terms.iter().map(String::as_str).collect();
+    let mut text = String::from("// The terms of an element.\n");
+    text += &function("terms", &inputs, &names, &traced, precision);
+
+    let states: String = (0..N).map(|i| format!(", s[{i}]")).collect();
+    text += &format!(
+        "device void add_terms(const Scalars& k, real p, real g, const real* s, double* sums) {{\n    \
+         before(k, p, g, p, g);\n    real {names};\n    terms(k, p, g{states}, {names});\n    \
+         double wide;\n",
+        names = names.join(", ")
+    );
+    for (m, how) in U::ADDED.into_iter().enumerate() {
+        text += &format!(
+            "    convert(term{m}, wide);\n    sums[{m}] = add_rn(sums[{m}], {});\n",
+            added(how)
+        );
+    }
+
+    text += "}\n\n// The scalars that follow from the sums over a tensor.\ndevice void measured(";
+    text += "const Unrounded& k, const double* sums, double size, Own& own) {\n    ";
+    text += "using real = double;\n";
+    let own = own::<N, M, U>();
+    let traced = Trace::of(|| measured::<N, M, U>().into_iter().map(|(_, value)| value).collect());
+    let new: Vec<String> = own.iter().map(|name| format!("new_{name}")).collect();
+    text += &format!("    real {};\n", new.join(", "));
+    text += &statements(&traced, &new, Precision::F64);
+    for (name, new) in own.iter().zip(&new) {
+        text += &format!("    convert({new}, own.{name});\n");
+    }
+    text += "}\n\ndevice void take(Scalars& k, const Own& own) {\n";
+    for name in own {
+        text += &format!("    k.{name} = own.{name};\n");
+    }
+    text + "}\n"
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::super::TraceKernel;
+    use crate::number::{Kinds, Precision};
+    use crate::rules::{Options, Value, method};
+
+    #[test]
+    fn terms_and_scalars_are_printed_from_the_rule() {
+        let options: Options = [
+            ("lr", Value::Number(0.5)),
+            ("betas", Value::Pair(0.5, 0.75)),
+            ("eps", Value::Number(1.0)),
+            ("weight_decay", Value::Number(0.25)),
+            ("decoupled_weight_decay", Value::Flag(false)),
+        ]
+        .map(|(name, value)| (name.to_owned(), value))
+        .into_iter()
+        .collect();
+        let (method, kernel) = method("NovoGrad", &options, TraceKernel).unwrap();
+        let text = kernel.source(Kinds::native(Precision::F32), false);
+        for wanted in [
+            "struct Own {\n    real inverse;\n    real v;\n};\n",
+            "    convert(term0, wide);\n    sums[0] = add_rn(sums[0], mul_rn(wide, wide));\n",
+            "    new_v = add_rn(mul_rn(k.beta2, k.v), mul_rn(k.one_minus_beta2, sums[0]));\n",
+            "    convert(new_inverse, own.inverse);\n",
+            "    k.inverse = own.inverse;\n",
+        ] {
+            assert!(text.contains(wanted), "{wanted} is not in {text}");
+        }
+        let measuring = kernel.measuring().unwrap();
+        assert_eq!((measuring.sums(), measuring.own(Precision::F32)), (1, 8));
+        let clock = crate::rules::Clock { t: 1, fresh: true, memory: Default::default() };
+        assert_eq!(measuring.unrounded(&method.scalars(clock)).len(), 64);
+    }
+}

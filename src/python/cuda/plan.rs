@@ -1,0 +1,243 @@
+//! The update kernels of a step: one launch for all tensors that share a device, types, options and
+//! step count.
+
+use std::any::TypeId;
+use std::collections::HashMap;
+
+use pyo3::exceptions::PyTypeError;
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+use smallvec::SmallVec;
+
+use super::backend;
+use super::clip::DeviceNorm;
+use super::launch::{Copied, Launch};
+use super::measuring::{self, Tensors};
+use super::scales::{Numbers, Scale};
+use super::tables::Tables;
+use crate::cuda::CHUNK;
+use crate::engine::memory::{Grow, try_collect, with_room};
+use crate::engine::{ARRAYS, ControlGuard, View, is_dense, rows_are_dense};
+use crate::number::{Kinds, Precision};
+use crate::optimizer::{Gradient, Group, Header, Named, Part, Place, Scales, Step};
+use crate::python::array::{Array, Held, Seen};
+use crate::python::caller::Caller;
+use crate::python::python_arrays::PythonArrays;
+use crate::rules::Clock;
+
+/// What an optimizer keeps for its devices.
+#[derive(Default)]
+pub(in crate::python) struct Cuda {
+    pub(super) tables: Tables,
+    kernels: HashMap<(i32, TypeId, Kinds, bool), Kernels>,
+}
+
+/// The kernels of a rule.
+struct Kernels {
+    update: Py<PyAny>,
+    /// Those that come before it, if the rule measures.
+    measuring: Option<Py<PyAny>>,
+}
+
+/// What tensors have in common that share a launch.
+type LaunchKey = (i32, usize, Clock, Kinds);
+
+/// A launch while its table grows.
+struct Growing {
+    key: LaunchKey,
+    rows: Vec<i64>,
+    count: usize,
+    chunks: usize,
+    copies: Vec<Copied>,
+    /// The parts that its tensors are of.
+    parts: Vec<usize>,
+}
+
+/// The numbers of a tensor's row: addresses, length, first chunk, and the gradient's number.
+const ROW: usize = ARRAYS + 3;
+
+impl Cuda {
+    /// Begins a step.
+    pub(in crate::python) fn begin(&mut self) {
+        self.tables.begin();
+    }
+
+    /// The launches of the parts that lie on devices, their kernels compiled and their tables
+    /// written. `scales` multiply the gradients; with `clip` they are on the device.
+    pub(in crate::python) fn plan(
+        &mut self,
+        caller: Caller<'_>,
+        step: Step<'_, PythonArrays>,
+        scales: &Scales,
+        clip: Option<&DeviceNorm>,
+    ) -> PyResult<Vec<Launch>> {
+        let mut growing: Vec<Growing> = Vec::new();
+        let mut numbers = Numbers::default();
+        for (i, part) in step.parts.iter().enumerate() {
+            let header = &step.slot(part).header;
+            let Place::Device(device) = header.place else { continue };
+            if part.apart().is_some_and(|gradient| gradient.len() > 0) {
+                let number = numbers.add(device, scales.of(i))?;
+                add(caller, &mut growing, device, step, (i, part), number)?;
+            }
+        }
+        let mut launches = with_room(growing.len())?;
+        for launch in growing {
+            let scale = match (clip, scales) {
+                (Some(clip), _) => Scale::OnDevice(clip.scales(), None),
+                (None, Scales::Same(scale)) => Scale::Known(*scale),
+                (None, Scales::Each(_)) => numbers.upload(caller.py, launch.key.0)?,
+            };
+            launches.push(self.finish(caller.py, step.groups, launch, scale)?);
+        }
+        Ok(launches)
+    }
+
+    fn finish(
+        &mut self,
+        py: Python<'_>,
+        groups: &[Group],
+        growing: Growing,
+        scale: Scale,
+    ) -> PyResult<Launch> {
+        let Growing { key: (device, group, clock, kinds), rows, count, chunks, copies, parts } =
+            growing;
+        let compiled = &groups[group].compiled;
+        let kernel = compiled.traced;
+        let coupled = compiled.prelude.coupled_decay();
+        let key = (device, kernel.formula(), kinds, coupled);
+        if !self.kernels.contains_key(&key) {
+            let source = kernel.source(kinds, coupled);
+            let made = |name: &str| backend(py, name, (device, &source)).map(Bound::unbind);
+            let measuring = kernel.measuring().map(|_| made("measuring_kernels")).transpose()?;
+            self.kernels.insert(key, Kernels { update: made("update_kernel")?, measuring });
+        }
+        let kernels = &self.kernels[&key];
+        let precision = Precision::of(kinds.p);
+        let (scalars, block) = {
+            // A foreign rounding mode or flush-to-zero touches no scalar.
+            let _control = ControlGuard::new();
+            let mut prelude = compiled.prelude.scalars(precision.smallest_normal());
+            if let Scale::Known(scale) = &scale {
+                prelude.grad_scale *= scale;
+            }
+            let block = compiled.method.scalars(clock);
+            (kernel.scalars(&block, &prelude, precision), block)
+        };
+        let lengths = rows.chunks(ROW).map(|row| row[ARRAYS] as usize);
+        let lengths = try_collect(lengths)?;
+        let table = self.tables.get(py, device, rows)?;
+        let scalars = PyBytes::new(py, &scalars);
+        let ((clip, apart), scales) = match scale {
+            Scale::Known(_) => ((0, 0), None),
+            Scale::OnDevice(scales, held) => (scales.arguments(precision), held),
+        };
+        let (mut own, mut sums) = (None, None);
+        if let (Some(rule), Some(measuring)) = (kernel.measuring(), &kernels.measuring) {
+            let tensors = Tensors { device, table: &table, lengths, parts };
+            let unrounded = PyBytes::new(py, &rule.unrounded(&block));
+            let given = ((scalars.clone(), clip, apart), (unrounded, rule.own(precision)));
+            let taken =
+                measuring::take(py, &mut self.tables, measuring, rule.sums(), tensors, given)?;
+            own = Some(taken.0);
+            sums = Some(taken.1).filter(|_| !compiled.memory.is_empty());
+        }
+        let kernel = kernels.update.clone_ref(py);
+        let arguments = (device, chunks, table, count, scalars, clip, apart, own);
+        let (device, arguments) = backend(py, "arguments", arguments)?.extract()?;
+        Ok(Launch { device, kernel, arguments, copies, scales, sums })
+    }
+}
+
+/// Adds a tensor's row to the launch that it belongs to.
+fn add(
+    caller: Caller<'_>,
+    growing: &mut Vec<Growing>,
+    device: i32,
+    step: Step<'_, PythonArrays>,
+    (i, part): (usize, &Part<PythonArrays>),
+    number: usize,
+) -> PyResult<()> {
+    let (py, slot) = (caller.py, step.slot(part));
+    let Some(gradient) = part.apart() else { return Ok(()) };
+    let states = step.states(part);
+    let state = states.first().map_or(slot.header.precision().kind(), |s| s.header.format.kind);
+    if let Some(other) = states.iter().find(|other| other.header.format.kind != state) {
+        return Err(PyTypeError::new_err(format!(
+            "the states of {} must have one dtype on a CUDA device, found {} and {}",
+            caller.label(Named::Parameter(part.slot)),
+            state.name(),
+            other.header.format.kind.name()
+        )));
+    }
+    let kinds = Kinds { p: slot.header.format.kind, g: gradient.format.kind, state };
+    let key = (device, slot.group, step.clock(part), kinds);
+    let place = match growing.iter().rposition(|launch| launch.key == key) {
+        Some(place) => place,
+        None => {
+            let new =
+                Growing { key, rows: vec![], count: 0, chunks: 0, copies: vec![], parts: vec![] };
+            growing.try_push(new)?;
+            growing.len() - 1
+        }
+    };
+    let launch = &mut growing[place];
+
+    let headers = || {
+        let own: [&Header; 2] = [&slot.header, gradient];
+        own.into_iter().chain(states.iter().map(|state| &*state.header))
+    };
+    let rows = match &part.place {
+        Gradient::Rows(rows) => Some(rows.occurrences.rows()),
+        _ => None,
+    };
+    // Sums over whole tensors are taken in C order.
+    let measures = step.group(part).compiled.traced.measuring().is_some();
+    let in_place = headers().all(Header::runs_in_place)
+        || !measures && {
+            let views: SmallVec<[View; ARRAYS]> = headers().map(Header::view).collect();
+            let views: SmallVec<[&View; ARRAYS]> = views.iter().collect();
+            if rows.is_some() { rows_are_dense(&views) } else { is_dense(&views) }
+        };
+    // Where an array begins, and how far it is from one of its rows to the next.
+    let lies = |header: &Header| match rows {
+        Some(_) => (header.view().row().lowest() as i64, header.strides[0] as i64),
+        None => (header.lowest() as i64, 0),
+    };
+    let mut address = |header: &Header, array: &Held, written: bool| -> PyResult<(i64, i64)> {
+        if in_place || header.runs_in_place() {
+            return Ok(lies(header));
+        }
+        let array = array.bind(py);
+        let copy = backend(py, "contiguous", (array.object(),))?;
+        let seen = Seen::of_copy(&Array::Device(copy.clone()))?;
+        let place = lies(&seen);
+        let back = written.then(|| array.object().clone().unbind());
+        launch.copies.try_push(Copied { copy: copy.unbind(), back })?;
+        Ok(place)
+    };
+    let mut places = [(0, 0); ARRAYS];
+    if let Some(array) = &slot.array {
+        places[0] = address(&slot.header, array, true)?;
+    }
+    places[1] = address(gradient, &part.gradient, false)?;
+    for (place, state) in places[2..].iter_mut().zip(&states) {
+        *place = address(&state.header, &state.array, true)?;
+    }
+    // Each row that is touched is a tensor of its own.
+    let rows = rows.unwrap_or(&[0]);
+    let length = gradient.len() / rows.len();
+    for (at, row) in rows.iter().enumerate() {
+        let mut tensor = [0; ROW];
+        for (address, (begin, stride)) in tensor.iter_mut().zip(places) {
+            *address = begin + stride * *row as i64;
+        }
+        tensor[1] = places[1].0 + places[1].1 * at as i64;
+        tensor[ARRAYS..].copy_from_slice(&[length as i64, launch.chunks as i64, number as i64]);
+        launch.rows.try_extend(tensor)?;
+        launch.parts.try_push(i)?;
+        launch.count += 1;
+        launch.chunks += length.div_ceil(CHUNK);
+    }
+    Ok(())
+}

@@ -127,6 +127,8 @@ pub enum Refusal {
     NoRows(usize),
     /// A gradient of rows for a rule that measures whole tensors.
     MeasuredRows(usize),
+    /// A matrix out of host memory.
+    MatrixElsewhere(usize),
     /// A parameter that must be a matrix, and has another number of axes.
     NoMatrix {
         parameter: usize,

@@ -29,7 +29,7 @@ impl Compiled {
         match header.place {
             _ if self.method.whole().is_none() => Ok(()),
             Place::Host if is_matrix => Ok(()),
-            _ if is_matrix => Err(Refusal::MeasuredElsewhere(i)),
+            _ if is_matrix => Err(Refusal::MatrixElsewhere(i)),
             _ => Err(Refusal::NoMatrix { parameter: i, shape: header.shape.clone() }),
         }
     }

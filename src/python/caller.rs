@@ -161,6 +161,12 @@ impl Caller<'_> {
                  give the parameter to an optimizer whose step is of each element",
                 self.label(Named::Gradient(i))
             )),
+            Refusal::MatrixElsewhere(i) => PyTypeError::new_err(format!(
+                "{} must be a NumPy array for {}, found a CuPy array; give it to another optimizer, \
+                 AdamW for instance",
+                self.label(Named::Parameter(i)),
+                self.settings.rule
+            )),
             Refusal::NoMatrix { parameter: i, shape } => PyValueError::new_err(format!(
                 "{} must have two dimensions for {}, found shape {}; give it to another optimizer, \
                  AdamW for instance",

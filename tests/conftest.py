@@ -15,8 +15,8 @@ os.environ.setdefault("KERAS_BACKEND", "numpy")
 pytest.register_assert_rewrite("support", "fuzzing")
 
 
-#: Of tests with more parameter sets than this, one in so many is run; the others are `long`.
-PRODUCT, ONE_IN = 300, 3
+#: Of a test with more parameter sets than this, about as many are run; the others are `long`.
+SETS = 100
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -26,8 +26,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """
     for _, tests in groupby(items, key=lambda item: item.nodeid.partition("[")[0]):
         sets = list(tests)
-        for item in sets if len(sets) > PRODUCT else []:
-            if crc32(item.nodeid.encode()) % ONE_IN:
+        for item in sets:
+            if crc32(item.nodeid.encode()) % len(sets) >= SETS:
                 item.add_marker(pytest.mark.long)
 
 

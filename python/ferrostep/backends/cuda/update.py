@@ -63,6 +63,7 @@ def arguments(
     own, they are `apart` numbers of the compute type from each other.  `own` has the scalars of
     each tensor, None if they have all in common.
     """
-    values = (table, np.int32(count), by_value(scalars), np.uint64(clip), np.int64(apart))
+    values: tuple[Any, ...] = (table, np.int32(count), by_value(scalars), np.uint64(clip))
+    values += (np.int64(apart),)
     values += () if own is None else (own,)
     return cupy().cuda.Device(device), ((chunks,), (CUDA_THREADS,), values)

@@ -6,7 +6,7 @@ import signal
 from typing import Any
 
 import ferrostep as fs
-from support.arrays import arrays_in, assert_same_bits, numbers_in
+from support.arrays import arrays_in, assert_same_bits, assert_same_numbers
 from support.device import to_device, to_host
 from support.programs import Interrupts, made
 
@@ -42,6 +42,6 @@ def assert_same_run(found: fs.Optimizer, wanted: fs.Optimizer) -> None:
     assert list(found.state) == list(wanted.state)
     for key, entry in wanted.state.items():
         assert set(found.state[key]) == set(entry)
-        assert numbers_in(found.state[key]) == numbers_in(entry)
+        assert_same_numbers(found.state[key], entry)
         for name, array in arrays_in(entry).items():
             assert_same_bits(to_host(found.state[key][name]), to_host(array), f"{key} {name}")

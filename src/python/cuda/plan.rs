@@ -3,6 +3,7 @@
 
 use std::any::TypeId;
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
@@ -106,13 +107,16 @@ impl Cuda {
         let kernel = compiled.traced;
         let coupled = compiled.prelude.coupled_decay();
         let key = (device, kernel.formula(), kinds, coupled);
-        if !self.kernels.contains_key(&key) {
-            let source = kernel.source(kinds, coupled);
-            let made = |name: &str| backend(py, name, (device, &source)).map(Bound::unbind);
-            let measuring = kernel.measuring().map(|_| made("measuring_kernels")).transpose()?;
-            self.kernels.insert(key, Kernels { update: made("update_kernel")?, measuring });
-        }
-        let kernels = &self.kernels[&key];
+        let kernels = match self.kernels.entry(key) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(place) => {
+                let source = kernel.source(kinds, coupled);
+                let made = |name: &str| backend(py, name, (device, &source)).map(Bound::unbind);
+                let measuring =
+                    kernel.measuring().map(|_| made("measuring_kernels")).transpose()?;
+                place.insert(Kernels { update: made("update_kernel")?, measuring })
+            }
+        };
         let precision = Precision::of(kinds.p);
         let (scalars, block) = {
             // A foreign rounding mode or flush-to-zero touches no scalar.

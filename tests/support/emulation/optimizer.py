@@ -13,7 +13,7 @@ import ferrostep as fs
 from cases import Case
 from ferrostep import _native
 from support import emulation
-from support.arrays import arrays_in, assert_same_bits, numbers_in
+from support.arrays import arrays_in, assert_same_bits, assert_same_numbers
 
 Array = NDArray[Any]
 
@@ -263,7 +263,7 @@ def assert_same_run(found: Emulated, wanted: fs.Optimizer, what: str) -> None:
         assert_same_bits(p, q, f"{what} parameter {i}")
         entry = wanted.state.get(i, {})
         count = {"step": found.steps[i]} if entry else {}
-        assert {**count, **found.memory[i]} == numbers_in(entry)
+        assert_same_numbers({**count, **found.memory[i]}, entry)
         arrays = arrays_in(entry)
         assert found.state[i].keys() == arrays.keys()
         for name, array in arrays.items():

@@ -30,6 +30,7 @@ CLASSES: dict[str, Any] = {
     "NovoGrad": fs.NovoGrad,
     "StableAdamW": fs.StableAdamW,
     "cautious": lambda params, **more: fs.AdamW(params, cautious=True, **more),
+    "NAdam": lambda params, **more: fs.NAdam(params, cautious=True, **more),
 }
 every_class = pytest.mark.parametrize("make", CLASSES.values(), ids=CLASSES)
 stand_in = pytest.mark.skipif(HARDWARE, reason="counts the stand-in's launches")
@@ -77,7 +78,9 @@ class TestLaunches:
         device.waited.clear()
         with device.recorded() as launches, device.Device(0), device.Stream(77):
             opt.step([to_device(p) for p in starts(10, 20)])
-        assert device.waited == [77]
+            opt.step([to_device(p) for p in starts(10, 20)])
+        assert device.waited == [77, 77]
+        assert [name for *_, name in launches] == [*MEASURING, "ferrostep_update"] * 2
         assert {stream for _, stream, _ in launches} == {77}
 
     @stand_in

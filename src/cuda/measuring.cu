@@ -30,9 +30,11 @@ ferrostep_terms(const Tensor* table, const Summed* summed, int count, Scalars k,
     }
 }
 
-// The scalars of each tensor, from sums that were folded to its first leaf.
+// The scalars of each tensor, from sums that were folded to its first leaf. Those that they follow from are
+// `k`, or `each` has its own.
 extern "C" __global__ void __launch_bounds__(THREADS)
-ferrostep_measured(const Summed* summed, int count, Unrounded k, const double* sums, Own* own) {
+ferrostep_measured(const Summed* summed, int count, Unrounded k, const Unrounded* each,
+                   const double* sums, Own* own) {
     const int64 row = thread_number();
     if (row >= count) {
         return;
@@ -42,7 +44,7 @@ ferrostep_measured(const Summed* summed, int count, Unrounded k, const double* s
     for (int m = 0; m < SUMS; m++) {
         x[m] = length ? sums[summed[m * count + row].first] : 0.0;
     }
-    measured(k, x, to_double(length), own[row]);
+    measured(each ? each[row] : k, x, to_double(length), own[row]);
 }
 
 // One chunk of one tensor for each block.

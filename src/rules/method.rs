@@ -82,6 +82,12 @@ pub trait Method: Declared + Send + Sync {
         None
     }
 
+    /// Whether something of the sums is remembered. No scalar of the terms hangs on what is remembered then,
+    /// so that tensors that differ in it are measured together.
+    fn remembers_sums(&self) -> bool {
+        false
+    }
+
     fn formula<V: Visitor>(&self, visitor: V) -> V::Output
     where
         Self: Sized;

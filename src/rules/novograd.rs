@@ -86,6 +86,10 @@ impl Method for NovoGrad {
         memory
     }
 
+    fn remembers_sums(&self) -> bool {
+        true
+    }
+
     fn formula<V: Visitor>(&self, visitor: V) -> V::Output {
         visitor.visit_measuring::<1, 1, Layerwise>()
     }

@@ -29,8 +29,10 @@ pub(in crate::python) struct Sums {
 }
 
 /// A launch's scalars with the clipping factor's address, as they are passed to its kernel, and the scalars
-/// that are not rounded with the bytes that each tensor has for its own.
-type Given<'py> = ((Bound<'py, PyBytes>, usize, usize), (Bound<'py, PyBytes>, usize));
+/// that are not rounded, those of each tensor on the device if they differ, and the bytes that each has for
+/// its own.
+type Given<'py> =
+    ((Bound<'py, PyBytes>, usize, usize), (Bound<'py, PyBytes>, Option<Bound<'py, PyAny>>, usize));
 
 /// Launches what a rule measures. Returns each tensor's scalars, on the device, and the sums.
 pub(super) fn take(

@@ -24,7 +24,7 @@ use crate::optimizer::{Gradient, Group, Header, Named, Part, Place, Scales, Step
 use crate::python::array::{Array, Held, Seen};
 use crate::python::caller::Caller;
 use crate::python::python_arrays::PythonArrays;
-use crate::rules::Clock;
+use crate::rules::{Clock, Memory};
 
 /// What an optimizer keeps for its devices.
 #[derive(Default)]
@@ -40,7 +40,7 @@ struct Kernels {
     measuring: Option<Py<PyAny>>,
 }
 
-/// What tensors have in common that share a launch.
+/// What tensors have in common that share a launch; of what is remembered, none that hangs on their sums.
 type LaunchKey = (i32, usize, Clock, Kinds);
 
 /// A launch while its table grows.
@@ -52,6 +52,15 @@ struct Growing {
     copies: Vec<Copied>,
     /// The parts that its tensors are of.
     parts: Vec<usize>,
+    /// By tensor, what its scalars follow from, where that is not the same.
+    unrounded: Vec<u8>,
+}
+
+impl Growing {
+    fn new(key: LaunchKey) -> Self {
+        let (rows, copies, parts, unrounded) = (vec![], vec![], vec![], vec![]);
+        Growing { key, rows, count: 0, chunks: 0, copies, parts, unrounded }
+    }
 }
 
 /// The numbers of a tensor's row: addresses, length, first chunk, and the gradient's number.
@@ -101,8 +110,9 @@ impl Cuda {
         growing: Growing,
         scale: Scale,
     ) -> PyResult<Launch> {
-        let Growing { key: (device, group, clock, kinds), rows, count, chunks, copies, parts } =
+        let Growing { key: (device, group, clock, kinds), rows, count, chunks, copies, .. } =
             growing;
+        let (parts, unrounded) = (growing.parts, growing.unrounded);
         let compiled = &groups[group].compiled;
         let kernel = compiled.traced;
         let coupled = compiled.prelude.coupled_decay();
@@ -139,12 +149,15 @@ impl Cuda {
         let (mut own, mut sums) = (None, None);
         if let (Some(rule), Some(measuring)) = (kernel.measuring(), &kernels.measuring) {
             let tensors = Tensors { device, table: &table, lengths, parts };
+            let each = (!unrounded.is_empty())
+                .then(|| backend(py, "upload", (device, PyBytes::new(py, &unrounded))))
+                .transpose()?;
             let unrounded = PyBytes::new(py, &rule.unrounded(&block));
-            let given = ((scalars.clone(), clip, apart), (unrounded, rule.own(precision)));
+            let given = ((scalars.clone(), clip, apart), (unrounded, each, rule.own(precision)));
             let taken =
                 measuring::take(py, &mut self.tables, measuring, rule.sums(), tensors, given)?;
             own = Some(taken.0);
-            sums = Some(taken.1).filter(|_| !compiled.memory.is_empty());
+            sums = Some(taken.1).filter(|_| compiled.method.remembers_sums());
         }
         let kernel = kernels.update.clone_ref(py);
         let arguments = (device, chunks, table, count, scalars, clip, apart, own);
@@ -175,13 +188,15 @@ fn add(
         )));
     }
     let kinds = Kinds { p: slot.header.format.kind, g: gradient.format.kind, state };
-    let key = (device, slot.group, step.clock(part), kinds);
+    let compiled = &step.group(part).compiled;
+    let (own_clock, measuring) = (step.clock(part), compiled.traced.measuring());
+    let apart = measuring.filter(|_| compiled.method.remembers_sums());
+    let memory = if apart.is_some() { Memory::default() } else { own_clock.memory };
+    let key = (device, slot.group, Clock { memory, ..own_clock }, kinds);
     let place = match growing.iter().rposition(|launch| launch.key == key) {
         Some(place) => place,
         None => {
-            let new =
-                Growing { key, rows: vec![], count: 0, chunks: 0, copies: vec![], parts: vec![] };
-            growing.try_push(new)?;
+            growing.try_push(Growing::new(key))?;
             growing.len() - 1
         }
     };
@@ -195,10 +210,13 @@ fn add(
         Gradient::Rows(rows) => Some(rows.occurrences.rows()),
         _ => None,
     };
+    if let Some(rule) = apart {
+        let _control = ControlGuard::new();
+        launch.unrounded.try_extend(rule.unrounded(&compiled.method.scalars(own_clock)))?;
+    }
     // Sums over whole tensors are taken in C order.
-    let measures = step.group(part).compiled.traced.measuring().is_some();
     let in_place = headers().all(Header::runs_in_place)
-        || !measures && {
+        || measuring.is_none() && {
             let views: SmallVec<[View; ARRAYS]> = headers().map(Header::view).collect();
             let views: SmallVec<[&View; ARRAYS]> = views.iter().collect();
             if rows.is_some() { rows_are_dense(&views) } else { is_dense(&views) }

@@ -240,7 +240,10 @@ class Emulated:
         arguments = [pointer(partials), np.int64(by_leaf.size), pointer(by_leaf)]
         norms.launch("ferrostep_norm_leaves", blocks(by_leaf.size), threads, arguments, **how)
         folded = fold_each(norms, rows, by_leaf, **how)
-        arguments = [pointer(rows), np.int32(len(table)), unrounded, pointer(folded), pointer(own)]
+        each = np.frombuffer(unrounded * len(table), np.uint8)  # as either comes
+        place = pointer(each) if self.backwards else np.uint64(0)
+        arguments = [pointer(rows), np.int32(len(table)), unrounded, place]
+        arguments += [pointer(folded), pointer(own)]
         kernel.launch("ferrostep_measured", blocks(len(table)), threads, arguments, **how)
         for m in range(count):
             there = lengths > 0

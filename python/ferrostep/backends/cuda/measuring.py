@@ -24,17 +24,18 @@ def measured(
     tables: tuple[Any, Any],
     shape: tuple[int, int, int, int],
     update: tuple[bytes, int, int],
-    own: tuple[bytes, int],
+    own: tuple[bytes, Any, int],
 ) -> tuple[Any, Any]:
     """Return the scalars of each tensor, and the sums they follow from, both on the device.
 
     `tables` are that of the tensors and that of what is summed, a row for each sum and tensor;
     `shape` is the number of tensors, of sums, of the leaves of one sum, and of those of the longest
     tensor; `update` is what the update takes of scalars and the clipping factor; `own` has the
-    scalars before they are rounded, and the bytes of each tensor's.
+    scalars before they are rounded, an array of those of each tensor where they differ, and the
+    bytes of what a tensor gets.
     """
     (tensors, summed), (count, sums, leaves, longest) = tables, shape
-    (scalars, clip, apart), (unrounded, size) = update, own
+    (scalars, clip, apart), (unrounded, each, size) = update, own
     terms, follow = kernels
     xp = cupy()
     with xp.cuda.Device(device):
@@ -45,7 +46,8 @@ def measured(
         by_leaf = fold_lanes(device, partials)
         folded = fold_each(device, summed, sums * count, sums * leaves, longest, by_leaf)
         scalars_of_each = xp.empty(count * size, np.uint8)
-        arguments = (summed, np.int32(count), by_value(unrounded), folded, scalars_of_each)
+        arguments = (summed, np.int32(count), by_value(unrounded))
+        arguments += (np.uint64(0) if each is None else each, folded, scalars_of_each)
         launch(follow, count, arguments)
         return scalars_of_each, folded
 

@@ -135,15 +135,20 @@ class Emulated:
         self.backwards = backwards
         self.params = params
         self.steps = [0] * len(params)
-        self.state: list[dict[str, Array]] = [{} for _ in params]
+        self.arrays: list[dict[str, Array]] = [{} for _ in params]
         self.memory: list[dict[str, float]] = [{} for _ in params]
+
+    @property
+    def state(self) -> list[dict[str, Any]]:
+        """Arrays and remembered numbers, by parameter."""
+        return [{**a, **numbers} for a, numbers in zip(self.arrays, self.memory, strict=True)]
 
     def _make_states(self, i: int) -> None:
         p = self.params[i]
         compute = "float64" if p.dtype == np.float64 else "float32"
         dtype = np.dtype(self.options["state_dtype"] or compute)
         for name, initial in _native.rule_states(self.rule, self.options):
-            self.state[i][name] = np.full(p.shape, initial, dtype)
+            self.arrays[i][name] = np.full(p.shape, initial, dtype)
 
     def step(
         self,
@@ -166,7 +171,7 @@ class Emulated:
             self.steps[i] += 1
             if self.steps[i] == 1:
                 self._make_states(i)
-            state = next((s.dtype.name for s in self.state[i].values()), None)
+            state = next((s.dtype.name for s in self.arrays[i].values()), None)
             kinds = (self.params[i].dtype.name, g.dtype.name, state)
             memory = tuple(self.memory[i].items())
             launches[kinds, self.steps[i], memory].append((number, i, g))
@@ -188,7 +193,7 @@ class Emulated:
             return
         rows = []
         for (number, i, g), chunk in zip(tensors, first, strict=True):
-            states = [pointer(state) for state in self.state[i].values()]
+            states = [pointer(state) for state in self.arrays[i].values()]
             states += [np.uint64(0)] * (_native.CUDA_STATES - len(states))
             rows.append([pointer(self.params[i]), pointer(g), *states, g.size, chunk, number])
         table = np.array(rows, np.int64)
@@ -268,6 +273,6 @@ def assert_same_run(found: Emulated, wanted: fs.Optimizer, what: str) -> None:
         count = {"step": found.steps[i]} if entry else {}
         assert_same_numbers({**count, **found.memory[i]}, entry)
         arrays = arrays_in(entry)
-        assert found.state[i].keys() == arrays.keys()
+        assert found.arrays[i].keys() == arrays.keys()
         for name, array in arrays.items():
-            assert_same_bits(found.state[i][name], array, f"{what} state {i} {name}")
+            assert_same_bits(found.arrays[i][name], array, f"{what} state {i} {name}")

@@ -1,6 +1,6 @@
 //! A trace as statements in CUDA C++.
 
-use crate::number::{Node, Operation, Precision, Trace};
+use crate::number::{Node, Operation, Precision, Trace, Traced};
 
 /// A longer expression is broken up.
 const WIDTH: usize = 80;
@@ -36,6 +36,30 @@ pub(super) fn statements(trace: &Trace, outputs: &[String], precision: Precision
         }
     }
     body.text
+}
+
+/// A rule's scalar, as the statements of a function name it.
+pub(super) fn scalar(name: &str) -> Traced {
+    Traced::input(format!("k.{name}"))
+}
+
+/// A function of scalars and of `inputs` that sets `new_x` for each `x` of `outputs` to the trace's outputs.
+pub(super) fn function(
+    name: &str,
+    inputs: &[&str],
+    outputs: &[&str],
+    trace: &Trace,
+    precision: Precision,
+) -> String {
+    let new: Vec<String> = outputs.iter().map(|name| format!("new_{name}")).collect();
+    let real: String = inputs.iter().map(|name| format!(", real {name}")).collect();
+    let results: Vec<String> = new.iter().map(|name| format!("real& {name}")).collect();
+    let indent = " ".repeat(format!("device void {name}(").len());
+    format!(
+        "device void {name}(const Scalars& k{real},\n{indent}{}) {{\n{}}}\n\n",
+        results.join(", "),
+        statements(trace, &new, precision)
+    )
 }
 
 enum Printed {

@@ -2,7 +2,7 @@
 
 use std::any::TypeId;
 
-use super::body::statements;
+use super::body::{function, scalar};
 use super::measuring::Measuring;
 use super::source::{CHUNK, PLAIN, PRIMITIVES, STORAGE, TABLE, THREADS, UPDATE};
 use crate::number::{Kind, Kinds, Precision, Trace, Traced};
@@ -112,32 +112,9 @@ fn cuda_type(kind: Kind) -> &'static str {
     }
 }
 
-pub(super) fn scalar(name: &str) -> Traced {
-    Traced::input(format!("k.{name}"))
-}
-
 fn prelude() -> Prelude<Traced> {
     let [grad_scale, weight_decay, keep, flush_below] = PRELUDE.map(scalar);
     Prelude { grad_scale, weight_decay, keep, flush_below }
-}
-
-/// A function of scalars and of `inputs` that sets `new_x` for each `x` of `outputs` to the trace's outputs.
-pub(super) fn function(
-    name: &str,
-    inputs: &[&str],
-    outputs: &[&str],
-    trace: &Trace,
-    precision: Precision,
-) -> String {
-    let new: Vec<String> = outputs.iter().map(|name| format!("new_{name}")).collect();
-    let real: String = inputs.iter().map(|name| format!(", real {name}")).collect();
-    let results: Vec<String> = new.iter().map(|name| format!("real& {name}")).collect();
-    let indent = " ".repeat(format!("device void {name}(").len());
-    format!(
-        "device void {name}(const Scalars& k{real},\n{indent}{}) {{\n{}}}\n\n",
-        results.join(", "),
-        statements(trace, &new, precision)
-    )
 }
 
 /// The traced functions, and the one that applies them to an element.
@@ -181,7 +158,7 @@ fn print<const N: usize, U: Rule<N>>(precision: Precision, coupled_decay: bool) 
 mod tests {
     use super::{Kernel, TraceKernel};
     use crate::number::{Kind, Kinds, Precision};
-    use crate::rules::{Options, Value, method};
+    use crate::rules::{Clock, Options, Value, method};
 
     fn momentum(nesterov: bool) -> Kernel {
         let options: Options = [
@@ -223,5 +200,34 @@ device void update(const Scalars& k, real p, real g, real v,
             assert!(text.contains(line), "{line} is not in {text}");
         }
         assert!(!momentum(false).source(kinds, false).contains("mul_rn(k.weight_decay"));
+    }
+
+    #[test]
+    fn terms_and_the_scalars_of_a_tensor_are_printed_too() {
+        let options: Options = [
+            ("lr", Value::Number(0.5)),
+            ("betas", Value::Pair(0.5, 0.75)),
+            ("eps", Value::Number(1.0)),
+            ("weight_decay", Value::Number(0.25)),
+            ("decoupled_weight_decay", Value::Flag(false)),
+        ]
+        .map(|(name, value)| (name.to_owned(), value))
+        .into_iter()
+        .collect();
+        let (method, kernel) = method("NovoGrad", &options, TraceKernel).unwrap();
+        let text = kernel.source(Kinds::native(Precision::F32), false);
+        for wanted in [
+            "struct Own {\n    real inverse;\n    real v;\n};\n",
+            "    convert(term0, wide);\n    sums[0] = add_rn(sums[0], mul_rn(wide, wide));\n",
+            "    new_v = add_rn(mul_rn(k.beta2, k.v), mul_rn(k.one_minus_beta2, sums[0]));\n",
+            "    convert(new_inverse, own.inverse);\n",
+            "    k.inverse = own.inverse;\n",
+        ] {
+            assert!(text.contains(wanted), "{wanted} is not in {text}");
+        }
+        let measuring = kernel.measuring().unwrap();
+        assert_eq!((measuring.sums(), measuring.own(Precision::F32)), (1, 8));
+        let clock = Clock { t: 1, fresh: true, memory: Default::default() };
+        assert_eq!(measuring.unrounded(&method.scalars(clock)).len(), 64);
     }
 }

@@ -1,7 +1,6 @@
 //! What a rule that measures has beside its update: terms, and the scalars that follow from their sums.
 
-use super::body::statements;
-use super::kernel::{function, scalar};
+use super::body::{function, scalar, statements};
 use super::measure::added;
 use super::source::{LEAVES, MEASURING};
 use crate::number::{Precision, Trace, Traced};
@@ -121,41 +120,4 @@ fn print<const N: usize, const M: usize, U: rules::Measuring<N, M>>(
         text += &format!("    k.{name} = own.{name};\n");
     }
     text + "}\n"
-}
-
-#[cfg(test)]
-#[allow(clippy::unwrap_used)]
-mod tests {
-    use super::super::TraceKernel;
-    use crate::number::{Kinds, Precision};
-    use crate::rules::{Options, Value, method};
-
-    #[test]
-    fn terms_and_scalars_are_printed_from_the_rule() {
-        let options: Options = [
-            ("lr", Value::Number(0.5)),
-            ("betas", Value::Pair(0.5, 0.75)),
-            ("eps", Value::Number(1.0)),
-            ("weight_decay", Value::Number(0.25)),
-            ("decoupled_weight_decay", Value::Flag(false)),
-        ]
-        .map(|(name, value)| (name.to_owned(), value))
-        .into_iter()
-        .collect();
-        let (method, kernel) = method("NovoGrad", &options, TraceKernel).unwrap();
-        let text = kernel.source(Kinds::native(Precision::F32), false);
-        for wanted in [
-            "struct Own {\n    real inverse;\n    real v;\n};\n",
-            "    convert(term0, wide);\n    sums[0] = add_rn(sums[0], mul_rn(wide, wide));\n",
-            "    new_v = add_rn(mul_rn(k.beta2, k.v), mul_rn(k.one_minus_beta2, sums[0]));\n",
-            "    convert(new_inverse, own.inverse);\n",
-            "    k.inverse = own.inverse;\n",
-        ] {
-            assert!(text.contains(wanted), "{wanted} is not in {text}");
-        }
-        let measuring = kernel.measuring().unwrap();
-        assert_eq!((measuring.sums(), measuring.own(Precision::F32)), (1, 8));
-        let clock = crate::rules::Clock { t: 1, fresh: true, memory: Default::default() };
-        assert_eq!(measuring.unrounded(&method.scalars(clock)).len(), 64);
-    }
 }

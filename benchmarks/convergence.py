@@ -72,7 +72,7 @@ class Stepper:
 
     def __init__(self, name: str, params: list[Any], lr: float) -> None:
         self.way = WAYS.get(name, Way())
-        self.rows = getattr(CLASSES[name], "ROWS_ONLY", False)
+        self.rows = CLASSES[name].ROWS_ONLY
         matrices = getattr(CLASSES[name], "MATRICES", False)
         self.own = [i for i, p in enumerate(params) if p.ndim == 2 or not matrices]
         self.rest = [i for i in range(len(params)) if i not in self.own]

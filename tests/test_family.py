@@ -18,12 +18,7 @@ from support.meant import LEFT_OUT, STATES, apart, ours, steps
 #: What the records wait for, and how many of them. What is there now is no longer awaited: the
 #: records are run by themselves, and the line goes.
 AWAITED = {
-    "ADOPT(clip_exponent)": 6,
-    "AdEMAMix": 4,
     "Adafactor": 2,
-    "AdamW(cautious)": 2,
-    "Adan": 6,
-    "Lion(cautious)": 2,
     "Prodigy": 6,
     "ScheduleFreeAdamW": 6,
     "ScheduleFreeSGD": 6,
@@ -31,7 +26,6 @@ AWAITED = {
     "presets.optax.schedule_free_adamw": 2,
     "presets.torch.Adafactor": 6,
     "presets.torch.Muon": 6,
-    "presets.torch.SparseAdam": 4,
 }
 
 READY = [case for case in CASES if ours(case).make]

@@ -18,7 +18,8 @@ def end_of(case: Case) -> list[Array]:
     """Return where the parameters of a case end in the library that it is of."""
     library = case.theirs.partition(".")[0]
     place, _, name = case.theirs.rpartition(".")
-    made = getattr(import_module(place), name)
+    module = import_module(place)
+    made = getattr(module, name) if hasattr(module, name) else getattr(module.contrib, name)
     options = {name: plain(value) for name, value in case.options.items()}
     return {"optax": _optax, "keras": _keras}.get(library, _torch)(made, options, case)
 

@@ -41,7 +41,7 @@ def of_preset(library: str, name: str, options: dict[str, Any]) -> Case:
 
     def gradient(shape: tuple[int, ...]) -> Array | fs.Rows | None:
         g = gradients(rng, shape, np.float64)
-        if not getattr(row.cls, "ROWS_ONLY", False):
+        if not row.cls.ROWS_ONLY:
             return g
         return fs.Rows(np.arange(0, len(g), 2), g[::2]) if shape else None
 

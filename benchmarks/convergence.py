@@ -73,7 +73,7 @@ class Stepper:
     def __init__(self, name: str, params: list[Any], lr: float) -> None:
         self.way = WAYS.get(name, Way())
         self.rows = CLASSES[name].ROWS_ONLY
-        matrices = getattr(CLASSES[name], "MATRICES", False)
+        matrices = CLASSES[name].MATRICES
         self.own = [i for i, p in enumerate(params) if p.ndim == 2 or not matrices]
         self.rest = [i for i in range(len(params)) if i not in self.own]
         self.opt: Any = CLASSES[name]([params[i] for i in self.own], lr=lr, **self.way.options)
@@ -120,7 +120,7 @@ def rosenbrock(p: Any) -> tuple[float, Any]:
 
 def descend(name: str, lr: float, steps: int = STEPS) -> Result:
     """Go down the valley; return the value that is reached."""
-    matrix = getattr(CLASSES[name], "MATRICES", False)
+    matrix = CLASSES[name].MATRICES
     p = np.array([BEGIN] if matrix else BEGIN)
     stepper = Stepper(name, [p], lr)
     for _ in range(steps):

@@ -25,7 +25,6 @@ AWAITED = {
     "presets.keras.ScheduleFreeAdamW": 1,
     "presets.optax.schedule_free_adamw": 2,
     "presets.torch.Adafactor": 6,
-    "presets.torch.Muon": 6,
 }
 
 READY = [case for case in CASES if ours(case).make]

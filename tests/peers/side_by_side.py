@@ -35,8 +35,7 @@ def of_preset(library: str, name: str, options: dict[str, Any]) -> Case:
     row = presets.LIBRARIES[library][name]
     lr = options.get(str(row.sources["lr"]), row.arguments[str(row.sources["lr"])])
     others = {n: x for n, x in options.items() if n != row.sources["lr"]}
-    matrices = getattr(row.cls, "MATRICES", False)
-    shapes = [shape for shape in SHAPES if len(shape) == 2 or not matrices]
+    shapes = [shape for shape in SHAPES if len(shape) == 2 or not row.cls.MATRICES]
     start = [np.asarray(rng.standard_normal(shape)) for shape in shapes]
 
     def gradient(shape: tuple[int, ...]) -> Array | fs.Rows | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from functools import cache
 from importlib import import_module
 from typing import Any
 
@@ -54,11 +55,13 @@ def _tensor(g: Array | fs.Rows, p: Any) -> Any:
     return torch.sparse_coo_tensor(rows, values, p.shape)
 
 
+@cache
 def _muon_in_float64() -> None:
     """torch's Newton-Schulz is in bfloat16 for parameters of any type."""
     from torch.optim import _muon
 
     source = inspect.getsource(_muon._zeropower_via_newtonschulz)
+    assert "torch.bfloat16" in source
     exec(source.replace("torch.bfloat16", "grad.dtype"), vars(_muon))
 
 

@@ -174,7 +174,7 @@ class ByHand:
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 @pytest.mark.parametrize("name", OURS)
 def test_every_class(name: str, dtype: str, given: bool) -> None:
-    cls, own = OURS[name], {"nesterov": True} if name == "momentum" and not given else {}
+    cls, own = OURS[name], {"nesterov": True} if name in ("momentum", "lars") and not given else {}
     schedule = {} if name == "rprop" else {"learning_rate": "invscaling"}
     options = {**PLAIN, **schedule, "solver": name}
     if given:

@@ -66,9 +66,10 @@ def check(source: str, architecture: int) -> nvrtc.Compiled:
         # Every operation on numbers is one of the primitives, rounded to nearest-even.
         exact = {"cvt.f64.f32"}
         assert ".rn." in found[0] or found[0] in exact, found[0]
-    for usage in compiled.usage.values():
+    for kernel, usage in compiled.usage.items():
         assert usage.spill_bytes == 0
-        assert usage.stack_bytes == 0
+        # One thread for each tensor may call the division of float64.
+        assert usage.stack_bytes == 0 or kernel == "ferrostep_measured"
     return compiled
 
 

@@ -2,7 +2,7 @@
 //! against its gradient is left out, and the rest is made as much longer.
 //!
 //! `u = agree(u, g) ? u*factor : 0;  factor = 1/max(share of those that agree, 0.001)`, over the tensor.
-//! Signs are compared, never multiplied.
+//! Signs are compared, never multiplied. What is left out is multiplied by 0, which leaves a NaN.
 
 use std::marker::PhantomData;
 
@@ -72,7 +72,7 @@ impl<const N: usize, U: Stepping<N>> Rule<N> for Cautious<U> {
     #[inline(always)]
     fn update<R: Real>(k: &Self::Scalars<R>, p: R, g: R, state: [R; N]) -> (R, [R; N]) {
         let (step, state) = U::step(&k.rule, g, state);
-        let step = R::select(step.same_sign(g), step * k.factor, R::constant(0.0));
+        let step = R::select(step.same_sign(g), step * k.factor, step * R::constant(0.0));
         (U::moved(&k.rule, p, step), state)
     }
 }

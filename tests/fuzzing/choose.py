@@ -47,7 +47,13 @@ class Chooser:
         made: dict[str, Any] = {}
         if self.maybe(0.7):
             made.update(
-                random.choice([case for case in cases.CASES if case.optimizer is cls]).options
+                random.choice(
+                    [
+                        case
+                        for case in (*cases.CASES, *cases.MATRIX_CASES)
+                        if case.optimizer.__name__ == cls.__name__
+                    ]
+                ).options
             )
         names = [
             *own_options(cls),

@@ -13,8 +13,8 @@ SQUARES = ("sum", "exp_avg_sq", "square_avg", "accumulator")
 
 def initial(case: Case, name: str, **more: Any) -> float:
     options = case.make(None, **more).defaults
-    if name == "momentum_buffer" and case.optimizer is fs.SGD:
-        return 0.0 if options["average"] else -0.0
+    if name == "momentum_buffer" and case.optimizer in (fs.SGD, fs.LARS):
+        return 0.0 if options.get("average") else -0.0
     if name in SQUARES or case.optimizer is fs.Yogi:
         return float(options.get("initial_accumulator_value", 0.0))
     return {"step_size": options["lr"], "gain": 1.0}.get(name, 0.0)

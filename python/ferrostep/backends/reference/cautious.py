@@ -20,4 +20,4 @@ def cautious(step: Array, g: Array, o: Options) -> Array:
         return step
     with_it = agree(step, g)
     share = int(np.count_nonzero(with_it)) / max(g.size, 1)
-    return np.where(with_it, step * (1 / max(share, 1e-3)), 0.0)
+    return np.where(with_it, step * (1 / max(share, 1e-3)), step * 0.0)  # NaN is not hidden

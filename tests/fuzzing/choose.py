@@ -20,7 +20,7 @@ def pool(name: str) -> tuple[Any, ...]:
     """Values for an option; one that has no pool is what it is in the cases, or another number."""
     if name in POOLS:
         return POOLS[name]
-    options = [case.make(None).defaults for case in cases.CASES]
+    options = [case.make(None).defaults for case in (*cases.CASES, *cases.MATRIX_CASES)]
     known = tuple(given[name] for given in options if name in given)
     if isinstance(known[0], bool):
         return FLAGS

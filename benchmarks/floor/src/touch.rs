@@ -14,7 +14,11 @@ use pyo3::exceptions::PyValueError;
 struct Zero<R>(R);
 
 impl<R: Real> Scalars<R> for Zero<R> {
-    const NAMES: &'static [&'static str] = &["zero"];
+    const COUNT: usize = 1;
+
+    fn names() -> Vec<&'static str> {
+        vec!["zero"]
+    }
 
     fn read(scalar: impl Fn(usize) -> R) -> Self {
         Zero(scalar(0))

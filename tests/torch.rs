@@ -8,7 +8,7 @@ mod table;
 
 use ferrostep::engine::{Block, Plan, View, compile};
 use ferrostep::number::{Kind, Precision};
-use ferrostep::rules::{Clock, Memory, PreludeOptions, Value};
+use ferrostep::rules::{Clock, MAX_SUMS, Memory, PreludeOptions, Value};
 use serde_json::Value as Json;
 use table::Given;
 
@@ -90,7 +90,7 @@ fn distance(case: &Json, given: &Given) -> f64 {
             counts[i] += 1;
             let memory = memories[i].unwrap_or_else(|| Memory::first(&method.memory()));
             let clock = Clock { t: counts[i], fresh: states[i].is_empty(), memory };
-            memories[i] = Some(method.remember(clock));
+            memories[i] = Some(method.remember(clock, &[0.0; MAX_SUMS]));
             if states[i].is_empty() {
                 let made = method.states().into_iter();
                 states[i] = made.map(|s| Array::new(&vec![s.initial; p.len], kind)).collect();

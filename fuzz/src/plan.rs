@@ -25,7 +25,7 @@ pub(super) fn given(u: &mut Unstructured<'_>) -> arbitrary::Result<Given> {
                 let all = CASES.iter().filter(same).map(|case| case.values[name].clone());
                 *value = u.choose(&all.collect::<Vec<_>>())?.clone();
             }
-            Value::Number(_) | Value::Pair(..) => {}
+            Value::Number(_) | Value::Pair(..) | Value::Triple(..) => {}
         }
     }
     Ok(given)

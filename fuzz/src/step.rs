@@ -7,7 +7,7 @@ use arbitrary::Unstructured;
 use ferrostep::engine::{Block, Occurrences, tier};
 use ferrostep::number::{Format, Kind, Precision};
 use ferrostep::optimizer::{Asked, Compiled, Holder, Named, NonFinite, Slot};
-use ferrostep::rules::{Clock, Memory, Scope, State};
+use ferrostep::rules::{Clock, MAX_SUMS, Memory, Scope, State};
 
 use super::arrays::{self, Array, KINDS};
 use super::plan::{given, slowly};
@@ -42,7 +42,7 @@ impl Model {
         let memory = self.memory.unwrap_or(Memory::first(&compiled.memory));
         let clock = Clock { t: self.t, fresh, memory };
         let scalars = compiled.method.scalars(clock);
-        self.memory = Some(compiled.method.remember(clock));
+        self.memory = Some(compiled.method.remember(clock, &[0.0; MAX_SUMS]));
         let block = Block::new(scalars, &compiled.prelude, precision).scaled(scale);
         let decay = compiled.prelude.coupled_decay();
         match gradient.rows() {
@@ -64,6 +64,12 @@ impl Model {
             self.states.insert((*name).to_owned(), state);
         }
     }
+}
+
+/// What the model can follow: it has no sums over whole tensors.
+fn compiled(given: &Given) -> Option<Compiled> {
+    let made = Compiled::new(&given.rule, &given.options()).ok()?;
+    made.loops.measuring().is_none().then_some(made)
 }
 
 /// Which elements the rows have, in C order, and these alone of a parameter, of its gradient's values
@@ -123,7 +129,7 @@ impl Session {
         };
         for group in 0..u.int_in_range(1..=2)? {
             let given = given(u)?;
-            let Ok(compiled) = Compiled::new(&given.rule, &given.options()) else {
+            let Some(compiled) = compiled(&given) else {
                 return Err(arbitrary::Error::IncorrectFormat); // no such formula
             };
             let mut slots = Vec::new();
@@ -219,7 +225,7 @@ impl Session {
                 let (group, other) = (self.models[one].group, given(u)?);
                 let known = &mut self.options[group];
                 if other.rule == known.rule
-                    && let Ok(compiled) = Compiled::new(&other.rule, &other.options())
+                    && let Some(compiled) = compiled(&other)
                 {
                     let mut slots = self.optimizer.groups()[group].slots.clone();
                     let kind = compiled.state_kind;

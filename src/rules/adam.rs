@@ -122,6 +122,7 @@ mod tests {
             ("amsgrad", Value::Flag(amsgrad)),
             ("bias_correction", Value::Flag(true)),
             ("epsilon_hat", Value::Flag(false)),
+            ("cautious", Value::Flag(false)),
             ("initial_accumulator_value", Value::Number(initial)),
         ]
     }

@@ -168,6 +168,9 @@ MATRIX_CASES = [
     case_of(fs.Muon, state_dtype="bfloat16", flush_subnormals=True),
 ]
 
+#: The cases of all classes.
+EVERY_CASE = [*CASES, *MATRIX_CASES]
+
 #: By name: what else is in the table, or will be, changes nothing for who asks for one.
 CASE = {case.name: case for case in CASES}
 #: The first case of each class, for what takes too long to be done with all.

@@ -28,9 +28,7 @@ impl Block {
         self.prelude.grad_scale *= scale;
         self
     }
-}
 
-impl Block {
     /// Without what is done to the parameter.
     pub(super) fn without_decay(mut self) -> Self {
         self.prelude.keep = 1.0;

@@ -13,7 +13,7 @@ use crate::number::{BF16, Compute, F16, Format, Kind, Precision, Real, Stored};
 use crate::rules::{Added, LANES, LEAF, Measure};
 
 /// Elements gathered at a time, a multiple of `LANES`.
-const TILE: usize = 8 * LANES;
+pub(super) const TILE: usize = 8 * LANES;
 
 pub(super) type Accumulators = [f64; LANES];
 

@@ -8,7 +8,7 @@ use smallvec::SmallVec;
 use super::block::{ARRAYS, Block, Dense};
 use super::control::ControlGuard;
 use super::gather::Tile;
-use super::leaf::{self, Accumulators};
+use super::leaf::{self, Accumulators, TILE};
 use super::measure::{Places, fold_leaves};
 use super::memory::{Grow, OutOfMemory, with_room};
 use super::terms::{MeasuringLoops, Terms};
@@ -17,9 +17,6 @@ use super::walk::{Axis, Cursor, in_c_order};
 use super::work;
 use crate::number::{Format, Precision};
 use crate::rules::{LANES, LEAF, MAX_SUMS};
-
-/// Elements gathered at a time, a multiple of `LANES`.
-const TILE: usize = 8 * LANES;
 
 /// One of a parameter's arrays.
 #[derive(Debug)]
@@ -83,10 +80,6 @@ impl Sums {
         self.bytes = self.bytes.saturating_add(len.saturating_mul(size));
         let terms = loops.select(precision, coupled_decay);
         self.tasks.try_push(Task { terms, block, precision, streams, len })
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.tasks.is_empty()
     }
 
     /// The bytes that will be read.

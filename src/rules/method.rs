@@ -91,6 +91,7 @@ pub trait Method: Declared + Send + Sync {
     fn formula<V: Visitor>(&self, visitor: V) -> V::Output
     where
         Self: Sized;
+
     /// Whether weight decay is the rule's own business, and not the prelude's.
     fn decays(&self) -> bool {
         false

@@ -13,6 +13,13 @@ use crate::number::Real;
 
 scalars!(NovoGradScalars { lr, carry, decay, inverse, v, beta2, one_minus_beta2, eps });
 
+impl<R: Real> NovoGradScalars<R> {
+    /// The new average of squared norms.
+    fn average(&self, q: R) -> R {
+        self.beta2 * self.v + self.one_minus_beta2 * q
+    }
+}
+
 struct Layerwise;
 
 impl Rule<1> for Layerwise {
@@ -35,7 +42,7 @@ impl Measuring<1, 1> for Layerwise {
     }
 
     fn measured<R: Real>(mut k: NovoGradScalars<R>, [q]: [R; 1], _: R) -> NovoGradScalars<R> {
-        k.v = k.beta2 * k.v + k.one_minus_beta2 * q;
+        k.v = k.average(q);
         k.inverse = R::constant(1.0) / (k.v.sqrt() + k.eps);
         k
     }
@@ -50,8 +57,20 @@ options!(pub(super) NovoGrad {
 });
 
 impl NovoGrad {
-    fn first(clock: Clock) -> bool {
-        clock.t == 1 || clock.fresh
+    /// In the first step nothing of the averages stays, whatever there was.
+    fn named(&self, clock: Clock) -> NovoGradScalars<f64> {
+        let first = clock.t == 1 || clock.fresh;
+        let (beta1, beta2) = if first { (0.0, 0.0) } else { self.betas };
+        NovoGradScalars {
+            lr: self.lr,
+            carry: beta1,
+            decay: if self.decays() { self.weight_decay } else { 0.0 },
+            inverse: 1.0,
+            v: if first { 0.0 } else { clock.memory.0[0] },
+            beta2,
+            one_minus_beta2: 1.0 - beta2,
+            eps: self.eps,
+        }
     }
 }
 
@@ -65,24 +84,12 @@ impl Method for NovoGrad {
     }
 
     fn scalars(&self, clock: Clock) -> ScalarBlock {
-        let ((beta1, beta2), first) = (self.betas, Self::first(clock));
-        NovoGradScalars {
-            lr: self.lr,
-            carry: if first { 0.0 } else { beta1 },
-            decay: if self.decays() { self.weight_decay } else { 0.0 },
-            inverse: 1.0,
-            v: clock.memory.0[0],
-            beta2: if first { 0.0 } else { beta2 },
-            one_minus_beta2: if first { 1.0 } else { 1.0 - beta2 },
-            eps: self.eps,
-        }
-        .block()
+        self.named(clock).block()
     }
 
     fn remember(&self, clock: Clock, sums: &[f64; MAX_SUMS]) -> Memory {
-        let (mut memory, beta2) = (clock.memory, self.betas.1);
-        let v = &mut memory.0[0];
-        *v = if Self::first(clock) { sums[0] } else { beta2 * *v + (1.0 - beta2) * sums[0] };
+        let mut memory = clock.memory;
+        memory.0[0] = self.named(clock).average(sums[0]);
         memory
     }
 

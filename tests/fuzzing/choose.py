@@ -7,8 +7,7 @@ from typing import Any
 
 import numpy as np
 
-import cases
-from cases import own_options
+from cases import EVERY_CASE, own_options
 from fuzzing.arrays import matching, spec
 from fuzzing.holdings import ARRAYS, OPTIMIZERS
 from fuzzing.odd import FLAGS, NAMES, POOLS, RATES, WRONG, Odd
@@ -20,7 +19,7 @@ def pool(name: str) -> tuple[Any, ...]:
     """Values for an option; one that has no pool is what it is in the cases, or another number."""
     if name in POOLS:
         return POOLS[name]
-    options = [case.make(None).defaults for case in (*cases.CASES, *cases.MATRIX_CASES)]
+    options = [case.make(None).defaults for case in EVERY_CASE]
     known = tuple(given[name] for given in options if name in given)
     if isinstance(known[0], bool):
         return FLAGS
@@ -47,13 +46,7 @@ class Chooser:
         made: dict[str, Any] = {}
         if self.maybe(0.7):
             made.update(
-                random.choice(
-                    [
-                        case
-                        for case in (*cases.CASES, *cases.MATRIX_CASES)
-                        if case.optimizer.__name__ == cls.__name__
-                    ]
-                ).options
+                random.choice([case for case in EVERY_CASE if case.optimizer is cls]).options
             )
         names = [
             *own_options(cls),

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 import numpy as np
 
 import ferrostep as fs
-from cases import CASES, MATRIX_CASES
+from cases import EVERY_CASE
 from ferrostep import optimizers
 from support.presets import README, between, replace
 
@@ -56,7 +56,7 @@ def table(text: str) -> str:
 
 def states(cls: type[fs.Optimizer]) -> Iterator[dict[str, float]]:
     """Yield the state of each of a class' cases, in bytes for a parameter; numbers take none."""
-    for case in [*CASES, *MATRIX_CASES]:
+    for case in EVERY_CASE:
         if case.optimizer.__name__ == cls.__name__ and "state_dtype" not in case.options:
             opt = case.make([np.zeros((SIDE, SIDE), np.float32)])
             opt.init_state()

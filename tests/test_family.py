@@ -20,10 +20,6 @@ from support.meant import LEFT_OUT, STATES, apart, ours, steps
 AWAITED = {
     "Adafactor": 2,
     "Prodigy": 6,
-    "ScheduleFreeAdamW": 6,
-    "ScheduleFreeSGD": 6,
-    "presets.keras.ScheduleFreeAdamW": 1,
-    "presets.optax.schedule_free_adamw": 2,
     "presets.torch.Adafactor": 6,
 }
 

@@ -83,6 +83,7 @@ def number(low: float, high: float = math.inf, *, upper_open: bool = True) -> Nu
 
 non_negative = number(0.0)
 positive = Number(math.ulp(0.0), math.nextafter(math.inf, 0.0), "finite number > 0")
+within = Number(math.ulp(0.0), math.nextafter(1.0, 0.0), "number in (0, 1)")
 finite = number(-math.inf)
 upper_bound = number(0.0, upper_open=False)
 

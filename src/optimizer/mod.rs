@@ -27,6 +27,7 @@
 mod alone;
 mod anew;
 mod asked;
+mod away;
 mod commit;
 mod elsewhere;
 mod group;

@@ -186,7 +186,7 @@ impl<H: Elsewhere> Optimizer<H> {
         // From here on `clear_of` is no longer of the last plan, whether there is a step or not.
         self.last.repeatable = None;
         let parts = parts(caller, &self.slots, gradients)?;
-        self.check_wholes(&parts)?;
+        self.check_rules(&parts)?;
         Ok(parts)
     }
 

@@ -30,6 +30,10 @@ impl<H: Elsewhere> Optimizer<H> {
             self.slots[i].look_at_states(caller, i)?;
         }
         let old = &self.slots[i];
+        let begun = !old.states.is_empty() || old.memory.is_some();
+        if begun && self.groups[old.group].compiled.method.begins_at_parameter() {
+            return Err(Refusal::Irreplaceable(i).into());
+        }
         new.step = old.step;
         new.memory = old.memory;
         let mut made = with_room(old.states.len())?;

@@ -7,7 +7,7 @@ use super::elsewhere::Elsewhere;
 use super::group::Compiled;
 use super::header::{Header, Place};
 use super::kept::Optimizer;
-use super::part::{Gradient, Part, Step};
+use super::part::{Part, Step};
 use super::plan::Common;
 use super::refusal::{Refusal, Stop};
 use super::scales::Scales;
@@ -46,16 +46,6 @@ impl<H: Elsewhere> Optimizer<H> {
         slots.try_for_each(|i| compiled.check_parameter(i, &self.slots[i].header))
     }
 
-    /// Refuses gradients of some rows where all of them are needed.
-    pub(super) fn check_wholes(&self, parts: &[Part<H>]) -> Result<(), Refusal> {
-        let step = Step { slots: &self.slots, groups: &self.groups, parts };
-        let rows = |part: &&Part<H>| matches!(part.place, Gradient::Rows(_));
-        match parts.iter().filter(rows).find(|part| step.is_whole(part)) {
-            None => Ok(()),
-            Some(part) => Err(Refusal::MeasuredRows(part.slot)),
-        }
-    }
-
     /// Plans the parts that are updated as a whole, with all the memory that they need.
     pub(super) fn wholes(
         &self,
@@ -85,12 +75,5 @@ impl<H: Elsewhere> Optimizer<H> {
             unsafe { wholes.push(work, (compiled.loops, block), last, &p, &g, &states) }?;
         }
         Ok(wholes)
-    }
-}
-
-impl<H: Elsewhere> Step<'_, H> {
-    /// Whether a part is updated as a whole.
-    pub(super) fn is_whole(&self, part: &Part<H>) -> bool {
-        self.group(part).compiled.method.whole().is_some()
     }
 }

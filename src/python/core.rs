@@ -81,6 +81,29 @@ impl Core {
         info(py, done?)
     }
 
+    /// Has parameters moved, and remembers where they are.
+    pub(super) fn turn(
+        &self,
+        py: Python<'_>,
+        moved: Option<&Bound<'_, Core>>,
+        numbers: &[usize],
+        averaged: bool,
+    ) -> PyResult<()> {
+        let mut locked = self.inner.lock(py)?;
+        let optimizer = &mut started(&mut locked)?.optimizer;
+        let count = optimizer.slots().len();
+        if numbers.iter().any(|i| *i >= count || optimizer.is_away(*i) == averaged) {
+            return Err(PyRuntimeError::new_err(
+                "another thread has called eval() or train() meanwhile",
+            ));
+        }
+        if let Some(moved) = moved {
+            moved.get().commit(py)?;
+        }
+        optimizer.remember("averaged", if averaged { 1.0 } else { 0.0 });
+        Ok(())
+    }
+
     pub(super) fn abandon(&self, py: Python<'_>) -> PyResult<()> {
         self.exchange(py, |inner| Ok(inner.abandon()))
     }

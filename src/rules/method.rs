@@ -92,6 +92,17 @@ pub trait Method: Declared + Send + Sync {
     where
         Self: Sized;
 
+    /// Whether a state begins as the parameter is, which the formula sees to. Then no rows alone can be
+    /// stepped, nor replaced: the others would not have begun.
+    fn begins_at_parameter(&self) -> bool {
+        false
+    }
+
+    /// Whether the parameter is not what steps are made from, by what is remembered of it.
+    fn is_away(&self, _memory: Memory) -> bool {
+        false
+    }
+
     /// Whether weight decay is the rule's own business, and not the prelude's.
     fn decays(&self) -> bool {
         false

@@ -34,6 +34,8 @@ mod rmsprop;
 mod rprop;
 mod rule;
 mod scalars;
+mod schedule_free;
+mod schedule_free_adamw;
 mod sgd;
 mod signum;
 mod sparse_adam;

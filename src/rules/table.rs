@@ -5,8 +5,8 @@ use super::options::{Declared, OptionError, Options};
 use super::rule::Visitor;
 use super::{
     adabelief, adadelta, adagrad, adam, adamax, adan, adaptive_gains, ademamix, adopt, asgd,
-    averages, ftrl, lamb, lars, lion, momentum, muon, nadam, novograd, radam, rmsprop, rprop, sgd,
-    signum, sparse_adam, stableadamw, wrappers, yogi,
+    averages, ftrl, lamb, lars, lion, momentum, muon, nadam, novograd, radam, rmsprop, rprop,
+    schedule_free, schedule_free_adamw, sgd, signum, sparse_adam, stableadamw, wrappers, yogi,
 };
 
 macro_rules! table {
@@ -58,6 +58,8 @@ table! {
     "StableAdamW" => stableadamw::StableAdamW,
     "FTRL" => ftrl::Ftrl,
     "SparseAdam" => sparse_adam::SparseAdam,
+    "ScheduleFreeSGD" => schedule_free::Sgd,
+    "ScheduleFreeAdamW" => schedule_free_adamw::AdamW,
     "Muon" => muon::Muon,
     "EMA" => averages::Ema,
     "Mean" => averages::Mean,

@@ -20,6 +20,7 @@ LEFT_OUT = {
     "timm.optim.Lamb(weight_decay=0.0,max_grad_norm=None)": "without decay timm's is Adam",
     "optax.lars": "its ratio has one norm, of gradient and decay; ours has that of each",
     "keras.optimizers.Lamb(weight_decay=0.05)": "Keras decays before the step, LAMB in it",
+    "keras.optimizers.ScheduleFreeAdamW": "with decay; Keras decays y alone",
     "adam_mini.Adam_mini": "its blocks follow from the names of a transformer's parameters",
 }
 

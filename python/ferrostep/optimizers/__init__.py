@@ -22,6 +22,8 @@ from ferrostep.optimizers.novograd import NovoGrad
 from ferrostep.optimizers.radam import RAdam
 from ferrostep.optimizers.rmsprop import RMSprop
 from ferrostep.optimizers.rprop import Rprop
+from ferrostep.optimizers.schedule_free_adamw import ScheduleFreeAdamW
+from ferrostep.optimizers.schedule_free_sgd import ScheduleFreeSGD
 from ferrostep.optimizers.sgd import SGD
 from ferrostep.optimizers.signum import Signum
 from ferrostep.optimizers.sparse_adam import SparseAdam
@@ -65,6 +67,8 @@ __all__ = [
     "RMSProp",
     "RMSprop",
     "Rprop",
+    "ScheduleFreeAdamW",
+    "ScheduleFreeSGD",
     "Signum",
     "SparseAdam",
     "StableAdamW",

@@ -84,7 +84,7 @@ class Muon(Optimizer):
     ...     info = muon.step([2 * w]), adamw.step([2 * b])
     >>> w.round(4), b.round(4)
     (array([[ 0.7726, -1.843 ],
-           [ 0.3863,  3.686 ]]), array([0.7087, 0.7087]))
+           [ 0.3863,  3.686 ]]), array([0.6989, 0.6989]))
     """
 
     lr: Rate = 1e-3

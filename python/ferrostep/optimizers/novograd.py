@@ -58,7 +58,7 @@ class NovoGrad(Optimizer):
     >>> for _ in range(3):
     ...     info = opt.step([2 * p])  # the gradient of p**2
     >>> p.round(4)
-    array([ 0.7248, -1.4495])
+    array([ 0.7514, -1.5027])
     """
 
     lr: Rate = 1e-3

@@ -125,6 +125,21 @@ ROWS = by_name(
     ),
     Row(
         KERAS,
+        "ScheduleFreeAdamW",
+        optimizers.ScheduleFreeAdamW,
+        {
+            "learning_rate": 0.0025,
+            "beta_1": 0.9,
+            "beta_2": 0.999,
+            "epsilon": 1e-8,
+            "warmup_steps": 0,
+        },
+        fixed={"weight_lr_power": 0.0, "weight_decay": 0.0},
+        refused={"weight_decay": Refused("Keras decays y alone, by a rate that is not warmed up")},
+        note="``eval()`` gives the average, to which Keras has no way.",
+    ),
+    Row(
+        KERAS,
         "Ftrl",
         optimizers.FTRL,
         {
@@ -255,6 +270,14 @@ if TYPE_CHECKING:
         epsilon: float = 1e-07,
         **rest: Unpack[_Rest],
     ) -> optimizers.LAMB: ...
+    def ScheduleFreeAdamW(
+        learning_rate: float = 0.0025,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-08,
+        warmup_steps: float = 0,
+        **rest: Unpack[_Rest],
+    ) -> optimizers.ScheduleFreeAdamW: ...
     def Ftrl(
         learning_rate: float = 0.001,
         learning_rate_power: float = -0.5,

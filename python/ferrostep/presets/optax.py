@@ -37,6 +37,22 @@ MAXIMUM = Refused(
     "their maximum",
     only=False,
 )
+SCHEDULE_FREE = {
+    "learning_rate": 1.0,
+    "warmup_steps": None,
+    "b1": 0.9,
+    "weight_decay": 0.0,
+    "weight_lr_power": 2.0,
+    "state_dtype": None,
+}
+IN_SCHEDULE_FREE = {
+    "warmup_steps": Refused(
+        "optax begins with a rate of 0; give the ferrostep class warmup_steps, which begin above it"
+    )
+}
+SCHEDULE_FREE_NOTE = (
+    "It is in ``optax.contrib``, whose ``schedule_free_eval_params`` is ``eval()`` here."
+)
 
 OPTAX = Library(
     "optax",
@@ -270,6 +286,23 @@ ROWS = by_name(
         {"learning_rate": REQUIRED, "beta": 0.9, "accumulator_dtype": None},
         named={"momentum": "beta", "state_dtype": "accumulator_dtype"},
     ),
+    Row(
+        OPTAX,
+        "schedule_free_sgd",
+        optimizers.ScheduleFreeSGD,
+        SCHEDULE_FREE,
+        named={"momentum": "b1"},
+        refused=IN_SCHEDULE_FREE,
+        note=SCHEDULE_FREE_NOTE,
+    ),
+    Row(
+        OPTAX,
+        "schedule_free_adamw",
+        optimizers.ScheduleFreeAdamW,
+        {**SCHEDULE_FREE, "learning_rate": 0.0025, "b2": 0.999, "eps": 1e-8},
+        refused=IN_SCHEDULE_FREE,
+        note=SCHEDULE_FREE_NOTE,
+    ),
 )
 
 if TYPE_CHECKING:
@@ -453,6 +486,26 @@ if TYPE_CHECKING:
         accumulator_dtype: StateDtype = None,
         **rest: Unpack[_Rest],
     ) -> optimizers.Signum: ...
+    def schedule_free_sgd(
+        learning_rate: float = 1.0,
+        warmup_steps: None = None,
+        b1: float = 0.9,
+        weight_decay: float = 0.0,
+        weight_lr_power: float = 2.0,
+        state_dtype: StateDtype = None,
+        **rest: Unpack[_Rest],
+    ) -> optimizers.ScheduleFreeSGD: ...
+    def schedule_free_adamw(
+        learning_rate: float = 0.0025,
+        warmup_steps: None = None,
+        b1: float = 0.9,
+        weight_decay: float = 0.0,
+        weight_lr_power: float = 2.0,
+        state_dtype: StateDtype = None,
+        b2: float = 0.999,
+        eps: float = 1e-08,
+        **rest: Unpack[_Rest],
+    ) -> optimizers.ScheduleFreeAdamW: ...
 
     # End of what is made.
 else:

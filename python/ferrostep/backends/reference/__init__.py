@@ -35,6 +35,7 @@ from ferrostep.backends.reference import (
     leaders,
     matrices,
     moments,
+    schedule_free,
     signs,
     squares,
     wrappers,
@@ -54,6 +55,7 @@ RULES: dict[str, Rule] = (
     | leaders.RULES
     | layers.RULES
     | matrices.RULES
+    | schedule_free.RULES
     | averages.RULES
     | wrappers.RULES
 )
@@ -65,6 +67,8 @@ OWN_DECAY = {
     "LAMB": True,
     "LARS": False,
     "NovoGrad": False,
+    "ScheduleFreeAdamW": True,
+    "ScheduleFreeSGD": True,
     "StableAdamW": True,
 }
 

@@ -52,7 +52,7 @@ ROOMS: dict[str, set[str]] = {
         "storable",
         "optimizer",
     },
-    "optimizers": {"schedule_free", "optimizers"},
+    "optimizers": {"evaluated", "optimizers"},
     "beside them": {"averages", "clip", "compat", "presets", "range_test", "wrappers"},
     "the package": {"elsewhere", "overview", "__init__"},
     "programs": {"cuda_source", "demo", "__main__"},

@@ -68,7 +68,7 @@ def test_a_step_of_the_average_is_an_error(cls: Any, steps: int) -> None:
     for call in (opt.step, opt._prepare):
         with pytest.raises(ValueError, match=r"parameter 0 .*call train\(\) before a step"):
             call([np.ones_like(p) for p in params])
-    with pytest.raises(ValueError, match="parameter 1 .*call train"):
+    with pytest.raises(ValueError, match=r"parameter 1 .*call train"):
         opt.step([None, np.ones_like(params[1])])
     assert all(np.array_equal(p, b) for p, b in zip(params, before, strict=True))
     opt.train()
@@ -191,7 +191,7 @@ def test_what_would_be_wrong_without_a_word_is_refused(cls: Any) -> None:
         opt.step([fs.Rows([0], np.ones((1, 2)))])
     opt.replace(0, np.ones((5, 2)))  # there is no state yet
     opt.step([np.ones((5, 2))])
-    with pytest.raises(ValueError, match="cannot be replaced.*make a new optimizer"):
+    with pytest.raises(ValueError, match=r"cannot be replaced.*make a new optimizer"):
         opt.replace(0, np.ones((6, 2)))
     unbound = cls(lr=0.1)
     for call in (unbound.eval, unbound.train):

@@ -336,6 +336,9 @@ class Core:
         written until the step is committed or abandoned; all else that happens to them is found out."""
     def _commit(self) -> StepInfo:
         """The second half: nothing can fail any more, but that somebody has changed what it is of."""
+    def _turn_all(self, moved: Core | None, numbers: Sequence[int], averaged: bool) -> None:
+        """Commits what another optimizer has prepared for the parameters of these numbers, and then all
+        parameters are away (`averaged`) or back. No signal's handler runs in between."""
     def _abandon(self) -> None:
         """Or none: as if the step had never been asked for."""
     def _set_number(self, name: str, value: Any, /) -> bool:

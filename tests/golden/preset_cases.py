@@ -115,7 +115,7 @@ CASES: dict[str, list[tuple[str, Options]]] = {
                                "weight_lr_power": 1.0}),
         ("schedule_free_adamw", {}),
         ("schedule_free_adamw", {"learning_rate": 0.1, "b1": 0.8, "b2": 0.95, "eps": 0.01,
-                                 "weight_decay": 0.1}),
+                                 "weight_decay": 0.1, "weight_lr_power": 1.0}),
         ("adadelta", {"learning_rate": 1.0}),
         ("adadelta", {"learning_rate": 0.5, "rho": 0.8, "eps": 0.01, "weight_decay": 0.1}),
         ("lion", {"learning_rate": 0.1}),

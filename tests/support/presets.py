@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ferrostep import presets
-from ferrostep.presets.functions import call
+from ferrostep.presets.functions import Ours, call
 from ferrostep.presets.row import Row
 from ferrostep.schema import REQUIRED
 
@@ -82,7 +82,7 @@ def _idle(row: Row, name: str) -> bool:
 def _definition(row: Row) -> str:
     every = ["params: Params | None = None"] if row.library.params_first else []
     every += ["*"] if row.library.by_name else []
-    every += [_argument(row, name) for name in row.defaults]
+    every += [_argument(row, name) for name in row.defaults if name not in Ours.__annotations__]
     chosen = [_argument(row, name) for name in row.common if not _idle(row, name)]
     every += ["*", *chosen] if chosen else []
     returned = f"optimizers.{row.cls.__name__}"

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import KW_ONLY
 from typing import Annotated, Any
 
+from ferrostep.evaluated import ScheduleFree
 from ferrostep.option import reads
 from ferrostep.options import NonNegative, Rate, decay_rates
-from ferrostep.schedule_free import ScheduleFree
 
 
 class ScheduleFreeAdamW(ScheduleFree):

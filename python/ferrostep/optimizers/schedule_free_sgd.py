@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import KW_ONLY
 from typing import Annotated, Any
 
+from ferrostep.evaluated import ScheduleFree
 from ferrostep.options import NonNegative, Rate, within
-from ferrostep.schedule_free import ScheduleFree
 
 
 class ScheduleFreeSGD(ScheduleFree):

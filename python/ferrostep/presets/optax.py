@@ -37,14 +37,6 @@ MAXIMUM = Refused(
     "their maximum",
     only=False,
 )
-SCHEDULE_FREE = {
-    "learning_rate": 1.0,
-    "warmup_steps": None,
-    "b1": 0.9,
-    "weight_decay": 0.0,
-    "weight_lr_power": 2.0,
-    "state_dtype": None,
-}
 IN_SCHEDULE_FREE = {
     "warmup_steps": Refused(
         "optax begins with a rate of 0; give the ferrostep class warmup_steps, which begin above it"
@@ -290,7 +282,14 @@ ROWS = by_name(
         OPTAX,
         "schedule_free_sgd",
         optimizers.ScheduleFreeSGD,
-        SCHEDULE_FREE,
+        {
+            "learning_rate": 1.0,
+            "warmup_steps": None,
+            "b1": 0.9,
+            "weight_decay": None,
+            "weight_lr_power": 2.0,
+            "state_dtype": None,
+        },
         named={"momentum": "b1"},
         refused=IN_SCHEDULE_FREE,
         note=SCHEDULE_FREE_NOTE,
@@ -299,7 +298,16 @@ ROWS = by_name(
         OPTAX,
         "schedule_free_adamw",
         optimizers.ScheduleFreeAdamW,
-        {**SCHEDULE_FREE, "learning_rate": 0.0025, "b2": 0.999, "eps": 1e-8},
+        {
+            "learning_rate": 0.0025,
+            "warmup_steps": None,
+            "b1": 0.9,
+            "b2": 0.999,
+            "eps": 1e-8,
+            "weight_decay": 0.0,
+            "weight_lr_power": 2.0,
+            "state_dtype": None,
+        },
         refused=IN_SCHEDULE_FREE,
         note=SCHEDULE_FREE_NOTE,
     ),
@@ -490,20 +498,18 @@ if TYPE_CHECKING:
         learning_rate: float = 1.0,
         warmup_steps: None = None,
         b1: float = 0.9,
-        weight_decay: float = 0.0,
+        weight_decay: float | None = None,
         weight_lr_power: float = 2.0,
-        state_dtype: StateDtype = None,
         **rest: Unpack[_Rest],
     ) -> optimizers.ScheduleFreeSGD: ...
     def schedule_free_adamw(
         learning_rate: float = 0.0025,
         warmup_steps: None = None,
         b1: float = 0.9,
-        weight_decay: float = 0.0,
-        weight_lr_power: float = 2.0,
-        state_dtype: StateDtype = None,
         b2: float = 0.999,
         eps: float = 1e-08,
+        weight_decay: float = 0.0,
+        weight_lr_power: float = 2.0,
         **rest: Unpack[_Rest],
     ) -> optimizers.ScheduleFreeAdamW: ...
 

@@ -115,6 +115,11 @@ impl Core {
         guarded(|| self.commit(py))
     }
 
+    /// Or none: as if the step had never been asked for.
+    fn _abandon(&self, py: Python<'_>) -> PyResult<()> {
+        self.abandon(py)
+    }
+
     /// Commits what another optimizer has prepared for the parameters of these numbers, and then all
     /// parameters are away (`averaged`) or back. No signal's handler runs in between.
     #[pyo3(signature = (moved, numbers, averaged))]
@@ -126,10 +131,5 @@ impl Core {
         averaged: bool,
     ) -> PyResult<()> {
         guarded(|| self.turn(py, moved, &numbers, averaged))
-    }
-
-    /// Or none: as if the step had never been asked for.
-    fn _abandon(&self, py: Python<'_>) -> PyResult<()> {
-        self.abandon(py)
     }
 }

@@ -91,8 +91,8 @@ class ScheduleFree(Optimizer):
             beta = self._share(group)
             found = [
                 i
-                for i in range(start, end)
-                if bool(states[i]["averaged"]) != averaged and states[i]["weight_sum"] != 0
+                for i, state in enumerate(states[start:end], start)
+                if state and bool(state["averaged"]) != averaged and state["weight_sum"] != 0
             ]
             if found:
                 yield {

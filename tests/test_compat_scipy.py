@@ -22,9 +22,9 @@ from scipy.optimize import (
 
 import ferrostep as fs
 from ferrostep.compat import scipy as compat
-from ferrostep.compat.library import OF_WHOLE_GRADIENTS
+from ferrostep.compat.library import FITTING
 
-CLASSES = {getattr(fs, name).__name__: getattr(fs, name) for name in OF_WHOLE_GRADIENTS}
+CLASSES = {getattr(fs, name).__name__: getattr(fs, name) for name in FITTING}
 X0 = np.array([1.3, 0.7, 0.8, 1.9, 1.2])
 
 

@@ -6,13 +6,31 @@ from importlib import import_module
 from typing import Any
 
 from ferrostep import optimizers
+from ferrostep.evaluated import ScheduleFree
+from ferrostep.optimizer import Optimizer
 
-#: The names of those that take gradients as other libraries' models have them: whole, of any shape.
-OF_WHOLE_GRADIENTS = [
-    name
-    for name in optimizers.__all__
-    if not (cls := getattr(optimizers, name)).ROWS_ONLY and not cls.MATRICES
-]
+
+def _unfit(cls: type[Optimizer]) -> str:
+    """Say what keeps a class from other libraries' models."""
+    if cls.ROWS_ONLY:
+        return "its gradients are Rows"
+    if cls.MATRICES:
+        return "it steps matrices alone"
+    if issubclass(cls, ScheduleFree):
+        return "its parameters are to be evaluated after eval(), which nobody calls there"
+    return ""
+
+
+#: The names of those that other libraries' models can have: their gradients are whole and of any
+#: shape, and their parameters at all times what is evaluated.
+FITTING = [name for name in optimizers.__all__ if not _unfit(getattr(optimizers, name))]
+
+
+def missing(module: str, name: str) -> AttributeError:
+    """Return the error of a name that is not there."""
+    why = _unfit(getattr(optimizers, name)) if name in optimizers.__all__ else ""
+    told = f"; {why}" if why else ""
+    return AttributeError(f"module {module!r} has no attribute {name!r}{told}")
 
 
 def library(name: str) -> Any:

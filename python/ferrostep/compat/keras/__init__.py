@@ -15,14 +15,14 @@ import sys
 from typing import Any
 
 from ferrostep import optimizers
-from ferrostep.compat.library import OF_WHOLE_GRADIENTS, library
+from ferrostep.compat.library import FITTING, library, missing
 
-__all__ = [*OF_WHOLE_GRADIENTS]
+__all__ = [*FITTING]
 
 
 def __getattr__(name: str) -> Any:
     if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        raise missing(__name__, name)
     try:
         library("keras")
     except ModuleNotFoundError as error:

@@ -17,10 +17,10 @@ from __future__ import annotations
 from typing import Any
 
 from ferrostep import optimizers
-from ferrostep.compat.library import OF_WHOLE_GRADIENTS, library
+from ferrostep.compat.library import FITTING, library
 
 #: By the names of their methods; spellings of one class are one.
-_CLASSES = {name.lower(): getattr(optimizers, name) for name in OF_WHOLE_GRADIENTS}
+_CLASSES = {name.lower(): getattr(optimizers, name) for name in FITTING}
 
 __all__ = list(_CLASSES)
 

@@ -11,7 +11,7 @@ import numpy as np
 from sklearn import neural_network
 
 from ferrostep import optimizers
-from ferrostep.compat.library import OF_WHOLE_GRADIENTS
+from ferrostep.compat.library import FITTING
 from ferrostep.compat.sklearn import theirs
 from ferrostep.compat.sklearn.steppers import AdamOptimizer, SGDOptimizer, Stepper
 from ferrostep.optimizer import Optimizer
@@ -21,9 +21,7 @@ from ferrostep.presets.sklearn import SKLEARN
 #: What scikit-learn means by a name, it means here.
 THEIRS = ("lbfgs", "sgd", "adam")
 OURS: dict[str, type[Optimizer]] = {
-    name.lower(): getattr(optimizers, name)
-    for name in OF_WHOLE_GRADIENTS
-    if name.lower() not in THEIRS
+    name.lower(): getattr(optimizers, name) for name in FITTING if name.lower() not in THEIRS
 }
 
 DEFAULTS = {

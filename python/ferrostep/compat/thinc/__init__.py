@@ -14,16 +14,16 @@ from __future__ import annotations
 from typing import Any
 
 from ferrostep import optimizers
-from ferrostep.compat.library import OF_WHOLE_GRADIENTS, library
+from ferrostep.compat.library import FITTING, library, missing
 
 #: What thinc has a function for.
 _FUNCTIONS = ("SGD", "Adam", "RAdam")
-__all__ = sorted({"Optimizer", *_FUNCTIONS, *OF_WHOLE_GRADIENTS})
+__all__ = sorted({"Optimizer", *_FUNCTIONS, *FITTING})
 
 
 def __getattr__(name: str) -> Any:
     if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        raise missing(__name__, name)
     library("thinc")
     from ferrostep.compat.thinc import functions, optimizer, own
 

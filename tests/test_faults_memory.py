@@ -67,10 +67,10 @@ p = np.ones((16, 400_000), np.float32)
 opt, g = fs.Muon([p]), p * 2
 opt.init_state()
 before = digest(opt)
-with Little(p.nbytes * 3):  # of the four to five that the step needs
+with Little(p.nbytes * 3):  # of the four to seven, by tier, that the step needs
     print(fails(lambda: opt.step([g])), opt.state[0]["step"])
 print(digest(opt) == before)
-with Little(p.nbytes * 6):
+with Little(p.nbytes * 12):
     print(opt.step([g]).applied)
 """
 )

@@ -189,14 +189,22 @@ def test_what_would_be_wrong_without_a_word_is_refused(cls: Any) -> None:
     opt = cls([p], lr=0.1)
     with pytest.raises(TypeError, match="must be whole"):
         opt.step([fs.Rows([0], np.ones((1, 2)))])
-    opt.replace(0, np.ones((5, 2)))  # there is no state yet
-    opt.step([np.ones((5, 2))])
-    with pytest.raises(ValueError, match=r"cannot be replaced.*make a new optimizer"):
-        opt.replace(0, np.ones((6, 2)))
     unbound = cls(lr=0.1)
     for call in (unbound.eval, unbound.train):
         with pytest.raises(ValueError, match="found an unbound one"):
             call()
+
+
+@pytest.mark.parametrize("cls", CLASSES)
+@pytest.mark.parametrize("dtype", ["float16", "float64"])
+def test_rows_that_come_later_begin_at_their_values(cls: Any, dtype: str) -> None:
+    p = np.arange(6, dtype=dtype).reshape(3, 2)
+    opt = cls([p], lr=0.1)
+    stepped(opt, [p], 2)
+    z = opt.state[0]["z"].copy()
+    new = np.concatenate([p[2:], [[7, 8]], p[:1]]).astype(dtype)
+    opt.replace(0, new, [2, -1, 0])
+    np.testing.assert_array_equal(opt.state[0]["z"], np.stack([z[2], [7, 8], z[0]]))
 
 
 def test_options_out_of_bounds() -> None:

@@ -152,6 +152,7 @@ class ParamGroup(TypedDict, total=False):
     momentum_decay: float
     nesterov: bool
     no_prox: bool
+    r: float
     rho: float
     state_dtype: StateDtype
     step_sizes: tuple[float, float]
@@ -160,4 +161,6 @@ class ParamGroup(TypedDict, total=False):
     t_beta3: float | None
     trust_clip: bool
     trust_coefficient: float
+    warmup_steps: float
     weight_decay: float
+    weight_lr_power: float

@@ -15,7 +15,7 @@ impl<H: Elsewhere> Optimizer<H> {
             if step.slot(part).memory.is_some_and(|memory| method.is_away(memory)) {
                 return Err(Refusal::Away(part.slot));
             }
-            let needs_all = method.whole().is_some() || method.begins_at_parameter();
+            let needs_all = method.whole().is_some() || method.begins_at_parameter().is_some();
             if needs_all && matches!(part.place, Gradient::Rows(_)) {
                 return Err(Refusal::MeasuredRows(part.slot));
             }

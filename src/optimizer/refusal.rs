@@ -129,8 +129,6 @@ pub enum Refusal {
     MeasuredRows(usize),
     /// A parameter that is not what steps are made from.
     Away(usize),
-    /// A parameter of which rows alone cannot be replaced.
-    Irreplaceable(usize),
     /// A matrix out of host memory.
     MatrixElsewhere(usize),
     /// A parameter that must be a matrix, and has another number of axes.

@@ -166,12 +166,6 @@ impl Caller<'_> {
                  call train() before a step",
                 parameter(i)
             )),
-            Refusal::Irreplaceable(i) => PyValueError::new_err(format!(
-                "{} cannot be replaced, as {} begins its state with the parameter's values and would \
-                 have none for new rows; call eval(), and make a new optimizer of the new array",
-                parameter(i),
-                self.settings.rule
-            )),
             Refusal::MatrixElsewhere(i) => PyTypeError::new_err(format!(
                 "{} must be a NumPy array for {}, found a CuPy array; give it to another optimizer, \
                  AdamW for instance",

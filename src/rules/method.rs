@@ -92,10 +92,10 @@ pub trait Method: Declared + Send + Sync {
     where
         Self: Sized;
 
-    /// Whether a state begins as the parameter is, which the formula sees to. Then no rows alone can be
-    /// stepped, nor replaced: the others would not have begun.
-    fn begins_at_parameter(&self) -> bool {
-        false
+    /// The state that begins as the parameter is, which the formula sees to. Then no rows alone can be
+    /// stepped: the others would not have begun.
+    fn begins_at_parameter(&self) -> Option<&'static str> {
+        None
     }
 
     /// Whether the parameter is not what steps are made from, by what is remembered of it.

@@ -47,6 +47,7 @@ mod whole;
 mod wrappers;
 mod yogi;
 
+pub use averages::copying;
 pub use clip::{clip_factor, clip_scale, norm};
 pub use measure::{Added, Finite, GradientNorm, LANES, LEAF, Measure, Scope};
 pub use method::{Clock, MAX_MEMORY, Memory, Method, State};

@@ -118,8 +118,8 @@ impl Method for Sgd {
         self.averaging().remember(clock).1
     }
 
-    fn begins_at_parameter(&self) -> bool {
-        true
+    fn begins_at_parameter(&self) -> Option<&'static str> {
+        Some("z")
     }
 
     fn is_away(&self, memory: Memory) -> bool {

@@ -80,8 +80,8 @@ impl Method for AdamW {
         self.averaging().remember(clock).1
     }
 
-    fn begins_at_parameter(&self) -> bool {
-        true
+    fn begins_at_parameter(&self) -> Option<&'static str> {
+        Some("z")
     }
 
     fn is_away(&self, memory: Memory) -> bool {

@@ -184,7 +184,7 @@ def _compare(ways: list[Any], told: str) -> None:
         if len(found) != len(held[0]):
             raise Found(f"{told}: {len(found)} arrays and counts, not {len(held[0])}", [])
         for a, b in zip(found, held[0], strict=True):
-            same = a == b if isinstance(a, int) or isinstance(b, int) else _same(a, b)
+            same = a == b if isinstance(a, int | float) else _same(a, b)
             if not same:
                 raise Found(f"{told}: {a!r} is not {b!r}", [])
 

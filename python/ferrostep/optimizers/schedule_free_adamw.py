@@ -28,12 +28,16 @@ class ScheduleFreeAdamW(ScheduleFree):
     lr
         Learning rate; default 2.5e-3, finite and >= 0.
     betas
-        How much of ``y`` is the average, and how much of the average of g**2 stays; default
-        (0.9, 0.999), each in [0, 1), the first not 0.
+        How much of ``y`` is the average, and how much of that of g**2 stays; default (0.9, 0.999),
+        each in [0, 1), the first not 0.
     eps
         Keeps the divisor from 0; default 1e-8, finite and >= 0.
-    warmup_steps, r, weight_lr_power
-        As for `ScheduleFreeSGD`, with the same defaults and bounds.
+    warmup_steps
+        Over how many steps the rate rises to `lr`; default 0, finite and >= 0.
+    r
+        The power of ``t`` with which later points weigh more; default 0, finite and >= 0.
+    weight_lr_power
+        The power of the largest rate so far in a point's weight; default 2, finite and >= 0.
     weight_decay, maximize, state_dtype, ...
         The options of every class: see `Optimizer`.
     decoupled_weight_decay

@@ -28,7 +28,7 @@ class ScheduleFreeSGD(ScheduleFree):
     without `eval` has y**, which is worse. A good learning rate is 10 to 50 times SGD's.
 
     A parameter without a gradient ages with its own steps (in the authors' package with those of
-    its group). Gradients as `Rows` are refused, and so is `replace` once there is state.
+    its group). Gradients as `Rows` are refused.
 
     Parameters
     ----------

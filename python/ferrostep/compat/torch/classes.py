@@ -8,7 +8,9 @@ from typing import Any
 
 import torch
 
+from ferrostep.compat.torch.evaluated import EvaluatedOptimizer
 from ferrostep.compat.torch.optimizer import TorchOptimizer
+from ferrostep.evaluated import ScheduleFree
 from ferrostep.optimizer import Optimizer
 from ferrostep.presets.torch import ALIKE, ROWS, TORCH
 
@@ -44,7 +46,8 @@ def class_of(ours: type[Optimizer]) -> type[TorchOptimizer]:
     name = ours.__name__
     # Where names differ torch's class would take options that mean nothing to ours.
     theirs = None if name in ROWS.keys() - ALIKE.keys() else getattr(torch.optim, name, None)
-    bases: tuple[type, ...] = (TorchOptimizer,) if theirs is None else (TorchOptimizer, theirs)
+    base = EvaluatedOptimizer if issubclass(ours, ScheduleFree) else TorchOptimizer
+    bases: tuple[type, ...] = (base,) if theirs is None else (base, theirs)
     what = "ferrostep's own" if theirs is None else f"a subclass of torch.optim.{name}"
     options = "" if theirs is None else f"lr, ...\n    As those of torch.optim.{name}.\n"
     body = {

@@ -189,10 +189,7 @@ class TorchOptimizer(torch.optim.Optimizer):
 
     def _step_after_a_look(self, scale: float | None) -> list[Any]:
         """Step where parameters were moved or exchanged, or are not in plain host memory."""
-        inner = self._inner
-        if inner is None or not inner.has(self.param_groups) or not inner.follow():
-            inner = self._renew()
-            inner.refresh(self.param_groups)
+        inner = self._looked()
         if inner.core is None:
             return []
         # torch's SGD has momentum of all rows, also of those that a sparse gradient leaves out.
@@ -202,6 +199,14 @@ class TorchOptimizer(torch.optim.Optimizer):
         with on_streams_of(inner.tensors):
             inner.core.step(gradients, grad_scale=scale)
         return [p for p, g in zip(inner.tensors, gradients, strict=True) if g is not None]
+
+    def _looked(self) -> Inner:
+        """Return ours of the parameters and state that there are now."""
+        inner = self._inner
+        if self._pending or not inner or not inner.has(self.param_groups) or not inner.follow():
+            inner = self._renew()
+        inner.refresh(self.param_groups)
+        return inner
 
     def state_dict(self) -> dict[str, Any]:
         saved = super().state_dict()

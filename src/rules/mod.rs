@@ -29,6 +29,7 @@ mod nadam;
 mod novograd;
 mod options;
 mod prelude;
+mod prodigy;
 mod radam;
 mod rmsprop;
 mod rprop;

@@ -146,6 +146,10 @@ CASES = [
     case_of(fs.NovoGrad, lr=0.01, betas=(0.8, 0.95), weight_decay=0.1),
     case_of(fs.StableAdamW),
     case_of(fs.StableAdamW, betas=(0.8, 0.95), eps=1e-3, weight_decay=0.1, maximize=True),
+    case_of(fs.Prodigy),
+    case_of(fs.Prodigy, d0=1e-3, d_coef=2.0, growth_rate=1.5, weight_decay=0.1, maximize=True),
+    case_of(fs.Prodigy, d0=0.01, bias_correction=True, safeguard_warmup=True, betas=(0.8, 0.95)),
+    case_of(fs.Prodigy, d0=0.1, beta3=0.9, state_dtype="bfloat16", decoupled_weight_decay=False),
     case_of(fs.FTRL, lr=0.5),
     case_of(fs.FTRL, lr=0.5, l1=0.3, l2=0.1, l2_shrinkage=0.05, beta=1.0, weight_decay=0.1),
     case_of(fs.Adamax, state_dtype="bfloat16", weight_decay=0.1),
@@ -194,6 +198,9 @@ MATRIX_RUNS = [
     if dtype is not np.float64 or "state_dtype" not in case.options
 ]
 RUN_IDS = [f"{case.name}-{np.dtype(dtype).name}" for case, dtype in RUNS]
+#: Those that devices run.
+DEVICE_RUNS = [(case, dtype) for case, dtype in RUNS if not case.optimizer.WHOLE_MODEL]
+DEVICE_RUN_IDS = [f"{case.name}-{np.dtype(dtype).name}" for case, dtype in DEVICE_RUNS]
 
 
 def takes_rows(case: Case) -> bool:

@@ -13,6 +13,8 @@ OF_WHOLE_GRADIENTS = [
     for name in optimizers.__all__
     if not (cls := getattr(optimizers, name)).ROWS_ONLY and not cls.MATRICES
 ]
+#: Those of them whose parameters may also come one by one.
+ONE_BY_ONE = [name for name in OF_WHOLE_GRADIENTS if not getattr(optimizers, name).WHOLE_MODEL]
 
 
 def library(name: str) -> Any:

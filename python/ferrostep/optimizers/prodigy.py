@@ -106,3 +106,4 @@ class Prodigy(Optimizer):
     RULE = "Prodigy"
     STATE = ("exp_avg", "exp_avg_sq", "s", "p0")
     MEMORY = ("d", "d_max", "numerator")
+    WHOLE_MODEL = True

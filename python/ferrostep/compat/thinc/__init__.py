@@ -14,16 +14,18 @@ from __future__ import annotations
 from typing import Any
 
 from ferrostep import optimizers
-from ferrostep.compat.library import OF_WHOLE_GRADIENTS, library
+from ferrostep.compat.library import ONE_BY_ONE, library
 
 #: What thinc has a function for.
 _FUNCTIONS = ("SGD", "Adam", "RAdam")
-__all__ = sorted({"Optimizer", *_FUNCTIONS, *OF_WHOLE_GRADIENTS})
+__all__ = sorted({"Optimizer", *_FUNCTIONS, *ONE_BY_ONE})
 
 
 def __getattr__(name: str) -> Any:
     if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        whole = getattr(getattr(optimizers, name, None), "WHOLE_MODEL", False)
+        why = ": its sums are over all parameters, and thinc steps one at a time" if whole else ""
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}{why}")
     library("thinc")
     from ferrostep.compat.thinc import functions, optimizer, own
 

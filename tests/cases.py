@@ -198,9 +198,9 @@ MATRIX_RUNS = [
     if dtype is not np.float64 or "state_dtype" not in case.options
 ]
 RUN_IDS = [f"{case.name}-{np.dtype(dtype).name}" for case, dtype in RUNS]
-#: Those that devices run.
-DEVICE_RUNS = [(case, dtype) for case, dtype in RUNS if not case.optimizer.WHOLE_MODEL]
-DEVICE_RUN_IDS = [f"{case.name}-{np.dtype(dtype).name}" for case, dtype in DEVICE_RUNS]
+#: Those of rules that know one parameter alone: devices and `update_one` take no others.
+TENSORWISE_RUNS = [(case, dtype) for case, dtype in RUNS if not case.optimizer.WHOLE_MODEL]
+TENSORWISE_RUN_IDS = [f"{case.name}-{np.dtype(dtype).name}" for case, dtype in TENSORWISE_RUNS]
 
 
 def takes_rows(case: Case) -> bool:

@@ -108,7 +108,9 @@ STATES: dict[str, dict[str, Callable[[Mapping[str, Array]], Array]]] = {
         "m1_m2": lambda ours: np.stack([ours["exp_avg"], ours["exp_avg_slow"]]),
         "nu": lambda ours: ours["exp_avg_sq"],
     },
-    "prodigyopt.Prodigy": {name: lambda ours, name=name: ours[name].ravel() for name in ("s", "p0")},
+    "prodigyopt.Prodigy": {
+        name: lambda ours, name=name: ours[name].ravel() for name in ("s", "p0")
+    },
     "pytorch_optimizer.FTRL": {
         "z": lambda ours: ours["linear"],
         "n": lambda ours: ours["accumulator"],

@@ -86,7 +86,9 @@ def update_all(rule: str, steps: Sequence[tuple[Any, ...]]) -> list[tuple[Array,
             ready = _before(rule, p, g, state, options, scale)
             terms.append(models.TERMS[rule](*ready, t))
         sums = [tree_sum(x.astype(np.float64) for x in each) for each in zip(*terms, strict=True)]
-    return [update(rule, p, g, state, {**o, "sums": sums}, *rest) for p, g, state, o, *rest in steps]
+    return [
+        update(rule, p, g, state, {**o, "sums": sums}, *rest) for p, g, state, o, *rest in steps
+    ]
 
 
 def update(

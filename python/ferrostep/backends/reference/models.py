@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence, Set
 import numpy as np
 
 from ferrostep._native import power  # beta**t, correctly rounded; the platform's pow is not
-from ferrostep.backends.reference.measures import tree_sum
 from ferrostep.backends.reference.rule import Array, Options, Rule, States
 
 #: What each element of a parameter adds to the sums.

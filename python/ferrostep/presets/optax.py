@@ -464,6 +464,17 @@ if TYPE_CHECKING:
         mask: None = None,
         **rest: Unpack[_Rest],
     ) -> optimizers.AdEMAMix: ...
+    def prodigy(
+        learning_rate: float = 1.0,
+        betas: tuple[float, float] = (0.9, 0.999),
+        beta3: float | None | None = None,
+        eps: float = 1e-08,
+        estim_lr0: float = 1e-06,
+        estim_lr_coef: float = 1.0,
+        weight_decay: float = 0.0,
+        safeguard_warmup: bool = False,
+        **rest: Unpack[_Rest],
+    ) -> optimizers.Prodigy: ...
     def sign_sgd(learning_rate: float, **rest: Unpack[_Rest]) -> optimizers.Signum: ...
     def signum(
         learning_rate: float,

@@ -16,6 +16,7 @@ import numpy as np
 import ferrostep as fs
 from ferrostep import optimizers
 from ferrostep.averages import rules
+from ferrostep.evaluated import Towards
 from ferrostep.options import non_negative
 from ferrostep.wrappers import rules as wrapped
 
@@ -32,7 +33,7 @@ PUBLIC = list(dict.fromkeys(getattr(optimizers, name) for name in optimizers.__a
 #: The same, to be stepped with any gradient.
 CLASSES = [SparseAdam if cls is fs.SparseAdam else cls for cls in PUBLIC]
 #: What is behind averages of weights and wrappers: no public classes, but with cases and formulas.
-HIDDEN = [rules.EMA, rules.Mean, wrapped.Slow, wrapped.Sum]
+HIDDEN = [rules.EMA, rules.Mean, wrapped.Slow, Towards, wrapped.Sum]
 #: Those whose update is made element by element, of arrays of any shape.
 ELEMENTWISE = [cls for cls in CLASSES if not cls.MATRICES]
 
@@ -152,6 +153,10 @@ CASES = [
     case_of(fs.ScheduleFreeAdamW),
     case_of(fs.ScheduleFreeAdamW, lr=0.1, betas=(0.8, 0.95), warmup_steps=4, weight_decay=0.1),
     case_of(fs.ScheduleFreeAdamW, r=1, eps=1e-4, decoupled_weight_decay=False, weight_decay=0.1),
+    case_of(fs.Prodigy),
+    case_of(fs.Prodigy, d0=1e-3, d_coef=2.0, growth_rate=1.5, weight_decay=0.1, maximize=True),
+    case_of(fs.Prodigy, d0=0.01, bias_correction=True, safeguard_warmup=True, betas=(0.8, 0.95)),
+    case_of(fs.Prodigy, d0=0.1, beta3=0.9, state_dtype="bfloat16", decoupled_weight_decay=False),
     case_of(fs.FTRL, lr=0.5),
     case_of(fs.FTRL, lr=0.5, l1=0.3, l2=0.1, l2_shrinkage=0.05, beta=1.0, weight_decay=0.1),
     case_of(fs.Adamax, state_dtype="bfloat16", weight_decay=0.1),
@@ -163,6 +168,7 @@ CASES = [
     case_of(rules.Mean),
     case_of(wrapped.Slow),
     case_of(wrapped.Slow, alpha=0.8),
+    case_of(Towards, alpha=-0.25),
     case_of(wrapped.Sum),
 ]
 
@@ -200,6 +206,9 @@ MATRIX_RUNS = [
     if dtype is not np.float64 or "state_dtype" not in case.options
 ]
 RUN_IDS = [f"{case.name}-{np.dtype(dtype).name}" for case, dtype in RUNS]
+#: Those of rules that know one parameter alone: devices and `update_one` take no others.
+TENSORWISE_RUNS = [(case, dtype) for case, dtype in RUNS if not case.optimizer.WHOLE_MODEL]
+TENSORWISE_RUN_IDS = [f"{case.name}-{np.dtype(dtype).name}" for case, dtype in TENSORWISE_RUNS]
 
 
 def takes_rows(case: Case) -> bool:

@@ -86,10 +86,9 @@ def worst(case: Case, decay: dict[str, Any], dtype: str, seed: int) -> tuple[flo
                     exactly = wanted[name]
                     if not isinstance(exactly, tuple):
                         exactly = exactly, abs(old[name])
-                    of_state = max(
-                        of_state,
-                        ulp(element(x, i), *exactly, dtype if isinstance(x, np.ndarray) else "f8"),
-                    )
+                    rounded = isinstance(x, np.ndarray) or formula.of_rounded
+                    distance = ulp(element(x, i), *exactly, dtype if rounded else "f8")
+                    of_state = max(of_state, distance)
         p, state = p_new, new
     return of_p, of_state
 

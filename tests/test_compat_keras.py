@@ -85,6 +85,26 @@ def test_a_step_without_some_gradients_counts_for_all(name: str) -> None:
     pair.compare(BOUND)
 
 
+def test_what_a_step_learns_of_the_whole_model_is_of_all_variables() -> None:
+    opt, own = ours.Prodigy(d0=0.01), variables("float64")
+    arrays = [v.numpy().copy() for v in own]
+    bare = fs.Prodigy(arrays, d0=0.01, decoupled_weight_decay=True)
+    opt.build(own)
+    for step in range(6):
+        given, grads = tensors("float64", 0), [*gradients("float64", 0)]
+        if step in (1, 2):
+            given[1] = grads[1] = None
+        opt.apply(given, own)
+        bare.step(grads)
+        assert len({float(d) for d in opt._d}) == 1
+        assert float(opt._d[1]) == bare.state[1]["d"]
+    assert bare.state[1]["d"] > 0.01
+    for variable, array in zip(own, arrays, strict=True):
+        np.testing.assert_array_equal(variable.numpy(), array)
+    with keras.StatelessScope(), pytest.raises(ValueError, match=r"found 1 of .*; give zeros"):
+        opt.apply(tensors("float64", 0)[:1], own[:1])
+
+
 def test_variables_without_weight_decay() -> None:
     pair = Pair("Adam", {"learning_rate": 0.02, "weight_decay": 0.5})
     for optimizer, own in zip(pair.optimizers, pair.variables, strict=True):

@@ -18,7 +18,7 @@ if sys.platform != "linux":
 import cupy
 
 import ferrostep as fs
-from cases import CASE, RUN_IDS, RUNS, Case
+from cases import CASE, TENSORWISE_RUN_IDS, TENSORWISE_RUNS, Case
 from support import device
 from support.arrays import Array, gradients, special_values
 from support.device import HARDWARE, to_device, to_host
@@ -44,7 +44,7 @@ def runs(case: Case, start: list[Array], steps: list[list[Any]], scaling: dict[s
     assert_same_run(found, wanted)
 
 
-@pytest.mark.parametrize(("case", "dtype"), RUNS, ids=RUN_IDS)
+@pytest.mark.parametrize(("case", "dtype"), TENSORWISE_RUNS, ids=TENSORWISE_RUN_IDS)
 def test_every_case(case: Case, dtype: type) -> None:
     rng = np.random.default_rng(1)
     start = [rng.standard_normal(shape).astype(dtype) for shape in SHAPES]
@@ -53,7 +53,7 @@ def test_every_case(case: Case, dtype: type) -> None:
     runs(case, start, steps, {})
 
 
-@pytest.mark.parametrize(("case", "dtype"), RUNS, ids=RUN_IDS)
+@pytest.mark.parametrize(("case", "dtype"), TENSORWISE_RUNS, ids=TENSORWISE_RUN_IDS)
 def test_scaled_and_clipped_without_a_wait(case: Case, dtype: type) -> None:
     rng = np.random.default_rng(2)
     shapes = [(70_001,), (0,), (5, 13), (4096,)]
@@ -65,7 +65,7 @@ def test_scaled_and_clipped_without_a_wait(case: Case, dtype: type) -> None:
 
 def test_fingerprints() -> None:
     wanted = known()["fingerprints"]
-    for case, dtype in RUNS:
+    for case, dtype in TENSORWISE_RUNS:
         special = special_values(dtype)
         params = [inputs(n, n + 1, dtype) for n in SIZES]
         params.append(np.repeat(special, len(special)))

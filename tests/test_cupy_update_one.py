@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 import ferrostep as fs
-from cases import RUN_IDS, RUNS, Case
+from cases import TENSORWISE_RUN_IDS, TENSORWISE_RUNS, Case
 from support.arrays import arrays_in, assert_same_bits, numbers_in
 from support.on_device import to_device, to_host
 
 
-@pytest.mark.parametrize(("case", "dtype"), RUNS, ids=RUN_IDS)
+@pytest.mark.parametrize(("case", "dtype"), TENSORWISE_RUNS, ids=TENSORWISE_RUN_IDS)
 def test_each_key_is_an_optimizer_of_its_own(case: Case, dtype: Any) -> None:
     rng = np.random.default_rng(0)
     start = {key: rng.standard_normal((5, 7)).astype(dtype) for key in ("a", ("b", 1), 3)}

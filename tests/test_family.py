@@ -19,7 +19,6 @@ from support.meant import LEFT_OUT, STATES, apart, ours, steps
 #: records are run by themselves, and the line goes.
 AWAITED = {
     "Adafactor": 2,
-    "Prodigy": 6,
     "presets.torch.Adafactor": 6,
 }
 

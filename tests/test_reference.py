@@ -14,6 +14,7 @@ import pytest
 import ferrostep as fs
 from cases import CASES, Case, case_of
 from ferrostep.backends.reference import update
+from ferrostep.evaluated import Towards
 from support.arrays import Array
 from support.first import first_state
 
@@ -89,7 +90,10 @@ def test_a_gradient_is_rounded_once_to_the_type_of_the_parameter() -> None:
     assert new.dtype == "f4"
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+SEES_NAN = [case for case in CASES if case.optimizer is not Towards]  # it stays where that is NaN
+
+
+@pytest.mark.parametrize("case", SEES_NAN, ids=lambda case: case.name)
 def test_nan_in_the_gradient_reaches_the_parameter(case: Case) -> None:
     new, _ = one_step_of(case, np.ones(1), np.array([np.nan]))
     assert np.isnan(new).all()

@@ -11,7 +11,7 @@ import pytest
 
 import ferrostep as fs
 from cases import CASE, CASES, RUN_IDS, RUNS, Case
-from support.arrays import Array, arrays_in, assert_same_bits, assert_same_state, gradients
+from support.arrays import arrays_in, assert_same_bits, assert_same_state, gradients
 from support.initial import initial
 
 ROWS = 6
@@ -27,17 +27,12 @@ INDEXES: dict[str, tuple[int, list[int] | None]] = {
 }
 
 
-#: States that begin with the parameter's values.
-AS_PARAMETER = {"z", "p0"}
-
-
-def by_hand(case: Case, opt: fs.Optimizer, rows: list[int], param: Array) -> dict[str, Any]:
-    """Return a state dict with these rows of the state of "w", of which `param` is to come."""
+def by_hand(case: Case, opt: fs.Optimizer, rows: list[int]) -> dict[str, Any]:
+    """Return a state dict with these rows of the state of "w"."""
     saved = opt.state_dict()
     entry = saved["state"].get(0, {})
     for name, old in arrays_in(entry).items():
-        first = param if name in AS_PARAMETER else np.full(param.shape, initial(case, name))
-        new = first.astype(old.dtype)
+        new = np.full((len(rows), *old.shape[1:]), initial(case, name)).astype(old.dtype)
         for i, row in enumerate(rows):
             if row >= 0:
                 new[i] = old[row]
@@ -62,7 +57,7 @@ def run(case: Case, dtype: Any, count: int, index: list[int] | None, order: Any 
     rows = [i if i < ROWS else -1 for i in range(count)] if index is None else index
     new = rng.standard_normal((count, 3)).astype(dtype)
     mine, theirs = np.array(new, order=order), {"w": new.copy(), "b": params["b"].copy()}
-    saved = by_hand(case, opt, rows, new)
+    saved = by_hand(case, opt, rows)
     opt.replace("w", mine, index)
     assert params["w"] is mine is opt.param_groups[0]["params"][0]
     assert_same_bits(mine, new)
@@ -139,7 +134,7 @@ def test_unbound_by_update() -> None:
     for unbound, params in [(opt, old), (wanted, theirs)]:
         unbound.update(params, {"w": np.ones((2, 3))})
     opt.replace("w", new["w"], [1, -1, 0])
-    saved = by_hand(CASE["Adam()"], wanted, [1, -1, 0], np.empty((3, 3)))
+    saved = by_hand(CASE["Adam()"], wanted, [1, -1, 0])
     wanted = fs.Adam()
     wanted.load_state_dict(saved)
     for _ in range(2):
@@ -159,7 +154,7 @@ def test_unbound_by_updated() -> None:
     for each in (opt, wanted):
         each.updated(w(), g)
     opt.replace(0, np.empty((3, 3)), [1, -1, 0])
-    saved = by_hand(CASE["Adam()"], wanted, [1, -1, 0], np.empty((3, 3)))
+    saved = by_hand(CASE["Adam()"], wanted, [1, -1, 0])
     wanted.reset()
     wanted.load_state_dict(saved)
     with pytest.raises(ValueError, match=r"\(2, 3\)"):

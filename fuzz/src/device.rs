@@ -90,13 +90,6 @@ unsafe impl Elsewhere for Vectors {
         Ok(())
     }
 
-    fn copy_values(call: &Call, parameter: &Held, state: &Held) -> Result<(), Said> {
-        call.device.at(At::Fill)?;
-        let values = parameter.array();
-        state.write(|i| values.value(i, false));
-        Ok(())
-    }
-
     fn copy_rows(call: &Call, from: &Held, to: &Held, rows: &[i64]) -> Result<(), Said> {
         call.device.at(At::Fill)?;
         let (from, to) = (from.header().view(), to.header().view());

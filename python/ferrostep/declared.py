@@ -42,6 +42,8 @@ class Declared(Core):
     ROWS_ONLY: ClassVar[bool] = False
     #: Whether the rule is one of whole matrices and takes nothing else.
     MATRICES: ClassVar[bool] = False
+    #: Whether its sums are over all parameters: then they come together, and in host memory.
+    WHOLE_MODEL: ClassVar[bool] = False
 
     _groups: list[dict[str, Any]]
     _bound: bool

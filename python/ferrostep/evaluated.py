@@ -12,14 +12,17 @@ from ferrostep.optimizer import Optimizer
 from ferrostep.options import Rate, finite
 
 
-class _Towards(Optimizer):
-    """What moves parameters towards what is in their gradients' place; `lr` does nothing."""
+class Towards(Optimizer):
+    """What moves parameters towards what is in their gradients' place, where that is not NaN.
+
+    `lr` does nothing.
+    """
 
     lr: Rate = 1.0
     _: KW_ONLY
     alpha: Annotated[float, finite] = 0.0
 
-    RULE = "Slow"
+    RULE = "Towards"
 
 
 class ScheduleFree(Optimizer):
@@ -78,7 +81,7 @@ class ScheduleFree(Optimizer):
         if not numbers:
             self._turn_all(None, [], averaged)
             return
-        moved = _Towards([{k: group[k] for k in ("params", "alpha")} for group in groups])
+        moved = Towards([{k: group[k] for k in ("params", "alpha")} for group in groups])
         states = self._states(False)
         moved._prepare([states[i]["z"] for i in numbers])
         self._turn_all(moved, numbers, averaged)
@@ -92,7 +95,7 @@ class ScheduleFree(Optimizer):
             found = [
                 i
                 for i, state in enumerate(states[start:end], start)
-                if state and bool(state["averaged"]) != averaged and state["weight_sum"] != 0
+                if state and bool(state["averaged"]) != averaged
             ]
             if found:
                 yield {

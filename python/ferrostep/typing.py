@@ -123,12 +123,15 @@ class ParamGroup(TypedDict, total=False):
     amsgrad: bool
     average: bool
     beta: float
+    beta3: float | None
     betas: tuple[float, float] | tuple[float, float, float]
     bias_correction: bool
     cautious: bool
     centered: bool
     clip_exponent: float | None
     compare: Compare
+    d0: float
+    d_coef: float
     dampening: float
     decoupled_weight_decay: bool
     eps: float
@@ -138,6 +141,7 @@ class ParamGroup(TypedDict, total=False):
     epsilon_hat: bool
     etas: tuple[float, float]
     flush_subnormals: bool
+    growth_rate: float
     initial_accumulator_value: float
     l1: float
     l2: float
@@ -154,6 +158,7 @@ class ParamGroup(TypedDict, total=False):
     no_prox: bool
     r: float
     rho: float
+    safeguard_warmup: bool
     state_dtype: StateDtype
     step_sizes: tuple[float, float]
     t0: float

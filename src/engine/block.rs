@@ -21,12 +21,6 @@ impl Block {
         Block { scalars, prelude: options.scalars(precision.smallest_normal()) }
     }
 
-    /// With nothing around the rule.
-    pub fn plain(scalars: ScalarBlock) -> Self {
-        let prelude = Prelude { grad_scale: 1.0, weight_decay: 0.0, keep: 1.0, flush_below: 0.0 };
-        Block { scalars, prelude }
-    }
-
     /// With gradients multiplied by `scale` first; `maximize` is a factor of -1, so that their
     /// product is exact.
     #[must_use]

@@ -16,7 +16,7 @@ use super::view::{MOST_AXES, View};
 use super::walk::{Axis, Cursor, in_c_order};
 use super::work;
 use crate::number::{Format, Precision};
-use crate::rules::{LANES, LEAF, MAX_SUMS};
+use crate::rules::{LANES, LEAF, MAX_SUMS, Scope};
 
 /// One of a parameter's arrays.
 #[derive(Debug)]
@@ -87,11 +87,15 @@ impl Sums {
         self.bytes
     }
 
-    /// The sums of each parameter. They do not depend on the number of threads.
+    /// The sums of each parameter, or for each those of all. They do not depend on the number of threads.
     ///
     /// # Safety
     /// The views describe live memory that nobody writes meanwhile.
-    pub unsafe fn take(&self, threads: usize) -> Result<Vec<[f64; MAX_SUMS]>, OutOfMemory> {
+    pub unsafe fn take(
+        &self,
+        threads: usize,
+        scope: Scope,
+    ) -> Result<Vec<[f64; MAX_SUMS]>, OutOfMemory> {
         let count = self.ends.last().copied().unwrap_or(0);
         let mut leaves = with_room(count)?;
         leaves.resize(count, [0.0; MAX_SUMS]);
@@ -105,11 +109,17 @@ impl Sums {
                 unsafe { places.set(number, self.tasks[task].leaf(number - first)) };
             }
         });
+        let fold = |leaves: &[[f64; MAX_SUMS]]| {
+            std::array::from_fn(|m| fold_leaves(leaves.iter().map(|leaf| leaf[m])))
+        };
         let mut sums = with_room(self.tasks.len())?;
+        if scope == Scope::All {
+            sums.resize(self.tasks.len(), fold(&leaves));
+            return Ok(sums);
+        }
         let mut begin = 0;
         for end in &self.ends {
-            let of = |m: usize| fold_leaves(leaves[begin..*end].iter().map(|leaf| leaf[m]));
-            sums.push(std::array::from_fn(of));
+            sums.push(fold(&leaves[begin..*end]));
             begin = *end;
         }
         Ok(sums)

@@ -4,7 +4,8 @@ use std::ops::{Deref, DerefMut};
 
 use super::elsewhere::Elsewhere;
 use super::kept::Optimizer;
-use crate::engine::OutOfMemory;
+use super::refusal::Refusal;
+use crate::rules::Scope;
 
 /// An optimizer that has one of its parameters alone, as number 0, until this is dropped.
 pub struct Alone<'a, H: Elsewhere> {
@@ -13,7 +14,10 @@ pub struct Alone<'a, H: Elsewhere> {
 
 impl<H: Elsewhere> Optimizer<H> {
     /// What is repeated then is the parameter's own last step, and nothing of the steps of all.
-    pub fn alone(&mut self, i: usize) -> Result<Alone<'_, H>, OutOfMemory> {
+    pub fn alone(&mut self, i: usize) -> Result<Alone<'_, H>, Refusal> {
+        if self.sums_over() == Scope::All {
+            return Err(Refusal::Alone);
+        }
         self.last.repeatable = None;
         self.last.show(i)?;
         self.slots.show(Some(i));

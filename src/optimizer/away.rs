@@ -15,7 +15,7 @@ impl<H: Elsewhere> Optimizer<H> {
             if step.slot(part).memory.is_some_and(|memory| method.is_away(memory)) {
                 return Err(Refusal::Away(part.slot));
             }
-            let needs_all = method.whole().is_some() || method.begins_at_parameter().is_some();
+            let needs_all = method.whole().is_some() || !method.steps_rows();
             if needs_all && matches!(part.place, Gradient::Rows(_)) {
                 return Err(Refusal::MeasuredRows(part.slot));
             }
@@ -31,7 +31,7 @@ impl<H: Elsewhere> Optimizer<H> {
     }
 
     /// Remembers this of the number called `name` of all parameters whose rule has it.
-    pub fn remember(&mut self, name: &str, value: f64) {
+    pub fn set_number_of_all(&mut self, name: &str, value: f64) {
         for slot in self.slots.iter_mut() {
             let numbers = &self.groups[slot.group].compiled.memory;
             if let Some(place) = numbers.iter().position(|number| number.name == name) {

@@ -103,6 +103,9 @@ impl<H: Elsewhere> Optimizer<H> {
             wholes.run(threads);
         });
         // What was written is a step: no foreign code runs between the two.
+        if let Some(sums) = &prepared.over_all {
+            self.remember_all(sums);
+        }
         for part in &prepared.parts {
             let slot = &mut self.slots[part.slot];
             slot.step += 1;

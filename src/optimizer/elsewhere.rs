@@ -34,13 +34,6 @@ pub unsafe trait Elsewhere: Holder {
     /// Writes the first value of a new state that is not in host memory.
     fn fill(caller: Self::Caller<'_>, array: &Self::Held, initial: f64) -> Result<(), Self::Error>;
 
-    /// Writes a parameter's values to a new state of it, which may be of another type.
-    fn copy_values(
-        caller: Self::Caller<'_>,
-        parameter: &Self::Held,
-        state: &Self::Held,
-    ) -> Result<(), Self::Error>;
-
     /// Copies row `rows[i]` of a state that is not in host memory into row `i` of another, whose row
     /// stays as it is where that is negative.
     fn copy_rows(

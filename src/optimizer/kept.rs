@@ -111,6 +111,7 @@ impl<H: Elsewhere> Optimizer<H> {
         if let [group] = &mut self.groups[..] {
             group.slots.end = self.slots.len();
         }
+        self.share_memory();
         self.begin_epoch();
     }
 
@@ -182,6 +183,7 @@ impl<H: Elsewhere> Optimizer<H> {
             slot.step = step;
             slot.memory = memory;
         }
+        self.share_memory();
         self.set_skipped(skipped);
         self.home = Self::here(caller);
         self.begin_epoch();
@@ -254,6 +256,7 @@ impl<H: Elsewhere> AddedSlots<'_, H> {
     pub fn keep(mut self, compiled: Compiled) {
         let group = Group { compiled, slots: self.slots() };
         self.optimizer.groups.push(group);
+        self.optimizer.share_memory();
         self.known = self.optimizer.slots.len();
     }
 }

@@ -15,7 +15,6 @@ use super::refusal::{Cause, Refusal, Stop};
 use super::repeat::Repeatable;
 use super::scales::Scales;
 use super::slot::Slot;
-use super::sums::NO_SUMS;
 use crate::engine::{ControlGuard, OutOfMemory, Plan, Wholes, fill, process};
 use crate::rules::MAX_SUMS;
 
@@ -30,6 +29,8 @@ pub struct Prepared<H: Elsewhere> {
     pub(super) work: Option<H::Work>,
     pub(super) norm: Norm<H::Norm>,
     pub(super) moved: Option<Moved<H>>,
+    /// Of a rule that measures all parameters together: what it found.
+    pub(super) over_all: Option<[f64; MAX_SUMS]>,
     /// The first parameter whose gradient is not finite, or none but the norm of all: of a step that is
     /// to be left out.
     pub(super) left_out: Option<Cause>,
@@ -135,18 +136,13 @@ impl<H: Elsewhere> Optimizer<H> {
             // was then.
             unsafe { fill_on_host(&self.slots, &self.groups, &parts) };
         }
-        let sums = if measures { self.sums(caller, &parts, &scales)? } else { Vec::new() };
+        let mut sums = if measures { self.sums(caller, &parts, &scales)? } else { Vec::new() };
+        let over_all = self.remember(&mut parts, &mut sums);
         let mut measured = asked.measure.map(Moved::new);
         let wholes = self.wholes(caller, &parts, &scales)?;
         let (plan, blocks) = self.plan(caller, &parts, (&scales, &sums), measured.as_mut())?;
         if let Some(measured) = &mut measured {
             self.watch_rest(caller, &parts, measured)?;
-        }
-        for (i, part) in parts.iter_mut().enumerate() {
-            let slot = &self.slots[part.slot];
-            let compiled = &self.groups[slot.group].compiled;
-            let sums = sums.get(i).unwrap_or(&NO_SUMS);
-            part.memory = compiled.remember(sums, || slot.clock(compiled, !part.made.is_empty()));
         }
         let step = Step { slots: &self.slots, groups: &self.groups, parts: &parts };
         let work = H::prepare(&mut self.elsewhere, caller, step, &scales, &norm)?;
@@ -170,6 +166,7 @@ impl<H: Elsewhere> Optimizer<H> {
         prepared.plan = plan;
         prepared.wholes = wholes;
         prepared.moved = measured;
+        prepared.over_all = over_all;
         prepared.work = Some(work);
         prepared.doubted = !alone || grows || moved || !engine_alone;
         prepared.grows = grows;
@@ -202,6 +199,7 @@ impl<H: Elsewhere> Optimizer<H> {
             work: None,
             norm,
             moved: None,
+            over_all: None,
             left_out: None,
             doubted: true,
             grows: false,

@@ -129,6 +129,10 @@ pub enum Refusal {
     MeasuredRows(usize),
     /// A parameter that is not what steps are made from.
     Away(usize),
+    /// A parameter alone, of a rule that measures all of them together.
+    Alone,
+    /// A parameter of such a rule out of host memory.
+    MeasuredElsewhere(usize),
     /// A matrix out of host memory.
     MatrixElsewhere(usize),
     /// A parameter that must be a matrix, and has another number of axes.

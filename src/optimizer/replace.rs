@@ -7,10 +7,9 @@ use super::kept::Optimizer;
 use super::missing::{initial, make};
 use super::overlap::check_heir;
 use super::refusal::{Refusal, Stop, Which};
-use super::slot::{Slot, StateArray};
+use super::slot::Slot;
 use crate::engine::memory::with_room;
-use crate::engine::{Block, CompileLoops, Plan, View, copy_rows, fill};
-use crate::rules::copying;
+use crate::engine::{copy_rows, fill};
 
 impl<H: Elsewhere> Optimizer<H> {
     /// What is to take the place of parameter number `i`: `new`, a slot of the same group, of whose rows
@@ -40,15 +39,8 @@ impl<H: Elsewhere> Optimizer<H> {
         new.states = made;
         let compiled = &self.groups[old.group].compiled;
         let on_host = new.header.place == Place::Host;
-        let as_parameter = compiled.method.begins_at_parameter();
-        let copied = |state: &StateArray<H>| as_parameter == Some(&*state.name);
         for (from, to) in old.states.iter().zip(&new.states).filter(|_| !on_host) {
             H::fill(caller, &to.array, initial(compiled, &to.name)).map_err(Stop::Holder)?;
-            if copied(to)
-                && let Some(parameter) = &new.array
-            {
-                H::copy_values(caller, parameter, &to.array).map_err(Stop::Holder)?;
-            }
             H::copy_rows(caller, &from.array, &to.array, rows).map_err(Stop::Holder)?;
         }
         check_heir(caller, &self.slots, (i, &new), alive)?;
@@ -61,9 +53,6 @@ impl<H: Elsewhere> Optimizer<H> {
             // the same shape, as parameters and their states are; what was made shares no memory.
             unsafe {
                 fill(&to.header.view(), initial(compiled, &to.name));
-                if copied(to) {
-                    copy(&new.header.view(), &to.header.view())?;
-                }
                 copy_rows(&from.header.view(), &to.header.view(), rows);
             }
         }
@@ -91,20 +80,4 @@ impl<H: Elsewhere> Optimizer<H> {
         self.begin_epoch();
         group
     }
-}
-
-/// Writes a parameter's values to a state, which may be of another type.
-///
-/// # Safety
-/// Both are live, of one shape, and share no memory; the state is writable.
-unsafe fn copy(parameter: &View, state: &View) -> Result<(), Refusal> {
-    let (loops, scalars) = copying(CompileLoops);
-    let mut plan = Plan::new();
-    let number = plan.block(Block::plain(scalars))?;
-    // SAFETY: passed on from the caller.
-    unsafe {
-        plan.push(loops, false, number, state, parameter, &[])?;
-        plan.run(1);
-    }
-    Ok(())
 }

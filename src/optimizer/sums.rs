@@ -3,6 +3,7 @@
 use smallvec::SmallVec;
 
 use super::elsewhere::Elsewhere;
+use super::group::Group;
 use super::header::Place;
 use super::kept::Optimizer;
 use super::part::{Gradient, Part, Step};
@@ -10,7 +11,7 @@ use super::refusal::{Refusal, Stop};
 use super::scales::Scales;
 use crate::engine::memory::with_room;
 use crate::engine::{ARRAYS, Block, Sums, View, threads};
-use crate::rules::MAX_SUMS;
+use crate::rules::{MAX_SUMS, Scope};
 
 /// Of a rule that does not measure.
 pub(super) const NO_SUMS: [f64; MAX_SUMS] = [0.0; MAX_SUMS];
@@ -23,6 +24,12 @@ impl<H: Elsewhere> Optimizer<H> {
     pub(super) fn measures(&self, parts: &[Part<H>]) -> bool {
         let step = Step { slots: &self.slots, groups: &self.groups, parts };
         parts.iter().any(|part| step.group(part).compiled.loops.measuring().is_some())
+    }
+
+    /// What the sums of a rule that measures are over: all groups have the same rule.
+    pub(super) fn sums_over(&self) -> Scope {
+        let of = |group: &Group| group.compiled.method.sums_over();
+        self.groups.first().map_or(Scope::Tensor, of)
     }
 
     /// The sums of all parts in host memory, whoever runs them. New state has its first values.
@@ -54,9 +61,10 @@ impl<H: Elsewhere> Optimizer<H> {
             sums.push(loops, compiled.prelude.coupled_decay(), block, &views)?;
             places.push(i);
         }
+        let scope = self.sums_over();
         // SAFETY: all headers were read or compared in this call, and slots and parts hold every array;
         // another thread that resizes or writes them meanwhile is as unsafe as it is with NumPy itself.
-        let take = || unsafe { sums.take(threads::count()) };
+        let take = || unsafe { sums.take(threads::count(), scope) };
         let taken = H::detached(caller, sums.bytes(), take)?;
         let mut by_part = with_room(parts.len())?;
         by_part.resize(parts.len(), NO_SUMS);
@@ -64,5 +72,41 @@ impl<H: Elsewhere> Optimizer<H> {
             by_part[place] = sums;
         }
         Ok(by_part)
+    }
+
+    /// Lets the parts remember what they will after the step, and of sums over all parameters takes what
+    /// is remembered in their place. Returns those sums.
+    pub(super) fn remember(
+        &self,
+        parts: &mut [Part<H>],
+        sums: &mut ByPart,
+    ) -> Option<[f64; MAX_SUMS]> {
+        let over_all = sums.first().copied().filter(|_| self.sums_over() == Scope::All);
+        for (i, part) in parts.iter_mut().enumerate() {
+            let slot = &self.slots[part.slot];
+            let compiled = &self.groups[slot.group].compiled;
+            let clock = || slot.clock(compiled, !part.made.is_empty());
+            part.memory = compiled.remember(sums.get(i).unwrap_or(&NO_SUMS), clock);
+            if let (Some(memory), Some(_)) = (part.memory, over_all) {
+                sums[i].copy_from_slice(&memory.0[..MAX_SUMS]);
+            }
+        }
+        over_all
+    }
+
+    /// Lets every parameter remember what follows from sums over all of them.
+    pub(super) fn remember_all(&mut self, sums: &[f64; MAX_SUMS]) {
+        for slot in self.slots.iter_mut() {
+            let compiled = &self.groups[slot.group].compiled;
+            slot.memory = compiled.remember(sums, || slot.clock(compiled, false));
+        }
+    }
+
+    /// Lets parameters that came later begin with what the others have learnt of all.
+    pub(super) fn share_memory(&mut self) {
+        if self.sums_over() == Scope::All {
+            let known = self.slots.iter().find_map(|slot| slot.memory);
+            self.slots.iter_mut().for_each(|slot| slot.memory = slot.memory.or(known));
+        }
     }
 }

@@ -12,7 +12,7 @@ use super::plan::Common;
 use super::refusal::{Refusal, Stop};
 use super::scales::Scales;
 use crate::engine::{CompileLoops, Orthogonal, View, Wholes};
-use crate::rules::{MAX_STATES, descent};
+use crate::rules::{MAX_STATES, Scope, descent};
 
 impl Compiled {
     /// The work on a parameter of this header, if it is done on a whole matrix, and the size of its step.
@@ -23,14 +23,17 @@ impl Compiled {
         Some((work, whole.step(shape)))
     }
 
-    /// Refuses a parameter that is to be updated as a whole and cannot be.
+    /// Refuses a parameter that cannot be updated as the rule has it: as a whole, or with all others.
     pub(super) fn check_parameter(&self, i: usize, header: &Header) -> Result<(), Refusal> {
-        let is_matrix = header.shape.len() == 2;
+        let (whole, is_matrix) = (self.method.whole().is_some(), header.shape.len() == 2);
         match header.place {
-            _ if self.method.whole().is_none() => Ok(()),
-            Place::Host if is_matrix => Ok(()),
-            _ if is_matrix => Err(Refusal::MatrixElsewhere(i)),
-            _ => Err(Refusal::NoMatrix { parameter: i, shape: header.shape.clone() }),
+            _ if whole && !is_matrix => {
+                Err(Refusal::NoMatrix { parameter: i, shape: header.shape.clone() })
+            }
+            Place::Host => Ok(()),
+            _ if whole => Err(Refusal::MatrixElsewhere(i)),
+            _ if self.method.sums_over() == Scope::All => Err(Refusal::MeasuredElsewhere(i)),
+            _ => Ok(()),
         }
     }
 }

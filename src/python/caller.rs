@@ -166,6 +166,17 @@ impl Caller<'_> {
                  call train() before a step",
                 parameter(i)
             )),
+            Refusal::Alone => PyTypeError::new_err(format!(
+                "the parameters must come together for {}, whose sums are over all of them, found one; \
+                 use step() or update()",
+                self.settings.rule
+            )),
+            Refusal::MeasuredElsewhere(i) => PyTypeError::new_err(format!(
+                "{} must be a NumPy array for {}, whose sums are over all parameters, found a CuPy array; \
+                 choose another class, AdamW for instance",
+                self.label(Named::Parameter(i)),
+                self.settings.rule
+            )),
             Refusal::MatrixElsewhere(i) => PyTypeError::new_err(format!(
                 "{} must be a NumPy array for {}, found a CuPy array; give it to another optimizer, \
                  AdamW for instance",

@@ -48,11 +48,6 @@ unsafe impl Elsewhere for PythonArrays {
         backend(caller.py, "fill", (array.bind(caller.py).object(), initial)).map(drop)
     }
 
-    fn copy_values(caller: Caller<'_>, parameter: &Held, state: &Held) -> PyResult<()> {
-        let (from, to) = (parameter.bind(caller.py), state.bind(caller.py));
-        backend(caller.py, "copy_values", (from.object(), to.object())).map(drop)
-    }
-
     fn copy_rows(caller: Caller<'_>, from: &Held, to: &Held, rows: &[i64]) -> PyResult<()> {
         let py = caller.py;
         let (from, to) = (from.bind(py), to.bind(py));

@@ -120,8 +120,7 @@ pub(super) fn run(
         return Err(PyRuntimeError::new_err("there is no reference to run"));
     };
     let reference = reference.bind(py);
-    let mut headers = Vec::new();
-    let (old, computed) = (PyList::empty(py), PyList::empty(py));
+    let (mut parts, steps) = (with_room(step.parts.len())?, PyList::empty(py));
     for (i, part) in step.parts.iter().enumerate() {
         let slot = step.slot(part);
         let Some(array) = &slot.array else { continue };
@@ -141,16 +140,20 @@ pub(super) fn run(
             }
         }
         let options = caller.groups[slot.group].options();
-        let array = array.bind(py);
-        let (array, gradient) = (array.object(), gradient(py, part)?);
-        let (rule, scale) = (&settings.rule, scales.of(i));
-        let arguments = (rule, array, gradient, &state, options, clock.t, fresh, scale);
-        let (p, new): (Bound<'_, PyAny>, Bound<'_, PyDict>) =
-            calling::method(reference, "update", arguments)?.extract()?;
+        let (array, gradient) = (array.bind(py).object().clone(), gradient(py, part)?);
+        steps.append((&array, gradient, state, options, clock.t, fresh, scales.of(i)))?;
+        parts.push((part, array));
+    }
+    let steps: Vec<(Bound<'_, PyAny>, Bound<'_, PyDict>)> =
+        calling::method(reference, "update_all", (&settings.rule, steps))?.extract()?;
+    let mut headers = Vec::new();
+    let (old, computed) = (PyList::empty(py), PyList::empty(py));
+    for ((part, array), (p, new)) in parts.into_iter().zip(steps) {
+        let numbers = &step.group(part).compiled.memory;
         for (number, wanted) in numbers.iter().zip(part.memory.unwrap_or_default().0) {
             check_memory(&new, number.name, wanted)?;
         }
-        headers.try_push(&slot.header)?;
+        headers.try_push(&step.slot(part).header)?;
         old.append(array)?;
         computed.append(p)?;
         for known in step.all_states(part) {

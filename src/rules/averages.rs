@@ -33,11 +33,6 @@ impl Rule<0> for Moving {
     }
 }
 
-/// The formula of the first update, which is a copy, and its scalars: also between types.
-pub fn copying<V: Visitor>(visitor: V) -> (V::Output, ScalarBlock) {
-    (visitor.visit::<0, Moving>(), EmaScalars { weight: 1.0 }.block())
-}
-
 options!(pub(super) Ema { decay: f64, warmup: bool });
 
 impl Method for Ema {

@@ -1,5 +1,6 @@
 //! The host half of a rule: what follows from a group's options.
 
+use super::measure::Scope;
 use super::options::Declared;
 use super::rule::{MAX_SUMS, Visitor};
 use super::scalars::ScalarBlock;
@@ -77,6 +78,13 @@ pub trait Method: Declared + Send + Sync {
         clock.memory
     }
 
+    /// What the sums of a rule that measures are over. If over all gradients of a step, what is made of
+    /// them is remembered of every parameter, also of those without a gradient, and the first
+    /// [`MAX_SUMS`] of these numbers are what [`super::Measuring::measured`] is given in the sums' place.
+    fn sums_over(&self) -> Scope {
+        Scope::Tensor
+    }
+
     /// None of a rule whose formula is all of the update.
     fn whole(&self) -> Option<&dyn Whole> {
         None
@@ -92,10 +100,9 @@ pub trait Method: Declared + Send + Sync {
     where
         Self: Sized;
 
-    /// The state that begins as the parameter is, which the formula sees to. Then no rows alone can be
-    /// stepped: the others would not have begun.
-    fn begins_at_parameter(&self) -> Option<&'static str> {
-        None
+    /// Whether some rows can be stepped alone: not where the others' average would have moved, too.
+    fn steps_rows(&self) -> bool {
+        true
     }
 
     /// Whether the parameter is not what steps are made from, by what is remembered of it.

@@ -29,6 +29,7 @@ mod nadam;
 mod novograd;
 mod options;
 mod prelude;
+mod prodigy;
 mod radam;
 mod rmsprop;
 mod rprop;
@@ -47,7 +48,6 @@ mod whole;
 mod wrappers;
 mod yogi;
 
-pub use averages::copying;
 pub use clip::{clip_factor, clip_scale, norm};
 pub use measure::{Added, Finite, GradientNorm, LANES, LEAF, Measure, Scope};
 pub use method::{Clock, MAX_MEMORY, Memory, Method, State};

@@ -17,6 +17,14 @@ pub trait Rule<const N: usize>: 'static {
     fn update<R: Real>(k: &Self::Scalars<R>, p: R, g: R, state: [R; N]) -> (R, [R; N]);
 }
 
+/// A state that begins as the parameter is: NaN before its first step, whoever made it and however late.
+#[inline(always)]
+pub(super) fn begun<R: Real>(state: R, p: R) -> R {
+    let infinity = R::constant(f64::INFINITY);
+    let known = state.lt(infinity) | R::constant(f64::NEG_INFINITY).lt(state);
+    R::select(known, state, p)
+}
+
 /// The most sums that a rule may take.
 pub const MAX_SUMS: usize = 2;
 

@@ -5,21 +5,21 @@
 //! `y = (y + c*(z - y)) - step*n;  z = z - lr*n`, where `n = g + wd*y`.
 //!
 //! At step `t`: `lr = lr*min(1, t/warmup)`; `w = t^r * (largest lr so far)^power`; `c = w/(sum of all w)`;
-//! `step = lr*(1 - beta*(1 - c))`. As long as that sum is 0, `z` is `y`, whatever its array has.
+//! `step = lr*(1 - beta*(1 - c))`. Before its first step `z` is NaN, for `y`.
 
 use super::method::{Clock, Memory, Method, State};
 use super::options::options;
-use super::rule::{MAX_SUMS, Rule, Visitor};
+use super::rule::{MAX_SUMS, Rule, Visitor, begun};
 use super::scalars::{ScalarBlock, scalars};
 use crate::number::{Real, real_power};
 
-scalars!(AveragingScalars { begins, c, step, lr, decay });
+scalars!(AveragingScalars { c, step, lr, decay });
 
 impl<R: Real> AveragingScalars<R> {
     /// The new `y` and `z`.
     #[inline(always)]
     pub(super) fn step(&self, y: R, n: R, z: R) -> (R, R) {
-        let z = R::select(R::constant(0.0).lt(self.begins), y, z);
+        let z = begun(z, y);
         ((y + self.c * (z - y)) - self.step * n, z - self.lr * n)
     }
 }
@@ -72,14 +72,7 @@ impl Averaging {
         let (weight, memory) = self.remember(clock);
         let [sum, ..] = memory.0;
         let (c, lr) = (if sum == 0.0 { 0.0 } else { weight / sum }, self.rate(clock.t as f64));
-        let begins = if clock.memory.0[0] == 0.0 { 1.0 } else { 0.0 };
-        AveragingScalars {
-            begins,
-            c,
-            step: lr * (1.0 - self.beta * (1.0 - c)),
-            lr,
-            decay: self.decay,
-        }
+        AveragingScalars { c, step: lr * (1.0 - self.beta * (1.0 - c)), lr, decay: self.decay }
     }
 }
 
@@ -103,7 +96,7 @@ impl Sgd {
 
 impl Method for Sgd {
     fn states(&self) -> Vec<State> {
-        vec![State { name: "z", initial: 0.0 }]
+        vec![State { name: "z", initial: f64::NAN }]
     }
 
     fn memory(&self) -> Vec<State> {
@@ -118,8 +111,8 @@ impl Method for Sgd {
         self.averaging().remember(clock).1
     }
 
-    fn begins_at_parameter(&self) -> Option<&'static str> {
-        Some("z")
+    fn steps_rows(&self) -> bool {
+        false
     }
 
     fn is_away(&self, memory: Memory) -> bool {

@@ -10,7 +10,7 @@ use super::scalars::{ScalarBlock, scalars};
 use super::schedule_free::{Averaging, AveragingScalars, remembered};
 use crate::number::Real;
 
-scalars!(AdamScalars { begins, c, step, lr, decay, beta2, one_minus_beta2, scale, eps });
+scalars!(AdamScalars { c, step, lr, decay, beta2, one_minus_beta2, scale, eps });
 
 struct AveragedAdam;
 
@@ -22,8 +22,8 @@ impl Rule<2> for AveragedAdam {
     fn update<R: Real>(k: &AdamScalars<R>, y: R, g: R, [z, v]: [R; 2]) -> (R, [R; 2]) {
         let v = k.beta2 * v + k.one_minus_beta2 * (g * g);
         let n = g / (v.sqrt() * k.scale + k.eps) + k.decay * y;
-        let AdamScalars { begins, c, step, lr, decay, .. } = *k;
-        let averaging = AveragingScalars { begins, c, step, lr, decay };
+        let AdamScalars { c, step, lr, decay, .. } = *k;
+        let averaging = AveragingScalars { c, step, lr, decay };
         let (y, z) = averaging.step(y, n, z);
         (y, [z, v])
     }
@@ -51,7 +51,9 @@ impl AdamW {
 
 impl Method for AdamW {
     fn states(&self) -> Vec<State> {
-        ["z", "exp_avg_sq"].map(|name| State { name, initial: 0.0 }).to_vec()
+        [("z", f64::NAN), ("exp_avg_sq", 0.0)]
+            .map(|(name, initial)| State { name, initial })
+            .to_vec()
     }
 
     fn memory(&self) -> Vec<State> {
@@ -59,11 +61,10 @@ impl Method for AdamW {
     }
 
     fn scalars(&self, clock: Clock) -> ScalarBlock {
-        let AveragingScalars { begins, c, step, lr, decay } = self.averaging().scalars(clock);
+        let AveragingScalars { c, step, lr, decay } = self.averaging().scalars(clock);
         let DecayRates((_, beta2), _) = self.betas;
         let (_, scale) = self.betas.corrections(1.0, clock.t);
         AdamScalars {
-            begins,
             c,
             step,
             lr,
@@ -80,8 +81,8 @@ impl Method for AdamW {
         self.averaging().remember(clock).1
     }
 
-    fn begins_at_parameter(&self) -> Option<&'static str> {
-        Some("z")
+    fn steps_rows(&self) -> bool {
+        false
     }
 
     fn is_away(&self, memory: Memory) -> bool {

@@ -5,8 +5,9 @@ use super::options::{Declared, OptionError, Options};
 use super::rule::Visitor;
 use super::{
     adabelief, adadelta, adagrad, adam, adamax, adan, adaptive_gains, ademamix, adopt, asgd,
-    averages, ftrl, lamb, lars, lion, momentum, muon, nadam, novograd, radam, rmsprop, rprop,
-    schedule_free, schedule_free_adamw, sgd, signum, sparse_adam, stableadamw, wrappers, yogi,
+    averages, ftrl, lamb, lars, lion, momentum, muon, nadam, novograd, prodigy, radam, rmsprop,
+    rprop, schedule_free, schedule_free_adamw, sgd, signum, sparse_adam, stableadamw, wrappers,
+    yogi,
 };
 
 macro_rules! table {
@@ -61,8 +62,10 @@ table! {
     "ScheduleFreeSGD" => schedule_free::Sgd,
     "ScheduleFreeAdamW" => schedule_free_adamw::AdamW,
     "Muon" => muon::Muon,
+    "Prodigy" => prodigy::Prodigy,
     "EMA" => averages::Ema,
     "Mean" => averages::Mean,
     "Slow" => wrappers::Slow,
+    "Towards" => wrappers::Towards,
     "Sum" => wrappers::Sum,
 }

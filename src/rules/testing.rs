@@ -2,7 +2,7 @@
 
 #![allow(clippy::expect_used)]
 
-use super::measure::Added;
+use super::measure::{Added, Scope};
 use super::method::{Clock, Memory};
 use super::options::Options;
 pub(super) use super::options::Value;
@@ -12,15 +12,17 @@ use super::scalars::{ScalarBlock, Scalars};
 use super::table::method;
 
 type Step = fn(&ScalarBlock, f64, f64, &mut [f64]) -> f64;
-/// The sums of the tensor that has one element, and the scalars that follow.
-type Measure = fn(ScalarBlock, f64, f64, &[f64]) -> ([f64; MAX_SUMS], ScalarBlock);
+/// The sums of the tensor that has one element.
+type Sums = fn(&ScalarBlock, f64, f64, &[f64]) -> [f64; MAX_SUMS];
+/// The scalars that follow.
+type Measured = fn(ScalarBlock, [f64; MAX_SUMS]) -> ScalarBlock;
 
 struct Evaluate;
 
 impl Visitor for Evaluate {
-    type Output = (Step, Measure);
+    type Output = (Step, Sums, Measured);
 
-    fn visit<const N: usize, U: Rule<N>>(self) -> (Step, Measure) {
+    fn visit<const N: usize, U: Rule<N>>(self) -> (Step, Sums, Measured) {
         let step: Step = |block, p, g, state| {
             let k = U::Scalars::<f64>::read(|i| block[i]);
             let old: [f64; N] = std::array::from_fn(|i| state[i]);
@@ -28,24 +30,28 @@ impl Visitor for Evaluate {
             state.copy_from_slice(&new);
             p
         };
-        (step, |block, _, _, _| ([0.0; MAX_SUMS], block))
+        (step, |_, _, _, _| [0.0; MAX_SUMS], |block, _| block)
     }
 
     fn visit_measuring<const N: usize, const M: usize, U: Measuring<N, M>>(
         self,
-    ) -> (Step, Measure) {
-        let measure: Measure = |mut block, p, g, state| {
+    ) -> (Step, Sums, Measured) {
+        let sums: Sums = |block, p, g, state| {
             let k = U::Scalars::<f64>::read(|i| block[i]);
             let terms = U::terms(&k, p, g, std::array::from_fn(|i| state[i]));
             let mut sums = [0.0; MAX_SUMS];
             for (sum, (term, added)) in sums.iter_mut().zip(terms.into_iter().zip(U::ADDED)) {
                 *sum = if added == Added::Squared { term * term } else { term };
             }
+            sums
+        };
+        let measured: Measured = |mut block, sums| {
+            let k = U::Scalars::<f64>::read(|i| block[i]);
             let taken = std::array::from_fn(|m| sums[m]);
             U::measured(k, taken, 1.0).write(|i, value| block[i] = value);
-            (sums, block)
+            block
         };
-        (self.visit::<N, U>().0, measure)
+        (self.visit::<N, U>().0, sums, measured)
     }
 }
 
@@ -67,7 +73,7 @@ pub(super) fn run(
         .chain(options.iter().cloned())
         .map(|(name, value)| (name.to_owned(), value))
         .collect();
-    let (method, (step, measure)) =
+    let (method, (step, sums, measured)) =
         method(name, &options, Evaluate).expect("the options are complete");
     let prelude: Prelude<f64> =
         PreludeOptions::read(&options, &*method).expect("complete").scalars(0.0);
@@ -77,9 +83,14 @@ pub(super) fn run(
     let mut memory = Memory::first(&method.memory());
     for (i, &g) in gradients.iter().enumerate() {
         let clock = Clock { t: i as u64 + 1, fresh: i == 0, memory };
-        let (sums, scalars) = measure(method.scalars(clock), p, g, &state);
-        p = step(&scalars, p, g, &mut state);
+        let scalars = method.scalars(clock);
+        let sums = sums(&scalars, p, g, &state);
         memory = method.remember(clock, &sums);
+        let given = match method.sums_over() {
+            Scope::Tensor => sums,
+            Scope::All => std::array::from_fn(|m| memory.0[m]),
+        };
+        p = step(&measured(scalars, given), p, g, &mut state);
         path.push(p);
     }
     (path, state)

@@ -7,7 +7,7 @@
 
 use super::method::{Clock, Method, State};
 use super::options::{Declared, OptionError, Options, options};
-use super::rule::{Rule, Visitor};
+use super::rule::{Rule, Visitor, begun};
 use super::scalars::{ScalarBlock, scalars};
 use crate::number::Real;
 
@@ -38,6 +38,35 @@ impl Method for Slow {
 
     fn formula<V: Visitor>(&self, visitor: V) -> V::Output {
         visitor.visit::<0, Follows>()
+    }
+}
+
+/// From a schedule-free rule's `y` to its `x`, and back: the gradient is `z`, or NaN where it has not begun.
+struct Moves;
+
+impl Rule<0> for Moves {
+    type Scalars<R: Real> = SlowScalars<R>;
+    const STATES: [&'static str; 0] = [];
+
+    #[inline(always)]
+    fn update<R: Real>(k: &SlowScalars<R>, p: R, z: R, []: [R; 0]) -> (R, [R; 0]) {
+        (p + k.alpha * (begun(z, p) - p), [])
+    }
+}
+
+options!(pub(super) Towards { alpha: f64 });
+
+impl Method for Towards {
+    fn states(&self) -> Vec<State> {
+        vec![]
+    }
+
+    fn scalars(&self, _clock: Clock) -> ScalarBlock {
+        SlowScalars { alpha: self.alpha }.block()
+    }
+
+    fn formula<V: Visitor>(&self, visitor: V) -> V::Output {
+        visitor.visit::<0, Moves>()
     }
 }
 

@@ -13,6 +13,7 @@ from formulas import (
     descent,
     layers,
     leaders,
+    models,
     moments,
     schedule_free,
     signs,
@@ -29,6 +30,7 @@ FORMULAS: dict[type[fs.Optimizer], Formula] = (
     | leaders.FORMULAS
     | layers.FORMULAS
     | schedule_free.FORMULAS
+    | models.FORMULAS
     | averages.FORMULAS
     | wrappers.FORMULAS
 )

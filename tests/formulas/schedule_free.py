@@ -17,7 +17,7 @@ def _averaged(
     top = max(s["lr_max"], lr)
     w = exact(t) ** exact(o["r"]) * top ** exact(o["weight_lr_power"])
     total = s["weight_sum"] + w
-    z = s["z"] if s["weight_sum"] else y
+    z = y if s["z"].is_nan() else s["z"]
     x = (y - (1 - beta) * z) / beta
     new_z = z - lr * n
     new_x = x + w / total * (new_z - x)

@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 import ferrostep as fs
+from ferrostep.evaluated import Towards
 from ferrostep.wrappers import rules
 from support.exact import Formula, Numbers, decayed, exact
 
@@ -24,5 +25,6 @@ def total(a: Decimal, g: Decimal, _: Numbers, o: Any, t: int) -> tuple[Decimal, 
 FORMULAS: dict[type[fs.Optimizer], Formula] = {
     # k = 3: the difference, its product, the sum
     rules.Slow: Formula(slow, p=2.0),
+    Towards: Formula(slow, p=2.0),  # the same
     rules.Sum: Formula(total, p=1.5),  # k = 1, and what decay adds
 }

@@ -43,7 +43,9 @@ class Formula:
     p: float = 3.5
     state: float = 3.0
     #: What the rule takes from the whole tensor: the model finds it in its options, as "measured".
-    measured: Callable[[list[Element], Any, int], Decimal] | None = None
+    measured: Callable[[list[Element], Any, int], Any] | None = None
+    #: Whether what is remembered is of sums of numbers that were rounded to the compute type.
+    of_rounded: bool = False
 
 
 def exact(x: Any) -> Decimal:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import ferrostep as fs
@@ -17,4 +18,4 @@ def initial(case: Case, name: str, **more: Any) -> float:
         return 0.0 if options.get("average") else -0.0
     if name in SQUARES or case.optimizer is fs.Yogi:
         return float(options.get("initial_accumulator_value", 0.0))
-    return {"step_size": options["lr"], "gain": 1.0}.get(name, 0.0)
+    return {"step_size": options["lr"], "gain": 1.0, "p0": math.nan, "z": math.nan}.get(name, 0.0)

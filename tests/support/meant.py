@@ -78,6 +78,10 @@ def _ftrl(lambda_1: float, lambda_2: float, **same: Any) -> dict[str, Any]:
     return {"l1": lambda_1, "l2": lambda_2 / 2, "initial_accumulator_value": 0.0, **same}
 
 
+def _prodigy(use_bias_correction: bool = False, **same: Any) -> dict[str, Any]:
+    return {"bias_correction": use_bias_correction, **same}
+
+
 #: Our class, and what makes its options of the arguments; for libraries without presets.
 OURS: dict[str, tuple[str, Meaning]] = {
     "timm.optim.Lion": ("Lion", _cautious),
@@ -95,7 +99,7 @@ OURS: dict[str, tuple[str, Meaning]] = {
     "optimi.StableAdamW": ("StableAdamW", _same),
     "schedulefree.SGDScheduleFree": ("ScheduleFreeSGD", _same),
     "schedulefree.AdamWScheduleFree": ("ScheduleFreeAdamW", _same),
-    "prodigyopt.Prodigy": ("Prodigy", _same),
+    "prodigyopt.Prodigy": ("Prodigy", _prodigy),
 }
 
 #: A state array of theirs from ours, where it is not one of the same name.
@@ -104,6 +108,9 @@ STATES: dict[str, dict[str, Callable[[Mapping[str, Array]], Array]]] = {
     "bitsandbytes.optim.ademamix._ReferenceAdEMAMix": {
         "m1_m2": lambda ours: np.stack([ours["exp_avg"], ours["exp_avg_slow"]]),
         "nu": lambda ours: ours["exp_avg_sq"],
+    },
+    "prodigyopt.Prodigy": {
+        name: lambda ours, name=name: ours[name].ravel() for name in ("s", "p0")
     },
     "pytorch_optimizer.FTRL": {
         "z": lambda ours: ours["linear"],

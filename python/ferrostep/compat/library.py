@@ -24,11 +24,15 @@ def _unfit(cls: type[Optimizer]) -> str:
 #: The names of those that other libraries' models can have: their gradients are whole and of any
 #: shape, and their parameters at all times what is evaluated.
 FITTING = [name for name in optimizers.__all__ if not _unfit(getattr(optimizers, name))]
+#: Those of them whose parameters may also come one by one.
+ONE_BY_ONE = [name for name in FITTING if not getattr(optimizers, name).WHOLE_MODEL]
 
 
 def missing(module: str, name: str) -> AttributeError:
     """Return the error of a name that is not there."""
     why = _unfit(getattr(optimizers, name)) if name in optimizers.__all__ else ""
+    if name in FITTING:
+        why = "its sums are over all parameters, which come one by one there"
     told = f"; {why}" if why else ""
     return AttributeError(f"module {module!r} has no attribute {name!r}{told}")
 

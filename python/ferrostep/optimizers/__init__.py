@@ -19,6 +19,7 @@ from ferrostep.optimizers.momentum import Momentum
 from ferrostep.optimizers.muon import Muon
 from ferrostep.optimizers.nadam import NAdam
 from ferrostep.optimizers.novograd import NovoGrad
+from ferrostep.optimizers.prodigy import Prodigy
 from ferrostep.optimizers.radam import RAdam
 from ferrostep.optimizers.rmsprop import RMSprop
 from ferrostep.optimizers.rprop import Rprop
@@ -63,6 +64,7 @@ __all__ = [
     "NAdam",
     "Nadam",
     "NovoGrad",
+    "Prodigy",
     "RAdam",
     "RMSProp",
     "RMSprop",

@@ -48,7 +48,7 @@ class ScheduleFreeAdamW(ScheduleFree):
     weight_sum, lr_max, averaged
         As for `ScheduleFreeSGD`, floats.
     z
-        Where AdamW's steps have led. It begins as the parameter, with the first step.
+        Where AdamW's steps have led. It begins as the parameter; NaN before the first step.
     exp_avg_sq
         The average of squared gradients, ``v``.
 

@@ -55,7 +55,7 @@ class ScheduleFreeSGD(ScheduleFree):
     averaged
         1.0 after `eval`, while the parameter is ``x``; else 0.0.
     z
-        Where SGD's steps have led. It begins as the parameter, with the first step.
+        Where SGD's steps have led. It begins as the parameter; NaN before the first step.
 
     References
     ----------

@@ -266,6 +266,24 @@ ROWS = by_name(
     ),
     Row(
         OPTAX,
+        "prodigy",
+        optimizers.Prodigy,
+        {
+            "learning_rate": 1.0,
+            "betas": (0.9, 0.999),
+            "beta3": None,
+            "eps": 1e-8,
+            "estim_lr0": 1e-6,
+            "estim_lr_coef": 1.0,
+            "weight_decay": 0.0,
+            "safeguard_warmup": False,
+        },
+        fixed={"bias_correction": True, "decoupled_weight_decay": True},
+        named={"betas": "betas", "d0": "estim_lr0", "d_coef": "estim_lr_coef"},
+        note="It is in ``optax.contrib``.",
+    ),
+    Row(
+        OPTAX,
         "sign_sgd",
         optimizers.Signum,
         {"learning_rate": REQUIRED},
@@ -487,6 +505,17 @@ if TYPE_CHECKING:
         mask: None = None,
         **rest: Unpack[_Rest],
     ) -> optimizers.AdEMAMix: ...
+    def prodigy(
+        learning_rate: float = 1.0,
+        betas: tuple[float, float] = (0.9, 0.999),
+        beta3: float | None | None = None,
+        eps: float = 1e-08,
+        estim_lr0: float = 1e-06,
+        estim_lr_coef: float = 1.0,
+        weight_decay: float = 0.0,
+        safeguard_warmup: bool = False,
+        **rest: Unpack[_Rest],
+    ) -> optimizers.Prodigy: ...
     def sign_sgd(learning_rate: float, **rest: Unpack[_Rest]) -> optimizers.Signum: ...
     def signum(
         learning_rate: float,

@@ -10,7 +10,7 @@ use crate::number::{Kind, Kinds, Precision};
 use crate::python::options::read_options;
 use crate::python::state::remembered;
 use crate::python::words::{kind, state_kind};
-use crate::rules::{self, Clock, MAX_SUMS, Memory, Method, PreludeOptions};
+use crate::rules::{self, Clock, MAX_SUMS, Memory, Method, PreludeOptions, Scope};
 
 fn traced(
     rule: &str,
@@ -35,9 +35,14 @@ pub(in crate::python) fn cuda_source(
     state: Option<&str>,
 ) -> PyResult<String> {
     let (method, kernel, prelude) = traced(rule, options)?;
-    if method.whole().is_some() {
+    let of = match (method.whole(), method.sums_over()) {
+        (Some(_), _) => "made of whole matrices",
+        (None, Scope::All) => "of sums over all parameters",
+        (None, Scope::Tensor) => "",
+    };
+    if !of.is_empty() {
         return Err(PyValueError::new_err(format!(
-            "no kernel does the step of {rule}, which is made of whole matrices; choose another class"
+            "no kernel does the step of {rule}, which is {of}; choose another class"
         )));
     }
     let (p, g) = (kind("the parameter", param)?, kind("the gradient", grad)?);

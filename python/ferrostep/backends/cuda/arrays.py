@@ -123,12 +123,6 @@ def address(array: Any) -> int:
     return int(array.data.ptr)
 
 
-def copy_values(source: Any, array: Any) -> None:
-    """Write the values of another array, rounded to this one's type."""
-    with cupy().cuda.Device(array.data.device_id):
-        cupy().copyto(array, source, casting="same_kind")
-
-
 def copy_rows(source: Any, array: Any, rows: list[int]) -> None:
     """Write row ``rows[i]`` of another array into row i; a negative number leaves the row alone."""
     index = np.array(rows, np.int64)

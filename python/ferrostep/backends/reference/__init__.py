@@ -23,7 +23,7 @@ The rules are in one file for each family, with the family's table; here is what
 every rule.
 """
 
-from collections.abc import Callable, Iterable, Set
+from collections.abc import Callable, Iterable, Sequence, Set
 from typing import Any
 
 import numpy as np
@@ -34,6 +34,7 @@ from ferrostep.backends.reference import (
     layers,
     leaders,
     matrices,
+    models,
     moments,
     schedule_free,
     signs,
@@ -44,7 +45,7 @@ from ferrostep.backends.reference.measures import clip_factor, global_norm, tree
 from ferrostep.backends.reference.rows import added, put
 from ferrostep.backends.reference.rule import Array, Options, Rows, Rule, States
 
-__all__ = ["RULES", "clip_factor", "global_norm", "rounded", "tree_sum", "update"]
+__all__ = ["RULES", "clip_factor", "global_norm", "rounded", "tree_sum", "update", "update_all"]
 
 #: By the name of the optimizer's class.
 RULES: dict[str, Rule] = (
@@ -56,6 +57,7 @@ RULES: dict[str, Rule] = (
     | layers.RULES
     | matrices.RULES
     | schedule_free.RULES
+    | models.RULES
     | averages.RULES
     | wrappers.RULES
 )
@@ -69,8 +71,28 @@ OWN_DECAY = {
     "NovoGrad": False,
     "ScheduleFreeAdamW": True,
     "ScheduleFreeSGD": True,
+    "Prodigy": True,
     "StableAdamW": True,
 }
+
+
+def update_all(rule: str, steps: Sequence[tuple[Any, ...]]) -> list[tuple[Array, States]]:
+    """One step of all parameters: each of `steps` is what `update` takes of one.
+
+    So sums can be over all of them. The leaves of what their elements add fold to one sum, in the
+    order of the parameters.
+    """
+    if rule not in models.TERMS:
+        return [update(rule, *step) for step in steps]
+    with np.errstate(all="ignore"):
+        terms = []
+        for p, g, state, options, t, _, scale in steps:
+            ready = _before(rule, p, g, state, options, scale)
+            terms.append(models.TERMS[rule](*ready, t))
+        sums = [tree_sum(x.astype(np.float64) for x in each) for each in zip(*terms, strict=True)]
+    return [
+        update(rule, p, g, state, {**o, "sums": sums}, *rest) for p, g, state, o, *rest in steps
+    ]
 
 
 def update(
@@ -91,14 +113,13 @@ def update(
     widened first, and `rounded` rounds the results.  A gradient of another type is rounded once.
     A pair of indices and values is the gradient of these rows: no others are touched.
     """
-    o = {name: _plain(value) for name, value in options.items()}
-    lr, weight_decay = o["lr"], o["weight_decay"]
-    dtype: type[np.floating[Any]] = np.float64 if p.dtype.itemsize == 8 else np.float32
+    if rule in models.TERMS and "sums" not in options:  # of this parameter alone
+        return update_all(rule, [(p, gradient, state, options, t, fresh, grad_scale)])[0]
+    dtype = _computed(p)
     with np.errstate(all="ignore"):  # overflow and NaN are results here, not accidents
-        p = np.asarray(p, dtype)
-        state = {name: _each(lambda x: np.asarray(x, dtype), x) for name, x in state.items()}
         if isinstance(gradient, tuple):
             rows, values = added(gradient, dtype)
+            p, state = np.asarray(p, dtype), _widened(state, dtype)
             some = {name: _each(lambda x: x[rows], x) for name, x in state.items()}
             new_p, some = update(rule, p[rows], values, some, options, t, fresh, grad_scale)
             new = {
@@ -106,19 +127,7 @@ def update(
                 for name, x in some.items()
             }
             return put(p, rows, new_p), new
-        g = np.array(gradient, dtype)  # a copy: some rules remember g, and the caller's is not ours
-
-        # What was not asked for is not done at all: even a multiplication by 1 is left out.
-        if grad_scale != 1:  # the user's factor times that of clipping, one float64
-            g = g * grad_scale
-        if o["maximize"]:
-            g = -g
-        own_decay = OWN_DECAY.get(rule) == o["decoupled_weight_decay"]
-        if weight_decay != 0 and not own_decay:
-            if o["decoupled_weight_decay"]:  # Loshchilov & Hutter 2017, arXiv:1711.05101
-                p = p * (1 - lr * weight_decay)
-            else:  # the gradient of the penalty (weight_decay / 2) * p**2
-                g = g + weight_decay * p
+        p, g, state, o = _before(rule, p, gradient, state, options, grad_scale)
 
         p, new = RULES[rule](p, g, state, o, t, fresh)
 
@@ -136,6 +145,38 @@ def rounded(old: Iterable[Array], new: Iterable[Array]) -> list[Array]:
     """Return new values for old arrays, each rounded once to the array's type, nearest-even."""
     with np.errstate(all="ignore"):
         return [np.asarray(b).astype(a.dtype) for a, b in zip(old, new, strict=True)]
+
+
+def _computed(p: Array) -> type[np.floating[Any]]:
+    return np.float64 if p.dtype.itemsize == 8 else np.float32
+
+
+def _widened(state: States, dtype: type[np.floating[Any]]) -> States:
+    return {name: _each(lambda x: np.asarray(x, dtype), x) for name, x in state.items()}
+
+
+def _before(
+    rule: str, p: Array, gradient: Array, state: States, options: Options, grad_scale: float
+) -> tuple[Array, Array, States, dict[str, Any]]:
+    """What a rule is given: all of the compute type, after scaling, `maximize` and weight decay."""
+    o = {name: _plain(value) for name, value in options.items()}
+    lr, weight_decay = o["lr"], o["weight_decay"]
+    dtype = _computed(p)
+    p, state = np.asarray(p, dtype), _widened(state, dtype)
+    g = np.array(gradient, dtype)  # a copy: some rules remember g, and the caller's is not ours
+
+    # What was not asked for is not done at all: even a multiplication by 1 is left out.
+    if grad_scale != 1:  # the user's factor times that of clipping, one float64
+        g = g * grad_scale
+    if o["maximize"]:
+        g = -g
+    own_decay = OWN_DECAY.get(rule) == o["decoupled_weight_decay"]
+    if weight_decay != 0 and not own_decay:
+        if o["decoupled_weight_decay"]:  # Loshchilov & Hutter 2017, arXiv:1711.05101
+            p = p * (1 - lr * weight_decay)
+        else:  # the gradient of the penalty (weight_decay / 2) * p**2
+            g = g + weight_decay * p
+    return p, g, state, o
 
 
 def _each(change: Callable[[Any], Any], x: Any) -> Any:

@@ -18,8 +18,8 @@ def _averaged(
 ) -> tuple[Array, States]:
     """One step along ``n`` (Defazio et al. 2024, arXiv:2405.15682, with the package's weights).
 
-    ``c`` is the weight of the newest point in the average.  At the first step it is 1, and ``z`` is
-    the parameter.
+    ``c`` is the weight of the newest point in the average.  At the first step it is 1, and ``z``,
+    which is NaN before, is the parameter.
     """
     lr, warmup = o["lr"], o["warmup_steps"]
     if t < warmup:
@@ -28,7 +28,7 @@ def _averaged(
     weight = real_power(t, o["r"]) * real_power(top, o["weight_lr_power"])
     total = state["weight_sum"] + weight
     c = weight / total if total != 0 else 0.0
-    z = y if state["weight_sum"] == 0 else state["z"]
+    z = np.where(np.isnan(state["z"]), y, state["z"])
     new = {"weight_sum": total, "lr_max": top, "averaged": state["averaged"]}
     y = (y + c * (z - y)) - (lr * (1 - beta * (1 - c))) * n
     return y, {**new, "z": z - lr * n}

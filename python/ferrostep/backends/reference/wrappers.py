@@ -2,6 +2,8 @@
 
 from collections.abc import Set
 
+import numpy as np
+
 from ferrostep.backends.reference.rule import Array, Options, Rule, States
 
 
@@ -10,6 +12,13 @@ def slow(
 ) -> tuple[Array, States]:
     """Lookahead's slow weight ``s``, which follows ``p`` (Zhang et al. 2019, arXiv:1907.08610)."""
     return s + o["alpha"] * (p - s), {}
+
+
+def towards(
+    p: Array, z: Array, state: States, o: Options, t: int, fresh: Set[str]
+) -> tuple[Array, States]:
+    """A parameter on its way to ``z``, or away from it; where that is NaN it stays."""
+    return p + o["alpha"] * (np.where(np.isnan(z), p, z) - p), {}
 
 
 def total(
@@ -21,5 +30,6 @@ def total(
 
 RULES: dict[str, Rule] = {
     "Slow": slow,
+    "Towards": towards,
     "Sum": total,
 }

@@ -22,6 +22,7 @@ class InPlace:
         kept = [*layout.slots, *layout.numbers]
         self._all = [*layout.variables, *(slot for each in kept for slot in each.values())]
         self._remembers = bool(rule.ours._schema().memory)
+        self._of_all = rule.ours.WHOLE_MODEL
         #: The numbers that our state has.
         self._known: list[dict[str, float]] = [{} for _ in layout.variables]
         self._numbers = {id(variable): i for i, variable in enumerate(layout.variables)}
@@ -62,10 +63,10 @@ class InPlace:
         return [{n: float(array(cell)) for n, cell in cells.items()} for cells in self._cells]
 
     def _write(self, given: Sequence[Any]) -> None:
-        """Put what is remembered now where Keras keeps it, of what had a gradient."""
+        """Put what is remembered now where Keras keeps it: of what had a gradient, or of all."""
         self._known = remembered(self._opt)
         for gradient, cells, numbers in zip(given, self._cells, self._known, strict=True):
-            for name, cell in cells.items() if gradient is not None else ():
+            for name, cell in cells.items() if gradient is not None or self._of_all else ():
                 self._memory.array(cell)[...] = numbers[name]
                 self._memory.written([cell])
 

@@ -80,16 +80,23 @@ class KerasOptimizer(keras.optimizers.Optimizer):
             )
             return
         rule = self._rule(1.0)
+        if rule.ours.WHOLE_MODEL and len(grads) < len(self._ours()):
+            raise ValueError(
+                f"{self.name} learns from all variables: they must all have gradients where Keras "
+                f"has copies of them, found {len(grads)} of {len(self._ours())}; give zeros"
+            )
         layout = self._layout(trainable_variables, rule)
         copied.step(self.assign, layout, rule, gradients, learning_rate, self.iterations)
+
+    def _ours(self) -> list[Any]:
+        every = self._trainable_variables
+        return [v for v in every if not self._overwrite_variable_with_gradient(v)]
 
     def _shared(self, memory: Any) -> InPlace:
         seen = tuple(self._arguments().values())
         if self._inner is None or seen != self._seen:
-            every = self._trainable_variables
-            ours = [v for v in every if not self._overwrite_variable_with_gradient(v)]
             rule = self._rule(1.0)
-            self._inner = InPlace(memory, self._layout(ours, rule), rule)
+            self._inner = InPlace(memory, self._layout(self._ours(), rule), rule)
             self._seen = seen
         return self._inner
 

@@ -14,11 +14,11 @@ from __future__ import annotations
 from typing import Any
 
 from ferrostep import optimizers
-from ferrostep.compat.library import FITTING, library, missing
+from ferrostep.compat.library import ONE_BY_ONE, library, missing
 
 #: What thinc has a function for.
 _FUNCTIONS = ("SGD", "Adam", "RAdam")
-__all__ = sorted({"Optimizer", *_FUNCTIONS, *FITTING})
+__all__ = sorted({"Optimizer", *_FUNCTIONS, *ONE_BY_ONE})
 
 
 def __getattr__(name: str) -> Any:

@@ -239,7 +239,7 @@ def test_all_or_nothing() -> None:
 def test_what_cannot_be_right_is_refused() -> None:
     p, g = np.ones((3, 2)), np.ones((3, 2))
     opt = fs.Prodigy()
-    with pytest.raises(TypeError, match="must come together for Prodigy, .* found one; use step"):
+    with pytest.raises(TypeError, match=r"must come together for Prodigy, .* found one; use step"):
         opt.update_one("w", p, g)
     assert not opt.state
     opt.update({"w": p}, {"w": g})

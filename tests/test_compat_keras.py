@@ -101,7 +101,7 @@ def test_what_a_step_learns_of_the_whole_model_is_of_all_variables() -> None:
     assert bare.state[1]["d"] > 0.01
     for variable, array in zip(own, arrays, strict=True):
         np.testing.assert_array_equal(variable.numpy(), array)
-    with keras.StatelessScope(), pytest.raises(ValueError, match=r"found 1 of .*; give zeros"):
+    with keras.StatelessScope(), pytest.raises(ValueError, match="found 1 of 5; give zeros"):
         opt.apply(tensors("float64", 0)[:1], own[:1])
 
 

@@ -57,10 +57,7 @@ def prodigy(p: Decimal, g: Decimal, s: Numbers, o: Any, t: int) -> tuple[Decimal
     found = exact(o["d_coef"]) * numerator / length
     d = max(old, found) if old == exact(o["d0"]) else old
     most = max(s["d_max"], found)
-    if o["growth_rate"] != float("inf"):
-        d = min(most, d * exact(o["growth_rate"]))
-    else:
-        d = most
+    d = min(most, d * exact(o["growth_rate"]))
     root = v.sqrt() + d * eps
     decay = rate * exact(o["weight_decay"]) if o["decoupled_weight_decay"] else Decimal(0)
     of_s = b3 * abs(s["s"]) + weight * (old if o["safeguard_warmup"] else rate) * size

@@ -23,18 +23,19 @@ class Prodigy(Optimizer):
         d = min(largest found, d*growth_rate)
         p = p*(1 - rate*weight_decay) - rate*m/(sqrt(v) + d*eps)
 
-    where ``p0`` is what the parameter was in its first step, and `rate` is of the old ``d``. As
-    long as ``d`` is `d0`, it becomes what is found before it grows. Where all gradients are 0, or one is
-    not finite, nothing is found and ``d`` stays.
+    where ``p0`` is what the parameter was in its first step, and ``rate`` is of the old ``d``. As
+    long as ``d`` is `d0`, it becomes what is found before it grows. Where all gradients are 0, or
+    one is not finite, nothing is found and ``d`` stays.
 
     ``d`` is of the model: a step takes the sums over all parameters that have a gradient before it
     changes any, and all parameters remember it. One that comes later begins with it. Groups may
-    differ in their options; each then has the ``d`` that they make of the same sums. So parameters
+    differ in their options: each then has the ``d`` that they make of the same sums. So parameters
     come together: `update_one`, `Rows` and CuPy arrays are refused.
 
-    The authors' ``prodigyopt`` counts the steps of ``bias_correction`` over the whole model, where
-    here each parameter counts its own, and leaves out a step that finds nothing, which here decays
-    weights as any. Its ``slice_p`` is left out.
+    The authors' ``prodigyopt`` has the same numbers, but that it takes ``d`` from the first group's
+    options; counts the steps of `bias_correction` for the model, where here each parameter counts
+    its own; leaves out a step that finds nothing, which here decays weights as any; and with ``b1 =
+    0`` has the new ``d`` in ``m``. Its ``slice_p`` is left out.
 
     Parameters
     ----------

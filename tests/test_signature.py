@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import math
 import pickle
 import pydoc
 import re
@@ -46,7 +47,8 @@ def documented(cls: Any) -> dict[str, Any]:
         value = re.search(r'[Dd]efault ((?:\([^)]*\))|[\w.+-]+|"\w+")', body)
         chosen = re.search(r'("\w+") \([^)]*default\)', body)
         if chosen or value:
-            found[name] = ast.literal_eval((chosen or value)[1].rstrip("."))  # type: ignore[index]
+            told = (chosen or value)[1].rstrip(".")  # type: ignore[index]
+            found[name] = math.inf if told == "infinity" else ast.literal_eval(told)
     return found
 
 

@@ -30,8 +30,8 @@ import torch
 from ferrostep.compat import torch as compat
 from ferrostep.presets.torch import ALIKE
 
-#: The classes that both have.
-NAMES = [*ALIKE]
+#: The classes that both have, and that take dense gradients.
+NAMES = [name for name, row in ALIKE.items() if not row.cls.ROWS_ONLY]
 OURS: dict[str, Any] = {name: getattr(compat, name) for name in NAMES}
 THEIRS: dict[str, Any] = {name: getattr(torch.optim, name) for name in NAMES}
 

@@ -21,6 +21,7 @@ def test_readme(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (block,) = BLOCKS
     found: dict[str, Any] = {}
+    torch.manual_seed(1)
     exec(compile(block, "README.md", "exec"), found)
     torch.optim.AdamW(found["model"].parameters()).load_state_dict(
         torch.load("optimizer.pt", weights_only=True)

@@ -36,7 +36,7 @@ Examples
 --------
 >>> import torch  # doctest: +SKIP
 >>> from ferrostep.compat.torch import {name}  # doctest: +SKIP
->>> opt = {name}(model.parameters(), lr=0.01)  # doctest: +SKIP
+>>> opt = {name}({params}, lr=0.01)  # doctest: +SKIP
 """
 
 
@@ -50,9 +50,11 @@ def class_of(ours: type[Optimizer]) -> type[TorchOptimizer]:
     bases: tuple[type, ...] = (base,) if theirs is None else (base, theirs)
     what = "ferrostep's own" if theirs is None else f"a subclass of torch.optim.{name}"
     options = "" if theirs is None else f"lr, ...\n    As those of torch.optim.{name}.\n"
+    matrices = "[p for p in model.parameters() if p.ndim == 2]"
+    params = matrices if ours.MATRICES else "model.parameters()"
     body = {
         "__module__": "ferrostep.compat.torch",
-        "__doc__": _DOC.format(name=name, what=what, theirs=options),
+        "__doc__": _DOC.format(name=name, what=what, theirs=options, params=params),
         "__signature__": _signature(ours, theirs),
         "_ours": ours,
         "_theirs": theirs,

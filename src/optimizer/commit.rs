@@ -91,6 +91,7 @@ impl<H: Elsewhere> Optimizer<H> {
             }
         }
         let (plan, wholes) = (&prepared.plan, std::mem::take(&mut prepared.wholes));
+        let factors = std::mem::take(&mut prepared.factors);
         let host = moved.as_mut().map(|moved| &mut moved.host);
         // SAFETY: slots and parts hold the arrays, and no foreign code has run since they were compared
         // with what the plans were made of. While they run another thread that resizes or writes the
@@ -101,6 +102,7 @@ impl<H: Elsewhere> Optimizer<H> {
                 Some(host) => plan.run_moved(threads, host),
             }
             wholes.run(threads);
+            factors.store();
         });
         // What was written is a step: no foreign code runs between the two.
         for part in &prepared.parts {

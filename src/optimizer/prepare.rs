@@ -16,7 +16,7 @@ use super::repeat::Repeatable;
 use super::scales::Scales;
 use super::slot::Slot;
 use super::sums::NO_SUMS;
-use crate::engine::{ControlGuard, OutOfMemory, Plan, Wholes, fill, process};
+use crate::engine::{ControlGuard, Factors, OutOfMemory, Plan, Wholes, fill, process};
 use crate::rules::MAX_SUMS;
 
 /// A step of which all that can fail is over. As long as it lives it holds the arrays that it is of.
@@ -25,6 +25,8 @@ pub struct Prepared<H: Elsewhere> {
     pub(super) plan: Plan,
     /// What is not in the plan, since it is updated as a whole.
     pub(super) wholes: Wholes,
+    /// State that is written when the plan has run.
+    pub(super) factors: Factors,
     pub(super) repeatable: Option<Repeatable>,
     /// None of a step that is to be left out.
     pub(super) work: Option<H::Work>,
@@ -135,10 +137,15 @@ impl<H: Elsewhere> Optimizer<H> {
             // was then.
             unsafe { fill_on_host(&self.slots, &self.groups, &parts) };
         }
-        let sums = if measures { self.sums(caller, &parts, &scales)? } else { Vec::new() };
+        let (mut factors, mut sums) = (Factors::default(), Vec::new());
+        if measures {
+            factors = self.factors(caller, &parts, &scales)?;
+            sums = self.sums(caller, &parts, &scales, &factors)?;
+        }
         let mut measured = asked.measure.map(Moved::new);
         let wholes = self.wholes(caller, &parts, &scales)?;
-        let (plan, blocks) = self.plan(caller, &parts, (&scales, &sums), measured.as_mut())?;
+        let (plan, blocks) =
+            self.plan(caller, &parts, (&scales, &sums, &factors), measured.as_mut())?;
         if let Some(measured) = &mut measured {
             self.watch_rest(caller, &parts, measured)?;
         }
@@ -169,6 +176,7 @@ impl<H: Elsewhere> Optimizer<H> {
         }
         prepared.plan = plan;
         prepared.wholes = wholes;
+        prepared.factors = factors;
         prepared.moved = measured;
         prepared.work = Some(work);
         prepared.doubted = !alone || grows || moved || !engine_alone;
@@ -198,6 +206,7 @@ impl<H: Elsewhere> Optimizer<H> {
             parts,
             plan: Plan::new(),
             wholes: Wholes::default(),
+            factors: Factors::default(),
             repeatable: None,
             work: None,
             norm,
@@ -235,7 +244,7 @@ impl<H: Elsewhere> Optimizer<H> {
         &mut self,
         caller: H::Caller<'_>,
         parts: &[Part<H>],
-        (scales, sums): (&'a Scales, &'a [[f64; MAX_SUMS]]),
+        (scales, sums, factors): (&'a Scales, &'a [[f64; MAX_SUMS]], &Factors),
         mut moved: Option<&mut Moved<H>>,
     ) -> Result<(Plan, Blocks<'a>), Stop<H::Error>> {
         let (mut plan, mut blocks) =
@@ -255,7 +264,9 @@ impl<H: Elsewhere> Optimizer<H> {
                 // SAFETY: all headers were read or compared in this call; parameters and states are
                 // writable and disjoint, gradients overlap none of them (`check_overlap`), and slots
                 // and parts hold every array until the step is over.
-                unsafe { push(&mut plan, &mut blocks, slot, group, (i, part), self.epoch) }?;
+                unsafe {
+                    push(&mut plan, &mut blocks, slot, group, (i, part), factors, self.epoch)
+                }?;
             }
             if let Some(moved) = &mut moved
                 && slot.header.place == Place::Host

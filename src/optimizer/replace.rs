@@ -32,16 +32,23 @@ impl<H: Elsewhere> Optimizer<H> {
         let old = &self.slots[i];
         new.step = old.step;
         new.memory = old.memory;
+        let compiled = &self.groups[old.group].compiled;
         let mut made = with_room(old.states.len())?;
         for state in &old.states {
-            made.push(make(caller, &new, i, state.name.clone(), state.header.format.kind)?);
+            let (name, kind) = (state.name.clone(), state.header.format.kind);
+            made.push(make(caller, (&new, compiled), i, name, kind)?);
         }
         new.states = made;
-        let compiled = &self.groups[old.group].compiled;
         let on_host = new.header.place == Place::Host;
+        // What all rows have in common stays as it is.
+        let rows_of = |name: &str| match compiled.is_of_all_rows(name, &new.header.shape) {
+            true => &[0],
+            false => rows,
+        };
         for (from, to) in old.states.iter().zip(&new.states).filter(|_| !on_host) {
             H::fill(caller, &to.array, initial(compiled, &to.name)).map_err(Stop::Holder)?;
-            H::copy_rows(caller, &from.array, &to.array, rows).map_err(Stop::Holder)?;
+            H::copy_rows(caller, &from.array, &to.array, rows_of(&to.name))
+                .map_err(Stop::Holder)?;
         }
         check_heir(caller, &self.slots, (i, &new), alive)?;
         // Foreign code may have run since they were looked at.
@@ -53,7 +60,7 @@ impl<H: Elsewhere> Optimizer<H> {
             // the same shape, as parameters and their states are; what was made shares no memory.
             unsafe {
                 fill(&to.header.view(), initial(compiled, &to.name));
-                copy_rows(&from.header.view(), &to.header.view(), rows);
+                copy_rows(&from.header.view(), &to.header.view(), rows_of(&to.name));
             }
         }
         Ok(new)

@@ -27,6 +27,7 @@ impl Compiled {
     pub(super) fn check_parameter(&self, i: usize, header: &Header) -> Result<(), Refusal> {
         let is_matrix = header.shape.len() == 2;
         match header.place {
+            Place::Device(_) if self.is_factored(&header.shape) => Err(Refusal::MatrixElsewhere(i)),
             _ if self.method.whole().is_none() => Ok(()),
             Place::Host if is_matrix => Ok(()),
             _ if is_matrix => Err(Refusal::MatrixElsewhere(i)),
@@ -82,15 +83,16 @@ impl<H: Elsewhere> Optimizer<H> {
             // SAFETY: all headers were read or compared in this call; parameters and states are writable
             // and disjoint, gradients overlap none of them, and slots and parts hold every array until
             // the step is over.
-            unsafe { wholes.push(work, (compiled.loops, block), last, &p, &g, &states) }?;
+            unsafe { wholes.push(work, (compiled.plain.loops, block), last, &p, &g, &states) }?;
         }
         Ok(wholes)
     }
 }
 
 impl<H: Elsewhere> Step<'_, H> {
-    /// Whether a part is updated as a whole.
+    /// Whether a part needs all of its gradient.
     pub(super) fn is_whole(&self, part: &Part<H>) -> bool {
-        self.group(part).compiled.method.whole().is_some()
+        let method = &self.group(part).compiled.method;
+        method.whole().is_some() || method.factored().is_some()
     }
 }

@@ -1,9 +1,11 @@
 //! The host half of a rule: what follows from a group's options.
 
+use super::factored::Factored;
 use super::options::Declared;
 use super::rule::{MAX_SUMS, Visitor};
 use super::scalars::ScalarBlock;
 use super::whole::Whole;
+use crate::number::Kind;
 
 /// A state array, or a number of the memory: its name in Python, and the value that it starts with.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -50,11 +52,12 @@ impl std::hash::Hash for Memory {
 }
 
 /// Where a parameter stands before a step: `t` counts its steps from 1, this one too; `fresh` if a
-/// state array was made for this very step.
+/// state array was made for this very step. `kind` is the parameter's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Clock {
     pub t: u64,
     pub fresh: bool,
+    pub kind: Kind,
     pub memory: Memory,
 }
 
@@ -79,6 +82,11 @@ pub trait Method: Declared + Send + Sync {
 
     /// None of a rule whose formula is all of the update.
     fn whole(&self) -> Option<&dyn Whole> {
+        None
+    }
+
+    /// None of a rule that keeps no factors of matrices.
+    fn factored(&self) -> Option<&dyn Factored> {
         None
     }
 

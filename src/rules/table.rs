@@ -4,9 +4,9 @@ use super::method::Method;
 use super::options::{Declared, OptionError, Options};
 use super::rule::Visitor;
 use super::{
-    adabelief, adadelta, adagrad, adam, adamax, adan, adaptive_gains, ademamix, adopt, asgd,
-    averages, ftrl, lamb, lars, lion, momentum, muon, nadam, novograd, radam, rmsprop, rprop, sgd,
-    signum, sparse_adam, stableadamw, wrappers, yogi,
+    adabelief, adadelta, adafactor, adagrad, adam, adamax, adan, adaptive_gains, ademamix, adopt,
+    asgd, averages, ftrl, lamb, lars, lion, momentum, muon, nadam, novograd, radam, rmsprop, rprop,
+    sgd, signum, sparse_adam, stableadamw, wrappers, yogi,
 };
 
 macro_rules! table {
@@ -59,6 +59,7 @@ table! {
     "FTRL" => ftrl::Ftrl,
     "SparseAdam" => sparse_adam::SparseAdam,
     "Muon" => muon::Muon,
+    "Adafactor" => adafactor::Adafactor,
     "EMA" => averages::Ema,
     "Mean" => averages::Mean,
     "Slow" => wrappers::Slow,

@@ -86,10 +86,11 @@ pub(in crate::python) fn rule_measuring<'py>(
     memory: &Bound<'py, PyDict>,
 ) -> PyResult<Option<(usize, usize, Bound<'py, PyBytes>)>> {
     let (method, kernel, _) = traced(rule, options)?;
-    let precision = Precision::of(kind("the parameter", param)?);
+    let kind = kind("the parameter", param)?;
+    let precision = Precision::of(kind);
     let Some(measuring) = kernel.measuring() else { return Ok(None) };
     let _control = ControlGuard::new();
-    let clock = clock(&*method, t, fresh, Some(memory))?;
+    let clock = clock(&*method, t, fresh, kind, Some(memory))?;
     let unrounded = measuring.unrounded(&method.scalars(clock));
     let unrounded = PyBytes::new(options.py(), &unrounded);
     Ok(Some((measuring.sums(), measuring.own(precision), unrounded)))
@@ -99,11 +100,12 @@ fn clock(
     method: &dyn Method,
     t: u64,
     fresh: bool,
+    kind: Kind,
     memory: Option<&Bound<'_, PyDict>>,
 ) -> PyResult<Clock> {
     let numbers = method.memory();
     let memory = memory.map(|values| remembered(values, &numbers)).transpose()?.flatten();
-    Ok(Clock { t, fresh, memory: memory.unwrap_or(Memory::first(&numbers)) })
+    Ok(Clock { t, fresh, kind, memory: memory.unwrap_or(Memory::first(&numbers)) })
 }
 
 /// The bytes of an update kernel's `Scalars` at step `t`, and what is remembered after it, of a rule that
@@ -123,11 +125,12 @@ pub(in crate::python) fn rule_scalars<'py>(
 ) -> PyResult<(Bound<'py, PyBytes>, Bound<'py, PyDict>)> {
     let py = options.py();
     let (method, kernel, prelude) = traced(rule, options)?;
-    let precision = Precision::of(kind("the parameter", param)?);
+    let kind = kind("the parameter", param)?;
+    let precision = Precision::of(kind);
     let _control = ControlGuard::new();
     let mut prelude = prelude.scalars(precision.smallest_normal());
     prelude.grad_scale *= grad_scale;
-    let clock = clock(&*method, t, fresh, memory)?;
+    let clock = clock(&*method, t, fresh, kind, memory)?;
     let bytes = kernel.scalars(&method.scalars(clock), &prelude, precision);
     let after = PyDict::new(py);
     let remembered = method.remember(clock, &sums.unwrap_or_default());

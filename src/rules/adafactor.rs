@@ -1,0 +1,173 @@
+//! Adafactor. Shazeer & Stern 2018, arXiv:1804.04235, algorithms 4 and 5: of a matrix's squared gradients only
+//! the means of its rows and columns are kept.
+//!
+//! `v = keep*v + part*(g*g + added)`, or of a matrix `v = r*c` (`factored.rs`);
+//! `u = g/sqrt(max(v, floor));  p = p*stays - (alpha/max(1, RMS(u)/d))*u`, with
+//! `alpha = max(eps2, RMS(p))*min(lr, 1/sqrt(t))` of the parameter before weight decay.
+
+use super::factored::{Averages, Extent, Factored};
+use super::measure::Added;
+use super::method::{Clock, Method, State};
+use super::options::options;
+use super::rule::{Measuring, Rule, Visitor};
+use super::scalars::{ScalarBlock, scalars};
+use crate::number::{Real, real_power};
+
+scalars!(AdafactorScalars { keep, part, added, floor, stays, step, least, most, limit });
+
+impl<R: Real> AdafactorScalars<R> {
+    #[inline(always)]
+    fn squares(&self, g: R, v: R) -> R {
+        self.keep * v + self.part * (g * g + self.added)
+    }
+
+    #[inline(always)]
+    fn direction(&self, g: R, v: R) -> R {
+        g / R::select(v.lt(self.floor), self.floor, v).sqrt()
+    }
+
+    /// With the root mean squares of the parameter and of `u`; a NaN of either is in every element anyway,
+    /// or makes no difference to the others.
+    fn measured(mut self, [p, u]: [R; 2], size: R) -> Self {
+        let (one, p, u) = (R::constant(1.0), (p / size).sqrt(), (u / size).sqrt() / self.limit);
+        let p = R::select(self.least.lt(p), p, self.least);
+        let p = R::select(self.most.lt(p), self.most, p);
+        self.step = (p * self.step) / R::select(one.lt(u), u, one);
+        self
+    }
+}
+
+struct Whole;
+
+impl Rule<1> for Whole {
+    type Scalars<R: Real> = AdafactorScalars<R>;
+    const STATES: [&'static str; 1] = ["v"];
+
+    #[inline(always)]
+    fn update<R: Real>(k: &AdafactorScalars<R>, p: R, g: R, [v]: [R; 1]) -> (R, [R; 1]) {
+        let v = k.squares(g, v);
+        (p * k.stays - k.step * k.direction(g, v), [v])
+    }
+}
+
+impl Measuring<1, 2> for Whole {
+    const ADDED: [Added; 2] = [Added::Squared; 2];
+
+    #[inline(always)]
+    fn terms<R: Real>(k: &AdafactorScalars<R>, p: R, g: R, [v]: [R; 1]) -> [R; 2] {
+        [p, k.direction(g, k.squares(g, v))]
+    }
+
+    fn measured<R: Real>(k: AdafactorScalars<R>, sums: [R; 2], size: R) -> AdafactorScalars<R> {
+        k.measured(sums, size)
+    }
+}
+
+struct ByFactors;
+
+impl Rule<2> for ByFactors {
+    type Scalars<R: Real> = AdafactorScalars<R>;
+    const STATES: [&'static str; 2] = ["r", "c"];
+
+    #[inline(always)]
+    fn update<R: Real>(k: &AdafactorScalars<R>, p: R, g: R, [r, c]: [R; 2]) -> (R, [R; 2]) {
+        (p * k.stays - k.step * k.direction(g, r * c), [r, c])
+    }
+}
+
+impl Measuring<2, 2> for ByFactors {
+    const ADDED: [Added; 2] = [Added::Squared; 2];
+
+    #[inline(always)]
+    fn terms<R: Real>(k: &AdafactorScalars<R>, p: R, g: R, [r, c]: [R; 2]) -> [R; 2] {
+        [p, k.direction(g, r * c)]
+    }
+
+    fn measured<R: Real>(k: AdafactorScalars<R>, sums: [R; 2], size: R) -> AdafactorScalars<R> {
+        k.measured(sums, size)
+    }
+}
+
+/// The rule of matrices, whose scalars are those of the method.
+pub fn by_factors<V: Visitor>(visitor: V) -> V::Output {
+    visitor.visit_measuring::<2, 2, ByFactors>()
+}
+
+options!(pub(super) Adafactor {
+    lr: f64,
+    beta2_decay: f64,
+    eps: (f64, f64),
+    d: f64,
+    form: String,
+    relative_step: bool,
+    scale_parameter: bool,
+    weight_decay: f64,
+    decoupled_weight_decay: bool,
+});
+
+impl Adafactor {
+    fn is_original(&self) -> bool {
+        self.form == "original"
+    }
+
+    /// The first of `eps`, which is NaN where it was not given.
+    fn eps1(&self, clock: Clock) -> f64 {
+        match self.eps.0 {
+            given if !given.is_nan() => given,
+            _ if self.is_original() => 1e-30,
+            _ => clock.kind.epsilon(),
+        }
+    }
+}
+
+impl Method for Adafactor {
+    fn states(&self) -> Vec<State> {
+        vec![State { name: "variance", initial: 0.0 }]
+    }
+
+    fn scalars(&self, clock: Clock) -> ScalarBlock {
+        let Averages { keep, part, added, least: floor } = self.averages(clock);
+        let relative = 1.0 / (clock.t as f64).sqrt();
+        let decay = if self.decays() { self.lr * self.weight_decay } else { 0.0 };
+        let (least, most) =
+            if self.scale_parameter { (self.eps.1, f64::INFINITY) } else { (1.0, 1.0) };
+        AdafactorScalars {
+            keep,
+            part,
+            added,
+            floor: floor * floor,
+            stays: 1.0 - decay,
+            step: if self.relative_step && relative < self.lr { relative } else { self.lr },
+            least,
+            most,
+            limit: self.d,
+        }
+        .block()
+    }
+
+    fn formula<V: Visitor>(&self, visitor: V) -> V::Output {
+        visitor.visit_measuring::<1, 2, Whole>()
+    }
+
+    fn factored(&self) -> Option<&dyn Factored> {
+        Some(self)
+    }
+
+    /// Of the parameter as it is after its size was taken.
+    fn decays(&self) -> bool {
+        self.decoupled_weight_decay
+    }
+}
+
+impl Factored for Adafactor {
+    fn factors(&self) -> [(State, Extent); 2] {
+        let state = |name| State { name, initial: 0.0 };
+        [(state("row_var"), Extent::Rows), (state("col_var"), Extent::Columns)]
+    }
+
+    fn averages(&self, clock: Clock) -> Averages {
+        let (part, eps) = (real_power(clock.t as f64, self.beta2_decay), self.eps1(clock));
+        let (added, least) = if self.is_original() { (eps, 0.0) } else { (0.0, eps) };
+        Averages { keep: 1.0 - part, part, added, least }
+    }
+}

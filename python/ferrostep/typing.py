@@ -21,6 +21,7 @@ __all__ = [
     "Backend",
     "Clip",
     "Compare",
+    "Form",
     "Grads",
     "Measure",
     "Missing",
@@ -38,6 +39,7 @@ Backend = Literal["native", "reference"]
 Clip = Literal["global", "parameter"]
 AdjustLr = Literal["original", "match_rms_adamw", "spectral_unclamped"]
 Compare = Literal["gradient", "velocity", "sign"]
+Form = Literal["torch", "original"]
 Measure = Literal["total", "parameter"]
 Missing = Literal["raise", "skip"]
 StateWord = Literal["float16", "bfloat16", "float32", "float64"]
@@ -123,21 +125,24 @@ class ParamGroup(TypedDict, total=False):
     amsgrad: bool
     average: bool
     beta: float
+    beta2_decay: float
     betas: tuple[float, float] | tuple[float, float, float]
     bias_correction: bool
     cautious: bool
     centered: bool
     clip_exponent: float | None
     compare: Compare
+    d: float
     dampening: float
     decoupled_weight_decay: bool
-    eps: float
+    eps: float | tuple[float | None, float]
     eps_inside_max: bool
     eps_inside_sqrt: bool
     eps_root: float
     epsilon_hat: bool
     etas: tuple[float, float]
     flush_subnormals: bool
+    form: Form
     initial_accumulator_value: float
     l1: float
     l2: float
@@ -152,7 +157,9 @@ class ParamGroup(TypedDict, total=False):
     momentum_decay: float
     nesterov: bool
     no_prox: bool
+    relative_step: bool
     rho: float
+    scale_parameter: bool
     state_dtype: StateDtype
     step_sizes: tuple[float, float]
     t0: float

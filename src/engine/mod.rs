@@ -16,7 +16,6 @@ mod gather;
 mod kernel;
 mod layout;
 mod leaf;
-mod marginal;
 mod matrix;
 mod measure;
 pub mod memory;

@@ -3,8 +3,9 @@
 use super::asked::{Asked, Gradients, Norm, Outcome, Skipped};
 use super::elsewhere::Elsewhere;
 use super::kept::Optimizer;
+use super::missing::fill_on_host;
 use super::part::check_unchanged;
-use super::prepare::{Prepared, fill_on_host};
+use super::prepare::Prepared;
 use super::refusal::{Cause, Refusal, Stop};
 use super::repeat::Repeatable;
 use super::sums::NO_SUMS;

@@ -3,12 +3,13 @@
 use std::borrow::Cow;
 
 use super::group::{Compiled, Group};
+use super::header::Place;
 use super::holder::Holder;
 use super::part::Part;
 use super::refusal::{Looks, Named, Refusal, Stop, Which};
 use super::slot::{Slot, StateArray};
-use crate::engine::OutOfMemory;
 use crate::engine::memory::with_room;
+use crate::engine::{OutOfMemory, fill};
 use crate::number::{Format, Kind};
 
 /// One new array for a state of this parameter, which is number `i`, with whatever is in it. To make it may run
@@ -88,6 +89,24 @@ pub(super) fn initials<'a, H: Holder>(
         let compiled = &groups[slots[part.slot].group].compiled;
         part.made.iter().map(move |made| (made, initial(compiled, &made.name)))
     })
+}
+
+/// Writes the first values of new state in host memory: whatever class an array has, it has no say
+/// in it.
+///
+/// # Safety
+/// The arrays are what their headers say, writable, and share no memory with anything else.
+pub(super) unsafe fn fill_on_host<H: Holder>(
+    slots: &[Slot<H>],
+    groups: &[Group],
+    parts: &[Part<H>],
+) {
+    for (state, initial) in initials(slots, groups, parts) {
+        if state.header.place == Place::Host {
+            // SAFETY: passed on from the caller.
+            unsafe { fill(&state.header.view(), initial) };
+        }
+    }
 }
 
 /// The value that a rule's state of this name begins with.

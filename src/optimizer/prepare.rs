@@ -2,11 +2,9 @@
 
 use super::asked::{Asked, Gradients, NonFinite, Norm};
 use super::elsewhere::Elsewhere;
-use super::group::Group;
 use super::header::Place;
-use super::holder::Holder;
 use super::kept::{Optimizer, next_number};
-use super::missing::{initials, make_missing, reserve};
+use super::missing::{fill_on_host, initials, make_missing, reserve};
 use super::moved::Moved;
 use super::overlap;
 use super::part::{Part, Step, check_unchanged, find_again, parts, still};
@@ -14,9 +12,8 @@ use super::plan::{Blocks, copy_source, push};
 use super::refusal::{Cause, Refusal, Stop};
 use super::repeat::Repeatable;
 use super::scales::Scales;
-use super::slot::Slot;
 use super::sums::NO_SUMS;
-use crate::engine::{ControlGuard, Factors, OutOfMemory, Plan, Wholes, fill, process};
+use crate::engine::{ControlGuard, Factors, OutOfMemory, Plan, Wholes, process};
 use crate::rules::MAX_SUMS;
 
 /// A step of which all that can fail is over. As long as it lives it holds the arrays that it is of.
@@ -285,23 +282,5 @@ impl<H: Elsewhere> Optimizer<H> {
             unsafe { copy_source(plan, slot) }?;
         }
         Ok(())
-    }
-}
-
-/// Writes the first values of new state in host memory: whatever class an array has, it has no say
-/// in it.
-///
-/// # Safety
-/// The arrays are what their headers say, writable, and share no memory with anything else.
-pub(super) unsafe fn fill_on_host<H: Holder>(
-    slots: &[Slot<H>],
-    groups: &[Group],
-    parts: &[Part<H>],
-) {
-    for (state, initial) in initials(slots, groups, parts) {
-        if state.header.place == Place::Host {
-            // SAFETY: passed on from the caller.
-            unsafe { fill(&state.header.view(), initial) };
-        }
     }
 }

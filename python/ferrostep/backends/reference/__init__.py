@@ -31,6 +31,7 @@ import numpy as np
 from ferrostep.backends.reference import (
     averages,
     descent,
+    factors,
     layers,
     leaders,
     matrices,
@@ -54,6 +55,7 @@ RULES: dict[str, Rule] = (
     | leaders.RULES
     | layers.RULES
     | matrices.RULES
+    | factors.RULES
     | averages.RULES
     | wrappers.RULES
 )
@@ -61,6 +63,7 @@ RULES: dict[str, Rule] = (
 #: Rules that decay the parameter themselves, at another time: if this is decoupled.
 OWN_DECAY = {
     "ADOPT": True,
+    "Adafactor": True,
     "Adan": True,
     "LAMB": True,
     "LARS": False,
@@ -89,6 +92,7 @@ def update(
     """
     o = {name: _plain(value) for name, value in options.items()}
     lr, weight_decay = o["lr"], o["weight_decay"]
+    o["dtype"] = p.dtype.name  # Adafactor's eps hangs on it
     dtype: type[np.floating[Any]] = np.float64 if p.dtype.itemsize == 8 else np.float32
     with np.errstate(all="ignore"):  # overflow and NaN are results here, not accidents
         p = np.asarray(p, dtype)

@@ -1,8 +1,8 @@
 //! The loop that adds up squares along a row and along the columns it crosses, for each tier.
 
-use super::block::Block;
-use super::leaf::Accumulators;
-use super::tier;
+use crate::engine::block::Block;
+use crate::engine::leaf::Accumulators;
+use crate::engine::tier;
 use crate::number::{Compute, Precision};
 use crate::rules::LANES;
 

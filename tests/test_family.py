@@ -18,13 +18,11 @@ from support.meant import LEFT_OUT, STATES, apart, ours, steps
 #: What the records wait for, and how many of them. What is there now is no longer awaited: the
 #: records are run by themselves, and the line goes.
 AWAITED = {
-    "Adafactor": 2,
     "Prodigy": 6,
     "ScheduleFreeAdamW": 6,
     "ScheduleFreeSGD": 6,
     "presets.keras.ScheduleFreeAdamW": 1,
     "presets.optax.schedule_free_adamw": 2,
-    "presets.torch.Adafactor": 6,
 }
 
 READY = [case for case in CASES if ours(case).make]

@@ -8,7 +8,7 @@ Nesterov, centered; a root halves what came before it).
 from __future__ import annotations
 
 import ferrostep as fs
-from formulas import averages, descent, layers, leaders, moments, signs, squares, wrappers
+from formulas import averages, descent, factors, layers, leaders, moments, signs, squares, wrappers
 from support.exact import Formula
 
 FORMULAS: dict[type[fs.Optimizer], Formula] = (
@@ -18,6 +18,7 @@ FORMULAS: dict[type[fs.Optimizer], Formula] = (
     | moments.FORMULAS
     | leaders.FORMULAS
     | layers.FORMULAS
+    | factors.FORMULAS
     | averages.FORMULAS
     | wrappers.FORMULAS
 )

@@ -85,7 +85,8 @@ class Adafactor(Optimizer):
     >>> for _ in range(3):
     ...     info = opt.step([2 * w])  # the gradient of w**2
     >>> w.round(4)
-    array([[ 0.0, 0.0]])
+    array([[ 0.1403, -1.4594],
+           [ 0.2116,  3.4015]])
     >>> {name: x.shape for name, x in opt.state[0].items() if name != "step"}
     {'row_var': (2, 1), 'col_var': (1, 2)}
     """

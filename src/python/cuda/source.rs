@@ -2,7 +2,7 @@
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict};
+use pyo3::types::{PyBytes, PyDict, PyTuple};
 
 use crate::cuda::{self, Kernel, TraceKernel};
 use crate::engine::ControlGuard;
@@ -10,7 +10,7 @@ use crate::number::{Kind, Kinds, Precision};
 use crate::python::options::read_options;
 use crate::python::state::remembered;
 use crate::python::words::{kind, state_kind};
-use crate::rules::{self, Clock, MAX_SUMS, Memory, Method, PreludeOptions};
+use crate::rules::{self, Clock, Extent, MAX_SUMS, Memory, Method, PreludeOptions, State};
 
 fn traced(
     rule: &str,
@@ -48,14 +48,29 @@ pub(in crate::python) fn cuda_source(
     Ok(kernel.source(Kinds { p, g, state }, prelude.coupled_decay()))
 }
 
-/// The state arrays of a rule with these options: names, and the values they start with.
+/// The state arrays of a rule with these options beside a parameter of this shape: names, the values that
+/// they start with, and shapes.
 #[pyfunction]
-pub(in crate::python) fn rule_states(
+pub(in crate::python) fn rule_states<'py>(
     rule: &str,
-    options: &Bound<'_, PyDict>,
-) -> PyResult<Vec<(&'static str, f64)>> {
+    options: &Bound<'py, PyDict>,
+    shape: Vec<isize>,
+) -> PyResult<Vec<(&'static str, f64, Bound<'py, PyTuple>)>> {
     let (method, ..) = traced(rule, options)?;
-    Ok(method.states().iter().map(|state| (state.name, state.initial)).collect())
+    let of = |state: State, shape: &[isize]| {
+        Ok((state.name, state.initial, PyTuple::new(options.py(), shape)?))
+    };
+    match method.factored().filter(|_| shape.len() >= 2) {
+        None => method.states().into_iter().map(|state| of(state, &shape)).collect(),
+        Some(factored) => {
+            let cut = |(state, extent): (State, Extent)| {
+                let mut shape = shape.clone();
+                extent.cut(&mut shape);
+                of(state, &shape)
+            };
+            factored.factors().into_iter().map(cut).collect()
+        }
+    }
 }
 
 /// The numbers that a rule remembers: names, and the values they start with.

@@ -12,10 +12,10 @@ import pytest
 import ferrostep as fs
 from ferrostep.clip import global_norm
 from ferrostep.compat import thinc as ours
-from ferrostep.compat.library import OF_WHOLE_GRADIENTS
+from ferrostep.compat.library import OF_LIKE_STATE
 from support.arrays import Array, arrays_in, assert_same_bits, numbers_in
 
-NAMES = sorted({getattr(fs, n).__name__ for n in OF_WHOLE_GRADIENTS} - {"Adam", "RAdam", "SGD"})
+NAMES = sorted({getattr(fs, n).__name__ for n in OF_LIKE_STATE} - {"Adam", "RAdam", "SGD"})
 SHAPES: dict[Any, tuple[int, ...]] = {(1, "W"): (31, 7), (1, "b"): (7,), "late": (2, 3, 5)}
 
 

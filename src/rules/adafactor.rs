@@ -5,9 +5,9 @@
 //! `u = g/sqrt(max(v, floor));  p = p*stays - (alpha/max(1, RMS(u)/d))*u`, with
 //! `alpha = max(eps2, RMS(p))*min(lr, 1/sqrt(t))` of the parameter before weight decay.
 
-use super::factored::{Averages, Extent, Factored};
+use super::factored::{Averages, Extent};
 use super::measure::Added;
-use super::method::{Clock, Method, State};
+use super::method::{Clock, Factored, Method, State};
 use super::options::options;
 use super::rule::{Measuring, Rule, Visitor};
 use super::scalars::{ScalarBlock, scalars};

@@ -6,8 +6,6 @@
 //! [`update`]'s, with the factors as streams that are only read: `r`, the same along each row, and `c`,
 //! the same along each column.
 
-use super::method::{Clock, State};
-
 /// The shape of a state beside a parameter of two axes or more; of others, the last two are as they are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Extent {
@@ -38,10 +36,4 @@ pub struct Averages {
     pub part: f64,
     pub added: f64,
     pub least: f64,
-}
-
-/// What a method has that keeps factors of matrices; its formula is for all other parameters.
-pub trait Factored {
-    fn factors(&self) -> [(State, Extent); 2];
-    fn averages(&self, clock: Clock) -> Averages;
 }

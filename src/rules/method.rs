@@ -1,6 +1,6 @@
 //! The host half of a rule: what follows from a group's options.
 
-use super::factored::Factored;
+use super::factored::{Averages, Extent};
 use super::options::Declared;
 use super::rule::{MAX_SUMS, Visitor};
 use super::scalars::ScalarBlock;
@@ -59,6 +59,12 @@ pub struct Clock {
     pub fresh: bool,
     pub kind: Kind,
     pub memory: Memory,
+}
+
+/// What a method has that keeps factors of matrices; its formula is for all other parameters.
+pub trait Factored {
+    fn factors(&self) -> [(State, Extent); 2];
+    fn averages(&self, clock: Clock) -> Averages;
 }
 
 /// One group's options as a rule understands them.

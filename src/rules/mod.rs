@@ -49,9 +49,9 @@ mod yogi;
 
 pub use adafactor::by_factors;
 pub use clip::{clip_factor, clip_scale, norm};
-pub use factored::{Averages, Extent, Factored};
+pub use factored::{Averages, Extent};
 pub use measure::{Added, Finite, GradientNorm, LANES, LEAF, Measure, Scope};
-pub use method::{Clock, MAX_MEMORY, Memory, Method, State};
+pub use method::{Clock, Factored, MAX_MEMORY, Memory, Method, State};
 pub use options::{Declared, Factor, OptionError, Options, Value};
 pub use prelude::{Prelude, PreludeOptions};
 pub use rule::{MAX_STATES, MAX_SUMS, Measuring, Rule, Visitor};

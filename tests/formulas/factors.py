@@ -64,5 +64,5 @@ def adafactor(p: Decimal, g: Decimal, s: Numbers, o: Any, t: int) -> tuple[Decim
 
 FORMULAS: dict[type[fs.Optimizer], Formula] = {
     # k = 11: v 4, its root 2, the quotient, the rate 2, the decay, the subtraction
-    fs.Adafactor: Formula(adafactor, p=4.0, state=3.0, measured=adafactor_rate),
+    fs.Adafactor: Formula(adafactor, p=3.5, state=2.5, measured=adafactor_rate),
 }

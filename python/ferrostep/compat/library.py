@@ -13,6 +13,18 @@ OF_WHOLE_GRADIENTS = [
     for name in optimizers.__all__
     if not (cls := getattr(optimizers, name)).ROWS_ONLY and not cls.MATRICES
 ]
+#: Of these the ones whose state always has the shape of its parameter, for libraries that keep it so.
+OF_LIKE_STATE = [name for name in OF_WHOLE_GRADIENTS if not getattr(optimizers, name).FACTORS]
+
+
+def no_attribute(module: str, name: str) -> AttributeError:
+    """Return the error about a name that is not in an adapter of such a library."""
+    shown = f"module {module!r} has no attribute {name!r}"
+    if name in OF_WHOLE_GRADIENTS:
+        shown += (
+            "; its state has other shapes than the parameters, for which there is no place there"
+        )
+    return AttributeError(shown)
 
 
 def library(name: str) -> Any:

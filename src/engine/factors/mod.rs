@@ -6,44 +6,18 @@
 
 mod marginal;
 mod new;
-
-use std::mem::MaybeUninit;
-
-use smallvec::SmallVec;
+mod squares;
 
 use super::block::Block;
 use super::control::ControlGuard;
-use super::gather::Tile;
 use super::layout::Unplanned;
-use super::leaf::{self, TILE};
 use super::memory::{Grow, OutOfMemory, with_room};
-use super::stream::{Stream, next};
 use super::view::View;
-use super::walk::Cursor;
 use super::work;
 use crate::number::Precision;
-use crate::rules::{Averages, LANES, LEAF};
-use marginal::{Marginal, Stretch, marginal};
+use crate::rules::Averages;
 use new::{New, zeros};
-
-/// All matrices of one parameter.
-#[derive(Debug)]
-struct Matrices {
-    count: usize,
-    rows: usize,
-    columns: usize,
-}
-
-/// What adds them up.
-#[derive(Debug)]
-struct Squares {
-    of: Matrices,
-    precision: Precision,
-    block: Block,
-    add: Marginal,
-    /// The gradient, and the parameter if it is added to that.
-    streams: SmallVec<[Stream; 2]>,
-}
+use squares::{Matrices, Places, Squares};
 
 #[derive(Debug)]
 enum Either {
@@ -73,16 +47,6 @@ pub struct Factors {
     bytes: usize,
 }
 
-/// The sums of a task while threads write them, each those of its own units.
-struct Places {
-    /// Of the leaves of each row.
-    leaves: *mut f64,
-    columns: *mut f64,
-}
-
-// SAFETY: `add_unit` vouches for it.
-unsafe impl Sync for Places {}
-
 impl Factors {
     /// Adds a parameter of two axes or more, under a number larger than the last one's: with its gradient
     /// and its states of rows and of columns. One without elements has no means, and its states stay.
@@ -104,16 +68,9 @@ impl Factors {
             Precision::F32 => Either::F32(New::new(&of, (block, precision), averages, states)?),
             Precision::F64 => Either::F64(New::new(&of, (block, precision), averages, states)?),
         };
-        let read: &[&View] = if coupled_decay { &[g, p] } else { &[g] };
-        let size: usize = read.iter().map(|view| view.format.kind.size()).sum();
+        let size = g.format.kind.size() + if coupled_decay { p.format.kind.size() } else { 0 };
         let end = self.ends.last().copied().unwrap_or(0).checked_add(of.count * of.leaves());
-        let squares = Squares {
-            of,
-            precision,
-            block,
-            add: marginal(precision, coupled_decay),
-            streams: read.iter().map(|view| Stream::new(view, precision)).collect(),
-        };
+        let squares = Squares::new(of, (block, coupled_decay), [p, g]);
         self.ends.try_push(end.ok_or(OutOfMemory)?)?;
         self.tasks.try_push(Task { number, squares, new })?;
         self.bytes = self.bytes.saturating_add(p.len().saturating_mul(size));
@@ -191,50 +148,6 @@ impl Factors {
                     Either::F64(new) => new.store(),
                 }
             }
-        }
-    }
-}
-
-impl Matrices {
-    /// The leaves of a row.
-    fn leaves(&self) -> usize {
-        self.columns.div_ceil(LEAF)
-    }
-}
-
-impl Squares {
-    /// Adds up one leaf of each row of a matrix, from the first row to the last: a unit.
-    ///
-    /// SAFETY: as for `Factors::take`; there is room for all sums, no other thread has this unit, and `R` is
-    /// the precision.
-    unsafe fn add_unit<R: Tile>(&self, unit: usize, places: &Places) {
-        let (of, leaves) = (&self.of, self.of.leaves());
-        let (matrix, leaf) = (unit / leaves, unit % leaves);
-        let (begin, end) = (leaf * LEAF, of.columns.min((leaf + 1) * LEAF));
-        let columns = places.columns.wrapping_add(matrix * of.columns);
-        let mut tiles = [[const { MaybeUninit::<R>::uninit() }; TILE]; 2];
-        let cursors = |row: usize| -> SmallVec<[Cursor<'_>; 2]> {
-            self.streams.iter().map(|stream| stream.from(row * of.columns + begin)).collect()
-        };
-        let first = matrix * of.rows;
-        let mut along = cursors(first);
-        for row in first..first + of.rows {
-            if row > first && leaves > 1 {
-                along = cursors(row);
-            }
-            let (mut lanes, mut at) = ([0.0; LANES], begin);
-            while at < end {
-                // SAFETY: passed on from the caller; the row has as many elements from here on.
-                let ([g, p], len) =
-                    unsafe { next(&self.streams, &mut along, &mut tiles, end - at) };
-                let stretch = Stretch { g, p, len, columns: columns.wrapping_add(at) };
-                // SAFETY: both lie ready in the compute type, the sums of these columns are this
-                // thread's, and the tier is one that the CPU has.
-                unsafe { (self.add)(&self.block, &stretch, &mut lanes) };
-                at += len;
-            }
-            // SAFETY: passed on from the caller.
-            unsafe { *places.leaves.add(row * leaves + leaf) = leaf::fold(lanes) };
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::mem::MaybeUninit;
 
-use super::Matrices;
+use super::squares::Matrices;
 use crate::engine::block::Block;
 use crate::engine::control::ControlGuard;
 use crate::engine::gather::{Plane, Scatter, Tile, converted};

@@ -5,7 +5,8 @@
     model.finish_update(optimizer)
 
 `Optimizer`, `Adam`, `RAdam` and `SGD` are thinc's, to be used in their places. Every other
-optimizer of ferrostep is there too, with thinc's call and what thinc does around a step. In a
+optimizer of ferrostep is there too but for Adafactor, whose state has other shapes than thinc's, with
+thinc's call and what thinc does around a step. In a
 config file it is one word: ``@optimizers = "ferrostep.Adam.v1"`` in the place of ``"Adam.v1"``.
 """
 
@@ -14,16 +15,16 @@ from __future__ import annotations
 from typing import Any
 
 from ferrostep import optimizers
-from ferrostep.compat.library import OF_WHOLE_GRADIENTS, library
+from ferrostep.compat.library import OF_LIKE_STATE, library, no_attribute
 
 #: What thinc has a function for.
 _FUNCTIONS = ("SGD", "Adam", "RAdam")
-__all__ = sorted({"Optimizer", *_FUNCTIONS, *OF_WHOLE_GRADIENTS})
+__all__ = sorted({"Optimizer", *_FUNCTIONS, *OF_LIKE_STATE})
 
 
 def __getattr__(name: str) -> Any:
     if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        raise no_attribute(__name__, name)
     library("thinc")
     from ferrostep.compat.thinc import functions, optimizer, own
 

@@ -162,7 +162,7 @@ def _state_differences(
         except ValueError as error:
             yield str(error)
     given = arrays_in(schema, entry)
-    always, known = schema.arrays_of(None if param is None else param.ndim)
+    always, known = schema.arrays_of(None if param is None else len(param.shape))
     unknown = set(given) - set(known)
     if unknown:
         others = sorted(unknown, key=repr)

@@ -1,7 +1,7 @@
 //! Adafactor. Shazeer & Stern 2018, arXiv:1804.04235, algorithms 4 and 5: of a matrix's squared gradients only
 //! the means of its rows and columns are kept.
 //!
-//! `v = keep*v + part*(g*g + added)`, or of a matrix `v = r*c` (`factored.rs`);
+//! `v = b2*v + c2*(g*g + added)` with `c2 = t^beta2_decay`, or of a matrix `v = r*c` (`factored.rs`);
 //! `u = g/sqrt(max(v, floor));  p = p*stays - (alpha/max(1, RMS(u)/d))*u`, with
 //! `alpha = max(eps2, RMS(p))*min(lr, 1/sqrt(t))` of the parameter before weight decay.
 
@@ -13,12 +13,22 @@ use super::rule::{Measuring, Rule, Visitor};
 use super::scalars::{ScalarBlock, scalars};
 use crate::number::{Real, real_power};
 
-scalars!(AdafactorScalars { keep, part, added, floor, stays, step, least, most, limit });
+scalars!(AdafactorScalars {
+    beta2,
+    one_minus_beta2,
+    added,
+    floor,
+    stays,
+    step,
+    smallest,
+    largest,
+    limit
+});
 
 impl<R: Real> AdafactorScalars<R> {
     #[inline(always)]
     fn squares(&self, g: R, v: R) -> R {
-        self.keep * v + self.part * (g * g + self.added)
+        self.beta2 * v + self.one_minus_beta2 * (g * g + self.added)
     }
 
     #[inline(always)]
@@ -30,8 +40,8 @@ impl<R: Real> AdafactorScalars<R> {
     /// or makes no difference to the others.
     fn measured(mut self, [p, u]: [R; 2], size: R) -> Self {
         let (one, p, u) = (R::constant(1.0), (p / size).sqrt(), (u / size).sqrt() / self.limit);
-        let p = R::select(self.least.lt(p), p, self.least);
-        let p = R::select(self.most.lt(p), self.most, p);
+        let p = R::select(self.smallest.lt(p), p, self.smallest);
+        let p = R::select(self.largest.lt(p), self.largest, p);
         self.step = (p * self.step) / R::select(one.lt(u), u, one);
         self
     }
@@ -126,20 +136,20 @@ impl Method for Adafactor {
     }
 
     fn scalars(&self, clock: Clock) -> ScalarBlock {
-        let Averages { keep, part, added, least: floor } = self.averages(clock);
+        let Averages { beta2, one_minus_beta2, added, least } = self.averages(clock);
         let relative = 1.0 / (clock.t as f64).sqrt();
         let decay = if self.decays() { self.lr * self.weight_decay } else { 0.0 };
-        let (least, most) =
+        let (smallest, largest) =
             if self.scale_parameter { (self.eps.1, f64::INFINITY) } else { (1.0, 1.0) };
         AdafactorScalars {
-            keep,
-            part,
+            beta2,
+            one_minus_beta2,
             added,
-            floor: floor * floor,
+            floor: least * least,
             stays: 1.0 - decay,
             step: if self.relative_step && relative < self.lr { relative } else { self.lr },
-            least,
-            most,
+            smallest,
+            largest,
             limit: self.d,
         }
         .block()
@@ -166,8 +176,41 @@ impl Factored for Adafactor {
     }
 
     fn averages(&self, clock: Clock) -> Averages {
-        let (part, eps) = (real_power(clock.t as f64, self.beta2_decay), self.eps1(clock));
+        let (eps, rest) = (self.eps1(clock), real_power(clock.t as f64, self.beta2_decay));
         let (added, least) = if self.is_original() { (eps, 0.0) } else { (0.0, eps) };
-        Averages { keep: 1.0 - part, part, added, least }
+        Averages { beta2: 1.0 - rest, one_minus_beta2: rest, added, least }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Value, close, run};
+
+    #[test]
+    fn worked_numbers() {
+        let options = |form: &str, eps1: f64| {
+            [
+                ("lr", Value::Number(0.5)),
+                ("beta2_decay", Value::Number(-1.0)),
+                ("eps", Value::Pair(eps1, 1.0)),
+                ("d", Value::Number(1.0)),
+                ("form", Value::Word(form.to_owned())),
+                ("relative_step", Value::Flag(true)),
+                ("scale_parameter", Value::Flag(true)),
+                ("weight_decay", Value::Number(0.25)),
+                ("decoupled_weight_decay", Value::Flag(true)),
+            ]
+        };
+        // v = 9 and u = 1, with a rate of 2*0.5; then v = (9 + 36)/2, and u is cut to 1, the rate to 0.5.
+        let (p, v) = run("Adafactor", &options("torch", 0.0), 2.0, &[3.0, 6.0]);
+        close(p[0], 2.0 * 0.875 - 1.0);
+        close(p[1], p[0] * 0.875 - 0.5);
+        assert_eq!(v, [22.5]);
+        // u = 3/5: of v = 9 the root is 5 at least; v = 9 + 16.
+        for (form, eps, v) in [("torch", 5.0, 9.0), ("original", 16.0, 25.0)] {
+            let (p, state) = run("Adafactor", &options(form, eps), 2.0, &[3.0]);
+            close(p[0], 2.0 * 0.875 - 0.6);
+            assert_eq!(state, [v]);
+        }
     }
 }

@@ -28,12 +28,12 @@ impl Extent {
     }
 }
 
-/// How the states become means of squares, and `r` follows from them: `R = keep*R + part*(mean + added)`,
+/// How the states become means of squares, and `r` follows from them: `R = beta2*R + one_minus_beta2*(mean + added)`,
 /// `C` likewise, and `r = R/max(mean(R), least)`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Averages {
-    pub keep: f64,
-    pub part: f64,
+    pub beta2: f64,
+    pub one_minus_beta2: f64,
     pub added: f64,
     pub least: f64,
 }

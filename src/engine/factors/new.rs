@@ -62,8 +62,8 @@ impl<R: Tile + Into<f64>> New<R> {
     ///
     /// SAFETY: the states' views describe live memory that nobody writes meanwhile.
     pub(super) unsafe fn make(&mut self, of: &Matrices, leaves: &[f64], columns: &[f64]) {
-        let Averages { keep, part, added, least } = self.averages;
-        let (keep, part) = (R::constant(keep), R::constant(part));
+        let Averages { beta2, one_minus_beta2, added, least } = self.averages;
+        let (keep, part) = (R::constant(beta2), R::constant(one_minus_beta2));
         let next =
             |old: R, sum: f64, n: usize| keep * old + part * R::constant(sum / n as f64 + added);
         // SAFETY: passed on from the caller.

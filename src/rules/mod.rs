@@ -47,9 +47,8 @@ mod whole;
 mod wrappers;
 mod yogi;
 
-pub use adafactor::by_factors;
 pub use clip::{clip_factor, clip_scale, norm};
-pub use factored::{Averages, Extent};
+pub use factored::{Averages, Extent, by_factors};
 pub use measure::{Added, Finite, GradientNorm, LANES, LEAF, Measure, Scope};
 pub use method::{Clock, Factored, MAX_MEMORY, Memory, Method, State};
 pub use options::{Declared, Factor, OptionError, Options, Value};

@@ -36,8 +36,8 @@ class Declared(Core):
     #: State arrays that a stepped parameter always has, and those that depend on options.
     STATE: ClassVar[tuple[str, ...]] = ()
     OPTIONAL_STATE: ClassVar[tuple[str, ...]] = ()
-    #: Of a parameter of two dimensions or more, in place of these: a state array of its rows, and one of
-    #: its columns.
+    #: In place of these, of a parameter of two dimensions or more: a state array of its rows, and
+    #: one of its columns.
     FACTORS: ClassVar[tuple[()] | tuple[str, str]] = ()
     #: Numbers that are state like the step count.
     MEMORY: ClassVar[tuple[str, ...]] = ()

@@ -13,7 +13,7 @@ OF_WHOLE_GRADIENTS = [
     for name in optimizers.__all__
     if not (cls := getattr(optimizers, name)).ROWS_ONLY and not cls.MATRICES
 ]
-#: Of these the ones whose state always has the shape of its parameter, for libraries that keep it so.
+#: Of these the ones whose state always has the shape of its parameter: some libraries keep it so.
 OF_LIKE_STATE = [name for name in OF_WHOLE_GRADIENTS if not getattr(optimizers, name).FACTORS]
 
 

@@ -24,7 +24,7 @@ class Adafactor(Optimizer):
 
     where RMS is the root of the mean of all squares, and that of ``p`` is taken before its decay. A
     parameter of more than two dimensions is a stack of matrices, its last two. One of fewer keeps
-    ``v = (1 - c)*v + c*(g*g)`` as it is. The state of an ``n`` by ``m`` matrix is ``n + m`` numbers.
+    ``v = (1 - c)*v + c*(g*g)`` as it is. The state of ``n`` by ``m`` numbers is ``n + m`` numbers.
 
     This is torch's ``Adafactor``, but for an ``eps1`` that is None: there it becomes that of the
     group's first parameter and serves all of them; here each has that of its own dtype. torch

@@ -76,7 +76,7 @@ class Schema(NamedTuple):
         if len(shape) < 2 or name not in self.factors:
             return shape
         *outer, rows, columns = shape
-        if name == self.factors[0]:
+        if [*self.factors].index(name) == 0:
             return (*outer, rows, min(columns, 1))
         return (*outer, min(rows, 1), columns)
 

@@ -65,8 +65,12 @@ impl Factors {
         }
         let of = Matrices { count: outer.iter().product(), rows: *rows, columns: *columns };
         let new = match precision {
-            Precision::F32 => Either::F32(New::new(&of, (block, precision), averages, states)?),
-            Precision::F64 => Either::F64(New::new(&of, (block, precision), averages, states)?),
+            Precision::F32 => {
+                Either::F32(New::with_room(&of, (block, precision), averages, states)?)
+            }
+            Precision::F64 => {
+                Either::F64(New::with_room(&of, (block, precision), averages, states)?)
+            }
         };
         let size = g.format.kind.size() + if coupled_decay { p.format.kind.size() } else { 0 };
         let end = self.ends.last().copied().unwrap_or(0).checked_add(of.count * of.leaves());

@@ -42,7 +42,7 @@ fn stored(precision: Precision, view: &View) -> Result<(View, Scatter), Unplanne
 }
 
 impl<R: Tile + Into<f64>> New<R> {
-    pub(super) fn new(
+    pub(super) fn with_room(
         of: &Matrices,
         (block, precision): (Block, Precision),
         averages: Averages,

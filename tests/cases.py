@@ -157,6 +157,13 @@ CASES = [
     case_of(fs.Prodigy, d0=1e-3, d_coef=2.0, growth_rate=1.5, weight_decay=0.1, maximize=True),
     case_of(fs.Prodigy, d0=0.01, bias_correction=True, safeguard_warmup=True, betas=(0.8, 0.95)),
     case_of(fs.Prodigy, d0=0.1, beta3=0.9, state_dtype="bfloat16", decoupled_weight_decay=False),
+    case_of(fs.Adafactor),
+    case_of(fs.Adafactor, form="original", beta2_decay=-0.5, weight_decay=0.1, eps=(1e-10, 0.01)),
+    case_of(fs.Adafactor, eps=(1e-3, 0.5), d=0.5, scale_parameter=False, maximize=True),
+    case_of(
+        fs.Adafactor, relative_step=False, weight_decay=0.1, decoupled_weight_decay=False, lr=0.2
+    ),
+    case_of(fs.Adafactor, state_dtype="bfloat16", form="original", flush_subnormals=True),
     case_of(fs.FTRL, lr=0.5),
     case_of(fs.FTRL, lr=0.5, l1=0.3, l2=0.1, l2_shrinkage=0.05, beta=1.0, weight_decay=0.1),
     case_of(fs.Adamax, state_dtype="bfloat16", weight_decay=0.1),
@@ -180,6 +187,9 @@ MATRIX_CASES = [
     case_of(fs.Muon, state_dtype="bfloat16", flush_subnormals=True),
 ]
 
+#: Of classes that keep factors of matrices, and of nothing else.
+FACTORED = [case for case in CASES if case.optimizer.FACTORS]
+
 #: The cases of all classes.
 EVERY_CASE = [*CASES, *MATRIX_CASES]
 
@@ -201,7 +211,7 @@ RUNS = [
 ]
 MATRIX_RUNS = [
     (case, dtype)
-    for case in MATRIX_CASES
+    for case in [*MATRIX_CASES, *FACTORED]
     for dtype in [*DTYPES, *LOW_PRECISION]
     if dtype is not np.float64 or "state_dtype" not in case.options
 ]

@@ -64,7 +64,7 @@ def worst(case: Case, decay: dict[str, Any], dtype: str, seed: int) -> tuple[flo
     """Return the largest errors in ULP, of a parameter and of a state, in 5 steps of 7 numbers."""
     rng = np.random.default_rng(seed)
     rule, formula = case.optimizer.__name__, FORMULAS[case.optimizer]
-    o = case.make(None).defaults | decay
+    o = case.make(None).defaults | decay | {"of": dtype}
     # Of all sizes, so that in some the rounding of p dominates and in some that of the update.
     p: Array = (rng.normal(size=7) * 10.0 ** np.array([-9, -6, -4, -2, -1, 0, 1])).astype(dtype)
     state = first = first_state(case.optimizer.RULE, o, p)

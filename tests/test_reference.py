@@ -22,10 +22,6 @@ from support.first import first_state
 OPTIONS: dict[str, dict[str, Any]] = {"AdaptiveGains": {"beta": 0.25}}
 
 
-def names(case: Case) -> set[str]:
-    return set(first_state(case.optimizer.RULE, case.make(None).defaults, np.zeros(1)))
-
-
 def one_step_of(
     case: Case, p: Array, g: Array, options: Mapping[str, Any] | None = None, **state: Any
 ) -> tuple[Array, dict[str, Array]]:
@@ -53,10 +49,13 @@ def test_results_are_new_arrays_of_shape_and_type_of_the_parameter(
     p, g = np.full(shape, 2.0, dtype), np.full(shape, 0.5, gradient)
     p.flags.writeable = g.flags.writeable = False
     new, state = one_step_of(case, p, g)
-    assert state.keys() == names(case)
-    for x in (new, *(x for x in state.values() if not isinstance(x, float))):
+    first = first_state(case.optimizer.RULE, case.make(None).defaults, p)
+    assert state.keys() == first.keys()
+    for name, x in {"p": new, **state}.items():
+        if isinstance(x, float):
+            continue
         assert type(x) is np.ndarray
-        assert (x.dtype, x.shape) == (p.dtype, p.shape)
+        assert (x.dtype, x.shape) == (p.dtype, first.get(name, p).shape)
         assert not np.shares_memory(x, p)
         assert not np.shares_memory(x, g)
 

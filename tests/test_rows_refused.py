@@ -11,7 +11,7 @@ from cases import CASES, ROW_CASES
 
 def test_rules_that_measure_whole_tensors_refuse_rows() -> None:
     refused = [case for case in CASES if case not in ROW_CASES]
-    measuring = {fs.LAMB, fs.LARS, fs.NovoGrad, fs.Prodigy, fs.StableAdamW}
+    measuring = {fs.Adafactor, fs.LAMB, fs.LARS, fs.NovoGrad, fs.Prodigy, fs.StableAdamW}
     measuring |= {fs.ScheduleFreeSGD, fs.ScheduleFreeAdamW}  # whose average moves in all rows
     assert {case.optimizer for case in refused if not case.options.get("cautious")} == measuring
     assert [case for case in CASES if case.options.get("cautious") and case in ROW_CASES] == []

@@ -89,7 +89,7 @@ fn distance(case: &Json, given: &Given) -> f64 {
             }
             counts[i] += 1;
             let memory = memories[i].unwrap_or_else(|| Memory::first(&method.memory()));
-            let clock = Clock { t: counts[i], fresh: states[i].is_empty(), memory };
+            let clock = Clock { t: counts[i], fresh: states[i].is_empty(), kind, memory };
             memories[i] = Some(method.remember(clock, &[0.0; MAX_SUMS]));
             if states[i].is_empty() {
                 let made = method.states().into_iter();

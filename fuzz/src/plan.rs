@@ -97,7 +97,12 @@ pub fn run(u: &mut Unstructured<'_>) -> arbitrary::Result<()> {
     let mut tensors = Vec::new();
     for _ in 0..u.int_in_range(1..=3)? {
         let memory = Memory::first(&method.memory());
-        let clock = Clock { t: u.int_in_range(1..=1 << 40)?, fresh: u.arbitrary()?, memory };
+        let clock = Clock {
+            t: u.int_in_range(1..=1 << 40)?,
+            fresh: u.arbitrary()?,
+            kind: Kind::F32,
+            memory,
+        };
         tensors.push((clock, tensor(u, kernel.states())?));
     }
     let mut wanted = Vec::new();

@@ -29,7 +29,7 @@ impl Model {
         let kind = compiled.state_kind.unwrap_or(precision.kind());
         let mut fresh = false;
         let mut arrays = vec![self.param.clone(), gradient.array()];
-        for State { name, initial } in &compiled.states {
+        for State { name, initial } in &compiled.plain.states {
             let state = self.states.remove(*name).unwrap_or_else(|| {
                 fresh = true;
                 let mut state = Array::plain(&self.param.shape, Format::native(kind));
@@ -40,16 +40,16 @@ impl Model {
         }
         self.t += 1;
         let memory = self.memory.unwrap_or(Memory::first(&compiled.memory));
-        let clock = Clock { t: self.t, fresh, memory };
+        let clock = Clock { t: self.t, fresh, kind: self.param.format.kind, memory };
         let scalars = compiled.method.scalars(clock);
         self.memory = Some(compiled.method.remember(clock, &[0.0; MAX_SUMS]));
         let block = Block::new(scalars, &compiled.prelude, precision).scaled(scale);
         let decay = compiled.prelude.coupled_decay();
         match gradient.rows() {
-            None => slowly(compiled.loops, decay, block, &mut arrays),
+            None => slowly(compiled.plain.loops, decay, block, &mut arrays),
             Some(rows) => {
                 let (elements, mut some) = touched(rows, &arrays, precision);
-                slowly(compiled.loops, decay, block, &mut some);
+                slowly(compiled.plain.loops, decay, block, &mut some);
                 for (a, (array, some)) in arrays.iter_mut().zip(some).enumerate() {
                     let new = |(at, i): (usize, &usize)| array.set_bits(*i, some.bits(at));
                     if a != 1 {
@@ -60,7 +60,7 @@ impl Model {
         }
         let states = arrays.drain(2..).collect::<Vec<_>>();
         self.param = arrays.swap_remove(0);
-        for (State { name, .. }, state) in compiled.states.iter().zip(states) {
+        for (State { name, .. }, state) in compiled.plain.states.iter().zip(states) {
             self.states.insert((*name).to_owned(), state);
         }
     }
@@ -69,7 +69,7 @@ impl Model {
 /// What the model can follow: it has no sums over whole tensors.
 fn compiled(given: &Given) -> Option<Compiled> {
     let made = Compiled::new(&given.rule, &given.options()).ok()?;
-    made.loops.measuring().is_none().then_some(made)
+    made.plain.loops.measuring().is_none().then_some(made)
 }
 
 /// Which elements the rows have, in C order, and these alone of a parameter, of its gradient's values

@@ -228,7 +228,15 @@ unsafe impl Holder for Vectors {
         (both && header.shape == parameter.shape).then_some((header.data, header.format.kind))
     }
 
-    fn make(call: &Call, _: usize, parameter: &Held, _: &str, kind: Kind) -> Result<Held, Said> {
+    /// Nothing that these are of has state of another shape.
+    fn make(
+        call: &Call,
+        _: usize,
+        parameter: &Held,
+        _: &Axes,
+        _: &str,
+        kind: Kind,
+    ) -> Result<Held, Said> {
         let mut made = Err(Said::NoState);
         (call.run)(&mut || made = call.state(parameter, kind));
         made

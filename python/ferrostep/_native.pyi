@@ -94,8 +94,10 @@ def rule_measuring(
 def rule_memory(rule: str, options: dict[str, Any]) -> list[tuple[str, float]]:
     """The numbers that a rule remembers: names, and the values they start with."""
 
-def rule_states(rule: str, options: dict[str, Any]) -> list[tuple[str, float]]:
-    """The state arrays of a rule with these options: names, and the values they start with."""
+def rule_states(
+    rule: str, options: dict[str, Any], shape: Sequence[int]
+) -> list[tuple[str, float, tuple[int, ...]]]:
+    """The state arrays of a rule beside a parameter of this shape: names, first values, shapes."""
 
 def first_shared(
     arrays: Sequence[tuple[int, int, Sequence[int], Sequence[int]]],

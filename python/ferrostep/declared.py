@@ -36,6 +36,9 @@ class Declared(Core):
     #: State arrays that a stepped parameter always has, and those that depend on options.
     STATE: ClassVar[tuple[str, ...]] = ()
     OPTIONAL_STATE: ClassVar[tuple[str, ...]] = ()
+    #: In place of these, of a parameter of two dimensions or more: a state array of its rows, and
+    #: one of its columns.
+    FACTORS: ClassVar[tuple[()] | tuple[str, str]] = ()
     #: Numbers that are state like the step count.
     MEMORY: ClassVar[tuple[str, ...]] = ()
     #: Whether gradients are `Rows` and nothing else.
@@ -180,6 +183,7 @@ def _read(cls: type[Declared]) -> Schema:
         checks={name: f.check for name, f in fields.items() if f.check is not None},
         states=cls.STATE,
         optional_states=cls.OPTIONAL_STATE,
+        factors=cls.FACTORS,
         memory=cls.MEMORY,
         check=cls.check,
         together=_together(cls),

@@ -67,7 +67,9 @@ MEANT = {
     # timm and bitsandbytes
     "nesterov": "ferrostep.SGD(momentum=0.9, nesterov=True)",
     "rmsproptf": "ferrostep.RMSprop(eps_inside_sqrt=True, initial_accumulator_value=1.0)",
-    "adafactorbigvision": "ferrostep.Adafactor(form='original')",
+    "adafactorbigvision": (
+        "ferrostep.Adafactor(form='original', relative_step=False, scale_parameter=False)"
+    ),
     "nvnovograd": "ferrostep.NovoGrad",
     "larc": "ferrostep.LARS",
 }

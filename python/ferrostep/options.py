@@ -85,6 +85,7 @@ non_negative = number(0.0)
 positive = Number(math.ulp(0.0), math.nextafter(math.inf, 0.0), "finite number > 0")
 within = Number(math.ulp(0.0), math.nextafter(1.0, 0.0), "number in (0, 1)")
 finite = number(-math.inf)
+not_positive = Number(math.nextafter(-math.inf, 0.0), 0.0, "finite number <= 0")
 upper_bound = number(0.0, upper_open=False)
 
 NonNegative = Annotated[float, non_negative]
@@ -150,6 +151,17 @@ def three_decay_rates(name: str, value: object) -> tuple[float, float, float]:
     first, second, third = _numbers(name, value, 3, "three numbers")
     _in_bounds(name, (first, second, third))
     return first, second, third
+
+
+def floors(name: str, value: object) -> tuple[float | None, float]:
+    """What two numbers are at least; None for the first has a meaning that the class tells."""
+    first: float | None = 0.0
+    if isinstance(value, tuple | list) and len(value) == 2 and value[0] is None:
+        first, value = None, (0.0, value[1])
+    both = pair(name, value)
+    if not (both[0] >= 0 <= both[1] and max(both) < math.inf):
+        raise invalid(name, value, "must be two finite numbers >= 0, or None and one")
+    return None if first is None else both[0], both[1]
 
 
 def ordered(name: str, value: object) -> tuple[float, float]:

@@ -73,8 +73,10 @@ def fit(
 
 
 def _fits(schema: Schema, entry: Mapping[str, Any] | None, shape: tuple[int, ...]) -> bool:
-    found = arrays_in(schema, entry or {}).values()
-    return all(tuple(getattr(array, "shape", ())) == shape for array in found)
+    return all(
+        tuple(getattr(array, "shape", ())) == schema.state_shape(name, shape)
+        for name, array in arrays_in(schema, entry or {}).items()
+    )
 
 
 def _options(theirs: Groups, mine: Groups) -> Groups:

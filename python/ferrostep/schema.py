@@ -36,6 +36,8 @@ class Schema(NamedTuple):
     #: State arrays that a stepped parameter always has, and those that depend on options.
     states: tuple[str, ...]
     optional_states: tuple[str, ...]
+    #: Those of a parameter of two dimensions or more, in place of these: of rows and of columns.
+    factors: tuple[()] | tuple[str, str]
     #: Numbers that are state like the step count.
     memory: tuple[str, ...]
     #: Looks at the options together, at those in `together` alone; None: nobody knows.
@@ -55,6 +57,28 @@ class Schema(NamedTuple):
                 raise missing(name)
         self.check(options)
         return options
+
+    def arrays(self) -> tuple[str, ...]:
+        """Return the names of all state arrays that there may be."""
+        return (*self.states, *self.optional_states, *self.factors)
+
+    def arrays_of(self, ndim: int | None) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Return the state arrays that a stepped parameter has, and all that it may have."""
+        if not self.factors:
+            return self.states, self.arrays()
+        if ndim is None:  # nobody knows yet
+            return (), self.arrays()
+        own = self.states if ndim < 2 else self.factors
+        return own, own
+
+    def state_shape(self, name: str, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """Return the shape of a state array beside a parameter of this one."""
+        if len(shape) < 2 or name not in self.factors:
+            return shape
+        *outer, rows, columns = shape
+        if [*self.factors].index(name) == 0:
+            return (*outer, rows, min(columns, 1))
+        return (*outer, min(rows, 1), columns)
 
     def bounds(self) -> dict[str, tuple[float, float]]:
         """Return the bounds of those numbers that can be judged alone: no `check` reads them."""

@@ -162,23 +162,24 @@ def _state_differences(
         except ValueError as error:
             yield str(error)
     given = arrays_in(schema, entry)
-    known = [*schema.states, *schema.optional_states]
+    always, known = schema.arrays_of(None if param is None else len(param.shape))
     unknown = set(given) - set(known)
     if unknown:
         others = sorted(unknown, key=repr)
-        yield f"the state of {label} has unknown arrays {others!r}, wanted {known!r}"
-    missing = set(schema.states) - set(given)
+        yield f"the state of {label} has unknown arrays {others!r}, wanted {[*known]!r}"
+    missing = set(always) - set(given)
     if missing:
         yield f"the state of {label} lacks {sorted(missing)!r}"
     for name, array in given.items():
         # Another library's array tells its type in another way.
         plain = isinstance(getattr(array, "dtype", None), np.dtype)
         found = array if plain else cuda.to_host(array)
-        if param is not None and found.shape != param.shape:
-            yield f"state {name!r} of {label} has shape {found.shape}, wanted {param.shape}"
+        wanted = None if param is None else schema.state_shape(name, param.shape)
+        if wanted is not None and found.shape != wanted:
+            yield f"state {name!r} of {label} has shape {found.shape}, wanted {wanted}"
         if found.dtype.name not in STATE_DTYPES:
-            wanted = ", ".join(STATE_DTYPES)
-            yield f"state {name!r} of {label} has dtype {found.dtype}, wanted one of {wanted}"
+            words = ", ".join(STATE_DTYPES)
+            yield f"state {name!r} of {label} has dtype {found.dtype}, wanted one of {words}"
 
 
 def read(

@@ -21,6 +21,7 @@ __all__ = [
     "Backend",
     "Clip",
     "Compare",
+    "Form",
     "Grads",
     "Measure",
     "Missing",
@@ -38,6 +39,7 @@ Backend = Literal["native", "reference"]
 Clip = Literal["global", "parameter"]
 AdjustLr = Literal["original", "match_rms_adamw", "spectral_unclamped"]
 Compare = Literal["gradient", "velocity", "sign"]
+Form = Literal["torch", "original"]
 Measure = Literal["total", "parameter"]
 Missing = Literal["raise", "skip"]
 StateWord = Literal["float16", "bfloat16", "float32", "float64"]
@@ -123,6 +125,7 @@ class ParamGroup(TypedDict, total=False):
     amsgrad: bool
     average: bool
     beta: float
+    beta2_decay: float
     beta3: float | None
     betas: tuple[float, float] | tuple[float, float, float]
     bias_correction: bool
@@ -130,17 +133,19 @@ class ParamGroup(TypedDict, total=False):
     centered: bool
     clip_exponent: float | None
     compare: Compare
+    d: float
     d0: float
     d_coef: float
     dampening: float
     decoupled_weight_decay: bool
-    eps: float
+    eps: float | tuple[float | None, float]
     eps_inside_max: bool
     eps_inside_sqrt: bool
     eps_root: float
     epsilon_hat: bool
     etas: tuple[float, float]
     flush_subnormals: bool
+    form: Form
     growth_rate: float
     initial_accumulator_value: float
     l1: float
@@ -157,8 +162,10 @@ class ParamGroup(TypedDict, total=False):
     nesterov: bool
     no_prox: bool
     r: float
+    relative_step: bool
     rho: float
     safeguard_warmup: bool
+    scale_parameter: bool
     state_dtype: StateDtype
     step_sizes: tuple[float, float]
     t0: float

@@ -227,7 +227,7 @@ device void update(const Scalars& k, real p, real g, real v,
         }
         let measuring = kernel.measuring().unwrap();
         assert_eq!((measuring.sums(), measuring.own(Precision::F32)), (1, 8));
-        let clock = Clock { t: 1, fresh: true, memory: Default::default() };
+        let clock = Clock { t: 1, fresh: true, kind: Kind::F32, memory: Default::default() };
         assert_eq!(measuring.unrounded(&method.scalars(clock)).len(), 64);
     }
 }

@@ -131,6 +131,15 @@ pub(super) fn sum<M: Measure, R: Compute + Stored + Into<f64>>(elements: &[R]) -
     fold(sums)
 }
 
+/// The same of elements as they are.
+pub(super) fn plain_sum<R: Real + Into<f64>>(elements: &[R]) -> f64 {
+    let mut sums = [0.0; LANES];
+    for block in elements.chunks(LANES) {
+        sums.iter_mut().zip(block).for_each(|(sum, x)| *sum += (*x).into());
+    }
+    fold(sums)
+}
+
 /// Fills `to` with the next elements of an array of this format, converted.
 ///
 /// SAFETY: the cursor has as many before it, of a live array.

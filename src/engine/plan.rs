@@ -86,9 +86,27 @@ impl Plan {
         let dense = is_dense(&views);
         let layout = match in_place(kernel, coupled_decay, &views).filter(|_| dense) {
             Some((run, kinds, dense)) => Layout::Dense(run, kinds, dense),
-            None => self.apart(Apart::Tiled(Tiled::new(kernel, coupled_decay, &views)?))?,
+            None => self.apart(Apart::Tiled(Tiled::new(kernel, coupled_decay, &views, false)?))?,
         };
         Ok(self.task(block, layout, p.len(), traffic_of(&views))?)
+    }
+
+    /// Adds one parameter in any layout, of whose rule the states are only read: it returns them as they are.
+    ///
+    /// # Safety
+    /// As for `push`, but that they may be the same along an axis.
+    pub unsafe fn push_beside(
+        &mut self,
+        kernel: RuleLoops,
+        coupled_decay: bool,
+        block: usize,
+        [p, g]: [&View; 2],
+        states: &[View],
+    ) -> Result<(), Unplanned> {
+        let views: SmallVec<[&View; ARRAYS]> = [p, g].into_iter().chain(states).collect();
+        let tiled = Tiled::new(kernel, coupled_decay, &views, true)?;
+        let layout = self.apart(Apart::Tiled(tiled))?;
+        Ok(self.task(block, layout, p.len(), traffic_of(&[p, g]))?)
     }
 
     /// Adds those rows of a parameter in any layout that are in the list, ascending, none twice; `g` has

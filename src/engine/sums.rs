@@ -11,23 +11,13 @@ use super::gather::Tile;
 use super::leaf::{self, Accumulators, TILE};
 use super::measure::{Places, fold_leaves};
 use super::memory::{Grow, OutOfMemory, with_room};
+use super::stream::{Stream, next};
 use super::terms::{MeasuringLoops, Terms};
-use super::view::{MOST_AXES, View};
-use super::walk::{Axis, Cursor, in_c_order};
+use super::view::View;
+use super::walk::Cursor;
 use super::work;
-use crate::number::{Format, Precision};
+use crate::number::Precision;
 use crate::rules::{LANES, LEAF, MAX_SUMS, Scope};
-
-/// One of a parameter's arrays.
-#[derive(Debug)]
-struct Stream {
-    data: *const u8,
-    format: Format,
-    /// In C order of the index.
-    axes: SmallVec<[Axis; MOST_AXES]>,
-    /// Whether a stretch of it can be read where it lies.
-    ready: bool,
-}
 
 /// A parameter with its gradient and states.
 #[derive(Debug)]
@@ -64,15 +54,7 @@ impl Sums {
         views: &[&View],
     ) -> Result<(), OutOfMemory> {
         let (precision, len) = (Precision::of(views[0].format.kind), views[0].len());
-        let stream = |view: &&View| {
-            let axes = in_c_order(view);
-            let along =
-                axes.last().is_some_and(|(_, step)| *step == view.format.kind.size() as isize);
-            let ready =
-                along && view.is_aligned() && view.format == Format::native(precision.kind());
-            Stream { data: view.data, format: view.format, axes, ready }
-        };
-        let streams: SmallVec<[Stream; ARRAYS]> = views.iter().map(stream).collect();
+        let streams = views.iter().map(|view| Stream::new(view, precision)).collect();
         let size: usize = views.iter().map(|view| view.format.kind.size()).sum();
         let leaves = len.div_ceil(LEAF);
         let end = self.ends.last().map_or(Some(leaves), |end| end.checked_add(leaves));
@@ -143,27 +125,13 @@ impl Task {
     unsafe fn accumulate<R: Tile>(&self, number: usize) -> [Accumulators; MAX_SUMS] {
         let mut sums = [[0.0; LANES]; MAX_SUMS];
         let (begin, end) = (number * LEAF, self.len.min((number + 1) * LEAF));
-        let mut cursors: SmallVec<[Cursor<'_>; ARRAYS]> = self
-            .streams
-            .iter()
-            .map(|stream| Cursor::new(&stream.axes, stream.data, begin))
-            .collect();
+        let mut cursors: SmallVec<[Cursor<'_>; ARRAYS]> =
+            self.streams.iter().map(|stream| stream.from(begin)).collect();
         let mut tiles = [[const { MaybeUninit::<R>::uninit() }; TILE]; ARRAYS];
         let mut at = begin;
         while at < end {
-            let streams = self.streams.iter().zip(&cursors);
-            let whole = { streams }.all(|(s, cursor)| s.ready && cursor.stretch() >= end - at);
-            let len = if whole { end - at } else { TILE.min(end - at) };
-            let mut places = [std::ptr::null(); ARRAYS];
-            for (a, (stream, cursor)) in self.streams.iter().zip(&mut cursors).enumerate() {
-                places[a] = if stream.ready && cursor.stretch() >= len {
-                    cursor.take(len).0
-                } else {
-                    // SAFETY: the cursor has as many before it, of a live array.
-                    unsafe { leaf::gather_along(stream.format, cursor, &mut tiles[a][..len]) };
-                    tiles[a].as_ptr().cast()
-                };
-            }
+            // SAFETY: passed on from the caller.
+            let (places, len) = unsafe { next(&self.streams, &mut cursors, &mut tiles, end - at) };
             let states = std::array::from_fn(|i| places[2 + i].cast_mut());
             let arrays = Dense { p: places[0].cast_mut(), g: places[1], states, len };
             // SAFETY: all lie ready in the compute type, aligned; the tier is one that the CPU has.

@@ -44,7 +44,7 @@ struct Array {
 #[derive(Debug)]
 struct Moves {
     gather: Gather,
-    /// None for the gradient, which is never written.
+    /// None for what is only read.
     scatter: Option<Scatter>,
     /// Of an element in the tile, in bytes.
     size: usize,
@@ -60,6 +60,8 @@ pub(super) struct Tiled {
     axes: Vec<Axis>,
     /// From this axis on the elements of a patch lie one after the other where they are run.
     joined: usize,
+    /// Whether the states are only read; they may then be the same along an axis, and are in tiles.
+    beside: bool,
 }
 
 /// By array: whether it is run in place.
@@ -70,6 +72,7 @@ impl Tiled {
         kernel: RuleLoops,
         coupled_decay: bool,
         views: &[&View],
+        beside: bool,
     ) -> Result<Self, Unplanned> {
         let axes = axes(views)?;
         let far = |i: usize, a: usize| match axes[i].strides[a].unsigned_abs() {
@@ -80,7 +83,8 @@ impl Tiled {
             let inner = (0..axes.len()).rev().min_by_key(|i| far(*i, a)).unwrap_or(0);
             Array { data: view.data, swapped: view.format.swapped, tile: None, inner }
         });
-        let mut tiled = Tiled { kernel: |_, _| (), arrays: arrays.collect(), axes, joined: 0 };
+        let arrays = arrays.collect();
+        let mut tiled = Tiled { kernel: |_, _| (), arrays, axes, joined: 0, beside };
         let all = tiled.ready(views);
         let mut but_gradient = all.clone();
         but_gradient[1] = false;
@@ -112,7 +116,8 @@ impl Tiled {
             let near = self.axes.last().is_none_or(|axis| axis.strides[a] == size as isize);
             view.format == Format::native(view.format.kind) && view.is_aligned() && near
         };
-        let states = views[2..].windows(2).all(|two| two[0].format == two[1].format)
+        let states = !self.beside
+            && views[2..].windows(2).all(|two| two[0].format == two[1].format)
             && (2..views.len()).all(ready);
         (0..views.len()).map(|a| if a < 2 { ready(a) } else { states }).collect()
     }
@@ -155,7 +160,7 @@ impl Tiled {
                 }
                 Some(precision) => converted(precision, stored),
             };
-            let scatter = if a == 1 { None } else { Some(scatter?) };
+            let scatter = if a == 1 || (a > 1 && self.beside) { None } else { Some(scatter?) };
             array.tile = Some(Moves { gather, scatter, size, begin });
             begin += (room * size).next_multiple_of(64);
         }

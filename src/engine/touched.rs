@@ -52,7 +52,7 @@ impl Touched {
         let dense = rows_are_dense(views);
         let row = match in_place(kernel, coupled_decay, &each).filter(|_| dense) {
             Some((run, kinds, dense)) => Row::Dense(run, kinds, dense),
-            None => Row::Tiled(Tiled::new(kernel, coupled_decay, &each)?),
+            None => Row::Tiled(Tiled::new(kernel, coupled_decay, &each, false)?),
         };
         let mut strides = [0; ARRAYS];
         for (stride, view) in strides.iter_mut().zip(views) {

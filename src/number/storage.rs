@@ -25,6 +25,16 @@ impl Kind {
         [Kind::F16, Kind::BF16, Kind::F32, Kind::F64].into_iter().find(|kind| kind.name() == name)
     }
 
+    /// The step from 1 to the next number.
+    pub const fn epsilon(self) -> f64 {
+        match self {
+            Kind::F16 => 1.0 / 1024.0,
+            Kind::BF16 => 1.0 / 128.0,
+            Kind::F32 => f32::EPSILON as f64,
+            Kind::F64 => f64::EPSILON,
+        }
+    }
+
     pub const fn size(self) -> usize {
         match self {
             Kind::F16 | Kind::BF16 => 2,

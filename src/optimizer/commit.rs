@@ -3,8 +3,9 @@
 use super::asked::{Asked, Gradients, Norm, Outcome, Skipped};
 use super::elsewhere::Elsewhere;
 use super::kept::Optimizer;
+use super::missing::fill_on_host;
 use super::part::check_unchanged;
-use super::prepare::{Prepared, fill_on_host};
+use super::prepare::Prepared;
 use super::refusal::{Cause, Refusal, Stop};
 use super::repeat::Repeatable;
 use super::sums::NO_SUMS;
@@ -91,6 +92,7 @@ impl<H: Elsewhere> Optimizer<H> {
             }
         }
         let (plan, wholes) = (&prepared.plan, std::mem::take(&mut prepared.wholes));
+        let factors = std::mem::take(&mut prepared.factors);
         let host = moved.as_mut().map(|moved| &mut moved.host);
         // SAFETY: slots and parts hold the arrays, and no foreign code has run since they were compared
         // with what the plans were made of. While they run another thread that resizes or writes the
@@ -101,6 +103,7 @@ impl<H: Elsewhere> Optimizer<H> {
                 Some(host) => plan.run_moved(threads, host),
             }
             wholes.run(threads);
+            factors.store();
         });
         // What was written is a step: no foreign code runs between the two.
         if let Some(sums) = &prepared.over_all {

@@ -9,12 +9,19 @@ use crate::rules::{
     self, Clock, Declared, MAX_SUMS, Memory, Method, OptionError, Options, PreludeOptions, State,
 };
 
+/// A formula's loops, and the states that they need.
+pub struct Formula {
+    pub loops: RuleLoops,
+    pub states: Vec<State>,
+}
+
 /// What follows from options: the method and its formula, compiled and traced.
 pub struct Compiled {
     pub method: Box<dyn Method>,
-    pub loops: RuleLoops,
     pub prelude: PreludeOptions,
-    pub states: Vec<State>,
+    pub plain: Formula,
+    /// Of matrices, where their state is factors.
+    pub by_factors: Option<Formula>,
     /// The numbers that the rule remembers.
     pub memory: Vec<State>,
     /// What state that is made is stored in; None for the compute type.
@@ -35,9 +42,12 @@ impl Compiled {
             return Err(OptionError::Together);
         }
         Ok(Compiled {
-            states,
+            plain: Formula { loops, states },
+            by_factors: method.factored().map(|factored| Formula {
+                loops: rules::by_factors(CompileLoops),
+                states: factored.factors().map(|(state, _)| state).into(),
+            }),
             memory: method.memory(),
-            loops,
             prelude,
             method,
             state_kind: options.word("state_dtype").ok().and_then(Kind::named),
@@ -50,7 +60,7 @@ impl Compiled {
     fn is_laid_out_as(&self, other: &Self) -> bool {
         let names = |states: &[State]| states.iter().map(|state| state.name).collect::<Vec<_>>();
         self.traced.formula() == other.traced.formula()
-            && names(&self.states) == names(&other.states)
+            && names(&self.plain.states) == names(&other.plain.states)
             && self.prelude.coupled_decay() == other.prelude.coupled_decay()
             && self.state_kind == other.state_kind
     }
@@ -67,7 +77,7 @@ impl Compiled {
         if name == "lr" {
             self.prelude.set(name, value);
         }
-        self.states = self.method.states();
+        self.plain.states = self.method.states();
         self.memory = self.method.memory();
         true
     }

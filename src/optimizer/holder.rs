@@ -4,7 +4,7 @@
 use std::ops::Deref;
 use std::sync::Arc;
 
-use super::header::Header;
+use super::header::{Axes, Header};
 use super::refusal::Named;
 use crate::engine::Occurrences;
 use crate::number::{Kind, Precision};
@@ -76,12 +76,13 @@ pub unsafe trait Holder: Sized + 'static {
         gradient: &Self::Held,
     ) -> Option<(usize, Kind)>;
 
-    /// A new array for a state of parameter number `of`, with whatever is in it. It may be anything:
+    /// A new array of this shape for a state of parameter number `of`, with whatever is in it. It may be anything:
     /// it is looked at afterwards.
     fn make(
         caller: Self::Caller<'_>,
         of: usize,
         parameter: &Self::Held,
+        shape: &Axes,
         name: &str,
         kind: Kind,
     ) -> Result<Self::Held, Self::Error>;

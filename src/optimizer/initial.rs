@@ -24,10 +24,10 @@ impl<H: Elsewhere> Optimizer<H> {
         for (i, slot) in self.slots.iter().enumerate() {
             if slot.step == 0 && slot.states.is_empty() {
                 let compiled = &self.groups[slot.group].compiled;
-                let (kind, mut states) =
-                    (slot.state_kind(compiled), with_room(compiled.states.len())?);
-                for wanted in &compiled.states {
-                    states.push(make(caller, slot, i, wanted.name.into(), kind)?);
+                let wanted = &compiled.of(&slot.header.shape).states;
+                let (kind, mut states) = (slot.state_kind(compiled), with_room(wanted.len())?);
+                for wanted in wanted {
+                    states.push(make(caller, (slot, compiled), i, wanted.name.into(), kind)?);
                 }
                 made.push((i, states));
             }

@@ -3,34 +3,36 @@
 use std::borrow::Cow;
 
 use super::group::{Compiled, Group};
+use super::header::Place;
 use super::holder::Holder;
 use super::part::Part;
 use super::refusal::{Looks, Named, Refusal, Stop, Which};
 use super::slot::{Slot, StateArray};
-use crate::engine::OutOfMemory;
 use crate::engine::memory::with_room;
+use crate::engine::{OutOfMemory, fill};
 use crate::number::{Format, Kind};
 
 /// One new array for a state of this parameter, which is number `i`, with whatever is in it. To make it may run
 /// foreign code: what was known of any array before is to be checked again.
 pub fn make<H: Holder>(
     caller: H::Caller<'_>,
-    slot: &Slot<H>,
+    (slot, compiled): (&Slot<H>, &Compiled),
     i: usize,
     name: Cow<'static, str>,
     kind: Kind,
 ) -> Result<StateArray<H>, Stop<H::Error>> {
     let Some(parameter) = &slot.array else { return Err(Refusal::NotThere(i).into()) };
-    let array = H::make(caller, i, parameter, &name, kind).map_err(Stop::Holder)?;
+    let shape = compiled.state_shape(&name, &slot.header.shape);
+    let array = H::make(caller, i, parameter, &shape, &name, kind).map_err(Stop::Holder)?;
     let header = H::written(caller, &array, Named::State(i, &name)).map_err(Stop::Holder)?;
     // NumPy's own may be in another byte order: its bfloat16 type can be changed by unpickling.
     let as_asked = header.format == Format::native(kind) || !H::makes_shared(caller);
-    if slot.may_have(&header) && header.format.kind == kind && as_asked {
+    if slot.may_have(&header, &shape) && header.format.kind == kind && as_asked {
         return Ok(StateArray { name, array, header });
     }
     let which = Which::State(i, name);
     let format = Format::native(kind);
-    let wanted = Looks { format, ..Looks::of(&slot.header) };
+    let wanted = Looks { shape, format, place: slot.header.place };
     let (found, wanted) = (Box::new(Looks::of(&header)), Box::new(wanted));
     Err(Refusal::Made { which, found, wanted }.into())
 }
@@ -53,7 +55,13 @@ pub(super) fn make_missing<H: Holder>(
         let slot = &slots[part.slot];
         part.made = with_room(slot.missing(compiled).count())?;
         for name in slot.missing(compiled) {
-            part.made.push(make(caller, slot, part.slot, name.into(), slot.state_kind(compiled))?);
+            part.made.push(make(
+                caller,
+                (slot, compiled),
+                part.slot,
+                name.into(),
+                slot.state_kind(compiled),
+            )?);
         }
         any = true;
     }
@@ -83,7 +91,27 @@ pub(super) fn initials<'a, H: Holder>(
     })
 }
 
+/// Writes the first values of new state in host memory: whatever class an array has, it has no say
+/// in it.
+///
+/// # Safety
+/// The arrays are what their headers say, writable, and share no memory with anything else.
+pub(super) unsafe fn fill_on_host<H: Holder>(
+    slots: &[Slot<H>],
+    groups: &[Group],
+    parts: &[Part<H>],
+) {
+    for (state, initial) in initials(slots, groups, parts) {
+        if state.header.place == Place::Host {
+            // SAFETY: passed on from the caller.
+            unsafe { fill(&state.header.view(), initial) };
+        }
+    }
+}
+
 /// The value that a rule's state of this name begins with.
 pub(super) fn initial(compiled: &Compiled, name: &str) -> f64 {
-    compiled.states.iter().find(|wanted| wanted.name == name).map_or(0.0, |wanted| wanted.initial)
+    let formulas = [Some(&compiled.plain), compiled.by_factors.as_ref()];
+    let mut states = formulas.into_iter().flatten().flat_map(|formula| &formula.states);
+    states.find(|wanted| wanted.name == name).map_or(0.0, |wanted| wanted.initial)
 }

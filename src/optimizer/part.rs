@@ -89,7 +89,8 @@ impl<'a, H: Holder> Step<'a, H> {
 
     /// Those of the rule, in its order.
     pub fn states(&self, part: &'a Part<H>) -> SmallVec<[&'a StateArray<H>; MAX_STATES]> {
-        in_order(&self.group(part).compiled, self.all_states(part)).collect()
+        let formula = self.group(part).compiled.of(&self.slot(part).header.shape);
+        in_order(&formula.states, self.all_states(part)).collect()
     }
 }
 

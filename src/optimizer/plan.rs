@@ -4,13 +4,14 @@
 use smallvec::SmallVec;
 
 use super::group::{Compiled, Group};
+use super::header::Header;
 use super::holder::Holder;
 use super::part::{Gradient, Part, Step};
 use super::rows::Rows;
 use super::scales::Scales;
 use super::slot::{Slot, in_order};
 use crate::engine::memory::Grow;
-use crate::engine::{Block, OutOfMemory, Plan, Unplanned, View};
+use crate::engine::{Block, Factors, OutOfMemory, Plan, Unplanned, View};
 use crate::number::Precision;
 use crate::rules::{Clock, MAX_STATES, MAX_SUMS};
 
@@ -73,7 +74,7 @@ impl<'a> Blocks<'a> {
         plan: &mut Plan,
         common: Common,
         compiled: &Compiled,
-        (part, size): (usize, usize),
+        (part, header): (usize, &Header),
     ) -> Result<usize, OutOfMemory> {
         let mut new = false;
         if !self.known.get(self.last).is_some_and(|known| known.is(&common)) {
@@ -93,8 +94,8 @@ impl<'a> Blocks<'a> {
             self.unscaled.try_push(common.block(compiled, 1.0))?;
         }
         let block = self.unscaled[self.last].scaled(self.scales.of(part));
-        plan.block(match compiled.loops.measuring() {
-            Some(loops) => loops.measured(block, &self.sums[part], size),
+        plan.block(match compiled.of(&header.shape).loops.measuring() {
+            Some(loops) => loops.measured(block, &self.sums[part], header.len()),
             None => block,
         })
     }
@@ -116,13 +117,22 @@ pub(super) unsafe fn push<H: Holder>(
     slot: &mut Slot<H>,
     group: &Group,
     (number, part): (usize, &Part<H>),
+    factors: &Factors,
     epoch: u64,
 ) -> Result<(), Unplanned> {
     let compiled = &group.compiled;
     let (clock, precision) = (slot.clock(compiled, !part.made.is_empty()), slot.header.precision());
     let common = Common { group: slot.group, clock, precision, slot: part.slot };
-    let block = blocks.of(plan, common, compiled, (number, slot.header.len()))?;
-    if let Gradient::InPlace(data, kind) = part.place
+    let block = blocks.of(plan, common, compiled, (number, &slot.header))?;
+    if compiled.is_factored(&slot.header.shape) {
+        let (p, g) = (slot.header.view(), part.place.view(&slot.header));
+        if let Some(states) = factors.of(number, &p) {
+            let (loops, decay) =
+                (compiled.of(&slot.header.shape).loops, compiled.prelude.coupled_decay());
+            // SAFETY: passed on from the caller; the factors live as long as the plan.
+            unsafe { plan.push_beside(loops, decay, block, [&p, &g], &states) }?;
+        }
+    } else if let Gradient::InPlace(data, kind) = part.place
         && let Some(task) = slot.dense_task(compiled, epoch, kind)
     {
         // SAFETY: passed on from the caller.
@@ -165,17 +175,17 @@ impl<H: Holder> Part<H> {
         let (p, g) = (slot.header.view(), self.place.view(&slot.header));
         let all = slot.states.iter().chain(&self.made);
         let states: SmallVec<[View; MAX_STATES]> =
-            in_order(compiled, all).map(|state| state.header.view()).collect();
-        let decay = compiled.prelude.coupled_decay();
+            in_order(&compiled.plain.states, all).map(|state| state.header.view()).collect();
+        let (loops, decay) = (compiled.plain.loops, compiled.prelude.coupled_decay());
         // SAFETY: passed on from the caller; rows and their values are the part's, and the parameter's
         // state has its shape.
         unsafe {
             match &self.place {
                 Gradient::Rows(Rows { occurrences, .. }) => {
                     let rows = occurrences.rows();
-                    plan.push_rows(compiled.loops, decay, block, rows, &p, &g, &states)
+                    plan.push_rows(loops, decay, block, rows, &p, &g, &states)
                 }
-                _ => plan.push(compiled.loops, decay, block, &p, &g, &states),
+                _ => plan.push(loops, decay, block, &p, &g, &states),
             }
         }
     }

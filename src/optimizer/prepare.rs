@@ -2,11 +2,9 @@
 
 use super::asked::{Asked, Gradients, NonFinite, Norm};
 use super::elsewhere::Elsewhere;
-use super::group::Group;
 use super::header::Place;
-use super::holder::Holder;
 use super::kept::{Optimizer, next_number};
-use super::missing::{initials, make_missing, reserve};
+use super::missing::{fill_on_host, initials, make_missing, reserve};
 use super::moved::Moved;
 use super::overlap;
 use super::part::{Part, Step, check_unchanged, find_again, parts, still};
@@ -14,8 +12,7 @@ use super::plan::{Blocks, copy_source, push};
 use super::refusal::{Cause, Refusal, Stop};
 use super::repeat::Repeatable;
 use super::scales::Scales;
-use super::slot::Slot;
-use crate::engine::{ControlGuard, OutOfMemory, Plan, Wholes, fill, process};
+use crate::engine::{ControlGuard, Factors, OutOfMemory, Plan, Wholes, process};
 use crate::rules::MAX_SUMS;
 
 /// A step of which all that can fail is over. As long as it lives it holds the arrays that it is of.
@@ -24,6 +21,8 @@ pub struct Prepared<H: Elsewhere> {
     pub(super) plan: Plan,
     /// What is not in the plan, since it is updated as a whole.
     pub(super) wholes: Wholes,
+    /// State that is written when the plan has run.
+    pub(super) factors: Factors,
     pub(super) repeatable: Option<Repeatable>,
     /// None of a step that is to be left out.
     pub(super) work: Option<H::Work>,
@@ -136,11 +135,16 @@ impl<H: Elsewhere> Optimizer<H> {
             // was then.
             unsafe { fill_on_host(&self.slots, &self.groups, &parts) };
         }
-        let mut sums = if measures { self.sums(caller, &parts, &scales)? } else { Vec::new() };
+        let (mut factors, mut sums) = (Factors::default(), Vec::new());
+        if measures {
+            factors = self.factors(caller, &parts, &scales)?;
+            sums = self.sums(caller, &parts, &scales, &factors)?;
+        }
         let over_all = self.remember(&mut parts, &mut sums);
         let mut measured = asked.measure.map(Moved::new);
         let wholes = self.wholes(caller, &parts, &scales)?;
-        let (plan, blocks) = self.plan(caller, &parts, (&scales, &sums), measured.as_mut())?;
+        let (plan, blocks) =
+            self.plan(caller, &parts, (&scales, &sums, &factors), measured.as_mut())?;
         if let Some(measured) = &mut measured {
             self.watch_rest(caller, &parts, measured)?;
         }
@@ -165,6 +169,7 @@ impl<H: Elsewhere> Optimizer<H> {
         }
         prepared.plan = plan;
         prepared.wholes = wholes;
+        prepared.factors = factors;
         prepared.moved = measured;
         prepared.over_all = over_all;
         prepared.work = Some(work);
@@ -195,6 +200,7 @@ impl<H: Elsewhere> Optimizer<H> {
             parts,
             plan: Plan::new(),
             wholes: Wholes::default(),
+            factors: Factors::default(),
             repeatable: None,
             work: None,
             norm,
@@ -233,7 +239,7 @@ impl<H: Elsewhere> Optimizer<H> {
         &mut self,
         caller: H::Caller<'_>,
         parts: &[Part<H>],
-        (scales, sums): (&'a Scales, &'a [[f64; MAX_SUMS]]),
+        (scales, sums, factors): (&'a Scales, &'a [[f64; MAX_SUMS]], &Factors),
         mut moved: Option<&mut Moved<H>>,
     ) -> Result<(Plan, Blocks<'a>), Stop<H::Error>> {
         let (mut plan, mut blocks) =
@@ -253,7 +259,9 @@ impl<H: Elsewhere> Optimizer<H> {
                 // SAFETY: all headers were read or compared in this call; parameters and states are
                 // writable and disjoint, gradients overlap none of them (`check_overlap`), and slots
                 // and parts hold every array until the step is over.
-                unsafe { push(&mut plan, &mut blocks, slot, group, (i, part), self.epoch) }?;
+                unsafe {
+                    push(&mut plan, &mut blocks, slot, group, (i, part), factors, self.epoch)
+                }?;
             }
             if let Some(moved) = &mut moved
                 && slot.header.place == Place::Host
@@ -272,23 +280,5 @@ impl<H: Elsewhere> Optimizer<H> {
             unsafe { copy_source(plan, slot) }?;
         }
         Ok(())
-    }
-}
-
-/// Writes the first values of new state in host memory: whatever class an array has, it has no say
-/// in it.
-///
-/// # Safety
-/// The arrays are what their headers say, writable, and share no memory with anything else.
-pub(super) unsafe fn fill_on_host<H: Holder>(
-    slots: &[Slot<H>],
-    groups: &[Group],
-    parts: &[Part<H>],
-) {
-    for (state, initial) in initials(slots, groups, parts) {
-        if state.header.place == Place::Host {
-            // SAFETY: passed on from the caller.
-            unsafe { fill(&state.header.view(), initial) };
-        }
     }
 }

@@ -1,15 +1,31 @@
 //! A parameter in the place of another, with rows of its state; and a group that goes.
 
 use super::elsewhere::Elsewhere;
-use super::group::Group;
+use super::group::{Compiled, Group};
 use super::header::Place;
 use super::kept::Optimizer;
 use super::missing::{initial, make};
 use super::overlap::check_heir;
 use super::refusal::{Refusal, Stop, Which};
-use super::slot::Slot;
+use super::slot::{Slot, StateArray};
 use crate::engine::memory::with_room;
 use crate::engine::{copy_rows, fill};
+
+/// Where the rows of a state come from: as those of its parameter, or what all of them have in common stays
+/// as it is.
+fn rows_of<'a, H: Elsewhere>(
+    compiled: &Compiled,
+    rows: &'a [i64],
+    (old, from): (&Slot<H>, &StateArray<H>),
+    to: &StateArray<H>,
+) -> &'a [i64] {
+    match compiled.is_of_all_rows(&from.name, &old.header.shape) {
+        false => rows,
+        true if to.header.len() == 0 => &[],
+        true if from.header.len() == 0 => &[-1],
+        true => &[0],
+    }
+}
 
 impl<H: Elsewhere> Optimizer<H> {
     /// What is to take the place of parameter number `i`: `new`, a slot of the same group, of whose rows
@@ -32,16 +48,18 @@ impl<H: Elsewhere> Optimizer<H> {
         let old = &self.slots[i];
         new.step = old.step;
         new.memory = old.memory;
+        let compiled = &self.groups[old.group].compiled;
         let mut made = with_room(old.states.len())?;
         for state in &old.states {
-            made.push(make(caller, &new, i, state.name.clone(), state.header.format.kind)?);
+            let (name, kind) = (state.name.clone(), state.header.format.kind);
+            made.push(make(caller, (&new, compiled), i, name, kind)?);
         }
         new.states = made;
-        let compiled = &self.groups[old.group].compiled;
         let on_host = new.header.place == Place::Host;
         for (from, to) in old.states.iter().zip(&new.states).filter(|_| !on_host) {
             H::fill(caller, &to.array, initial(compiled, &to.name)).map_err(Stop::Holder)?;
-            H::copy_rows(caller, &from.array, &to.array, rows).map_err(Stop::Holder)?;
+            H::copy_rows(caller, &from.array, &to.array, rows_of(compiled, rows, (old, from), to))
+                .map_err(Stop::Holder)?;
         }
         check_heir(caller, &self.slots, (i, &new), alive)?;
         // Foreign code may have run since they were looked at.
@@ -53,7 +71,11 @@ impl<H: Elsewhere> Optimizer<H> {
             // the same shape, as parameters and their states are; what was made shares no memory.
             unsafe {
                 fill(&to.header.view(), initial(compiled, &to.name));
-                copy_rows(&from.header.view(), &to.header.view(), rows);
+                copy_rows(
+                    &from.header.view(),
+                    &to.header.view(),
+                    rows_of(compiled, rows, (old, from), to),
+                );
             }
         }
         Ok(new)

@@ -3,12 +3,12 @@
 use std::borrow::Cow;
 
 use super::group::Compiled;
-use super::header::{Header, Place};
+use super::header::{Axes, Header, Place};
 use super::holder::Holder;
 use super::refusal::{Looks, Named, Refusal, Stop, Which};
-use crate::engine::DenseTask;
+use crate::engine::{DenseTask, View};
 use crate::number::{Format, Kind, Kinds, Precision};
-use crate::rules::{Clock, MAX_STATES, Memory};
+use crate::rules::{Clock, MAX_STATES, Memory, State};
 
 pub struct StateArray<H: Holder> {
     pub name: Cow<'static, str>,
@@ -58,29 +58,27 @@ impl Looks {
     }
 }
 
-/// The places of the rule's states among these. None if one is missing.
+/// The places of the wanted states among these. None if one is missing.
 fn order<'a, H: Holder>(
-    compiled: &Compiled,
+    wanted: &[State],
     states: impl Iterator<Item = &'a StateArray<H>> + Clone,
 ) -> Option<Order> {
     let mut order = [0; MAX_STATES];
-    for (place, wanted) in order.iter_mut().zip(&compiled.states) {
+    for (place, wanted) in order.iter_mut().zip(wanted) {
         *place = states.clone().position(|have| have.name == wanted.name)?;
     }
     Some(order)
 }
 
-/// The rule's states among these, in its order: what a step keeps and what was made for it, so that none
+/// The wanted states among these, in their order: what a step keeps and what was made for it, so that none
 /// is missing. A rule that ran on another array than its own would be wrong and not say so.
 pub(super) fn in_order<'a, H: Holder>(
-    compiled: &Compiled,
+    wanted: &[State],
     states: impl Iterator<Item = &'a StateArray<H>> + Clone,
 ) -> impl Iterator<Item = &'a StateArray<H>> {
-    compiled.states.iter().map(move |wanted| {
-        match states.clone().find(|have| have.name == wanted.name) {
-            Some(state) => state,
-            None => unreachable!("the state {} was neither kept nor made", wanted.name),
-        }
+    wanted.iter().map(move |wanted| match states.clone().find(|have| have.name == wanted.name) {
+        Some(state) => state,
+        None => unreachable!("the state {} was neither kept nor made", wanted.name),
     })
 }
 
@@ -119,6 +117,11 @@ impl<H: Holder> Slot<H> {
         std::mem::replace(&mut self.source, source).map(|source| source.array)
     }
 
+    /// The parameter's values before the step.
+    pub(super) fn values(&self) -> View {
+        self.source().map_or_else(|| self.header.view(), |source| source.view())
+    }
+
     /// What the parameter's values are to be copied from.
     pub(super) fn source(&self) -> Option<&H::Header> {
         self.source.as_ref().and_then(|source| source.header.as_ref())
@@ -128,7 +131,7 @@ impl<H: Holder> Slot<H> {
     #[inline]
     pub fn clock(&self, compiled: &Compiled, fresh: bool) -> Clock {
         let memory = self.memory.unwrap_or_else(|| Memory::first(&compiled.memory));
-        Clock { t: self.step + 1, fresh, memory }
+        Clock { t: self.step + 1, fresh, kind: self.header.format.kind, memory }
     }
 
     /// Whether the parameter and its state are what they were when they were checked.
@@ -185,9 +188,9 @@ impl<H: Holder> Slot<H> {
             let named = Named::State(i, &state.name);
             let now = H::written(caller, &state.array, named).map_err(Stop::Holder)?;
             let kind = state.header.format.kind;
-            if now.shape != self.header.shape || now.format.kind != kind {
-                let wanted = Looks { shape: self.header.shape.clone(), ..Looks::of(&state.header) };
+            if now.shape != state.header.shape || now.format.kind != kind {
                 let (which, found) = (named.into(), Looks::of(&now));
+                let wanted = Looks::of(&state.header);
                 return Err(Refusal::looks(which, found, wanted).into());
             }
             state.header = now;
@@ -199,10 +202,12 @@ impl<H: Holder> Slot<H> {
     #[inline]
     pub(super) fn ready(&mut self, compiled: &Compiled, epoch: u64) -> Option<&mut Ready> {
         if self.ready.as_ref().is_none_or(|ready| ready.epoch != epoch) {
-            let order = order(compiled, self.states.iter())?;
-            let headers = || order[..compiled.states.len()].iter().map(|&i| &self.states[i].header);
+            let formula = compiled.of(&self.header.shape);
+            let order = order(&formula.states, self.states.iter())?;
+            let headers = || order[..formula.states.len()].iter().map(|&i| &self.states[i].header);
             let first = headers().next().map_or(self.header.precision().kind(), |s| s.format.kind);
             let in_place = self.header.place == Place::Host
+                && !compiled.is_factored(&self.header.shape)
                 && self.header.runs_in_place()
                 && headers().all(|state| state.runs_in_place() && state.format.kind == first);
             let in_place = in_place.then_some(first);
@@ -222,11 +227,11 @@ impl<H: Holder> Slot<H> {
         let ready = self.ready(compiled, epoch)?;
         if ready.task.as_ref().is_none_or(|known| !known.fits(gradient)) {
             let (state, order) = (ready.in_place?, ready.order);
-            let Compiled { loops, prelude, .. } = compiled;
+            let (loops, prelude) = (compiled.plain.loops, &compiled.prelude);
             let kinds = Kinds { p: self.header.format.kind, g: gradient, state };
             let states = (0..loops.states()).map(|i| self.states[order[i]].header.pointer());
             let (p, len) = (self.header.pointer(), self.header.len());
-            let made = DenseTask::new(*loops, prelude.coupled_decay(), kinds, p, states, len);
+            let made = DenseTask::new(loops, prelude.coupled_decay(), kinds, p, states, len);
             self.ready.as_mut()?.task = made;
         }
         self.ready.as_ref()?.task.as_ref()
@@ -238,7 +243,12 @@ impl<H: Holder> Slot<H> {
         compiled: &'a Compiled,
     ) -> impl Iterator<Item = &'static str> + 'a {
         let lacks = |name: &str| self.states.iter().all(|have| have.name != name);
-        compiled.states.iter().map(|state| state.name).filter(move |name| lacks(name))
+        compiled
+            .of(&self.header.shape)
+            .states
+            .iter()
+            .map(|state| state.name)
+            .filter(move |name| lacks(name))
     }
 
     /// What state that is made for the slot is stored in.
@@ -246,22 +256,29 @@ impl<H: Holder> Slot<H> {
         compiled.state_kind.unwrap_or(self.header.precision().kind())
     }
 
-    /// Refuses an array that the parameter, which is number `i`, may not have as state.
-    pub fn check_loaded(&self, i: usize, name: &str, state: &Header) -> Result<(), Refusal> {
-        if self.may_have(state) {
+    /// Refuses an array that the parameter, which is number `i`, may not have as this state.
+    pub fn check_loaded(
+        &self,
+        compiled: &Compiled,
+        i: usize,
+        name: &str,
+        state: &Header,
+    ) -> Result<(), Refusal> {
+        let shape = compiled.state_shape(name, &self.header.shape);
+        if self.may_have(state, &shape) {
             return Ok(());
         }
         let kept = self.may_keep(state.format.kind);
         let format =
             if kept { state.format } else { Format::native(self.header.precision().kind()) };
-        let wanted = Box::new(Looks { format, ..Looks::of(&self.header) });
+        let wanted = Box::new(Looks { shape, format, place: self.header.place });
         let (which, found) = (Named::State(i, name).into(), Box::new(Looks::of(state)));
         Err(Refusal::Loaded { which, found, wanted })
     }
 
-    /// Whether the array is one that the parameter may have as state.
-    pub fn may_have(&self, state: &Header) -> bool {
-        state.shape == self.header.shape
+    /// Whether the array is one that the parameter may have as state of this shape.
+    pub fn may_have(&self, state: &Header, shape: &Axes) -> bool {
+        state.shape == *shape
             && state.place == self.header.place
             && self.may_keep(state.format.kind)
     }

@@ -10,8 +10,8 @@ use super::part::{Gradient, Part, Step};
 use super::refusal::{Refusal, Stop};
 use super::scales::Scales;
 use crate::engine::memory::with_room;
-use crate::engine::{ARRAYS, Block, Sums, View, threads};
-use crate::rules::{MAX_SUMS, Scope};
+use crate::engine::{ARRAYS, Block, Factors, Sums, View, threads};
+use crate::rules::{MAX_STATES, MAX_SUMS, Scope};
 
 /// Of a rule that does not measure.
 pub(super) const NO_SUMS: [f64; MAX_SUMS] = [0.0; MAX_SUMS];
@@ -23,7 +23,7 @@ impl<H: Elsewhere> Optimizer<H> {
     /// Whether one of these parts has a rule that measures.
     pub(super) fn measures(&self, parts: &[Part<H>]) -> bool {
         let step = Step { slots: &self.slots, groups: &self.groups, parts };
-        parts.iter().any(|part| step.group(part).compiled.loops.measuring().is_some())
+        parts.iter().any(|part| step.group(part).compiled.plain.loops.measuring().is_some())
     }
 
     /// What the sums of a rule that measures are over: all groups have the same rule.
@@ -38,25 +38,32 @@ impl<H: Elsewhere> Optimizer<H> {
         caller: H::Caller<'_>,
         parts: &[Part<H>],
         scales: &Scales,
+        factors: &Factors,
     ) -> Result<ByPart, Stop<H::Error>> {
         let step = Step { slots: &self.slots, groups: &self.groups, parts };
         let (mut places, mut sums) = (with_room(parts.len())?, Sums::default());
         for (i, part) in parts.iter().enumerate() {
             let (slot, compiled) = (step.slot(part), &step.group(part).compiled);
-            let Some(loops) = compiled.loops.measuring() else { continue };
+            let header = &slot.header;
+            let Some(loops) = compiled.of(&header.shape).loops.measuring() else { continue };
             if matches!(part.place, Gradient::Rows(_)) {
                 return Err(Refusal::MeasuredRows(part.slot).into());
             }
-            if slot.header.place != Place::Host {
+            if header.place != Place::Host {
                 continue; // where it lies
             }
-            let p = slot.source().map_or_else(|| slot.header.view(), |source| source.view());
-            let (g, states) = (part.place.view(&slot.header), step.states(part));
-            let states = states.iter().map(|state| state.header.view());
+            let (p, g) = (slot.values(), part.place.view(header));
+            let states: SmallVec<[View; MAX_STATES]> = match compiled.is_factored(&header.shape) {
+                true => match factors.of(i, &p) {
+                    Some(states) => states.into_iter().collect(),
+                    None => continue, // it has no elements, or is not the engine's
+                },
+                false => step.states(part).iter().map(|state| state.header.view()).collect(),
+            };
             let views: SmallVec<[View; ARRAYS]> = [p, g].into_iter().chain(states).collect();
             let views: SmallVec<[&View; ARRAYS]> = views.iter().collect();
             let scalars = compiled.method.scalars(step.clock(part));
-            let block = Block::new(scalars, &compiled.prelude, slot.header.precision());
+            let block = Block::new(scalars, &compiled.prelude, header.precision());
             let block = block.scaled(scales.of(i));
             sums.push(loops, compiled.prelude.coupled_decay(), block, &views)?;
             places.push(i);

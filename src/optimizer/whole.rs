@@ -31,7 +31,7 @@ impl Compiled {
                 Err(Refusal::NoMatrix { parameter: i, shape: header.shape.clone() })
             }
             Place::Host => Ok(()),
-            _ if whole => Err(Refusal::MatrixElsewhere(i)),
+            _ if whole || self.is_factored(&header.shape) => Err(Refusal::MatrixElsewhere(i)),
             _ if self.method.sums_over() == Scope::All => Err(Refusal::MeasuredElsewhere(i)),
             _ => Ok(()),
         }
@@ -75,7 +75,7 @@ impl<H: Elsewhere> Optimizer<H> {
             // SAFETY: all headers were read or compared in this call; parameters and states are writable
             // and disjoint, gradients overlap none of them, and slots and parts hold every array until
             // the step is over.
-            unsafe { wholes.push(work, (compiled.loops, block), last, &p, &g, &states) }?;
+            unsafe { wholes.push(work, (compiled.plain.loops, block), last, &p, &g, &states) }?;
         }
         Ok(wholes)
     }

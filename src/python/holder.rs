@@ -14,7 +14,7 @@ use super::python_arrays::PythonArrays;
 use super::words::ARRAY;
 use crate::engine::Occurrences;
 use crate::number::{Kind, Precision};
-use crate::optimizer::{Holder, Named};
+use crate::optimizer::{Axes, Holder, Named};
 
 /// Below this the step is shorter than releasing the GIL and taking it back.
 const DETACH_BYTES: usize = 128 * 1024;
@@ -90,11 +90,12 @@ unsafe impl Holder for PythonArrays {
         caller: Caller<'_>,
         of: usize,
         parameter: &Held,
+        shape: &Axes,
         name: &str,
         kind: Kind,
     ) -> PyResult<Held> {
         let py = caller.py;
-        let like = parameter.bind(py);
+        let like = parameter.bind(py).first(shape)?;
         let made = match &caller.settings.state_factory {
             None => like.empty_like(kind.name())?,
             Some(factory) => {

@@ -6,7 +6,7 @@ use pyo3::types::{PyBool, PyDict, PyString, PyTuple};
 
 use crate::rules::{OptionError, Options, Value};
 
-/// Normalised options as rules read them; what is None is left out.
+/// Normalised options as rules read them; what is None is left out, and in a pair NaN.
 pub(super) fn read_options(normal: &Bound<'_, PyDict>) -> PyResult<Options> {
     let given = normal.iter().filter(|(_, value)| !value.is_none());
     let options = given.map(|(name, value)| Ok((name.extract()?, option(&value)?)));
@@ -23,8 +23,8 @@ fn option(value: &Bound<'_, PyAny>) -> PyResult<Value> {
             let (first, second, third) = numbers.extract()?;
             return Ok(Value::Triple(first, second, third));
         }
-        let (first, second) = numbers.extract()?;
-        Ok(Value::Pair(first, second))
+        let (first, second) = numbers.extract::<(Option<f64>, f64)>()?;
+        Ok(Value::Pair(first.unwrap_or(f64::NAN), second))
     } else {
         Ok(Value::Number(value.extract()?))
     }

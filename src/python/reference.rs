@@ -135,7 +135,7 @@ pub(super) fn run(
         }
         let fresh = PySet::empty(py)?;
         if !part.made.is_empty() {
-            for state in &step.group(part).compiled.states {
+            for state in &step.group(part).compiled.of(&slot.header.shape).states {
                 fresh.add(state.name)?;
             }
         }

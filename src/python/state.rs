@@ -90,7 +90,8 @@ impl Inner {
                 let message = format!("the parameter must be one of {count}, found number {i}");
                 return Err(PyValueError::new_err(message));
             }
-            let new = make(caller, &slots[i], i, name.clone().into(), kind);
+            let compiled = &optimizer.groups()[slots[i].group].compiled;
+            let new = make(caller, (&slots[i], compiled), i, name.clone().into(), kind);
             made.push(new.map_err(|stop| caller.error(stop))?);
         }
         if caller.settings.state_factory.is_some() {
@@ -147,7 +148,8 @@ impl Inner {
         let (caller, optimizer) = self.called(py);
         let mut loaded = with_room(wanted)?;
         for (i, (slot, arrays)) in optimizer.slots().iter().zip(arrays).enumerate() {
-            let numbers = &optimizer.groups()[slot.group].compiled.memory;
+            let compiled = &optimizer.groups()[slot.group].compiled;
+            let numbers = &compiled.memory;
             let memory = arrays.as_ref().map(|values| remembered(values, numbers)).transpose()?;
             let is_number = |name: &str| numbers.iter().any(|number| number.name == name);
             let mut states = Vec::new();
@@ -159,7 +161,7 @@ impl Inner {
                 let label = caller.label(Named::State(i, &name));
                 let array = Array::plain(&array, &label, ARRAY)?;
                 let header = Seen::of_kept(&array, &label)?;
-                let checked = slot.check_loaded(i, &name, &header);
+                let checked = slot.check_loaded(compiled, i, &name, &header);
                 checked.map_err(|refusal| caller.refused(refusal))?;
                 states.try_push(StateArray { name: name.into(), array: array.hold(), header })?;
             }

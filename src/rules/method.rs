@@ -1,10 +1,12 @@
 //! The host half of a rule: what follows from a group's options.
 
+use super::factored::{Averages, Extent};
 use super::measure::Scope;
 use super::options::Declared;
 use super::rule::{MAX_SUMS, Visitor};
 use super::scalars::ScalarBlock;
 use super::whole::Whole;
+use crate::number::Kind;
 
 /// A state array, or a number of the memory: its name in Python, and the value that it starts with.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -51,12 +53,19 @@ impl std::hash::Hash for Memory {
 }
 
 /// Where a parameter stands before a step: `t` counts its steps from 1, this one too; `fresh` if a
-/// state array was made for this very step.
+/// state array was made for this very step. `kind` is the parameter's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Clock {
     pub t: u64,
     pub fresh: bool,
+    pub kind: Kind,
     pub memory: Memory,
+}
+
+/// What a method has that keeps factors of matrices; its formula is for all other parameters.
+pub trait Factored {
+    fn factors(&self) -> [(State, Extent); 2];
+    fn averages(&self, clock: Clock) -> Averages;
 }
 
 /// One group's options as a rule understands them.
@@ -87,6 +96,11 @@ pub trait Method: Declared + Send + Sync {
 
     /// None of a rule whose formula is all of the update.
     fn whole(&self) -> Option<&dyn Whole> {
+        None
+    }
+
+    /// None of a rule that keeps no factors of matrices.
+    fn factored(&self) -> Option<&dyn Factored> {
         None
     }
 

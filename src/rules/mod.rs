@@ -6,6 +6,7 @@
 
 mod adabelief;
 mod adadelta;
+mod adafactor;
 mod adagrad;
 mod adam;
 mod adamax;
@@ -17,6 +18,7 @@ mod asgd;
 mod averages;
 mod cautious;
 mod clip;
+mod factored;
 mod ftrl;
 mod lamb;
 mod lars;
@@ -49,8 +51,9 @@ mod wrappers;
 mod yogi;
 
 pub use clip::{clip_factor, clip_scale, norm};
+pub use factored::{Averages, Extent, by_factors};
 pub use measure::{Added, Finite, GradientNorm, LANES, LEAF, Measure, Scope};
-pub use method::{Clock, MAX_MEMORY, Memory, Method, State};
+pub use method::{Clock, Factored, MAX_MEMORY, Memory, Method, State};
 pub use options::{Declared, Factor, OptionError, Options, Value};
 pub use prelude::{Prelude, PreludeOptions};
 pub use rule::{MAX_STATES, MAX_SUMS, Measuring, Rule, Visitor};

@@ -4,10 +4,10 @@ use super::method::Method;
 use super::options::{Declared, OptionError, Options};
 use super::rule::Visitor;
 use super::{
-    adabelief, adadelta, adagrad, adam, adamax, adan, adaptive_gains, ademamix, adopt, asgd,
-    averages, ftrl, lamb, lars, lion, momentum, muon, nadam, novograd, prodigy, radam, rmsprop,
-    rprop, schedule_free, schedule_free_adamw, sgd, signum, sparse_adam, stableadamw, wrappers,
-    yogi,
+    adabelief, adadelta, adafactor, adagrad, adam, adamax, adan, adaptive_gains, ademamix, adopt,
+    asgd, averages, ftrl, lamb, lars, lion, momentum, muon, nadam, novograd, prodigy, radam,
+    rmsprop, rprop, schedule_free, schedule_free_adamw, sgd, signum, sparse_adam, stableadamw,
+    wrappers, yogi,
 };
 
 macro_rules! table {
@@ -63,6 +63,7 @@ table! {
     "ScheduleFreeAdamW" => schedule_free_adamw::AdamW,
     "Muon" => muon::Muon,
     "Prodigy" => prodigy::Prodigy,
+    "Adafactor" => adafactor::Adafactor,
     "EMA" => averages::Ema,
     "Mean" => averages::Mean,
     "Slow" => wrappers::Slow,

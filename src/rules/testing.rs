@@ -10,6 +10,7 @@ use super::prelude::{Prelude, PreludeOptions};
 use super::rule::{MAX_SUMS, Measuring, Rule, Visitor};
 use super::scalars::{ScalarBlock, Scalars};
 use super::table::method;
+use crate::number::Kind;
 
 type Step = fn(&ScalarBlock, f64, f64, &mut [f64]) -> f64;
 /// The sums of the tensor that has one element.
@@ -82,7 +83,7 @@ pub(super) fn run(
     let mut path = Vec::new();
     let mut memory = Memory::first(&method.memory());
     for (i, &g) in gradients.iter().enumerate() {
-        let clock = Clock { t: i as u64 + 1, fresh: i == 0, memory };
+        let clock = Clock { t: i as u64 + 1, fresh: i == 0, kind: Kind::F64, memory };
         let scalars = method.scalars(clock);
         let sums = sums(&scalars, p, g, &state);
         memory = method.remember(clock, &sums);

@@ -11,6 +11,7 @@ import ferrostep as fs
 from formulas import (
     averages,
     descent,
+    factors,
     layers,
     leaders,
     models,
@@ -31,6 +32,7 @@ FORMULAS: dict[type[fs.Optimizer], Formula] = (
     | layers.FORMULAS
     | schedule_free.FORMULAS
     | models.FORMULAS
+    | factors.FORMULAS
     | averages.FORMULAS
     | wrappers.FORMULAS
 )

@@ -31,8 +31,12 @@ impl Model {
         self.t += 1;
         let (method, kernel) = compile("Adam", &self.options).unwrap();
         let prelude = PreludeOptions::read(&self.options, &*method).unwrap();
-        let scalars =
-            method.scalars(Clock { t: self.t, fresh: self.t == 1, memory: Memory::default() });
+        let scalars = method.scalars(Clock {
+            t: self.t,
+            fresh: self.t == 1,
+            kind: Kind::F32,
+            memory: Memory::default(),
+        });
         let block = Block::new(scalars, &prelude, self.precision).scaled(scale);
         let kind = self.precision.kind();
         for (i, g) in gradient.iter().enumerate() {

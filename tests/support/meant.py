@@ -60,7 +60,8 @@ def _adafactor(
 ) -> dict[str, Any]:  # fmt: skip
     assert min_dim_size_to_factor == 0
     assert beta2_cap == 1
-    return {"form": "original", "d": clipping_threshold, "beta2_decay": -decay_rate, **same}
+    rates = {"relative_step": False, "scale_parameter": False, "beta2_decay": -decay_rate}
+    return {"form": "original", "d": clipping_threshold, **rates, **same}
 
 
 def _adabelief(eps: float, weight_decouple: bool, rectify: bool, **same: Any) -> dict[str, Any]:
@@ -102,6 +103,11 @@ OURS: dict[str, tuple[str, Meaning]] = {
     "prodigyopt.Prodigy": ("Prodigy", _prodigy),
 }
 
+
+def _factors(ours: Mapping[str, Array]) -> list[Array]:
+    return [ours["row_var"], ours["col_var"]]
+
+
 #: A state array of theirs from ours, where it is not one of the same name.
 STATES: dict[str, dict[str, Callable[[Mapping[str, Array]], Array]]] = {
     "timm.optim.Adan": {"neg_pre_grad": lambda ours: -ours["prev"]},
@@ -111,6 +117,11 @@ STATES: dict[str, dict[str, Callable[[Mapping[str, Array]], Array]]] = {
     },
     "prodigyopt.Prodigy": {
         name: lambda ours, name=name: ours[name].ravel() for name in ("s", "p0")
+    },
+    "timm.optim.AdafactorBigVision": {  # of the shorter axis, and of the longer one
+        "exp_avg_sq": lambda ours: ours["variance"],
+        "exp_avg_sq_r": lambda ours: min(_factors(ours), key=np.size),
+        "exp_avg_sq_c": lambda ours: max(_factors(ours), key=np.size),
     },
     "pytorch_optimizer.FTRL": {
         "z": lambda ours: ours["linear"],

@@ -149,8 +149,12 @@ impl Case {
         let (method, kernel) = compile(&given.rule, &options).expect("complete");
         let (_, model) = rules::method(&given.rule, &options, ByElement).expect("complete");
         let prelude = PreludeOptions::read(&options, &*method).expect("complete");
-        let scalars =
-            method.scalars(Clock { t: 3, fresh: false, memory: Memory::first(&method.memory()) });
+        let scalars = method.scalars(Clock {
+            t: 3,
+            fresh: false,
+            kind: Kind::F32,
+            memory: Memory::first(&method.memory()),
+        });
         Case { kernel, model, prelude, scalars, states: method.states().len() }
     }
 

@@ -48,11 +48,14 @@ fn value(json: &Json) -> Value {
     let number = |json: &Json| json.as_f64().expect("a number");
     match json {
         Json::Bool(flag) => Value::Flag(*flag),
-        Json::Array(some) => match some.iter().map(number).collect::<Vec<_>>()[..] {
-            [first, second] => Value::Pair(first, second),
-            [first, second, third] => Value::Triple(first, second, third),
-            _ => panic!("two numbers or three"),
-        },
+        // None in a pair is NaN, as the rules have it.
+        Json::Array(some) => {
+            match some.iter().map(|one| one.as_f64().unwrap_or(f64::NAN)).collect::<Vec<_>>()[..] {
+                [first, second] => Value::Pair(first, second),
+                [first, second, third] => Value::Triple(first, second, third),
+                _ => panic!("two numbers or three"),
+            }
+        }
         Json::String(text) if text == "inf" => Value::Number(f64::INFINITY),
         Json::String(word) => Value::Word(word.clone()),
         other => Value::Number(number(other)),

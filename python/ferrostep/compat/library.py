@@ -24,15 +24,19 @@ def _unfit(cls: type[Optimizer]) -> str:
 #: The names of those that other libraries' models can have: their gradients are whole and of any
 #: shape, and their parameters at all times what is evaluated.
 FITTING = [name for name in optimizers.__all__ if not _unfit(getattr(optimizers, name))]
-#: Those of them whose parameters may also come one by one.
-ONE_BY_ONE = [name for name in FITTING if not getattr(optimizers, name).WHOLE_MODEL]
+#: Those of them whose state always has the shape of its parameter: some libraries keep it so.
+OF_LIKE_STATE = [name for name in FITTING if not getattr(optimizers, name).FACTORS]
+#: Those of these whose parameters may also come one by one.
+ONE_BY_ONE = [name for name in OF_LIKE_STATE if not getattr(optimizers, name).WHOLE_MODEL]
 
 
 def missing(module: str, name: str) -> AttributeError:
     """Return the error of a name that is not there."""
     why = _unfit(getattr(optimizers, name)) if name in optimizers.__all__ else ""
-    if name in FITTING:
+    if name in OF_LIKE_STATE:
         why = "its sums are over all parameters, which come one by one there"
+    elif name in FITTING:
+        why = "its state has other shapes than the parameters, for which there is no place there"
     told = f"; {why}" if why else ""
     return AttributeError(f"module {module!r} has no attribute {name!r}{told}")
 

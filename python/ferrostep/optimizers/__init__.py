@@ -2,6 +2,7 @@
 
 from ferrostep.optimizers.adabelief import AdaBelief
 from ferrostep.optimizers.adadelta import Adadelta
+from ferrostep.optimizers.adafactor import Adafactor
 from ferrostep.optimizers.adagrad import Adagrad
 from ferrostep.optimizers.adam import Adam
 from ferrostep.optimizers.adamax import Adamax
@@ -50,6 +51,7 @@ __all__ = [
     "AdaDelta",
     "AdaGrad",
     "Adadelta",
+    "Adafactor",
     "Adagrad",
     "Adam",
     "AdamW",

@@ -140,6 +140,29 @@ ROWS = by_name(
     ),
     Row(
         KERAS,
+        "Adafactor",
+        optimizers.Adafactor,
+        {
+            "learning_rate": 1e-3,
+            "beta_2_decay": -0.8,
+            "epsilon_1": 1e-30,
+            "epsilon_2": 1e-3,
+            "clip_threshold": 1.0,
+            "relative_step": True,
+        },
+        fixed={"form": "original", "relative_step": True, "weight_decay": 0.0},
+        named={
+            "beta2_decay": "beta_2_decay",
+            "eps": ("epsilon_1", "epsilon_2"),
+            "d": "clip_threshold",
+        },
+        refused={
+            "relative_step": Refused("Keras' rate is 1/sqrt(t) at most, whatever this says"),
+            "weight_decay": Refused("Keras decays before it takes the size of a parameter"),
+        },
+    ),
+    Row(
+        KERAS,
         "Ftrl",
         optimizers.FTRL,
         {
@@ -278,6 +301,15 @@ if TYPE_CHECKING:
         warmup_steps: float = 0,
         **rest: Unpack[_Rest],
     ) -> optimizers.ScheduleFreeAdamW: ...
+    def Adafactor(
+        learning_rate: float = 0.001,
+        beta_2_decay: float = -0.8,
+        epsilon_1: float = 1e-30,
+        epsilon_2: float = 0.001,
+        clip_threshold: float = 1.0,
+        relative_step: Literal[True] = True,
+        **rest: Unpack[_Rest],
+    ) -> optimizers.Adafactor: ...
     def Ftrl(
         learning_rate: float = 0.001,
         learning_rate_power: float = -0.5,

@@ -80,6 +80,22 @@ ROWS = by_name(
         optimizers.Rprop,
         {"lr": 0.01, "etas": (0.5, 1.2), "step_sizes": (1e-6, 50.0)},
     ),
+    Row(
+        TORCH,
+        "Adafactor",
+        optimizers.Adafactor,
+        {
+            "lr": 1e-2,
+            "beta2_decay": -0.8,
+            "eps": (None, 1e-3),
+            "d": 1.0,
+            "weight_decay": 0.0,
+        },
+        note=(
+            "Where the first of eps is None, torch gives a whole group the finfo.eps of its first "
+            "parameter's dtype; ferrostep gives each parameter its own."
+        ),
+    ),
     Row(TORCH, "Adamax", optimizers.Adamax, {**ADAM, "lr": 2e-3, "weight_decay": 0.0}),
     Row(
         TORCH,
@@ -228,6 +244,17 @@ if TYPE_CHECKING:
         maximize: bool = False,
         **rest: Unpack[_Rest],
     ) -> optimizers.Rprop: ...
+    def Adafactor(
+        params: Params | None = None,
+        lr: float = 0.01,
+        beta2_decay: float = -0.8,
+        eps: tuple[float | None, float] = (None, 0.001),
+        d: float = 1.0,
+        weight_decay: float = 0.0,
+        *,
+        maximize: bool = False,
+        **rest: Unpack[_Rest],
+    ) -> optimizers.Adafactor: ...
     def Adamax(
         params: Params | None = None,
         lr: float = 0.002,

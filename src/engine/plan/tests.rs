@@ -29,8 +29,12 @@ fn lengths_beyond_32_bits() {
     for len in [(1 << 31) - 1, 1 << 31, (1 << 32) - 1, 1 << 32, (1 << 32) + 70, 1usize << 40] {
         let at = |i: usize| (1usize << 44) * (i + 1);
         let mut plan = Plan::new();
-        let scalars =
-            method.scalars(Clock { t: 1, fresh: true, memory: Memory::first(&method.memory()) });
+        let scalars = method.scalars(Clock {
+            t: 1,
+            fresh: true,
+            kind: Kind::F32,
+            memory: Memory::first(&method.memory()),
+        });
         let block = plan.block(Block::new(scalars, &prelude, Precision::F32)).unwrap();
         let view = |i: usize| View::line(at(i) as *mut u8, kind, len);
         // SAFETY: the plan is never run.

@@ -7,9 +7,11 @@ use pyo3::exceptions::PyTypeError;
 use pyo3::ffi;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
+use pyo3::types::{PySlice, PyTuple};
 
 use super::device;
 use super::host::{self, HostArray};
+use crate::python::calling;
 use crate::python::cuda::backend;
 use crate::python::imported::is_of;
 use crate::python::words::must_be;
@@ -63,6 +65,19 @@ impl<'py> Array<'py> {
         match self {
             Array::Host(array) => Held::Host(array.unbind()),
             Array::Device(array) => Held::Device(array.unbind()),
+        }
+    }
+
+    /// As many of the first elements along each axis as this shape has; of all of them the array itself.
+    pub(in crate::python) fn first(self, shape: &[isize]) -> PyResult<Self> {
+        match &self {
+            Array::Host(array) if host::axes(host::fields(array)).0 != shape => {
+                let (py, n) = (array.py(), shape.iter());
+                let index = PyTuple::new(py, n.map(|n| PySlice::new(py, 0, *n, 1)))?;
+                let part = calling::method(array, "__getitem__", (index,))?;
+                Ok(Array::Host(part.cast_into()?))
+            }
+            Array::Host(_) | Array::Device(_) => Ok(self),
         }
     }
 

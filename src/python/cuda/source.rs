@@ -2,7 +2,7 @@
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict};
+use pyo3::types::{PyBytes, PyDict, PyTuple};
 
 use crate::cuda::{self, Kernel, TraceKernel};
 use crate::engine::ControlGuard;
@@ -10,7 +10,7 @@ use crate::number::{Kind, Kinds, Precision};
 use crate::python::options::read_options;
 use crate::python::state::remembered;
 use crate::python::words::{kind, state_kind};
-use crate::rules::{self, Clock, MAX_SUMS, Memory, Method, PreludeOptions, Scope};
+use crate::rules::{self, Clock, Extent, MAX_SUMS, Memory, Method, PreludeOptions, Scope, State};
 
 fn traced(
     rule: &str,
@@ -53,14 +53,29 @@ pub(in crate::python) fn cuda_source(
     Ok(kernel.source(Kinds { p, g, state }, prelude.coupled_decay()))
 }
 
-/// The state arrays of a rule with these options: names, and the values they start with.
+/// The state arrays of a rule with these options beside a parameter of this shape: names, the values that
+/// they start with, and shapes.
 #[pyfunction]
-pub(in crate::python) fn rule_states(
+pub(in crate::python) fn rule_states<'py>(
     rule: &str,
-    options: &Bound<'_, PyDict>,
-) -> PyResult<Vec<(&'static str, f64)>> {
+    options: &Bound<'py, PyDict>,
+    shape: Vec<isize>,
+) -> PyResult<Vec<(&'static str, f64, Bound<'py, PyTuple>)>> {
     let (method, ..) = traced(rule, options)?;
-    Ok(method.states().iter().map(|state| (state.name, state.initial)).collect())
+    let of = |state: State, shape: &[isize]| {
+        Ok((state.name, state.initial, PyTuple::new(options.py(), shape)?))
+    };
+    match method.factored().filter(|_| shape.len() >= 2) {
+        None => method.states().into_iter().map(|state| of(state, &shape)).collect(),
+        Some(factored) => {
+            let cut = |(state, extent): (State, Extent)| {
+                let mut shape = shape.clone();
+                extent.cut(&mut shape);
+                of(state, &shape)
+            };
+            factored.factors().into_iter().map(cut).collect()
+        }
+    }
 }
 
 /// The numbers that a rule remembers: names, and the values they start with.
@@ -91,10 +106,11 @@ pub(in crate::python) fn rule_measuring<'py>(
     memory: &Bound<'py, PyDict>,
 ) -> PyResult<Option<(usize, usize, Bound<'py, PyBytes>)>> {
     let (method, kernel, _) = traced(rule, options)?;
-    let precision = Precision::of(kind("the parameter", param)?);
+    let kind = kind("the parameter", param)?;
+    let precision = Precision::of(kind);
     let Some(measuring) = kernel.measuring() else { return Ok(None) };
     let _control = ControlGuard::new();
-    let clock = clock(&*method, t, fresh, Some(memory))?;
+    let clock = clock(&*method, t, fresh, kind, Some(memory))?;
     let unrounded = measuring.unrounded(&method.scalars(clock));
     let unrounded = PyBytes::new(options.py(), &unrounded);
     Ok(Some((measuring.sums(), measuring.own(precision), unrounded)))
@@ -104,11 +120,12 @@ fn clock(
     method: &dyn Method,
     t: u64,
     fresh: bool,
+    kind: Kind,
     memory: Option<&Bound<'_, PyDict>>,
 ) -> PyResult<Clock> {
     let numbers = method.memory();
     let memory = memory.map(|values| remembered(values, &numbers)).transpose()?.flatten();
-    Ok(Clock { t, fresh, memory: memory.unwrap_or(Memory::first(&numbers)) })
+    Ok(Clock { t, fresh, kind, memory: memory.unwrap_or(Memory::first(&numbers)) })
 }
 
 /// The bytes of an update kernel's `Scalars` at step `t`, and what is remembered after it, of a rule that
@@ -128,11 +145,12 @@ pub(in crate::python) fn rule_scalars<'py>(
 ) -> PyResult<(Bound<'py, PyBytes>, Bound<'py, PyDict>)> {
     let py = options.py();
     let (method, kernel, prelude) = traced(rule, options)?;
-    let precision = Precision::of(kind("the parameter", param)?);
+    let kind = kind("the parameter", param)?;
+    let precision = Precision::of(kind);
     let _control = ControlGuard::new();
     let mut prelude = prelude.scalars(precision.smallest_normal());
     prelude.grad_scale *= grad_scale;
-    let clock = clock(&*method, t, fresh, memory)?;
+    let clock = clock(&*method, t, fresh, kind, memory)?;
     let bytes = kernel.scalars(&method.scalars(clock), &prelude, precision);
     let after = PyDict::new(py);
     let remembered = method.remember(clock, &sums.unwrap_or_default());

@@ -147,8 +147,8 @@ class Emulated:
         p = self.params[i]
         compute = "float64" if p.dtype == np.float64 else "float32"
         dtype = np.dtype(self.options["state_dtype"] or compute)
-        for name, initial in _native.rule_states(self.rule, self.options):
-            self.arrays[i][name] = np.full(p.shape, initial, dtype)
+        for name, initial, shape in _native.rule_states(self.rule, self.options, p.shape):
+            self.arrays[i][name] = np.full(shape, initial, dtype)
 
     def step(
         self,

@@ -31,6 +31,7 @@ import numpy as np
 from ferrostep.backends.reference import (
     averages,
     descent,
+    factors,
     layers,
     leaders,
     matrices,
@@ -58,6 +59,7 @@ RULES: dict[str, Rule] = (
     | matrices.RULES
     | schedule_free.RULES
     | models.RULES
+    | factors.RULES
     | averages.RULES
     | wrappers.RULES
 )
@@ -65,6 +67,7 @@ RULES: dict[str, Rule] = (
 #: Rules that decay the parameter themselves, at another time: if this is decoupled.
 OWN_DECAY = {
     "ADOPT": True,
+    "Adafactor": True,
     "Adan": True,
     "LAMB": True,
     "LARS": False,
@@ -161,6 +164,7 @@ def _before(
     """What a rule is given: all of the compute type, after scaling, `maximize` and weight decay."""
     o = {name: _plain(value) for name, value in options.items()}
     lr, weight_decay = o["lr"], o["weight_decay"]
+    o["dtype"] = p.dtype.name  # Adafactor's eps hangs on it
     dtype = _computed(p)
     p, state = np.asarray(p, dtype), _widened(state, dtype)
     g = np.array(gradient, dtype)  # a copy: some rules remember g, and the caller's is not ours

@@ -3,7 +3,8 @@
     from ferrostep.compat.keras import AdamW       # a keras.optimizers.AdamW, stepped by our core
     model.compile(optimizer=AdamW(1e-3), loss="mse")
 
-Every optimizer of ferrostep that takes whole gradients is here. Those that Keras has too are
+Every optimizer of ferrostep that takes whole gradients is here, but for Adafactor, whose state has
+other shapes than Keras' slots. Those that Keras has too are
 subclasses of Keras': its arguments, defaults, errors, schedules, clipping, averages, slot variables
 and files, and our step. The NumPy and torch backends are updated in place; values of JAX are copied
 out and in.
@@ -15,9 +16,9 @@ import sys
 from typing import Any
 
 from ferrostep import optimizers
-from ferrostep.compat.library import FITTING, library, missing
+from ferrostep.compat.library import OF_LIKE_STATE, library, missing
 
-__all__ = [*FITTING]
+__all__ = [*OF_LIKE_STATE]
 
 
 def __getattr__(name: str) -> Any:

@@ -11,7 +11,7 @@ import keras
 from ferrostep import optimizers
 from ferrostep.compat.keras.optimizer import KerasOptimizer, OwnOptimizer
 from ferrostep.compat.keras.slots import SLOTS, row_of_ours, slots_of_ours
-from ferrostep.compat.library import FITTING
+from ferrostep.compat.library import OF_LIKE_STATE
 from ferrostep.optimizer import Optimizer
 from ferrostep.presets.keras import ROWS
 from ferrostep.presets.row import Row
@@ -45,7 +45,7 @@ def classes() -> dict[str, type[KerasOptimizer]]:
             f"keras must be 3.15 or one that steps as it does, found {keras.__version__}; "
             "pip install ferrostep[keras]"
         )
-    ours = {getattr(optimizers, name) for name in FITTING}
+    ours = {getattr(optimizers, name) for name in OF_LIKE_STATE}
     return {cls.__name__: _class_of(cls) for cls in sorted(ours, key=lambda cls: cls.__name__)}
 
 

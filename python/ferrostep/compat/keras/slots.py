@@ -41,7 +41,7 @@ PLAIN = Row(KERAS, "SGD", optimizers.SGD, {"learning_rate": 0.01}, fixed=DECOUPL
 
 def slots_of_ours(schema: Schema) -> dict[str, str]:
     """Return the lists of a class that Keras does not have."""
-    every = (*schema.memory, *schema.states, *schema.optional_states)
+    every = (*schema.memory, *schema.arrays())
     return {name: f"_{name}" for name in every}
 
 

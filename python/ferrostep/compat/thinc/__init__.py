@@ -5,7 +5,8 @@
     model.finish_update(optimizer)
 
 `Optimizer`, `Adam`, `RAdam` and `SGD` are thinc's, to be used in their places. Every other
-optimizer of ferrostep is there too, with thinc's call and what thinc does around a step. In a
+optimizer of ferrostep is there too, with thinc's call and what thinc does around a step; but for
+Adafactor, whose state has other shapes than thinc's. In a
 config file it is one word: ``@optimizers = "ferrostep.Adam.v1"`` in the place of ``"Adam.v1"``.
 """
 

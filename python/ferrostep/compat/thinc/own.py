@@ -72,7 +72,7 @@ class Own(Optimizer):
         self.options = {word: frame.pop(word) for word in list(frame) if word in schema.checks}
         self._ours(None, **self.options)  # which checks them
         super().__init__(**frame)
-        every = (*schema.memory, *schema.states, *schema.optional_states)
+        every = (*schema.memory, *schema.arrays())
         self.states = {word: {} for word in every}
 
     def _formula(self, now: Numbers, t: int, *, wide: bool) -> Formula:

@@ -98,7 +98,7 @@ class TorchOptimizer(torch.optim.Optimizer):
         states = {**self._absent, **{p: before.raw(p) for p in kept if before is not None}}
         more = dict(self._more)
         schema = self._ours._schema()
-        ours = {"step", *schema.memory, *schema.states, *schema.optional_states}
+        ours = {"step", *schema.memory, *schema.arrays()}
         for p, entry in pending.items():
             states[p] = {name: x for name, x in (entry or {}).items() if name in ours}
             more[p] = {name: x for name, x in (entry or {}).items() if name not in ours}

@@ -15,7 +15,8 @@ impl<H: Elsewhere> Optimizer<H> {
             if step.slot(part).memory.is_some_and(|memory| method.is_away(memory)) {
                 return Err(Refusal::Away(part.slot));
             }
-            let needs_all = method.whole().is_some() || !method.steps_rows();
+            let needs_all =
+                method.whole().is_some() || method.factored().is_some() || !method.steps_rows();
             if needs_all && matches!(part.place, Gradient::Rows(_)) {
                 return Err(Refusal::MeasuredRows(part.slot));
             }

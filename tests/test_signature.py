@@ -46,7 +46,8 @@ def documented(cls: Any) -> dict[str, Any]:
         value = re.search(r'[Dd]efault ((?:\([^)]*\))|[\w.+-]+|"\w+")', body)
         chosen = re.search(r'("\w+") \([^)]*default\)', body)
         if chosen or value:
-            found[name] = ast.literal_eval((chosen or value)[1].rstrip("."))  # type: ignore[index]
+            told = (chosen or value)[1].rstrip(".")  # type: ignore[index]
+            found[name] = float(told) if told == "inf" else ast.literal_eval(told)
     return found
 
 

@@ -154,7 +154,7 @@ CASES = [
     case_of(fs.ScheduleFreeAdamW, lr=0.1, betas=(0.8, 0.95), warmup_steps=4, weight_decay=0.1),
     case_of(fs.ScheduleFreeAdamW, r=1, eps=1e-4, decoupled_weight_decay=False, weight_decay=0.1),
     case_of(fs.Prodigy),
-    case_of(fs.Prodigy, d0=1e-3, d_coef=2.0, growth_rate=1.5, weight_decay=0.1, maximize=True),
+    case_of(fs.Prodigy, d0=1e-3, d_coef=2.0, growth_rate=2.5, weight_decay=0.1, maximize=True),
     case_of(fs.Prodigy, d0=0.01, bias_correction=True, safeguard_warmup=True, betas=(0.8, 0.95)),
     case_of(fs.Prodigy, d0=0.1, beta3=0.9, state_dtype="bfloat16", decoupled_weight_decay=False),
     case_of(fs.Adafactor),
@@ -217,7 +217,8 @@ MATRIX_RUNS = [
 ]
 RUN_IDS = [f"{case.name}-{np.dtype(dtype).name}" for case, dtype in RUNS]
 #: Those of rules that know one parameter alone: devices and `update_one` take no others.
-TENSORWISE_RUNS = [(case, dtype) for case, dtype in RUNS if not case.optimizer.WHOLE_MODEL]
+TENSORWISE_CASES = [case for case in CASES if not case.optimizer.WHOLE_MODEL]
+TENSORWISE_RUNS = [(case, dtype) for case, dtype in RUNS if case in TENSORWISE_CASES]
 TENSORWISE_RUN_IDS = [f"{case.name}-{np.dtype(dtype).name}" for case, dtype in TENSORWISE_RUNS]
 
 

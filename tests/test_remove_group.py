@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import ferrostep as fs
-from cases import CASES, Case
+from cases import TENSORWISE_CASES, Case
 from ferrostep import schedulers
 from support.arrays import assert_same_bits, assert_same_state, gradients
 
@@ -29,8 +29,10 @@ def grads(opt: fs.Optimizer, t: int) -> list[Any]:
     return [gradients(rng, p.shape, p.dtype) for p in opt._parameters()]
 
 
-@pytest.mark.parametrize("case", [case for case in CASES if "state_dtype" not in case.options],
-                         ids=lambda case: case.name)  # fmt: skip
+WIDE = [case for case in TENSORWISE_CASES if "state_dtype" not in case.options]
+
+
+@pytest.mark.parametrize("case", WIDE, ids=lambda case: case.name)
 @pytest.mark.parametrize("removed", [0, 1, 2, -1])
 def test_the_others_go_on_as_without_it(case: Case, removed: int) -> None:
     opt = case.make(groups())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import inspect
-import math
 import pickle
 import pydoc
 import re
@@ -48,7 +47,7 @@ def documented(cls: Any) -> dict[str, Any]:
         chosen = re.search(r'("\w+") \([^)]*default\)', body)
         if chosen or value:
             told = (chosen or value)[1].rstrip(".")  # type: ignore[index]
-            found[name] = math.inf if told == "infinity" else ast.literal_eval(told)
+            found[name] = float(told) if told == "inf" else ast.literal_eval(told)
     return found
 
 

@@ -10,7 +10,7 @@ use super::part::{Gradient, Part, Step};
 use super::refusal::{Refusal, Stop};
 use super::scales::Scales;
 use crate::engine::memory::with_room;
-use crate::engine::{ARRAYS, Block, Factors, Sums, View, threads};
+use crate::engine::{ARRAYS, Block, ControlGuard, Factors, Sums, View, threads};
 use crate::rules::{MAX_STATES, MAX_SUMS, Scope};
 
 /// Of a rule that does not measure.
@@ -94,7 +94,9 @@ impl<H: Elsewhere> Optimizer<H> {
             let compiled = &self.groups[slot.group].compiled;
             let clock = || slot.clock(compiled, !part.made.is_empty());
             part.memory = compiled.remember(sums.get(i).unwrap_or(&NO_SUMS), clock);
-            if let (Some(memory), Some(_)) = (part.memory, over_all) {
+            if over_all.is_some()
+                && let Some(memory) = part.memory
+            {
                 sums[i].copy_from_slice(&memory.0[..MAX_SUMS]);
             }
         }
@@ -103,6 +105,8 @@ impl<H: Elsewhere> Optimizer<H> {
 
     /// Lets every parameter remember what follows from sums over all of them.
     pub(super) fn remember_all(&mut self, sums: &[f64; MAX_SUMS]) {
+        // A foreign rounding mode or flush-to-zero touches nothing.
+        let _control = ControlGuard::new();
         for slot in self.slots.iter_mut() {
             let compiled = &self.groups[slot.group].compiled;
             slot.memory = compiled.remember(sums, || slot.clock(compiled, false));

@@ -246,11 +246,8 @@ impl Inner {
             let asked = self.asked(scaling, None);
             let (mut caller, optimizer) = self.called(py);
             caller.names = caller.names.map(|names| &names[number..=number]);
-            let outcome = optimizer.alone(number).map_err(|refusal| caller.refused(refusal))?.step(
-                caller,
-                [grad],
-                &asked,
-            );
+            let alone = optimizer.alone(number).map_err(|refusal| caller.refused(refusal));
+            let outcome = alone?.step(caller, [grad], &asked);
             outcome.map(|outcome| done(caller, outcome, None)).map_err(|stop| caller.error(stop))
         });
         self.optimizer.set_array(number, None);

@@ -184,7 +184,8 @@ def _compare(ways: list[Any], told: str) -> None:
         if len(found) != len(held[0]):
             raise Found(f"{told}: {len(found)} arrays and counts, not {len(held[0])}", [])
         for a, b in zip(found, held[0], strict=True):
-            same = a == b if isinstance(a, int | float) else _same(a, b)
+            number = isinstance(a, int | float) or isinstance(b, int | float)
+            same = repr(a) == repr(b) if number else _same(a, b)
             if not same:
                 raise Found(f"{told}: {a!r} is not {b!r}", [])
 

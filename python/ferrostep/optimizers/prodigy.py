@@ -54,7 +54,7 @@ class Prodigy(Optimizer):
     d_coef
         Multiplies what is found; default 1.0, finite and > 0. To tune by, 0.5 or 2 for instance.
     growth_rate
-        How much ``d`` may grow in a step; default infinity, >= 1. 1.02 is a warm-up of a kind.
+        How much ``d`` may grow in a step; default inf, >= 1. 1.02 is a warm-up of a kind.
     bias_correction
         Default False; see above.
     safeguard_warmup

@@ -36,11 +36,11 @@ pub(in crate::python) fn cuda_source(
 ) -> PyResult<String> {
     let (method, kernel, prelude) = traced(rule, options)?;
     let of = match (method.whole(), method.sums_over()) {
-        (Some(_), _) => "made of whole matrices",
-        (None, Scope::All) => "of sums over all parameters",
-        (None, Scope::Tensor) => "",
+        (Some(_), _) => Some("made of whole matrices"),
+        (None, Scope::All) => Some("of sums over all parameters"),
+        (None, Scope::Tensor) => None,
     };
-    if !of.is_empty() {
+    if let Some(of) = of {
         return Err(PyValueError::new_err(format!(
             "no kernel does the step of {rule}, which is {of}; choose another class"
         )));

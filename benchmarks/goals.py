@@ -59,6 +59,10 @@ GOALS = [
         Goal(f"{name}, 64 rows of 10,000 x 100", ("NumPy, rows",), 5)
         for name in ("Adagrad", "Adam", "SparseAdam")
     ),
+    *(
+        Goal(f"{name} float32 1 x 100,000,000", ("floor, 2 threads",), 0.9, "ferrostep, 2 threads")
+        for name in ("LAMB", "LARS", "NovoGrad", "StableAdamW", "Prodigy", "Adafactor")
+    ),
     Goal("Muon 1,024 x 1,024 float32", ("NumPy, matrices",), 0.4),
     Goal("AdamW in torch 10 x 100", (*FUSED, "torch fused, 1 thread"), 10),
     Goal("AdamW in torch 10 x 100", ("torch", "torch, 1 thread"), 30),

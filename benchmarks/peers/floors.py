@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from itertools import cycle
+from typing import Any
 
 import ferrostep_floor as native
 import numpy as np
@@ -11,6 +12,22 @@ import numpy as np
 from benchmarks.peers import Contender, NotOfferedError
 from benchmarks.problem import Setting
 from ferrostep import _native
+
+
+#: What rules read that measure before they step: parameter, gradient and state.
+MEASURED = {
+    "LAMB": ("p", "g", "exp_avg", "exp_avg_sq"),
+    "LARS": ("p", "g"),
+    "NovoGrad": ("g",),
+    "StableAdamW": ("g", "exp_avg_sq"),
+    "Prodigy": ("p", "g", "s", "p0"),
+    "Adafactor": ("p", "g", "variance"),
+}
+
+
+def _arrays(state: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what of a state lies in memory."""
+    return {name: value for name, value in state.items() if np.ndim(value)}
 
 
 class Floor:
@@ -32,12 +49,14 @@ class Floor:
             raise NotOfferedError("ferrostep itself, whose arrays it touches, cannot run")
         if setting.rows:
             return Contender(self._rows(setting), None, None)
-        tensors = []
+        read = ["g"] if setting.problem.max_norm is not None else []
+        read += MEASURED.get(setting.problem.optimizer, ())
+        tensors, first = [], []
         for i, (p, g) in enumerate(zip(params, setting.grads, strict=True)):
-            state = optimizer.state[i]
-            tensors.append((p, g, [state[name] for name in state if name != "step"]))
-        norm = setting.problem.max_norm is not None
-        floor = native.Floor(tensors, _native.simd_tier(), norm)
+            arrays = _arrays(optimizer.state[i])
+            tensors.append((p, g, list(arrays.values())))
+            first += [{"p": p, "g": g, **arrays}[name] for name in read]
+        floor = native.Floor(tensors, _native.simd_tier(), first)
         return Contender(floor.step, setting.grads, None)
 
     @staticmethod
@@ -45,7 +64,7 @@ class Floor:
         """The rows of each step as arrays of their own."""
         state = setting.optimizer.state[0]
         (table,) = setting.optimizer.param_groups[0]["params"]
-        states = [state[name] for name in state if name != "step"]
+        states = list(_arrays(state).values())
         floors = []
         for indices, values in setting.rows:
             rows, first = np.unique(indices, return_index=True)
@@ -53,7 +72,7 @@ class Floor:
                 (table[row], values[i], [s[row] for s in states])
                 for row, i in zip(rows, first, strict=True)
             ]
-            floors.append(native.Floor(tensors, _native.simd_tier(), False))
+            floors.append(native.Floor(tensors, _native.simd_tier(), []))
         steps = cycle(floors)
         return lambda grads: next(steps).step(grads)
 

@@ -33,34 +33,33 @@ fn view(array: &Array<'_>) -> PyResult<View> {
 
 /// The traffic of one step over `tensors`, whose values stay what they are.
 ///
-/// With `norm`, each gradient is first read once more, as a global norm needs.
+/// `first`: arrays that are read once more before it, as a norm needs the gradients.
 #[pyclass(unsendable, module = "ferrostep_floor")]
 struct Floor {
     plan: Plan,
-    /// Bytes of the gradients that are read beforehand.
-    gradients: Vec<std::ops::Range<*const u64>>,
+    first: Vec<std::ops::Range<*const u64>>,
     _alive: Vec<Py<PyAny>>,
 }
 
 #[pymethods]
 impl Floor {
     #[new]
-    fn new(tensors: Vec<Tensor<'_>>, tier: &str, norm: bool) -> PyResult<Self> {
+    fn new(tensors: Vec<Tensor<'_>>, tier: &str, first: Vec<Array<'_>>) -> PyResult<Self> {
         tier::force(tier).map_err(PyValueError::new_err)?;
         let mut plan = Plan::new();
-        let (mut gradients, mut alive) = (Vec::new(), Vec::new());
+        let mut alive: Vec<_> =
+            first.iter().map(|array| array.clone().into_any().unbind()).collect();
+        let first = first.iter().map(|array| read::words(array, &view(array)?));
+        let first = first.collect::<PyResult<Vec<_>>>()?;
         for (parameter, gradient, states) in &tensors {
             let arrays = [parameter, gradient].into_iter().chain(states);
             let views = arrays.clone().map(view).collect::<PyResult<Vec<_>>>()?;
-            if norm {
-                gradients.push(read::words(gradient, &views[1])?);
-            }
             // SAFETY: the arrays are an optimizer's, which has checked that they are disjoint; they
             // are kept alive below, and NumPy neither moves nor resizes what is referred to.
             unsafe { touch::push(&mut plan, &views)? };
             alive.extend(arrays.map(|array| array.clone().into_any().unbind()));
         }
-        Ok(Floor { plan, gradients, _alive: alive })
+        Ok(Floor { plan, first, _alive: alive })
     }
 
     #[pyo3(signature = (grads, *, grad_scale=None, max_norm=None))]
@@ -69,7 +68,7 @@ impl Floor {
         let threads = threads::count();
         // SAFETY: the arrays are alive, and nobody else uses them: the GIL is not released.
         unsafe {
-            read::all(&self.gradients, threads);
+            read::all(&self.first, threads);
             self.plan.run(threads);
         }
     }

@@ -1,4 +1,4 @@
-//! Reading gradients once more than an update does, on as many threads.
+//! Reading arrays once more than an update does, on as many threads.
 
 use std::hint::black_box;
 use std::ops::Range;
@@ -13,11 +13,11 @@ use crate::Array;
 /// A dense array's memory in words of eight bytes; what is left over is not worth reading.
 pub(crate) fn words(array: &Array<'_>, view: &View) -> PyResult<Range<*const u64>> {
     if !array.is_contiguous() {
-        return Err(PyValueError::new_err("the floor of a norm is for contiguous gradients"));
+        return Err(PyValueError::new_err("what is read once more must be contiguous"));
     }
     let start = view.data.cast_const().cast::<u64>();
     if !start.is_aligned() {
-        return Err(PyValueError::new_err("the floor of a norm is for aligned gradients"));
+        return Err(PyValueError::new_err("what is read once more must be aligned"));
     }
     Ok(start..start.wrapping_add(view.len() * view.format.kind.size() / 8))
 }

@@ -43,6 +43,21 @@ def test_threads_share_what_is_large() -> None:
             assert_same_run(train(FACTORED[0], start, steps), wanted)
 
 
+@pytest.mark.parametrize("clip", ["global", "parameter"])
+def test_clipping_measuring_and_scaling(clip: Any) -> None:
+    start, steps = inputs(np.float32, [(40, 30), (7,), (3, 5000), (30, 41)])
+    runs: list[Any] = []
+    for backend in ("native", "reference"):
+        params = [np.asfortranarray(p) if i == 3 else p.copy() for i, p in enumerate(start)]
+        opt = fs.Adafactor(params, backend=backend)  # type: ignore[arg-type]
+        asked: Any = {"max_norm": 0.5, "clip": clip, "grad_scale": 0.5, "measure": "total"}
+        infos = [opt.step(grads, **asked) for grads in steps]
+        norms = [(info.grad_norm, info.update_norm, info.param_norm) for info in infos]
+        runs.append(((params, opt), norms))
+    assert runs[0][1] == runs[1][1]
+    assert_same_run(runs[0][0], runs[1][0])
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_state_in_any_memory(dtype: Any) -> None:
     """Whatever a factory gives: in the other byte order, with gaps, or read from a file."""

@@ -55,7 +55,7 @@ def test_same_bits_as_in_memory(case: Case, backend: str, tmp_path: Path) -> Non
         assert_same_bits(p, q)
     for key, places in ((0, True), (1, False), (2, True)):
         for name, array in arrays_in(found.state.get(key, {})).items():
-            assert on_disk(array) == places
+            assert on_disk(array) == (places and array.size > 1000)
             assert array.strides == wanted.state[key][name].strides
 
 

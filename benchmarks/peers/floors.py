@@ -13,7 +13,6 @@ from benchmarks.peers import Contender, NotOfferedError
 from benchmarks.problem import Setting
 from ferrostep import _native
 
-
 #: What rules read that measure before they step: parameter, gradient and state.
 MEASURED = {
     "LAMB": ("p", "g", "exp_avg", "exp_avg_sq"),

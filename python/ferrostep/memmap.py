@@ -34,13 +34,13 @@ class MemmapState:
     Notes
     -----
     A state factory is called as ``factory(key, name, like, dtype)`` for each array: `key` is the
-    parameter's position or name, `name` such as "exp_avg", `like` the parameter. It returns a new
-    array of the shape of `like` and just this dtype, in the same place (host or device); what is in
-    it does not matter, and its strides should be in the order of those of `like`. It is checked
-    like a parameter; if one is refused or an exception is raised, none is kept. A forked process
-    cannot step with such state, which may lie in memory shared with its parent, before
-    `load_state_dict` or `reset`. Copies of the optimizer (`copy.deepcopy`, `pickle`) ask the
-    factory for arrays of their own.
+    parameter's position or name, `name` such as "exp_avg", `like` the parameter, or the part of it
+    that has the shape of this state (`Adafactor`'s). It returns a new array of the shape of `like`
+    and just this dtype, in the same place (host or device); what is in it does not matter, and its
+    strides should be in the order of those of `like`. It is checked like a parameter; if one is
+    refused or an exception is raised, none is kept. A forked process cannot step with such state,
+    which may lie in memory shared with its parent, before `load_state_dict` or `reset`. Copies of
+    the optimizer (`copy.deepcopy`, `pickle`) ask the factory for arrays of their own.
 
     Space cannot be reserved on file systems that write elsewhere than they have read (btrfs, ZFS).
     Before Python 3.13 each array keeps a file descriptor open.

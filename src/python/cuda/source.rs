@@ -53,8 +53,7 @@ pub(in crate::python) fn cuda_source(
     Ok(kernel.source(Kinds { p, g, state }, prelude.coupled_decay()))
 }
 
-/// The state arrays of a rule with these options beside a parameter of this shape: names, the values that
-/// they start with, and shapes.
+/// The state arrays of a rule beside a parameter of this shape: names, first values, shapes.
 #[pyfunction]
 pub(in crate::python) fn rule_states<'py>(
     rule: &str,

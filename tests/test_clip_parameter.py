@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import ferrostep as fs
-from cases import CASE, CASES, LOW_PRECISION, RUN_IDS, RUNS, Case
+from cases import CASE, LOW_PRECISION, TENSORWISE_CASES, TENSORWISE_RUN_IDS, TENSORWISE_RUNS, Case
 from ferrostep.backends import reference
 from support import emulation
 from support.arrays import (
@@ -62,7 +62,7 @@ def assert_same_steps(found: fs.Optimizer, wanted: Apart, what: str) -> None:
             assert_same_bits(found.state[i][name], array, f"{what} state {i} {name}")
 
 
-@pytest.mark.parametrize(("case", "dtype"), RUNS, ids=RUN_IDS)
+@pytest.mark.parametrize(("case", "dtype"), TENSORWISE_RUNS, ids=TENSORWISE_RUN_IDS)
 def test_every_case(case: Case, dtype: type) -> None:
     rng = np.random.default_rng(1)
     start = [rng.standard_normal(shape).astype(dtype) for shape in SHAPES]
@@ -107,7 +107,9 @@ def test_whatever_hypothesis_thinks_of(data: Any) -> None:
     params = [rng.standard_normal(n).astype(data.draw(kinds)) for n in sizes]
     scale = data.draw(st.sampled_from([1.0, -3.0, 1e-3]))
     bound = data.draw(st.sampled_from([0.0, 1e-3, 1.0, 50.0, math.inf]))
-    case = data.draw(st.sampled_from([c for c in CASES if "state_dtype" not in c.options]))
+    case = data.draw(
+        st.sampled_from([c for c in TENSORWISE_CASES if "state_dtype" not in c.options])
+    )
     wanted = Apart(case, [p.copy() for p in params])
     found = case.make([p.copy() for p in params])
     with running_on(data.draw(st.sampled_from(TIERS)), data.draw(st.integers(1, 3))):
@@ -205,7 +207,7 @@ def test_a_word_of_another_type() -> None:
     assert (p < 1).all()
 
 
-@pytest.mark.parametrize(("case", "dtype"), RUNS, ids=RUN_IDS)
+@pytest.mark.parametrize(("case", "dtype"), TENSORWISE_RUNS, ids=TENSORWISE_RUN_IDS)
 def test_the_kernels(case: Case, dtype: type) -> None:
     rng = np.random.default_rng(13)
     sizes = [0, 7, 4097, 60_007, 140_000, 0]

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 import ferrostep as fs
-from cases import RUN_IDS, RUNS, Case
+from cases import TENSORWISE_RUN_IDS, TENSORWISE_RUNS, Case
 from support.arrays import assert_same_bits
 
 W, B = np.ones(3), np.ones(2)
 
 
-@pytest.mark.parametrize(("case", "dtype"), RUNS, ids=RUN_IDS)
+@pytest.mark.parametrize(("case", "dtype"), TENSORWISE_RUNS, ids=TENSORWISE_RUN_IDS)
 @pytest.mark.parametrize("functional", [False, True], ids=["update", "updated"])
 def test_they_begin_when_they_come(case: Case, dtype: Any, functional: bool) -> None:
     rng = np.random.default_rng(0)

@@ -278,3 +278,17 @@ def test_wrappers_step_it_as_it_is() -> None:
     for grads in steps:
         slow.step(grads)
     assert remembered(slow.optimizer)[0][0] > 0.01
+
+
+def test_names_that_come_later_begin_with_what_is_known() -> None:
+    start, steps = problem()
+    opt = fs.Prodigy(d0=0.01)
+    params = {name: p.copy() for name, p in zip("abcd", start, strict=True)}
+    for grads in steps[:3]:
+        opt.update({"a": params["a"]}, {"a": grads[0]})
+    known = remembered(opt)[0]
+    assert known[0] > 0.01
+    zeros = {name: np.zeros_like(p) for name, p in params.items()}
+    opt.update(params, zeros)
+    assert all(math.isclose(entry["d_max"], known[1]) for entry in opt.state.values())
+    assert len({*remembered(opt)}) == 1

@@ -4,10 +4,16 @@
 #[path = "../fuzz/src/lib.rs"]
 mod targets;
 
+use std::sync::{Mutex, PoisonError};
+
 use arbitrary::Unstructured;
+
+/// A target forces SIMD tiers, which are the process's: while one test plans, none may choose another.
+static TIER: Mutex<()> = Mutex::new(());
 
 /// Inputs of all lengths up to 2 KiB; how many had enough bytes for a whole check.
 fn checked(run: fn(&mut Unstructured<'_>) -> arbitrary::Result<()>, inputs: usize) -> usize {
+    let _alone = TIER.lock().unwrap_or_else(PoisonError::into_inner);
     let mut state = 20_u64;
     let mut next = || {
         state =

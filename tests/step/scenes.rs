@@ -28,6 +28,7 @@ pub(crate) fn adam(lr: f64, amsgrad: bool) -> Options {
         ("amsgrad", Value::Flag(amsgrad)),
         ("bias_correction", Value::Flag(true)),
         ("epsilon_hat", Value::Flag(false)),
+        ("cautious", Value::Flag(false)),
         ("initial_accumulator_value", Value::Number(0.0)),
         ("weight_decay", Value::Number(0.01)),
         ("decoupled_weight_decay", Value::Flag(false)),

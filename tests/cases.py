@@ -204,6 +204,9 @@ DTYPES = [np.float32, np.float64]
 #: Computed in float32.
 LOW_PRECISION = [np.float16, ml_dtypes.bfloat16]
 
+#: The cases whose parameters become NaN where their gradients are: all but one, which stays there.
+SEES_NAN = [case for case in CASES if case.optimizer is not Towards]
+
 #: Every case with every type of parameter that it goes with.
 RUNS = [
     (case, dtype)

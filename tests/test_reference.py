@@ -12,9 +12,8 @@ import numpy as np
 import pytest
 
 import ferrostep as fs
-from cases import CASES, Case, case_of
+from cases import CASES, SEES_NAN, Case, case_of
 from ferrostep.backends.reference import update
-from ferrostep.evaluated import Towards
 from support.arrays import Array
 from support.first import first_state
 
@@ -87,9 +86,6 @@ def test_a_gradient_is_rounded_once_to_the_type_of_the_parameter() -> None:
     new, state = one_step("AdaptiveGains", np.zeros(2, "f4"), g)
     np.testing.assert_array_equal(state["prev"], np.array([1 + 2.0**-23, np.inf], "f4"))
     assert new.dtype == "f4"
-
-
-SEES_NAN = [case for case in CASES if case.optimizer is not Towards]  # it stays where that is NaN
 
 
 @pytest.mark.parametrize("case", SEES_NAN, ids=lambda case: case.name)

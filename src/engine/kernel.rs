@@ -59,7 +59,8 @@ pub fn compile(name: &str, options: &Options) -> Result<(Box<dyn Method>, RuleLo
 /// The loops of a rule for arrays of these kinds.
 ///
 /// The table has what people train with. All 40 combinations of the contract would take two minutes
-/// to build and 9 MB; those left out run through the tile with the first two rows' loops.
+/// to build and 9 MB; those left out run through the tile with the first two rows' loops. So do all
+/// others of a rule that is seldom used (`Rule::STORED_IN_ALL`).
 fn find<const N: usize, U: Rule<N>>(kinds: Kinds, coupled_decay: bool) -> Option<Loops> {
     macro_rules! table {
         ($($compute:ident: $p:ident $g:ident $state:ident;)+) => {
@@ -67,7 +68,16 @@ fn find<const N: usize, U: Rule<N>>(kinds: Kinds, coupled_decay: bool) -> Option
                 $(
                     // A rule without states needs one row of each parameter and gradient.
                     ($p::KIND, $g::KIND, $state::KIND)
-                        if const { N > 0 || $state::KIND.size() == $compute::KIND.size() } =>
+                        if const {
+                            let [size, p, g, state] = [
+                                $compute::KIND.size(),
+                                $p::KIND.size(),
+                                $g::KIND.size(),
+                                $state::KIND.size(),
+                            ];
+                            (N > 0 || state == size)
+                                && (U::STORED_IN_ALL || (p == size && g == size && state == size))
+                        } =>
                     {
                         Some(if coupled_decay {
                             loops::<N, U, $compute, $p, $g, $state, true>()

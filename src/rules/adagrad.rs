@@ -15,6 +15,7 @@ struct Sum<const EPS_INSIDE: bool>;
 impl<const EPS_INSIDE: bool> Rule<1> for Sum<EPS_INSIDE> {
     type Scalars<R: Real> = AdagradScalars<R>;
     const STATES: [&'static str; 1] = ["s"];
+    const STORED_IN_ALL: bool = true;
 
     #[inline(always)]
     fn update<R: Real>(k: &AdagradScalars<R>, p: R, g: R, [s]: [R; 1]) -> (R, [R; 1]) {

@@ -46,6 +46,7 @@ pub(super) struct Plain;
 impl Stepping<2> for Plain {
     type Scalars<R: Real> = AdamScalars<R>;
     const STATES: [&'static str; 2] = ["m", "v"];
+    const STORED_IN_ALL: bool = true;
 
     #[inline(always)]
     fn step<R: Real>(k: &AdamScalars<R>, g: R, [m, v]: [R; 2]) -> (R, [R; 2]) {

@@ -21,6 +21,7 @@ struct Moving;
 impl Rule<0> for Moving {
     type Scalars<R: Real> = EmaScalars<R>;
     const STATES: [&'static str; 0] = [];
+    const STORED_IN_ALL: bool = true;
 
     #[inline(always)]
     fn update<R: Real>(k: &EmaScalars<R>, e: R, p: R, []: [R; 0]) -> (R, [R; 0]) {
@@ -59,6 +60,7 @@ struct Running;
 impl Rule<0> for Running {
     type Scalars<R: Real> = MeanScalars<R>;
     const STATES: [&'static str; 0] = [];
+    const STORED_IN_ALL: bool = true;
 
     #[inline(always)]
     fn update<R: Real>(k: &MeanScalars<R>, e: R, p: R, []: [R; 0]) -> (R, [R; 0]) {

@@ -15,6 +15,8 @@ use crate::number::Real;
 pub trait Stepping<const N: usize>: 'static {
     type Scalars<R: Real>: Scalars<R>;
     const STATES: [&'static str; N];
+    /// As of a rule.
+    const STORED_IN_ALL: bool = false;
 
     /// The step and the new state.
     fn step<R: Real>(k: &Self::Scalars<R>, g: R, state: [R; N]) -> (R, [R; N]);
@@ -28,6 +30,7 @@ pub trait Stepping<const N: usize>: 'static {
 impl<const N: usize, U: Stepping<N>> Rule<N> for U {
     type Scalars<R: Real> = U::Scalars<R>;
     const STATES: [&'static str; N] = U::STATES;
+    const STORED_IN_ALL: bool = U::STORED_IN_ALL;
 
     #[inline(always)]
     fn update<R: Real>(k: &Self::Scalars<R>, p: R, g: R, state: [R; N]) -> (R, [R; N]) {

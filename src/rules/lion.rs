@@ -17,6 +17,7 @@ struct Sign;
 impl Stepping<1> for Sign {
     type Scalars<R: Real> = LionScalars<R>;
     const STATES: [&'static str; 1] = ["m"];
+    const STORED_IN_ALL: bool = true;
 
     #[inline(always)]
     fn step<R: Real>(k: &LionScalars<R>, g: R, [m]: [R; 1]) -> (R, [R; 1]) {

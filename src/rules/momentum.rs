@@ -16,6 +16,7 @@ struct Velocity<const NESTEROV: bool>;
 impl<const NESTEROV: bool> Rule<1> for Velocity<NESTEROV> {
     type Scalars<R: Real> = MomentumScalars<R>;
     const STATES: [&'static str; 1] = ["v"];
+    const STORED_IN_ALL: bool = true;
 
     #[inline(always)]
     fn update<R: Real>(k: &MomentumScalars<R>, p: R, g: R, [v]: [R; 1]) -> (R, [R; 1]) {

@@ -36,6 +36,7 @@ struct Plain<const EPS_INSIDE: bool>;
 impl<const EPS_INSIDE: bool> Rule<1> for Plain<EPS_INSIDE> {
     type Scalars<R: Real> = RmsScalars<R>;
     const STATES: [&'static str; 1] = ["r"];
+    const STORED_IN_ALL: bool = true;
 
     #[inline(always)]
     fn update<R: Real>(k: &RmsScalars<R>, p: R, g: R, [r]: [R; 1]) -> (R, [R; 1]) {

@@ -12,6 +12,9 @@ pub trait Rule<const N: usize>: 'static {
     type Scalars<R: Real>: Scalars<R>;
     /// What the formula calls its states: names in a printed kernel.
     const STATES: [&'static str; N];
+    /// Whether it has loops of its own for the types that models are stored in; what is used less is
+    /// gathered into tiles there, since each rule's loops for them are half a percent of the wheel.
+    const STORED_IN_ALL: bool = false;
 
     /// The new parameter and the new state, from the old ones and the gradient.
     fn update<R: Real>(k: &Self::Scalars<R>, p: R, g: R, state: [R; N]) -> (R, [R; N]);

@@ -17,6 +17,7 @@ struct Plain;
 impl Rule<0> for Plain {
     type Scalars<R: Real> = SgdScalars<R>;
     const STATES: [&'static str; 0] = [];
+    const STORED_IN_ALL: bool = true;
 
     #[inline(always)]
     fn update<R: Real>(k: &SgdScalars<R>, p: R, g: R, []: [R; 0]) -> (R, [R; 0]) {
@@ -29,6 +30,7 @@ struct WithMomentum<const NESTEROV: bool>;
 impl<const NESTEROV: bool> Rule<1> for WithMomentum<NESTEROV> {
     type Scalars<R: Real> = SgdScalars<R>;
     const STATES: [&'static str; 1] = ["buf"];
+    const STORED_IN_ALL: bool = true;
 
     #[inline(always)]
     fn update<R: Real>(k: &SgdScalars<R>, p: R, g: R, [buf]: [R; 1]) -> (R, [R; 1]) {

@@ -89,7 +89,7 @@ class Prodigy(Optimizer):
     >>> for _ in range(30):
     ...     info = opt.step([2 * p])  # the gradient of p**2
     >>> p.round(4)
-    array([ 0.7248, -1.4495])
+    array([-0.3831,  0.167 ])
     """
 
     lr: Rate = 1.0

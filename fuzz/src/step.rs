@@ -163,13 +163,14 @@ impl Session {
     fn gradients(&mut self, u: &mut Unstructured<'_>) -> arbitrary::Result<Vec<Option<Held>>> {
         let mut given = Vec::new();
         for (known, model) in self.gradients.iter_mut().zip(&self.models) {
+            let method = &self.optimizer.groups()[model.group].compiled.method;
             match u.int_in_range(0..=7)? {
                 0 => *known = gradient(u, &model.param.shape)?,
                 1 => {
                     given.push(None);
                     continue;
                 }
-                2 if !model.param.shape.is_empty() => {
+                2 if !model.param.shape.is_empty() && method.steps_rows() => {
                     given.push(Some(some_rows(u, &model.param.shape)?));
                     continue;
                 }

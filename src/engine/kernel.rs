@@ -4,7 +4,7 @@ use super::block::{Loop, Loops};
 use super::driver::loops;
 use super::terms::MeasuringLoops;
 use super::tier;
-use crate::number::{BF16, F16, Kinds, Precision, Stored};
+use crate::number::{BF16, F16, Kind, Kinds, Precision, Stored};
 use crate::rules::{self, Measuring, Method, OptionError, Options, Rule, Visitor};
 
 #[derive(Clone, Copy, Debug)]
@@ -59,8 +59,7 @@ pub fn compile(name: &str, options: &Options) -> Result<(Box<dyn Method>, RuleLo
 /// The loops of a rule for arrays of these kinds.
 ///
 /// The table has what people train with. All 40 combinations of the contract would take two minutes
-/// to build and 9 MB; those left out run through the tile with the first two rows' loops. So do all
-/// others of a rule that is seldom used (`Rule::STORED_IN_ALL`).
+/// to build and 9 MB; those left out run through the tile with the first two rows' loops.
 fn find<const N: usize, U: Rule<N>>(kinds: Kinds, coupled_decay: bool) -> Option<Loops> {
     macro_rules! table {
         ($($compute:ident: $p:ident $g:ident $state:ident;)+) => {
@@ -69,14 +68,8 @@ fn find<const N: usize, U: Rule<N>>(kinds: Kinds, coupled_decay: bool) -> Option
                     // A rule without states needs one row of each parameter and gradient.
                     ($p::KIND, $g::KIND, $state::KIND)
                         if const {
-                            let [size, p, g, state] = [
-                                $compute::KIND.size(),
-                                $p::KIND.size(),
-                                $g::KIND.size(),
-                                $state::KIND.size(),
-                            ];
-                            (N > 0 || state == size)
-                                && (U::STORED_IN_ALL || (p == size && g == size && state == size))
+                            (N > 0 || $state::KIND.size() == $compute::KIND.size())
+                                && (U::STORED_IN_ALL || is_usual($p::KIND, $g::KIND, $state::KIND))
                         } =>
                     {
                         Some(if coupled_decay {
@@ -115,4 +108,12 @@ fn find<const N: usize, U: Rule<N>>(kinds: Kinds, coupled_decay: bool) -> Option
         f32: BF16 f32 f32;
         f32: BF16 f32 BF16;
     }
+}
+
+/// What a rule that is used less has loops for, too: no float16, and no gradient of another type than the
+/// parameter's, but bfloat16. All rows of all rules would be 4.7 MB of wheel.
+const fn is_usual(p: Kind, g: Kind, state: Kind) -> bool {
+    let half = matches!(p, Kind::F16) || matches!(g, Kind::F16) || matches!(state, Kind::F16);
+    let wider = matches!((p, g), (Kind::F32 | Kind::BF16, Kind::F64) | (Kind::BF16, Kind::F32));
+    !half && !wider && !matches!((p, g), (Kind::F64, Kind::F32))
 }

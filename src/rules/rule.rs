@@ -12,8 +12,8 @@ pub trait Rule<const N: usize>: 'static {
     type Scalars<R: Real>: Scalars<R>;
     /// What the formula calls its states: names in a printed kernel.
     const STATES: [&'static str; N];
-    /// Whether it has loops of its own for the types that models are stored in; what is used less is
-    /// gathered into tiles there, since each rule's loops for them are half a percent of the wheel.
+    /// Whether it has loops of its own for all types that models are stored in (`engine/kernel.rs`). What is
+    /// used less is gathered into tiles where arrays are float16, or of two NumPy types.
     const STORED_IN_ALL: bool = false;
 
     /// The new parameter and the new state, from the old ones and the gradient.

@@ -34,6 +34,7 @@ struct Touch;
 impl<const N: usize> Rule<N> for Touch {
     type Scalars<R: Real> = Zero<R>;
     const STATES: [&'static str; N] = ["s"; N];
+    const STORED_IN_ALL: bool = true;
 
     /// All streams depend on the gradient, and no value changes.
     #[inline(always)]
@@ -69,6 +70,7 @@ pub(crate) unsafe fn push(plan: &mut Plan, views: &[View]) -> PyResult<()> {
         1 => CompileLoops.visit::<1, Touch>(),
         2 => CompileLoops.visit::<2, Touch>(),
         3 => CompileLoops.visit::<3, Touch>(),
+        4 => CompileLoops.visit::<4, Touch>(),
         n => return Err(PyValueError::new_err(format!("no optimizer has {n} states"))),
     };
     let precision = Precision::of(p.format.kind);

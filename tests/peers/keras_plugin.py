@@ -16,7 +16,7 @@ from ferrostep.compat.keras.slots import SLOTS
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "requires_trainable_backend: Keras' own")
-    replaced = {getattr(theirs, name): getattr(ours, name) for name in SLOTS}
+    replaced = {getattr(keras.optimizers, name): getattr(ours, name) for name in SLOTS}
     if keras.config.backend() == "torch":
         _keep_torch_away()
     for name, module in [*sys.modules.items()]:

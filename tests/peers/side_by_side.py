@@ -29,6 +29,10 @@ PLACES = {"torch": "torch.optim", "keras": "keras.optimizers", "optax": "optax"}
 SHAPES = [(7,), (3, 5), (), (1, 2, 3)]
 
 
+#: Keras' means are in float32 whatever its floatx, and its Adafactor is made of them.
+MEANS = 1e-6
+
+
 def of_preset(library: str, name: str, options: dict[str, Any]) -> Case:
     """Return a case without a record: where it ends is what the library says."""
     rng = np.random.default_rng(20261127)
@@ -72,7 +76,8 @@ def compare(case: Case, found: Ours, wanted: list[Array]) -> None:
     assert found.make is not None
     params = [p.copy() for p in case.start]
     steps(found.make(params), case)
-    assert apart(params, wanted, case.start) <= case.bound
+    bound = MEANS if case.theirs == "keras.optimizers.Adafactor" else case.bound
+    assert apart(params, wanted, case.start) <= bound
 
 
 @pytest.mark.parametrize("case", OF_PRESETS, ids=title)

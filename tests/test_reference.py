@@ -184,3 +184,17 @@ def test_what_was_not_asked_for_is_not_done() -> None:
     """A coupled decay by 0 would turn a gradient of -0.0 into +0.0."""
     _, state = one_step("AdaptiveGains", np.ones(1), np.array([-0.0]))
     assert np.signbit(state["prev"])
+
+
+def test_a_state_of_a_number_is_flushed_too() -> None:
+    for dtype in ("f4", "f8"):
+        p, q = np.ones((), dtype), np.ones((), dtype)
+        tiny = np.full((), np.finfo(dtype).smallest_normal, dtype)
+        opts = [
+            fs.Adam([x], flush_subnormals=True, backend=backend)
+            for x, backend in ((p, "native"), (q, "reference"))
+        ]
+        for opt in opts:
+            opt.step([np.zeros((), dtype)])
+            opt.step([-tiny])
+            assert opt.state[0]["exp_avg"] == 0

@@ -60,6 +60,7 @@ class ScheduleFree(Optimizer):
         """Put ``y`` back into the parameters, where gradients are taken and steps made.
 
         It is made of ``x`` and ``z``, so that its last bits may be other ones than before `eval`.
+        Whoever loads a state dict of training must give the parameters their values of then, too.
         """
         self._turn(averaged=False)
 
@@ -68,12 +69,22 @@ class ScheduleFree(Optimizer):
     def _share(cls, group: Mapping[str, Any]) -> float:
         """Return how much of ``y`` is ``x``."""
 
+    def _check_trained(self) -> None:
+        """Refuse parameters that are the average, in the words of a step."""
+        for key, state in self.state.items():
+            if state["averaged"]:
+                raise ValueError(
+                    f"parameter {key!r} must be what training goes on with, found the average that "
+                    "eval() has put there; call train() before a step"
+                )
+
     def _turn(self, averaged: bool) -> None:
         if not self._bound:
             raise ValueError(
                 "eval() and train() must be of an optimizer that has its parameters, found an "
                 "unbound one; make it with params"
             )
+        self._check_containers()
         if any(state is None for state in self._states(False)):
             self._init_state(0)
         groups = list(self._moves(averaged))

@@ -30,8 +30,8 @@ import torch
 from ferrostep.compat import torch as compat
 from ferrostep.presets.torch import ALIKE
 
-#: The classes that both have, and that take dense gradients.
-NAMES = [name for name, row in ALIKE.items() if not row.cls.ROWS_ONLY]
+#: The classes that both have: of dense gradients, and whose state is of the parameter's shape.
+NAMES = [n for n, row in ALIKE.items() if not (row.cls.ROWS_ONLY or row.cls.FACTORS)]
 OURS: dict[str, Any] = {name: getattr(compat, name) for name in NAMES}
 THEIRS: dict[str, Any] = {name: getattr(torch.optim, name) for name in NAMES}
 

@@ -57,7 +57,8 @@ class Adafactor(Optimizer):
     decoupled_weight_decay
         Default True; False: ``weight_decay*p`` is added to the gradient instead.
     weight_decay, maximize, state_dtype, ...
-        The options of every class: see `Optimizer`.
+        The options of every class: see `Optimizer`. Float16 state ends at squares of 65504: the
+        step is NaN beyond; take bfloat16.
 
     Raises
     ------

@@ -64,7 +64,9 @@ class Prodigy(Optimizer):
         Default True: as above; False: ``weight_decay*p`` is added to the gradient.
     weight_decay, maximize, state_dtype, ...
         The options of every class: see `Optimizer`. In 16 bits ``p0`` is not where the parameter
-        began, but near it: ``d`` is then learnt from what is farther away.
+        began, but near it: ``d`` is then learnt from what is farther away. Float16 state is too
+        narrow for ``s``, which grows with ``1/d0``. Of 16-bit *parameters* a step of `d0` may be
+        rounded away, and then ``d`` never grows: give a `d0` of 1e-3 or more.
 
     State
     -----

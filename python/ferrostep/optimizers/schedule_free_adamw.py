@@ -29,7 +29,7 @@ class ScheduleFreeAdamW(ScheduleFree):
         Learning rate; default 2.5e-3, finite and >= 0.
     betas
         How much of ``y`` is the average, and how much of that of g**2 stays; default (0.9, 0.999),
-        each in [0, 1), the first not 0.
+        each in [0, 1), the first not 0 and not to be changed, as the momentum there.
     eps
         Keeps the divisor from 0; default 1e-8, finite and >= 0.
     warmup_steps

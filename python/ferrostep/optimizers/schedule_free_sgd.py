@@ -37,7 +37,8 @@ class ScheduleFreeSGD(ScheduleFree):
     lr
         Learning rate; default 1.0, finite and >= 0.
     momentum
-        How much of ``y`` is the average; default 0.9, in (0, 1).
+        How much of ``y`` is the average; default 0.9, in (0, 1). It stays as it is: of a ``y`` that
+        was made with another, `eval` makes no average. (So no scheduler may cycle it.)
     warmup_steps
         Over how many steps the rate rises to `lr`; default 0, finite and >= 0.
     r

@@ -25,6 +25,12 @@ def check(optimizer: Any, cycle_momentum: bool) -> None:
             f"which has neither 'momentum' nor 'betas' among its defaults, found {cycle_momentum!r}"
         )
 
+    if cycle_momentum and hasattr(optimizer, "eval"):  # which would no longer find the average
+        raise ValueError(
+            f"cycle_momentum must be False for {type(optimizer).__name__}, whose momentum is how "
+            f"much of a parameter is the average, found {cycle_momentum!r}"
+        )
+
 
 def put(optimizer: Any, group: dict[str, Any], momentum: float) -> None:
     if not uses_betas(optimizer):

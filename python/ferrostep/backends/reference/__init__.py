@@ -126,7 +126,7 @@ def update(
             some = {name: _each(lambda x: x[rows], x) for name, x in state.items()}
             new_p, some = update(rule, p[rows], values, some, options, t, fresh, grad_scale)
             new = {
-                name: x if isinstance(x, float) else put(state[name], rows, x)
+                name: x if type(x) is float else put(state[name], rows, x)
                 for name, x in some.items()
             }
             return put(p, rows, new_p), new
@@ -185,7 +185,7 @@ def _before(
 
 def _each(change: Callable[[Any], Any], x: Any) -> Any:
     """A state array changed; a number that is remembered as it is."""
-    return x if isinstance(x, float) else change(x)
+    return x if type(x) is float else change(x)  # NumPy's float64 is a float, too
 
 
 def _plain(value: Any) -> Any:

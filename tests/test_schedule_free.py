@@ -267,3 +267,23 @@ def test_no_schedule_cycles_the_share_of_the_average() -> None:
     with pytest.raises(ValueError, match=wanted):
         fs.schedulers.CyclicLR(opt, base_lr=0.1, max_lr=0.2)
     fs.schedulers.OneCycleLR(opt, max_lr=0.1, total_steps=9, cycle_momentum=False)
+
+
+@pytest.mark.parametrize(
+    ("cls", "name", "value", "wanted"),
+    [
+        (fs.ScheduleFreeSGD, "momentum", 0, r"momentum must be a number in \(0, 1\)"),
+        (fs.ScheduleFreeAdamW, "betas", (0.0, 0.9), r"betas\[0\] must be in \(0, 1\)"),
+        (fs.ScheduleFreeAdamW, "betas", 0.5, "betas"),
+    ],
+)
+def test_what_was_put_into_a_group_is_checked(cls: Any, name: str, value: Any, wanted: str) -> None:
+    p = np.ones(2)
+    opt = cls([p], lr=0.1)
+    stepped(opt, [p], 2)
+    before = p.copy()
+    opt.param_groups[0][name] = value
+    with pytest.raises(ValueError, match=wanted):
+        opt.eval()
+    assert np.array_equal(p, before)
+    assert opt.state[0]["averaged"] == 0.0

@@ -92,4 +92,6 @@ class ScheduleFreeAdamW(ScheduleFree):
 
     @classmethod
     def _share(cls, group: Mapping[str, Any]) -> float:
-        return float(group["betas"][0])
+        betas: tuple[float, float] = cls._schema().checks["betas"]("betas", group["betas"])
+        cls.check({"betas": betas})
+        return betas[0]

@@ -89,4 +89,5 @@ class ScheduleFreeSGD(ScheduleFree):
 
     @classmethod
     def _share(cls, group: Mapping[str, Any]) -> float:
-        return float(group["momentum"])
+        momentum: float = cls._schema().checks["momentum"]("momentum", group["momentum"])
+        return momentum

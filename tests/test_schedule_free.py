@@ -68,12 +68,24 @@ def test_a_step_of_the_average_is_an_error(cls: Any, steps: int) -> None:
     for call in (opt.step, opt._prepare):
         with pytest.raises(ValueError, match=r"parameter 0 .*call train\(\) before a step"):
             call([np.ones_like(p) for p in params])
-    with pytest.raises(ValueError, match=r"parameter 1 .*call train"):
+    with pytest.raises(ValueError, match=r"parameter 0 .*call train"):
         opt.step([None, np.ones_like(params[1])])
     assert all(np.array_equal(p, b) for p, b in zip(params, before, strict=True))
     opt.train()
     stepped(opt, params, 1)
     assert opt.state[0]["step"] == steps + 1
+
+
+def test_a_group_that_came_meanwhile_waits_for_train() -> None:
+    p, q = np.ones(2), np.ones(3)
+    opt = fs.ScheduleFreeSGD([p], lr=0.1)
+    opt.step([np.ones(2)])
+    opt.eval()
+    opt.add_param_group({"params": [q]})
+    with pytest.raises(ValueError, match=r"parameter 0 .*call train"):
+        opt.step([None, np.ones(3)])
+    opt.train()
+    opt.step([None, np.ones(3)])
 
 
 def test_a_repeated_step_is_refused_too() -> None:

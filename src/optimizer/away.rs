@@ -7,14 +7,15 @@ use super::refusal::Refusal;
 use crate::rules::Memory;
 
 impl<H: Elsewhere> Optimizer<H> {
-    /// Refuses parameters that are away, and gradients of some rows where all of them are needed.
+    /// Refuses a step while a parameter is away, whether it has a gradient or not, and gradients of some
+    /// rows where all of them are needed.
     pub(super) fn check_rules(&self, parts: &[Part<H>]) -> Result<(), Refusal> {
+        if let Some(i) = (0..self.slots.len()).find(|i| self.is_away(*i)) {
+            return Err(Refusal::Away(i));
+        }
         let step = Step { slots: &self.slots, groups: &self.groups, parts };
         for part in parts {
             let method = &step.group(part).compiled.method;
-            if step.slot(part).memory.is_some_and(|memory| method.is_away(memory)) {
-                return Err(Refusal::Away(part.slot));
-            }
             let needs_all =
                 method.whole().is_some() || method.factored().is_some() || !method.steps_rows();
             if needs_all && matches!(part.place, Gradient::Rows(_)) {

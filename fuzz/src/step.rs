@@ -170,7 +170,7 @@ impl Session {
                     given.push(None);
                     continue;
                 }
-                2 if !model.param.shape.is_empty() && method.steps_rows() => {
+                2 if !model.param.shape.is_empty() && method.averaged().is_none() => {
                     given.push(Some(some_rows(u, &model.param.shape)?));
                     continue;
                 }

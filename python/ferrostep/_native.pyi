@@ -338,6 +338,8 @@ class Core:
         written until the step is committed or abandoned; all else that happens to them is found out."""
     def _commit(self) -> StepInfo:
         """The second half: nothing can fail any more, but that somebody has changed what it is of."""
+    def _check_trained(self) -> None:
+        """Refuses parameters that `_turn_all` has moved away, as a step does."""
     def _turn_all(self, moved: Core | None, numbers: Sequence[int], averaged: bool) -> None:
         """Commits what another optimizer has prepared for the parameters of these numbers, and then all
         parameters are away (`averaged`) or back. No signal's handler runs in between."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import KW_ONLY
 from itertools import accumulate, pairwise
 from typing import Annotated, Any
@@ -69,15 +69,6 @@ class ScheduleFree(Optimizer):
     def _share(cls, group: Mapping[str, Any]) -> float:
         """Return how much of ``y`` is ``x``."""
 
-    def _check_trained(self) -> None:
-        """Refuse parameters that are the average, in the words of a step."""
-        for key, state in self.state.items():
-            if state["averaged"]:
-                raise ValueError(
-                    f"parameter {key!r} must be what training goes on with, found the average that "
-                    "eval() has put there; call train() before a step"
-                )
-
     def _turn(self, averaged: bool) -> None:
         if not self._bound:
             raise ValueError(
@@ -87,30 +78,18 @@ class ScheduleFree(Optimizer):
         self._check_containers()
         if any(state is None for state in self._states(False)):
             self._init_state(0)
-        groups = list(self._moves(averaged))
-        numbers = [i for group in groups for i in group["numbers"]]
-        if not numbers:
-            self._turn_all(None, [], averaged)
-            return
-        moved = Towards([{k: group[k] for k in ("params", "alpha")} for group in groups])
-        states = self._states(False)
-        moved._prepare([states[i]["z"] for i in numbers])
-        self._turn_all(moved, numbers, averaged)
-
-    def _moves(self, averaged: bool) -> Iterator[dict[str, Any]]:
-        """Yield the parameters of each group that are to be moved, and how far towards ``z``."""
-        arrays, states = self._parameters(), self._states(False)
+        arrays, states = self._parameters(), [state or {} for state in self._states(False)]
+        groups: list[dict[str, Any]] = []
+        numbers: list[int] = []
         ends = accumulate(self._group_sizes(), initial=0)
         for group, (start, end) in zip(self.param_groups, pairwise(ends), strict=True):
-            beta = self._share(group)
-            found = [
-                i
-                for i, state in enumerate(states[start:end], start)
-                if state and bool(state["averaged"]) != averaged
-            ]
+            share = self._share(group)
+            found = [i for i in range(start, end) if bool(states[i]["averaged"]) != averaged]
             if found:
-                yield {
-                    "numbers": found,
-                    "params": [arrays[i] for i in found],
-                    "alpha": 1 - 1 / beta if averaged else 1 - beta,
-                }
+                alpha = 1 - 1 / share if averaged else 1 - share
+                groups.append({"params": [arrays[i] for i in found], "alpha": alpha})
+                numbers += found
+        moved = Towards(groups) if groups else None
+        if moved is not None:
+            moved._prepare([states[i]["z"] for i in numbers])
+        self._turn_all(moved, numbers, averaged)

@@ -7,17 +7,16 @@ use super::refusal::Refusal;
 use crate::rules::Memory;
 
 impl<H: Elsewhere> Optimizer<H> {
-    /// Refuses a step while a parameter is away, whether it has a gradient or not, and gradients of some
-    /// rows where all of them are needed.
+    /// Refuses what a rule cannot step: parameters that are away, and gradients of some rows where all of
+    /// them are needed.
     pub(super) fn check_rules(&self, parts: &[Part<H>]) -> Result<(), Refusal> {
-        if let Some(i) = (0..self.slots.len()).find(|i| self.is_away(*i)) {
-            return Err(Refusal::Away(i));
-        }
+        self.check_trained()?;
         let step = Step { slots: &self.slots, groups: &self.groups, parts };
         for part in parts {
             let method = &step.group(part).compiled.method;
-            let needs_all =
-                method.whole().is_some() || method.factored().is_some() || !method.steps_rows();
+            let needs_all = method.whole().is_some()
+                || method.factored().is_some()
+                || method.averaged().is_some();
             if needs_all && matches!(part.place, Gradient::Rows(_)) {
                 return Err(Refusal::MeasuredRows(part.slot));
             }
@@ -25,19 +24,26 @@ impl<H: Elsewhere> Optimizer<H> {
         Ok(())
     }
 
+    /// Refuses a step while a parameter is away, whether it has a gradient or not.
+    pub fn check_trained(&self) -> Result<(), Refusal> {
+        let away = (0..self.slots.len()).find(|i| self.is_away(*i));
+        away.map_or(Ok(()), |i| Err(Refusal::Away(i)))
+    }
+
     /// Whether this parameter is away.
     pub fn is_away(&self, i: usize) -> bool {
         let slot = &self.slots[i];
-        let method = &self.groups[slot.group].compiled.method;
-        slot.memory.is_some_and(|memory| method.is_away(memory))
+        let place = || self.groups[slot.group].compiled.method.averaged();
+        slot.memory.is_some_and(|memory| place().is_some_and(|place| memory.0[place] != 0.0))
     }
 
-    /// Remembers this of the number called `name` of all parameters whose rule has it.
-    pub fn set_number_of_all(&mut self, name: &str, value: f64) {
+    /// Remembers of all parameters that they are away, or back.
+    pub fn set_away(&mut self, away: bool) {
         for slot in self.slots.iter_mut() {
-            let numbers = &self.groups[slot.group].compiled.memory;
-            if let Some(place) = numbers.iter().position(|number| number.name == name) {
-                slot.memory.get_or_insert(Memory::first(numbers)).0[place] = value;
+            let compiled = &self.groups[slot.group].compiled;
+            if let Some(place) = compiled.method.averaged() {
+                let memory = slot.memory.get_or_insert(Memory::first(&compiled.memory));
+                memory.0[place] = f64::from(u8::from(away));
             }
         }
         self.begin_epoch();

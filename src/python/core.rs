@@ -100,7 +100,7 @@ impl Core {
         if let Some(moved) = moved {
             moved.get().commit(py)?;
         }
-        optimizer.set_number_of_all("averaged", if averaged { 1.0 } else { 0.0 });
+        optimizer.set_away(averaged);
         Ok(())
     }
 

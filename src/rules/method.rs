@@ -114,14 +114,11 @@ pub trait Method: Declared + Send + Sync {
     where
         Self: Sized;
 
-    /// Whether some rows can be stepped alone: not where the others' average would have moved, too.
-    fn steps_rows(&self) -> bool {
-        true
-    }
-
-    /// Whether the parameter is not what steps are made from, by what is remembered of it.
-    fn is_away(&self, _memory: Memory) -> bool {
-        false
+    /// The place of the number that is 1 while the parameter is the average of where steps have led, and not
+    /// what they are made from; None of a rule that keeps no such average. One that does needs whole
+    /// gradients, since it moves all rows.
+    fn averaged(&self) -> Option<usize> {
+        None
     }
 
     /// Whether weight decay is the rule's own business, and not the prelude's.

@@ -42,6 +42,9 @@ pub(super) fn remembered() -> Vec<State> {
     ["weight_sum", "lr_max", "averaged"].map(|name| State { name, initial: 0.0 }).to_vec()
 }
 
+/// The place of the last one.
+pub(super) const AVERAGED: usize = 2;
+
 /// How the average is made.
 pub(super) struct Averaging {
     pub(super) lr: f64,
@@ -111,12 +114,8 @@ impl Method for Sgd {
         self.averaging().remember(clock).1
     }
 
-    fn steps_rows(&self) -> bool {
-        false
-    }
-
-    fn is_away(&self, memory: Memory) -> bool {
-        memory.0[2] != 0.0
+    fn averaged(&self) -> Option<usize> {
+        Some(AVERAGED)
     }
 
     fn formula<V: Visitor>(&self, visitor: V) -> V::Output {

@@ -7,7 +7,7 @@ use super::method::{Clock, Memory, Method, State};
 use super::options::{DecayRates, options};
 use super::rule::{MAX_SUMS, Rule, Visitor};
 use super::scalars::{ScalarBlock, scalars};
-use super::schedule_free::{Averaging, AveragingScalars, remembered};
+use super::schedule_free::{AVERAGED, Averaging, AveragingScalars, remembered};
 use crate::number::Real;
 
 scalars!(AdamScalars { c, step, lr, decay, beta2, one_minus_beta2, scale, eps });
@@ -81,12 +81,8 @@ impl Method for AdamW {
         self.averaging().remember(clock).1
     }
 
-    fn steps_rows(&self) -> bool {
-        false
-    }
-
-    fn is_away(&self, memory: Memory) -> bool {
-        memory.0[2] != 0.0
+    fn averaged(&self) -> Option<usize> {
+        Some(AVERAGED)
     }
 
     fn formula<V: Visitor>(&self, visitor: V) -> V::Output {

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from ferrostep._native import Rows, StepInfo, followed
 from ferrostep.differences import of_names
-from ferrostep.evaluated import ScheduleFree
 from ferrostep.matched import flatten
 from ferrostep.optimizer import Optimizer
 from ferrostep.params import labels
@@ -124,8 +123,7 @@ class Accumulator(Wrapper):
                 info: StepInfo = self.optimizer.step(grads, grad_scale=grad_scale, **asked)
                 return info
             self._follow()
-            if isinstance(self._inmost, ScheduleFree):
-                self._inmost._check_trained()
+            self._inmost._check_trained()
             self._read_scaling(grad_scale, max_norm, clip, measure)
             leaves = self._leaves(grads)
             left_out = self._checked(leaves, grad_scale)

@@ -120,6 +120,13 @@ impl Core {
         self.abandon(py)
     }
 
+    /// Refuses parameters that `_turn_all` has moved away, as a step does.
+    fn _check_trained(&self, py: Python<'_>) -> PyResult<()> {
+        let mut locked = self.inner.lock(py)?;
+        let (caller, optimizer) = started(&mut locked)?.called(py);
+        optimizer.check_trained().map_err(|refusal| caller.refused(refusal))
+    }
+
     /// Commits what another optimizer has prepared for the parameters of these numbers, and then all
     /// parameters are away (`averaged`) or back. No signal's handler runs in between.
     #[pyo3(signature = (moved, numbers, averaged))]

@@ -221,7 +221,7 @@ MATRIX_RUNS = [
     if dtype is not np.float64 or "state_dtype" not in case.options
 ]
 RUN_IDS = [f"{case.name}-{np.dtype(dtype).name}" for case, dtype in RUNS]
-#: Those of rules that know one parameter alone: devices and `update_one` take no others.
+#: Those of rules that know one parameter alone: `update_one` takes no others.
 TENSORWISE_CASES = [case for case in CASES if not case.optimizer.WHOLE_MODEL]
 TENSORWISE_RUNS = [(case, dtype) for case, dtype in RUNS if case in TENSORWISE_CASES]
 TENSORWISE_RUN_IDS = [f"{case.name}-{np.dtype(dtype).name}" for case, dtype in TENSORWISE_RUNS]

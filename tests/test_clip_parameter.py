@@ -11,7 +11,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import ferrostep as fs
-from cases import CASE, LOW_PRECISION, TENSORWISE_CASES, TENSORWISE_RUN_IDS, TENSORWISE_RUNS, Case
+from cases import (
+    CASE,
+    LOW_PRECISION,
+    RUN_IDS,
+    RUNS,
+    TENSORWISE_CASES,
+    TENSORWISE_RUN_IDS,
+    TENSORWISE_RUNS,
+    Case,
+)
 from ferrostep.backends import reference
 from support import emulation
 from support.arrays import (
@@ -23,7 +32,8 @@ from support.arrays import (
     numbers_in,
     running_on,
 )
-from support.emulation.optimizer import Emulated, assert_same_run, clipping
+from support.emulation.norm import clipping
+from support.emulation.optimizer import Emulated, assert_same_run
 from support.layouts import LAYOUTS
 
 SHAPES = [(70, 41), (0,), (5,), (3, 4097), ()]
@@ -207,7 +217,7 @@ def test_a_word_of_another_type() -> None:
     assert (p < 1).all()
 
 
-@pytest.mark.parametrize(("case", "dtype"), TENSORWISE_RUNS, ids=TENSORWISE_RUN_IDS)
+@pytest.mark.parametrize(("case", "dtype"), RUNS, ids=RUN_IDS)
 def test_the_kernels(case: Case, dtype: type) -> None:
     rng = np.random.default_rng(13)
     sizes = [0, 7, 4097, 60_007, 140_000, 0]

@@ -7,17 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cases import CASE, DTYPES, LOW_PRECISION, TENSORWISE_RUN_IDS, TENSORWISE_RUNS, Case
+from cases import CASE, DTYPES, LOW_PRECISION, RUN_IDS, RUNS, Case
 from ferrostep import _native
 from support import emulation
 from support.arrays import Array, assert_same_bits, gradients, special_values
-from support.emulation.optimizer import (
-    Emulated,
-    assert_same_run,
-    clipping,
-    first_nonfinite,
-    shifted,
-)
+from support.emulation.norm import clipping, first_nonfinite
+from support.emulation.optimizer import Emulated, assert_same_run, shifted
 from support.fingerprints import fingerprint, known
 
 STEPS = 4
@@ -27,7 +22,7 @@ CHUNK = _native.CUDA_CHUNK
 SIZES = [0, 1, 2, 3, 4, 7, 0, 257, 4099, CHUNK - 1, CHUNK, CHUNK + 5, 2 * CHUNK + 3, 0]
 
 
-@pytest.mark.parametrize(("case", "dtype"), TENSORWISE_RUNS, ids=TENSORWISE_RUN_IDS)
+@pytest.mark.parametrize(("case", "dtype"), RUNS, ids=RUN_IDS)
 def test_the_bits_of_native_and_reference(case: Case, dtype: type) -> None:
     rng = np.random.default_rng(11)
     start = [rng.standard_normal(n).astype(dtype) for n in SIZES]
@@ -58,7 +53,7 @@ def test_the_fingerprints() -> None:
         f"{case.name} {np.dtype(dtype).name}": fingerprint(
             Kernels(case.name, case.optimizer, case.options), dtype
         )
-        for case, dtype in TENSORWISE_RUNS
+        for case, dtype in RUNS
     }
     wanted = known()["fingerprints"]
     assert found == {name: wanted[name] for name in found}
@@ -105,7 +100,7 @@ def test_every_combination_of_storage(name: str, p: type, g: type, state: str) -
     ],
     ids=str,
 )
-@pytest.mark.parametrize(("case", "dtype"), TENSORWISE_RUNS, ids=TENSORWISE_RUN_IDS)
+@pytest.mark.parametrize(("case", "dtype"), RUNS, ids=RUN_IDS)
 def test_scaling_and_clipping(case: Case, dtype: type, scaling: dict[str, float]) -> None:
     rng = np.random.default_rng(13)
     sizes = [0, 7, 4097, 60_007]

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from cases import CASE, LOW_PRECISION, TENSORWISE_RUNS
+from cases import CASE, LOW_PRECISION, RUNS
 from ferrostep import _native
 from support import nvrtc
 
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="NVRTC is on PyP
 
 def sources() -> Iterator[tuple[str, str]]:
     """Every update kernel of the table of cases, and more kinds of gradient for one of them."""
-    runs = [(case, np.dtype(p).name, np.dtype(p).name) for case, p in TENSORWISE_RUNS]
+    runs = [(case, np.dtype(p).name, np.dtype(p).name) for case, p in RUNS]
     kinds = [np.dtype(x).name for x in [*LOW_PRECISION, np.float32, np.float64]]
     runs += [(CASE["Adam()"], p, g) for p in kinds for g in kinds if p != g]
     for case, p, g in runs:

@@ -8,16 +8,11 @@ import sys
 import numpy as np
 import pytest
 
-from cases import CASE, DTYPES, LOW_PRECISION, TENSORWISE_RUN_IDS, TENSORWISE_RUNS, Case
+from cases import CASE, DTYPES, LOW_PRECISION, RUN_IDS, RUNS, Case
 from support import nvrtc, ptx
 from support.arrays import gradients, special_values
-from support.emulation.optimizer import (
-    Emulated,
-    assert_same_run,
-    clipping,
-    first_nonfinite,
-    shifted,
-)
+from support.emulation.norm import clipping, first_nonfinite
+from support.emulation.optimizer import Emulated, assert_same_run, shifted
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="NVRTC is on PyPI for Linux")
 
@@ -43,7 +38,7 @@ def check(case: Case, p: type, g: type) -> None:
     assert_same_run(found, wanted, "")
 
 
-@pytest.mark.parametrize(("case", "dtype"), TENSORWISE_RUNS, ids=TENSORWISE_RUN_IDS)
+@pytest.mark.parametrize(("case", "dtype"), RUNS, ids=RUN_IDS)
 def test_every_case(case: Case, dtype: type) -> None:
     check(case, dtype, dtype)
 

@@ -18,7 +18,7 @@ if sys.platform != "linux":
 import cupy
 
 import ferrostep as fs
-from cases import CASE, TENSORWISE_RUN_IDS, TENSORWISE_RUNS, Case, on_devices
+from cases import CASE, RUN_IDS, RUNS, Case, on_devices
 from support import device
 from support.arrays import Array, gradients, special_values
 from support.device import HARDWARE, to_device, to_host
@@ -44,7 +44,7 @@ def runs(case: Case, start: list[Array], steps: list[list[Any]], scaling: dict[s
     assert_same_run(found, wanted)
 
 
-@pytest.mark.parametrize(("case", "dtype"), TENSORWISE_RUNS, ids=TENSORWISE_RUN_IDS)
+@pytest.mark.parametrize(("case", "dtype"), RUNS, ids=RUN_IDS)
 def test_every_case(case: Case, dtype: type) -> None:
     rng = np.random.default_rng(1)
     shapes = on_devices(case, SHAPES)
@@ -54,7 +54,7 @@ def test_every_case(case: Case, dtype: type) -> None:
     runs(case, start, steps, {})
 
 
-@pytest.mark.parametrize(("case", "dtype"), TENSORWISE_RUNS, ids=TENSORWISE_RUN_IDS)
+@pytest.mark.parametrize(("case", "dtype"), RUNS, ids=RUN_IDS)
 def test_scaled_and_clipped_without_a_wait(case: Case, dtype: type) -> None:
     rng = np.random.default_rng(2)
     shapes = on_devices(case, [(70_001,), (0,), (5, 13), (4096,)])
@@ -66,7 +66,7 @@ def test_scaled_and_clipped_without_a_wait(case: Case, dtype: type) -> None:
 
 def test_fingerprints() -> None:
     wanted = known()["fingerprints"]
-    for case, dtype in TENSORWISE_RUNS:
+    for case, dtype in RUNS:
         special = special_values(dtype)
         params = [inputs(n, n + 1, dtype) for n in SIZES]
         params.append(np.repeat(special, len(special)))

@@ -11,7 +11,7 @@ import pytest
 if sys.platform != "linux":
     pytest.skip("CuPy is on PyPI for Linux and Windows", allow_module_level=True)
 
-from cases import CASE, TENSORWISE_RUN_IDS, TENSORWISE_RUNS, Case, on_devices
+from cases import CASE, RUN_IDS, RUNS, Case, on_devices
 from support.arrays import gradients
 from support.device import to_device
 from support.on_device import assert_same_run
@@ -34,7 +34,7 @@ def run(case: Case, start: Any, steps: Any, places: Any, **options: Any) -> None
     assert_same_run(found, wanted)
 
 
-@pytest.mark.parametrize(("case", "dtype"), TENSORWISE_RUNS, ids=TENSORWISE_RUN_IDS)
+@pytest.mark.parametrize(("case", "dtype"), RUNS, ids=RUN_IDS)
 def test_every_case_without_a_wait(case: Case, dtype: type) -> None:
     rng = np.random.default_rng(2)
     shapes = on_devices(case, SHAPES)

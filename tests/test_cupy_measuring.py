@@ -208,8 +208,3 @@ def test_several_devices(make: Any) -> None:
         wanted.step(grads, **scaling)
         found.step([to_device(g, i % 2) for i, g in enumerate(grads)], **scaling)
     assert_same_run(found, wanted)
-
-
-def test_sums_over_all_parameters_are_refused() -> None:
-    with pytest.raises(TypeError, match=r"parameter 1 must be a NumPy array for Prodigy, .* CuPy"):
-        fs.Prodigy([np.ones(3), to_device(np.ones(3))])

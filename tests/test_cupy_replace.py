@@ -14,13 +14,13 @@ if sys.platform != "linux":
 import cupy
 
 import ferrostep as fs
-from cases import TENSORWISE_RUN_IDS, TENSORWISE_RUNS, Case
+from cases import RUN_IDS, RUNS, Case
 from support.arrays import gradients
 from support.device import to_device, to_host
 from support.on_device import assert_same_run
 
 
-@pytest.mark.parametrize(("case", "dtype"), TENSORWISE_RUNS, ids=TENSORWISE_RUN_IDS)
+@pytest.mark.parametrize(("case", "dtype"), RUNS, ids=RUN_IDS)
 @pytest.mark.parametrize("index", [None, [0, 2, -1, 4, 4, 1, -1], [3], [-1], []], ids=str)
 def test_the_same_bits_as_on_the_host(case: Case, dtype: Any, index: list[int] | None) -> None:
     rng = np.random.default_rng(3)

@@ -5,9 +5,9 @@ use std::cell::Cell;
 
 use ferrostep::engine::{self, Block, Plan};
 use ferrostep::optimizer::{
-    Asked, Elsewhere, Measured, Norm, Part, Place, Scales, Slot, Step, Stop, SumsOfParts,
+    Asked, Elsewhere, Measured, Part, Place, Scaling, Slot, Step, Stop, SumsOfParts,
 };
-use ferrostep::rules::{Finite, GradientNorm, Measure};
+use ferrostep::rules::{Finite, GradientNorm, MAX_SUMS, Measure};
 
 use super::arrays::Array;
 use super::vectors::{Call, Held, Said, Vectors};
@@ -154,12 +154,22 @@ unsafe impl Elsewhere for Vectors {
         Ok(parts(step).find(|(_, part)| infinite(part)).map(|(i, _)| i))
     }
 
+    fn terms(
+        _: &mut (),
+        _: &Call,
+        _: Step<'_, Self>,
+        _: Scaling<'_, ()>,
+        _: &mut [Vec<[f64; MAX_SUMS]>],
+    ) -> Result<(), Stop<Said>> {
+        Ok(()) // no rule of the fuzzed ones measures all parameters together
+    }
+
     fn prepare(
         _: &mut (),
         call: &Call,
         step: Step<'_, Self>,
-        scales: &Scales,
-        _: &Norm<()>,
+        (_, scales): Scaling<'_, ()>,
+        _: &[[f64; MAX_SUMS]],
     ) -> Result<Plan, Stop<Said>> {
         let mut plan = Plan::new();
         for (i, part) in parts(step) {

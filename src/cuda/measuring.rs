@@ -2,23 +2,38 @@
 
 use super::body::{function, scalar, statements};
 use super::measure::added;
-use super::source::{LEAVES, MEASURING};
+use super::source::{LEAVES, MEASURED, PLAIN, TERMS};
 use crate::number::{Precision, Trace, Traced};
-use crate::rules::{self, LANES, LEAF, ScalarBlock, Scalars};
+use crate::rules::{self, LANES, LEAF, ScalarBlock, Scalars, Scope};
 
-/// The kernels before an update, but for those that fold sums.
+/// The kernels of a rule that measures, but for those that fold sums.
 #[derive(Clone, Copy, Debug)]
 pub struct Measuring {
+    scope: Scope,
     sums: usize,
     scalars: fn() -> Vec<&'static str>,
     own: fn() -> Vec<&'static str>,
-    print: fn(Precision) -> String,
+    terms: fn(Precision) -> String,
+    measured: fn() -> String,
 }
 
 impl Measuring {
     pub(super) fn of<const N: usize, const M: usize, U: rules::Measuring<N, M>>() -> Self {
         let scalars = <U::Scalars<Traced> as Scalars<Traced>>::names;
-        Measuring { sums: M, scalars, own: own::<N, M, U>, print: print::<N, M, U> }
+        Measuring {
+            scope: U::SCOPE,
+            sums: M,
+            scalars,
+            own: own::<N, M, U>,
+            terms: terms::<N, M, U>,
+            measured: print_measured::<N, M, U>,
+        }
+    }
+
+    /// What the sums are over. If over all parameters, what follows from them is known to the host, and the
+    /// update is one as of any rule.
+    pub fn scope(&self) -> Scope {
+        self.scope
     }
 
     /// How many sums it takes.
@@ -46,11 +61,16 @@ impl Measuring {
         for (name, value) in [("SUMS", self.sums), ("LEAF", LEAF), ("LANES", LANES)] {
             text += &format!("constexpr int {name} = {value};\n");
         }
-        text += "\n// The rule's scalars, from which those of a tensor follow.\n";
+        let terms = [&text[..], &(self.terms)(precision), LEAVES, TERMS].join("\n");
+        if self.scope == Scope::All {
+            return [&terms[..], PLAIN].join("\n");
+        }
+        let mut text =
+            String::from("// The rule's scalars, from which those of a tensor follow.\n");
         text += &structure("Unrounded", "double", (self.scalars)());
         text += "// The scalars that a tensor has for itself.\n";
         text += &structure("Own", "real", (self.own)());
-        [&text[..], &(self.print)(precision), LEAVES, MEASURING].join("\n")
+        [&terms[..], &text, &(self.measured)(), MEASURED].join("\n")
     }
 }
 
@@ -75,7 +95,7 @@ fn own<const N: usize, const M: usize, U: rules::Measuring<N, M>>() -> Vec<&'sta
     names
 }
 
-fn print<const N: usize, const M: usize, U: rules::Measuring<N, M>>(
+fn terms<const N: usize, const M: usize, U: rules::Measuring<N, M>>(
     precision: Precision,
 ) -> String {
     let traced = Trace::of(|| {
@@ -104,7 +124,13 @@ fn print<const N: usize, const M: usize, U: rules::Measuring<N, M>>(
         );
     }
 
-    text += "}\n\n// The scalars that follow from the sums over a tensor.\ndevice void measured(";
+    text + "}\n"
+}
+
+fn print_measured<const N: usize, const M: usize, U: rules::Measuring<N, M>>() -> String {
+    let mut text = String::from(
+        "// The scalars that follow from the sums over a tensor.\ndevice void measured(",
+    );
     text += "const Unrounded& k, const double* sums, double size, Own& own) {\n    ";
     text += "using real = double;\n";
     let own = own::<N, M, U>();

@@ -14,5 +14,6 @@ pub(super) const TABLE: &str = include_str!("table.cu");
 pub(super) const LEAVES: &str = include_str!("leaf.cu");
 pub(super) const UPDATE: &str = include_str!("update.cu");
 pub(super) const PLAIN: &str = include_str!("plain.cu");
-pub(super) const MEASURING: &str = include_str!("measuring.cu");
+pub(super) const TERMS: &str = include_str!("terms.cu");
+pub(super) const MEASURED: &str = include_str!("measured.cu");
 pub(super) const NORM: &str = include_str!("norm.cu");

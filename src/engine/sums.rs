@@ -17,7 +17,7 @@ use super::view::View;
 use super::walk::Cursor;
 use super::work;
 use crate::number::Precision;
-use crate::rules::{LANES, LEAF, MAX_SUMS, Scope};
+use crate::rules::{LANES, LEAF, MAX_SUMS};
 
 /// A parameter with its gradient and states.
 #[derive(Debug)]
@@ -69,43 +69,47 @@ impl Sums {
         self.bytes
     }
 
-    /// The sums of each parameter, or for each those of all. They do not depend on the number of threads.
+    /// The sums of the leaves of each parameter. They do not depend on the number of threads.
     ///
     /// # Safety
     /// The views describe live memory that nobody writes meanwhile.
-    pub unsafe fn take(
-        &self,
-        threads: usize,
-        scope: Scope,
-    ) -> Result<Vec<[f64; MAX_SUMS]>, OutOfMemory> {
-        let count = self.ends.last().copied().unwrap_or(0);
+    pub unsafe fn take(self, threads: usize) -> Result<LeafSums, OutOfMemory> {
+        let this = &self; // whole, since it is this that threads may share
+        let count = this.ends.last().copied().unwrap_or(0);
         let mut leaves = with_room(count)?;
         leaves.resize(count, [0.0; MAX_SUMS]);
         let places = Places(leaves.as_mut_ptr());
         work::run(count, self.bytes, threads, |numbers| {
             let _control = ControlGuard::new();
             for number in numbers {
-                let task = self.ends.partition_point(|end| *end <= number);
-                let first = if task == 0 { 0 } else { self.ends[task - 1] };
+                let task = this.ends.partition_point(|end| *end <= number);
+                let first = if task == 0 { 0 } else { this.ends[task - 1] };
                 // SAFETY: passed on from the caller; this thread alone has this leaf.
-                unsafe { places.set(number, self.tasks[task].leaf(number - first)) };
+                unsafe { places.set(number, this.tasks[task].leaf(number - first)) };
             }
         });
-        let fold = |leaves: &[[f64; MAX_SUMS]]| {
-            std::array::from_fn(|m| fold_leaves(leaves.iter().map(|leaf| leaf[m])))
-        };
-        let mut sums = with_room(self.tasks.len())?;
-        if scope == Scope::All {
-            sums.resize(self.tasks.len(), fold(&leaves));
-            return Ok(sums);
-        }
-        let mut begin = 0;
-        for end in &self.ends {
-            sums.push(fold(&leaves[begin..*end]));
-            begin = *end;
-        }
-        Ok(sums)
+        Ok(LeafSums { leaves, ends: self.ends })
     }
+}
+
+/// What the leaves of parameters add to their sums.
+#[derive(Debug)]
+pub struct LeafSums {
+    leaves: Vec<[f64; MAX_SUMS]>,
+    ends: Vec<usize>,
+}
+
+impl LeafSums {
+    /// Those of the parameter that was added as this number.
+    pub fn of(&self, number: usize) -> &[[f64; MAX_SUMS]] {
+        let begin = if number == 0 { 0 } else { self.ends[number - 1] };
+        &self.leaves[begin..self.ends[number]]
+    }
+}
+
+/// The sums of leaves, folded.
+pub fn fold_sums<'a>(leaves: impl Iterator<Item = &'a [f64; MAX_SUMS]> + Clone) -> [f64; MAX_SUMS] {
+    std::array::from_fn(|m| fold_leaves(leaves.clone().map(|leaf| leaf[m])))
 }
 
 impl Task {

@@ -5,7 +5,7 @@ use super::block::{Block, Dense};
 use super::leaf::Accumulators;
 use super::tier;
 use crate::number::{Compute, Precision, Stored};
-use crate::rules::{Added, LANES, MAX_SUMS, Measuring, ScalarBlock, Scalars};
+use crate::rules::{Added, LANES, MAX_SUMS, Measuring, ScalarBlock, Scalars, Scope};
 
 /// Adds elements of the compute type to the accumulators of each sum, the first to accumulator 0.
 ///
@@ -17,13 +17,19 @@ type Tiers = [Terms; tier::NAMES.len()];
 /// What a rule measures.
 #[derive(Clone, Copy, Debug)]
 pub struct MeasuringLoops {
+    scope: Scope,
     find: fn(Precision, bool) -> Tiers,
     measured: fn(ScalarBlock, &[f64; MAX_SUMS], f64) -> ScalarBlock,
 }
 
 impl MeasuringLoops {
     pub(super) fn of<const N: usize, const M: usize, U: Measuring<N, M>>() -> Self {
-        MeasuringLoops { find: find::<N, M, U>, measured: measured::<N, M, U> }
+        MeasuringLoops { scope: U::SCOPE, find: find::<N, M, U>, measured: measured::<N, M, U> }
+    }
+
+    /// What the sums are over.
+    pub fn scope(&self) -> Scope {
+        self.scope
     }
 
     /// The loop for the tier in use.
@@ -33,8 +39,18 @@ impl MeasuringLoops {
 
     /// The scalars of the update of a tensor of so many elements, from those of the terms.
     pub fn measured(&self, mut block: Block, sums: &[f64; MAX_SUMS], size: usize) -> Block {
-        block.scalars = (self.measured)(block.scalars, sums, size as f64);
+        block.scalars = self.scalars(block.scalars, sums, size);
         block
+    }
+
+    /// The same of the scalars alone.
+    pub fn scalars(
+        &self,
+        scalars: ScalarBlock,
+        sums: &[f64; MAX_SUMS],
+        size: usize,
+    ) -> ScalarBlock {
+        (self.measured)(scalars, sums, size as f64)
     }
 }
 

@@ -12,6 +12,9 @@ use crate::rules::MAX_SUMS;
 /// What some parts have added up, each with its number.
 pub type SumsOfParts = Vec<(usize, [f64; MAX_SUMS])>;
 
+/// What multiplies the gradients: the scales, and the whole of them with a norm that lies elsewhere.
+pub type Scaling<'a, E> = (&'a Norm<E>, &'a Scales);
+
 /// # Safety
 /// As for `Holder`; and `run` writes nothing but the arrays of the step that it was prepared for, and
 /// says if foreign code has run.
@@ -68,14 +71,24 @@ pub unsafe trait Elsewhere: Holder {
         step: Step<'_, Self>,
     ) -> Result<Option<usize>, Self::Error>;
 
-    /// Does all that can fail before its parts are run. `scales` multiply the gradients; a norm that
-    /// lies elsewhere has the whole of them with it. New state in host memory has its first values.
+    /// Puts what the leaves of each part that is not in host memory add to sums over all parameters at the
+    /// part's place. Waits for it.
+    fn terms(
+        kept: &mut Self::Kept,
+        caller: Self::Caller<'_>,
+        step: Step<'_, Self>,
+        scaling: Scaling<'_, Self::Norm>,
+        by_part: &mut [Vec<[f64; MAX_SUMS]>],
+    ) -> Result<(), Stop<Self::Error>>;
+
+    /// Does all that can fail before its parts are run. New state in host memory has its first values.
+    /// `sums` has, of a rule that measures all parameters together, by part what is made of its sums.
     fn prepare(
         kept: &mut Self::Kept,
         caller: Self::Caller<'_>,
         step: Step<'_, Self>,
-        scales: &Scales,
-        norm: &Norm<Self::Norm>,
+        scaling: Scaling<'_, Self::Norm>,
+        sums: &[[f64; MAX_SUMS]],
     ) -> Result<Self::Work, Stop<Self::Error>>;
 
     /// The sums of parts whose rules remember something of what they measure, each with the number of its

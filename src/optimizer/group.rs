@@ -6,7 +6,8 @@ use crate::cuda::{self, TraceKernel};
 use crate::engine::{CompileLoops, RuleLoops};
 use crate::number::Kind;
 use crate::rules::{
-    self, Clock, Declared, MAX_SUMS, Memory, Method, OptionError, Options, PreludeOptions, State,
+    self, Clock, Declared, MAX_SUMS, Memory, Method, OptionError, Options, PreludeOptions,
+    ScalarBlock, Scope, State,
 };
 
 /// A formula's loops, and the states that they need.
@@ -80,6 +81,20 @@ impl Compiled {
         self.plain.states = self.method.states();
         self.memory = self.method.memory();
         true
+    }
+
+    /// What the sums of a rule that measures are over.
+    pub fn sums_over(&self) -> Scope {
+        self.plain.loops.measuring().map_or(Scope::Tensor, |loops| loops.scope())
+    }
+
+    /// The scalars of the update of a rule that measures all parameters together, from what is made of its
+    /// sums; of any other rule as they are.
+    pub fn over_all(&self, scalars: ScalarBlock, made: &[f64; MAX_SUMS]) -> ScalarBlock {
+        match self.plain.loops.measuring() {
+            Some(loops) if loops.scope() == Scope::All => loops.scalars(scalars, made, 0),
+            _ => scalars,
+        }
     }
 
     /// What the rule remembers after a step, if it remembers anything.

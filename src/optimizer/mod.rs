@@ -57,7 +57,7 @@ mod whole;
 pub use alone::Alone;
 pub use anew::Anew;
 pub use asked::{Asked, Gradients, Move, Moves, NonFinite, Norm, Outcome, Skipped};
-pub use elsewhere::{Elsewhere, SumsOfParts};
+pub use elsewhere::{Elsewhere, Scaling, SumsOfParts};
 pub use group::{Compiled, Formula, Group};
 pub use header::{Axes, Header, Place};
 pub use holder::Holder;

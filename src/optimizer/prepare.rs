@@ -138,7 +138,7 @@ impl<H: Elsewhere> Optimizer<H> {
         let (mut factors, mut sums) = (Factors::default(), Vec::new());
         if measures {
             factors = self.factors(caller, &parts, &scales)?;
-            sums = self.sums(caller, &parts, &scales, &factors)?;
+            sums = self.sums(caller, &parts, (&norm, &scales), &factors)?;
         }
         let over_all = self.remember(&mut parts, &mut sums);
         let mut measured = asked.measure.map(Moved::new);
@@ -149,7 +149,7 @@ impl<H: Elsewhere> Optimizer<H> {
             self.watch_rest(caller, &parts, measured)?;
         }
         let step = Step { slots: &self.slots, groups: &self.groups, parts: &parts };
-        let work = H::prepare(&mut self.elsewhere, caller, step, &scales, &norm)?;
+        let work = H::prepare(&mut self.elsewhere, caller, step, (&norm, &scales), &sums)?;
         for (i, sums) in H::sums(caller, &work).map_err(Stop::Holder)? {
             let part = &mut parts[i];
             let slot = &self.slots[part.slot];

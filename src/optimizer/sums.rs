@@ -2,15 +2,14 @@
 
 use smallvec::SmallVec;
 
-use super::elsewhere::Elsewhere;
+use super::elsewhere::{Elsewhere, Scaling};
 use super::group::Group;
 use super::header::Place;
 use super::kept::Optimizer;
 use super::part::{Gradient, Part, Step};
 use super::refusal::{Refusal, Stop};
-use super::scales::Scales;
-use crate::engine::memory::with_room;
-use crate::engine::{ARRAYS, Block, ControlGuard, Factors, Sums, View, threads};
+use crate::engine::memory::{try_collect, with_room};
+use crate::engine::{ARRAYS, Block, ControlGuard, Factors, Sums, View, fold_sums, threads};
 use crate::rules::{MAX_STATES, MAX_SUMS, Scope};
 
 /// Of a rule that does not measure.
@@ -28,16 +27,17 @@ impl<H: Elsewhere> Optimizer<H> {
 
     /// What the sums of a rule that measures are over: all groups have the same rule.
     pub(super) fn sums_over(&self) -> Scope {
-        let of = |group: &Group| group.compiled.method.sums_over();
+        let of = |group: &Group| group.compiled.sums_over();
         self.groups.first().map_or(Scope::Tensor, of)
     }
 
-    /// The sums of all parts in host memory, whoever runs them. New state has its first values.
+    /// The sums of all parts in host memory, whoever runs them, and those over all parts, wherever they are.
+    /// New state has its first values.
     pub(super) fn sums(
-        &self,
+        &mut self,
         caller: H::Caller<'_>,
         parts: &[Part<H>],
-        scales: &Scales,
+        (norm, scales): Scaling<'_, H::Norm>,
         factors: &Factors,
     ) -> Result<ByPart, Stop<H::Error>> {
         let step = Step { slots: &self.slots, groups: &self.groups, parts };
@@ -68,15 +68,28 @@ impl<H: Elsewhere> Optimizer<H> {
             sums.push(loops, compiled.prelude.coupled_decay(), block, &views)?;
             places.push(i);
         }
-        let scope = self.sums_over();
+        let bytes = sums.bytes();
         // SAFETY: all headers were read or compared in this call, and slots and parts hold every array;
         // another thread that resizes or writes them meanwhile is as unsafe as it is with NumPy itself.
-        let take = || unsafe { sums.take(threads::count(), scope) };
-        let taken = H::detached(caller, sums.bytes(), take)?;
+        let take = || unsafe { sums.take(threads::count()) };
+        let taken = H::detached(caller, bytes, take)?;
         let mut by_part = with_room(parts.len())?;
-        by_part.resize(parts.len(), NO_SUMS);
-        for (place, sums) in places.into_iter().zip(taken) {
-            by_part[place] = sums;
+        if self.sums_over() == Scope::All {
+            let on_host = places.len() == parts.len();
+            let mut elsewhere: Vec<Vec<[f64; MAX_SUMS]>> = Vec::new();
+            if !on_host {
+                elsewhere = try_collect(parts.iter().map(|_| Vec::new()))?;
+                H::terms(&mut self.elsewhere, caller, step, (norm, scales), &mut elsewhere)?;
+            }
+            // The leaves of all parameters are numbered through, wherever they were added up.
+            let of =
+                |i| places.binary_search(&i).map_or_else(|_| &elsewhere[i][..], |n| taken.of(n));
+            by_part.resize(parts.len(), fold_sums((0..parts.len()).flat_map(of)));
+        } else {
+            by_part.resize(parts.len(), NO_SUMS);
+            for (number, place) in places.into_iter().enumerate() {
+                by_part[place] = fold_sums(taken.of(number).iter());
+            }
         }
         Ok(by_part)
     }

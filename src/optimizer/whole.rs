@@ -12,7 +12,7 @@ use super::plan::Common;
 use super::refusal::{Refusal, Stop};
 use super::scales::Scales;
 use crate::engine::{CompileLoops, Orthogonal, View, Wholes};
-use crate::rules::{MAX_STATES, Scope, descent};
+use crate::rules::{MAX_STATES, descent};
 
 impl Compiled {
     /// The work on a parameter of this header, if it is done on a whole matrix, and the size of its step.
@@ -32,7 +32,6 @@ impl Compiled {
             }
             Place::Host => Ok(()),
             _ if whole || self.is_factored(&header.shape) => Err(Refusal::MatrixElsewhere(i)),
-            _ if self.method.sums_over() == Scope::All => Err(Refusal::MeasuredElsewhere(i)),
             _ => Ok(()),
         }
     }

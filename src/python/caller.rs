@@ -171,12 +171,6 @@ impl Caller<'_> {
                  use step() or update()",
                 self.settings.rule
             )),
-            Refusal::MeasuredElsewhere(i) => PyTypeError::new_err(format!(
-                "{} must be a NumPy array for {}, whose sums are over all parameters, found a CuPy array; \
-                 choose another class, AdamW for instance",
-                self.label(Named::Parameter(i)),
-                self.settings.rule
-            )),
             Refusal::MatrixElsewhere(i) => PyTypeError::new_err(format!(
                 "{} must be a NumPy array for {}, found a CuPy array; give it to another optimizer, \
                  AdamW for instance",

@@ -9,8 +9,9 @@ use super::cuda::{self, Cuda, DeviceNorm, Launch, Old, backend};
 use super::python_arrays::PythonArrays;
 use super::reference::{self, Results};
 use crate::optimizer::{
-    Asked, Elsewhere, Measured, Norm, Place, Scales, Slot, Step, Stop, SumsOfParts,
+    Asked, Elsewhere, Measured, Norm, Place, Scaling, Slot, Step, Stop, SumsOfParts,
 };
+use crate::rules::MAX_SUMS;
 
 /// What is ready to run.
 pub(super) enum Work {
@@ -84,21 +85,27 @@ unsafe impl Elsewhere for PythonArrays {
         cuda::first_nonfinite(caller.py, cuda, step)
     }
 
+    fn terms(
+        cuda: &mut Cuda,
+        caller: Caller<'_>,
+        step: Step<'_, Self>,
+        scaling: Scaling<'_, DeviceNorm>,
+        by_part: &mut [Vec<[f64; MAX_SUMS]>],
+    ) -> Result<(), Stop<PyErr>> {
+        Ok(cuda.terms(caller, step, scaling, by_part)?)
+    }
+
     fn prepare(
         cuda: &mut Cuda,
         caller: Caller<'_>,
         step: Step<'_, Self>,
-        scales: &Scales,
-        norm: &Norm<DeviceNorm>,
+        scaling: Scaling<'_, DeviceNorm>,
+        sums: &[[f64; MAX_SUMS]],
     ) -> Result<Work, Stop<PyErr>> {
         if caller.settings.reference.is_some() {
-            return Ok(Work::Results(reference::run(caller, step, scales)?));
+            return Ok(Work::Results(reference::run(caller, step, scaling.1)?));
         }
-        let clip = match norm {
-            Norm::Elsewhere(clip) => Some(clip),
-            _ => None,
-        };
-        Ok(Work::Launches(cuda.plan(caller, step, scales, clip)?))
+        Ok(Work::Launches(cuda.plan(caller, step, scaling, sums)?))
     }
 
     fn sums(caller: Caller<'_>, work: &Work) -> PyResult<SumsOfParts> {

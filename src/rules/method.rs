@@ -1,7 +1,6 @@
 //! The host half of a rule: what follows from a group's options.
 
 use super::factored::{Averages, Extent};
-use super::measure::Scope;
 use super::options::Declared;
 use super::rule::{MAX_SUMS, Visitor};
 use super::scalars::ScalarBlock;
@@ -85,13 +84,6 @@ pub trait Method: Declared + Send + Sync {
     /// What the rule remembers after that step, of a rule that measures with the sums that it took.
     fn remember(&self, clock: Clock, _sums: &[f64; MAX_SUMS]) -> Memory {
         clock.memory
-    }
-
-    /// What the sums of a rule that measures are over. If over all gradients of a step, what is made of
-    /// them is remembered of every parameter, also of those without a gradient, and the first
-    /// [`MAX_SUMS`] of these numbers are what [`super::Measuring::measured`] is given in the sums' place.
-    fn sums_over(&self) -> Scope {
-        Scope::Tensor
     }
 
     /// None of a rule whose formula is all of the update.

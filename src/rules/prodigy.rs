@@ -12,7 +12,7 @@ use super::rule::{MAX_SUMS, Measuring, Rule, Visitor, begun};
 use super::scalars::{ScalarBlock, scalars};
 use crate::number::Real;
 
-scalars!(ProdigyScalars { beta1, to_m, beta2, to_v, beta3, to_s, to_sum, keep, step_size, eps });
+scalars!(ProdigyScalars { beta1, to_m, beta2, to_v, beta3, to_s, to_sum, stays, step_size, eps });
 
 impl<R: Real> ProdigyScalars<R> {
     #[inline(always)]
@@ -31,13 +31,14 @@ impl Rule<4> for Travelling {
     fn update<R: Real>(k: &ProdigyScalars<R>, p: R, g: R, [m, v, s, p0]: [R; 4]) -> (R, [R; 4]) {
         let m = k.beta1 * m + k.to_m * g;
         let v = k.beta2 * v + k.to_v * (g * g);
-        let new = p * k.keep - (k.step_size * m) / (v.sqrt() + k.eps);
+        let new = p * k.stays - (k.step_size * m) / (v.sqrt() + k.eps);
         (new, [m, v, k.weighted(g, s), begun(p0, p)])
     }
 }
 
 impl Measuring<4, 2> for Travelling {
     const ADDED: [Added; 2] = [Added::AsItIs; 2];
+    const SCOPE: Scope = Scope::All;
 
     #[inline(always)]
     fn terms<R: Real>(k: &ProdigyScalars<R>, p: R, g: R, [_, _, s, p0]: [R; 4]) -> [R; 2] {
@@ -98,7 +99,7 @@ impl Method for Prodigy {
             beta3: self.beta3(),
             to_s: relative * if self.safeguard_warmup { d } else { rate },
             to_sum: relative * rate,
-            keep: if self.decays() { 1.0 - rate * self.weight_decay } else { 1.0 },
+            stays: if self.decays() { 1.0 - rate * self.weight_decay } else { 1.0 },
             step_size: rate,
             eps: self.eps,
         }
@@ -116,10 +117,6 @@ impl Method for Prodigy {
         let d = if d == self.d0 { d.max(d_hat) } else { d };
         let d_max = d_max.max(d_hat);
         Memory([d_max.min(d * self.growth_rate), d_max, numerator])
-    }
-
-    fn sums_over(&self) -> Scope {
-        Scope::All
     }
 
     fn formula<V: Visitor>(&self, visitor: V) -> V::Output {

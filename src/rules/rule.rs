@@ -1,6 +1,6 @@
 //! An update rule: a pure function of one element, generic over its number type.
 
-use super::measure::Added;
+use super::measure::{Added, Scope};
 use super::scalars::Scalars;
 use crate::number::Real;
 
@@ -37,6 +37,10 @@ pub const MAX_SUMS: usize = 2;
 /// in registers, and kept nowhere.
 pub trait Measuring<const N: usize, const M: usize>: Rule<N> {
     const ADDED: [Added; M];
+    /// What the sums are over. If over all gradients of a step, what is made of them is remembered of every
+    /// parameter (`Method::remember`), also of those without a gradient, and the first `M` of these numbers
+    /// are what `measured` is given in the sums' place.
+    const SCOPE: Scope = Scope::Tensor;
 
     /// What an element adds to each sum: from its parameter and gradient after the prelude.
     fn terms<R: Real>(k: &Self::Scalars<R>, p: R, g: R, state: [R; N]) -> [R; M];

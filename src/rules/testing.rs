@@ -15,8 +15,8 @@ use crate::number::Kind;
 type Step = fn(&ScalarBlock, f64, f64, &mut [f64]) -> f64;
 /// The sums of the tensor that has one element.
 type Sums = fn(&ScalarBlock, f64, f64, &[f64]) -> [f64; MAX_SUMS];
-/// The scalars that follow.
-type Measured = fn(ScalarBlock, [f64; MAX_SUMS]) -> ScalarBlock;
+/// The scalars that follow, from sums and what is remembered of them.
+type Measured = fn(ScalarBlock, [f64; MAX_SUMS], &Memory) -> ScalarBlock;
 
 struct Evaluate;
 
@@ -31,7 +31,7 @@ impl Visitor for Evaluate {
             state.copy_from_slice(&new);
             p
         };
-        (step, |_, _, _, _| [0.0; MAX_SUMS], |block, _| block)
+        (step, |_, _, _, _| [0.0; MAX_SUMS], |block, _, _| block)
     }
 
     fn visit_measuring<const N: usize, const M: usize, U: Measuring<N, M>>(
@@ -46,9 +46,10 @@ impl Visitor for Evaluate {
             }
             sums
         };
-        let measured: Measured = |mut block, sums| {
+        let measured: Measured = |mut block, sums, memory| {
             let k = U::Scalars::<f64>::read(|i| block[i]);
-            let taken = std::array::from_fn(|m| sums[m]);
+            let given: &[f64] = if U::SCOPE == Scope::All { &memory.0 } else { &sums };
+            let taken = std::array::from_fn(|m| given[m]);
             U::measured(k, taken, 1.0).write(|i, value| block[i] = value);
             block
         };
@@ -87,11 +88,7 @@ pub(super) fn run(
         let scalars = method.scalars(clock);
         let sums = sums(&scalars, p, g, &state);
         memory = method.remember(clock, &sums);
-        let given = match method.sums_over() {
-            Scope::Tensor => sums,
-            Scope::All => std::array::from_fn(|m| memory.0[m]),
-        };
-        p = step(&measured(scalars, given), p, g, &mut state);
+        p = step(&measured(scalars, sums, &memory), p, g, &mut state);
         path.push(p);
     }
     (path, state)

@@ -28,37 +28,92 @@ pub(in crate::python) struct Sums {
     parts: Vec<usize>,
 }
 
-/// A launch's scalars with the clipping factor's address, as they are passed to its kernel, and the scalars
-/// that are not rounded, those of each tensor on the device if they differ, and the bytes that each has for
-/// its own.
-type Given<'py> =
-    ((Bound<'py, PyBytes>, usize, usize), (Bound<'py, PyBytes>, Option<Bound<'py, PyAny>>, usize));
+/// A launch's scalars with the clipping factor's address, as they are passed to its kernels.
+type Update<'py> = (Bound<'py, PyBytes>, usize, usize);
 
-/// Launches what a rule measures. Returns each tensor's scalars, on the device, and the sums.
+/// These, and the scalars that are not rounded, those of each tensor on the device if they differ, and the
+/// bytes that each has for its own.
+type Given<'py> = (Update<'py>, (Bound<'py, PyBytes>, Option<Bound<'py, PyAny>>, usize));
+
+/// What is summed, a row for each sum and tensor.
+struct Summed {
+    table: Py<PyAny>,
+    /// The numbers of tensors, of sums, of the leaves of one sum, and of those of the longest tensor.
+    shape: (usize, usize, usize, usize),
+    /// The first leaf of each row.
+    first: Vec<usize>,
+}
+
+impl Tensors<'_> {
+    fn summed(&self, py: Python<'_>, tables: &mut Tables, sums: usize) -> PyResult<Summed> {
+        let lengths = &self.lengths;
+        let (mut rows, mut firsts) = (Vec::new(), with_room(lengths.len().saturating_mul(sums))?);
+        let mut first = 0;
+        for _ in 0..sums {
+            for length in lengths {
+                rows.try_extend([0, *length as i64, first as i64, 0])?;
+                firsts.push(first);
+                first += length.div_ceil(LEAF);
+            }
+        }
+        let longest = lengths.iter().map(|length| length.div_ceil(LEAF)).max().unwrap_or(0);
+        let table = tables.get(py, self.device, rows)?;
+        Ok(Summed { table, shape: (lengths.len(), sums, first / sums, longest), first: firsts })
+    }
+}
+
+/// Launches what a rule measures of each tensor. Returns each tensor's scalars, on the device, and the sums.
 pub(super) fn take(
     py: Python<'_>,
     tables: &mut Tables,
-    kernels: &Py<PyAny>,
+    kernels: &(Py<PyAny>, Py<PyAny>),
     sums: usize,
     tensors: Tensors<'_>,
-    (scalars, own): Given<'_>,
+    (update, own): Given<'_>,
 ) -> PyResult<(Py<PyAny>, Sums)> {
-    let Tensors { device, table, lengths, parts } = tensors;
-    let (mut rows, mut places) = (Vec::new(), with_room(lengths.len().saturating_mul(sums))?);
-    let mut first = 0;
-    for _ in 0..sums {
-        for length in &lengths {
-            rows.try_extend([0, *length as i64, first as i64, 0])?;
-            places.push(first);
-            first += length.div_ceil(LEAF);
+    let Summed { table, shape, first } = tensors.summed(py, tables, sums)?;
+    let arguments = (tensors.device, kernels, (tensors.table, table), shape, update, own);
+    let (own, array) = backend(py, "measured", arguments)?.extract()?;
+    Ok((own, Sums { array, places: first, parts: tensors.parts }))
+}
+
+/// Launches what a rule measures of all tensors together. Returns the sums of leaves, on the device: those of
+/// the first sum come first.
+pub(super) fn of_leaves(
+    py: Python<'_>,
+    tables: &mut Tables,
+    terms: &Py<PyAny>,
+    sums: usize,
+    tensors: &Tensors<'_>,
+    update: Update<'_>,
+) -> PyResult<Py<PyAny>> {
+    let Summed { table, shape, .. } = tensors.summed(py, tables, sums)?;
+    let arguments = (tensors.device, terms, (tensors.table, table), shape, update);
+    Ok(backend(py, "leaf_terms", arguments)?.unbind())
+}
+
+/// Adds what `of_leaves` returned to the parts that it is of. Waits for it.
+pub(super) fn read_leaves(
+    py: Python<'_>,
+    of_leaves: &Py<PyAny>,
+    lengths: &[usize],
+    parts: &[usize],
+    by_part: &mut [Vec<[f64; MAX_SUMS]>],
+) -> PyResult<()> {
+    let read = backend(py, "read_bytes", (of_leaves,))?;
+    let (leaves, _) = read.cast::<PyBytes>()?.as_bytes().as_chunks();
+    let all: usize = lengths.iter().map(|length| length.div_ceil(LEAF)).sum();
+    let mut leaf = 0;
+    for (length, part) in lengths.iter().zip(parts) {
+        for _ in 0..length.div_ceil(LEAF) {
+            let mut sums = [0.0; MAX_SUMS];
+            let of_this = leaves.iter().skip(leaf).step_by(all);
+            sums.iter_mut().zip(of_this).for_each(|(to, bytes)| *to = f64::from_ne_bytes(*bytes));
+            by_part[*part].try_push(sums)?;
+            leaf += 1;
         }
     }
-    let longest = lengths.iter().map(|length| length.div_ceil(LEAF)).max().unwrap_or(0);
-    let summed = tables.get(py, device, rows)?;
-    let shape = (parts.len(), sums, first / sums, longest);
-    let arguments = (device, kernels, (table, summed), shape, scalars, own);
-    let (own, array) = backend(py, "measured", arguments)?.extract()?;
-    Ok((own, Sums { array, places, parts }))
+    Ok(())
 }
 
 impl Sums {

@@ -1,30 +1,26 @@
-//! The update kernels of a step: one launch for all tensors that share a device, types, options and
-//! step count.
+//! The update kernels of a step.
 
 use std::any::TypeId;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
-use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
-use smallvec::SmallVec;
 
 use super::backend;
 use super::clip::DeviceNorm;
-use super::launch::{Copied, Launch};
+use super::growing::{Growing, grow};
+use super::launch::Launch;
 use super::measuring::{self, Tensors};
 use super::scales::{Numbers, Scale};
 use super::tables::Tables;
-use crate::cuda::CHUNK;
+use crate::engine::ControlGuard;
 use crate::engine::memory::{Grow, try_collect, with_room};
-use crate::engine::{ARRAYS, ControlGuard, View, is_dense, rows_are_dense};
 use crate::number::{Kinds, Precision};
-use crate::optimizer::{Gradient, Group, Header, Named, Part, Place, Scales, Step};
-use crate::python::array::{Array, Held, Seen};
+use crate::optimizer::{Compiled, Group, Norm, Scales, Scaling, Step};
 use crate::python::caller::Caller;
 use crate::python::python_arrays::PythonArrays;
-use crate::rules::{Clock, Memory};
+use crate::rules::{MAX_SUMS, ScalarBlock, Scope};
 
 /// What an optimizer keeps for its devices.
 #[derive(Default)]
@@ -36,35 +32,21 @@ pub(in crate::python) struct Cuda {
 /// The kernels of a rule.
 struct Kernels {
     update: Py<PyAny>,
-    /// Those that come before it, if the rule measures.
-    measuring: Option<Py<PyAny>>,
+    /// Those that come before it, if the rule measures: of the terms, and of what follows from their sums if
+    /// those are of each tensor.
+    measuring: Option<(Py<PyAny>, Option<Py<PyAny>>)>,
 }
 
-/// What tensors have in common that share a launch; of what is remembered, none that hangs on their sums.
-type LaunchKey = (i32, usize, Clock, Kinds);
-
-/// A launch while its table grows.
-struct Growing {
-    key: LaunchKey,
-    rows: Vec<i64>,
-    count: usize,
-    chunks: usize,
-    copies: Vec<Copied>,
-    /// The parts that its tensors are of.
-    parts: Vec<usize>,
-    /// By tensor, what its scalars follow from, where that is not the same.
-    unrounded: Vec<u8>,
+/// What the kernels of a launch take of scalars.
+struct Taken<'py> {
+    scalars: Bound<'py, PyBytes>,
+    /// The same as they are before they are rounded.
+    block: ScalarBlock,
+    /// Where the clipping factor is, and how far it is from that of one gradient to the next.
+    clip: (usize, usize),
+    /// What keeps it.
+    held: Option<Py<PyAny>>,
 }
-
-impl Growing {
-    fn new(key: LaunchKey) -> Self {
-        let (rows, copies, parts, unrounded) = (vec![], vec![], vec![], vec![]);
-        Growing { key, rows, count: 0, chunks: 0, copies, parts, unrounded }
-    }
-}
-
-/// The numbers of a tensor's row: addresses, length, first chunk, and the gradient's number.
-const ROW: usize = ARRAYS + 3;
 
 impl Cuda {
     /// Begins a step.
@@ -72,35 +54,88 @@ impl Cuda {
         self.tables.begin();
     }
 
-    /// The launches of the parts that lie on devices, their kernels compiled and their tables
-    /// written. `scales` multiply the gradients; with `clip` they are on the device.
+    /// The launches of the parts that lie on devices, their kernels compiled and their tables written.
     pub(in crate::python) fn plan(
         &mut self,
         caller: Caller<'_>,
         step: Step<'_, PythonArrays>,
-        scales: &Scales,
-        clip: Option<&DeviceNorm>,
+        scaling: Scaling<'_, DeviceNorm>,
+        sums: &[[f64; MAX_SUMS]],
     ) -> PyResult<Vec<Launch>> {
-        let mut growing: Vec<Growing> = Vec::new();
-        let mut numbers = Numbers::default();
-        for (i, part) in step.parts.iter().enumerate() {
-            let header = &step.slot(part).header;
-            let Place::Device(device) = header.place else { continue };
-            if part.apart().is_some_and(|gradient| gradient.len() > 0) {
-                let number = numbers.add(device, scales.of(i))?;
-                add(caller, &mut growing, device, step, (i, part), number)?;
-            }
-        }
+        let (growing, numbers) = grow(caller, step, scaling.1)?;
         let mut launches = with_room(growing.len())?;
         for launch in growing {
-            let scale = match (clip, scales) {
-                (Some(clip), _) => Scale::OnDevice(clip.scales(), None),
-                (None, Scales::Same(scale)) => Scale::Known(*scale),
-                (None, Scales::Each(_)) => numbers.upload(caller.py, launch.key.0)?,
-            };
-            launches.push(self.finish(caller.py, step.groups, launch, scale)?);
+            let scale = scale(caller.py, scaling, &numbers, launch.key.device)?;
+            launches.push(self.finish(caller.py, step.groups, launch, scale, sums)?);
         }
         Ok(launches)
+    }
+
+    /// What the leaves of the parts on devices add to sums over all parameters, by part. Waits for it.
+    pub(in crate::python) fn terms(
+        &mut self,
+        caller: Caller<'_>,
+        step: Step<'_, PythonArrays>,
+        scaling: Scaling<'_, DeviceNorm>,
+        by_part: &mut [Vec<[f64; MAX_SUMS]>],
+    ) -> PyResult<()> {
+        let py = caller.py;
+        let (growing, numbers) = grow(caller, step, scaling.1)?;
+        let mut launched = Vec::new();
+        for launch in growing {
+            let (key, compiled) = (launch.key, &step.groups[launch.key.group].compiled);
+            let Some((terms, _)) = &self.kernels(py, &launch, compiled)?.measuring else {
+                continue;
+            };
+            let terms = terms.clone_ref(py);
+            let scale = scale(py, scaling, &numbers, key.device)?;
+            let taken = taken(py, compiled, &launch, scale, None)?;
+            let lengths = try_collect(launch.lengths())?;
+            let count = compiled.traced.measuring().map_or(0, |rule| rule.sums());
+            let table = self.tables.get(py, key.device, launch.rows)?;
+            let tensors =
+                Tensors { device: key.device, table: &table, lengths, parts: launch.parts };
+            let update = (taken.scalars, taken.clip.0, taken.clip.1);
+            let of_leaves =
+                measuring::of_leaves(py, &mut self.tables, &terms, count, &tensors, update)?;
+            // Copies and tables stay until the kernels have been waited for.
+            launched.try_push((
+                of_leaves,
+                tensors.lengths,
+                tensors.parts,
+                launch.copies,
+                taken.held,
+            ))?;
+        }
+        for (of_leaves, lengths, parts, ..) in &launched {
+            measuring::read_leaves(py, of_leaves, lengths, parts, by_part)?;
+        }
+        Ok(())
+    }
+
+    /// The kernels for the tensors of a launch.
+    fn kernels(
+        &mut self,
+        py: Python<'_>,
+        launch: &Growing,
+        compiled: &Compiled,
+    ) -> PyResult<&Kernels> {
+        let (kernel, coupled) = (compiled.traced, compiled.prelude.coupled_decay());
+        let (device, kinds) = (launch.key.device, launch.key.kinds);
+        Ok(match self.kernels.entry((device, kernel.formula(), kinds, coupled)) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(place) => {
+                let source = kernel.source(kinds, coupled);
+                let made =
+                    |name: &str| backend(py, "kernel", (device, &source, name)).map(Bound::unbind);
+                let measuring = match kernel.measuring().map(|rule| rule.scope()) {
+                    None => None,
+                    Some(Scope::All) => Some((made("terms")?, None)),
+                    Some(Scope::Tensor) => Some((made("terms")?, Some(made("measured")?))),
+                };
+                place.insert(Kernels { update: made("update")?, measuring })
+            }
+        })
     }
 
     fn finish(
@@ -109,157 +144,80 @@ impl Cuda {
         groups: &[Group],
         growing: Growing,
         scale: Scale,
+        over_all: &[[f64; MAX_SUMS]],
     ) -> PyResult<Launch> {
-        let Growing { key: (device, group, clock, kinds), rows, count, chunks, copies, .. } =
-            growing;
-        let (parts, unrounded) = (growing.parts, growing.unrounded);
-        let compiled = &groups[group].compiled;
-        let kernel = compiled.traced;
-        let coupled = compiled.prelude.coupled_decay();
-        let key = (device, kernel.formula(), kinds, coupled);
-        let kernels = match self.kernels.entry(key) {
-            Entry::Occupied(known) => known.into_mut(),
-            Entry::Vacant(place) => {
-                let source = kernel.source(kinds, coupled);
-                let made = |name: &str| backend(py, name, (device, &source)).map(Bound::unbind);
-                let measuring =
-                    kernel.measuring().map(|_| made("measuring_kernels")).transpose()?;
-                place.insert(Kernels { update: made("update_kernel")?, measuring })
-            }
+        let compiled = &groups[growing.key.group].compiled;
+        let precision = Precision::of(growing.key.kinds.p);
+        let Kernels { update, measuring } = self.kernels(py, &growing, compiled)?;
+        let kernel = update.clone_ref(py);
+        let own_kernels = match measuring {
+            Some((terms, Some(measured))) => Some((terms.clone_ref(py), measured.clone_ref(py))),
+            _ => None,
         };
-        let precision = Precision::of(kinds.p);
-        let (scalars, block) = {
-            // A foreign rounding mode or flush-to-zero touches no scalar.
-            let _control = ControlGuard::new();
-            let mut prelude = compiled.prelude.scalars(precision.smallest_normal());
-            if let Scale::Known(scale) = &scale {
-                prelude.grad_scale *= scale;
-            }
-            let block = compiled.method.scalars(clock);
-            (kernel.scalars(&block, &prelude, precision), block)
-        };
-        let lengths = rows.chunks(ROW).map(|row| row[ARRAYS] as usize);
-        let lengths = try_collect(lengths)?;
+        let taken = taken(py, compiled, &growing, scale, Some(over_all))?;
+        let lengths = try_collect(growing.lengths())?;
+        let Growing { key, rows, count, chunks, copies, parts, unrounded } = growing;
+        let (device, (clip, apart)) = (key.device, taken.clip);
         let table = self.tables.get(py, device, rows)?;
-        let scalars = PyBytes::new(py, &scalars);
-        let ((clip, apart), scales) = match scale {
-            Scale::Known(_) => ((0, 0), None),
-            Scale::OnDevice(scales, held) => (scales.arguments(precision), held),
-        };
         let (mut own, mut sums) = (None, None);
-        if let (Some(rule), Some(measuring)) = (kernel.measuring(), &kernels.measuring) {
+        if let (Some(rule), Some(kernels)) = (compiled.traced.measuring(), &own_kernels) {
             let tensors = Tensors { device, table: &table, lengths, parts };
             let each = (!unrounded.is_empty())
                 .then(|| backend(py, "upload", (device, PyBytes::new(py, &unrounded))))
                 .transpose()?;
-            let unrounded = PyBytes::new(py, &rule.unrounded(&block));
-            let given = ((scalars.clone(), clip, apart), (unrounded, each, rule.own(precision)));
-            let taken =
-                measuring::take(py, &mut self.tables, measuring, rule.sums(), tensors, given)?;
-            own = Some(taken.0);
-            sums = Some(taken.1).filter(|_| compiled.method.remembers_sums());
+            let unrounded = PyBytes::new(py, &rule.unrounded(&taken.block));
+            let update = (taken.scalars.clone(), clip, apart);
+            let given = (update, (unrounded, each, rule.own(precision)));
+            let found =
+                measuring::take(py, &mut self.tables, kernels, rule.sums(), tensors, given)?;
+            own = Some(found.0);
+            sums = Some(found.1).filter(|_| compiled.method.remembers_sums());
         }
-        let kernel = kernels.update.clone_ref(py);
-        let arguments = (device, chunks, table, count, scalars, clip, apart, own);
+        let arguments = (device, chunks, table, count, taken.scalars, clip, apart, own);
         let (device, arguments) = backend(py, "arguments", arguments)?.extract()?;
-        Ok(Launch { device, kernel, arguments, copies, scales, sums })
+        Ok(Launch { device, kernel, arguments, copies, scales: taken.held, sums })
     }
 }
 
-/// Adds a tensor's row to the launch that it belongs to.
-fn add(
-    caller: Caller<'_>,
-    growing: &mut Vec<Growing>,
+/// What multiplies the gradients on a device.
+fn scale(
+    py: Python<'_>,
+    (norm, scales): Scaling<'_, DeviceNorm>,
+    numbers: &Numbers,
     device: i32,
-    step: Step<'_, PythonArrays>,
-    (i, part): (usize, &Part<PythonArrays>),
-    number: usize,
-) -> PyResult<()> {
-    let (py, slot) = (caller.py, step.slot(part));
-    let Some(gradient) = part.apart() else { return Ok(()) };
-    let states = step.states(part);
-    let state = states.first().map_or(slot.header.precision().kind(), |s| s.header.format.kind);
-    if let Some(other) = states.iter().find(|other| other.header.format.kind != state) {
-        return Err(PyTypeError::new_err(format!(
-            "the states of {} must have one dtype on a CUDA device, found {} and {}",
-            caller.label(Named::Parameter(part.slot)),
-            state.name(),
-            other.header.format.kind.name()
-        )));
+) -> PyResult<Scale> {
+    match (norm, scales) {
+        (Norm::Elsewhere(clip), _) => Ok(Scale::OnDevice(clip.scales(), None)),
+        (_, Scales::Same(scale)) => Ok(Scale::Known(*scale)),
+        (_, Scales::Each(_)) => numbers.upload(py, device),
     }
-    let kinds = Kinds { p: slot.header.format.kind, g: gradient.format.kind, state };
-    let compiled = &step.group(part).compiled;
-    let (own_clock, measuring) = (step.clock(part), compiled.traced.measuring());
-    let apart = measuring.filter(|_| compiled.method.remembers_sums());
-    let memory = if apart.is_some() { Memory::default() } else { own_clock.memory };
-    let key = (device, slot.group, Clock { memory, ..own_clock }, kinds);
-    let place = match growing.iter().rposition(|launch| launch.key == key) {
-        Some(place) => place,
-        None => {
-            growing.try_push(Growing::new(key))?;
-            growing.len() - 1
-        }
-    };
-    let launch = &mut growing[place];
+}
 
-    let headers = || {
-        let own: [&Header; 2] = [&slot.header, gradient];
-        own.into_iter().chain(states.iter().map(|state| &*state.header))
-    };
-    let rows = match &part.place {
-        Gradient::Rows(rows) => Some(rows.occurrences.rows()),
-        _ => None,
-    };
-    if let Some(rule) = apart {
-        let _control = ControlGuard::new();
-        launch.unrounded.try_extend(rule.unrounded(&compiled.method.scalars(own_clock)))?;
+/// The scalars of a launch; with `over_all` those of its update, of a rule that measures all parameters.
+fn taken<'py>(
+    py: Python<'py>,
+    compiled: &Compiled,
+    launch: &Growing,
+    scale: Scale,
+    over_all: Option<&[[f64; MAX_SUMS]]>,
+) -> PyResult<Taken<'py>> {
+    let precision = Precision::of(launch.key.kinds.p);
+    // A foreign rounding mode or flush-to-zero touches no scalar.
+    let _control = ControlGuard::new();
+    let mut prelude = compiled.prelude.scalars(precision.smallest_normal());
+    if let Scale::Known(scale) = &scale {
+        prelude.grad_scale *= scale;
     }
-    // Sums over whole tensors are taken in C order.
-    let in_place = headers().all(Header::runs_in_place)
-        || measuring.is_none() && {
-            let views: SmallVec<[View; ARRAYS]> = headers().map(Header::view).collect();
-            let views: SmallVec<[&View; ARRAYS]> = views.iter().collect();
-            if rows.is_some() { rows_are_dense(&views) } else { is_dense(&views) }
-        };
-    // Where an array begins, and how far it is from one of its rows to the next.
-    let lies = |header: &Header| match rows {
-        Some(_) => (header.view().row().lowest() as i64, header.strides[0] as i64),
-        None => (header.lowest() as i64, 0),
+    let mut block = compiled.method.scalars(launch.key.clock);
+    if let (Some(made), [part, ..]) = (over_all, &launch.parts[..])
+        && let Some(made) = made.get(*part)
+    {
+        block = compiled.over_all(block, made);
+    }
+    let scalars = PyBytes::new(py, &compiled.traced.scalars(&block, &prelude, precision));
+    let (clip, held) = match scale {
+        Scale::Known(_) => ((0, 0), None),
+        Scale::OnDevice(scales, held) => (scales.arguments(precision), held),
     };
-    let mut address = |header: &Header, array: &Held, written: bool| -> PyResult<(i64, i64)> {
-        if in_place || header.runs_in_place() {
-            return Ok(lies(header));
-        }
-        let array = array.bind(py);
-        let copy = backend(py, "contiguous", (array.object(),))?;
-        let seen = Seen::of_copy(&Array::Device(copy.clone()))?;
-        let place = lies(&seen);
-        let back = written.then(|| array.object().clone().unbind());
-        launch.copies.try_push(Copied { copy: copy.unbind(), back })?;
-        Ok(place)
-    };
-    let mut places = [(0, 0); ARRAYS];
-    if let Some(array) = &slot.array {
-        places[0] = address(&slot.header, array, true)?;
-    }
-    places[1] = address(gradient, &part.gradient, false)?;
-    for (place, state) in places[2..].iter_mut().zip(&states) {
-        *place = address(&state.header, &state.array, true)?;
-    }
-    // Each row that is touched is a tensor of its own.
-    let rows = rows.unwrap_or(&[0]);
-    let length = gradient.len() / rows.len();
-    for (at, row) in rows.iter().enumerate() {
-        let mut tensor = [0; ROW];
-        for (address, (begin, stride)) in tensor.iter_mut().zip(places) {
-            *address = begin + stride * *row as i64;
-        }
-        tensor[1] = places[1].0 + places[1].1 * at as i64;
-        tensor[ARRAYS..].copy_from_slice(&[length as i64, launch.chunks as i64, number as i64]);
-        launch.rows.try_extend(tensor)?;
-        launch.parts.try_push(i)?;
-        launch.count += 1;
-        launch.chunks += length.div_ceil(CHUNK);
-    }
-    Ok(())
+    Ok(Taken { scalars, block, clip, held })
 }

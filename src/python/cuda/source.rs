@@ -4,23 +4,18 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyTuple};
 
-use crate::cuda::{self, Kernel, TraceKernel};
+use crate::cuda;
 use crate::engine::ControlGuard;
 use crate::number::{Kind, Kinds, Precision};
+use crate::optimizer::Compiled;
 use crate::python::options::read_options;
 use crate::python::state::remembered;
 use crate::python::words::{kind, state_kind};
-use crate::rules::{self, Clock, Extent, MAX_SUMS, Memory, Method, PreludeOptions, Scope, State};
+use crate::rules::{Clock, Extent, MAX_SUMS, Memory, Method, OptionError, State};
 
-fn traced(
-    rule: &str,
-    options: &Bound<'_, PyDict>,
-) -> PyResult<(Box<dyn Method>, Kernel, PreludeOptions)> {
-    let invalid = |error: rules::OptionError| PyValueError::new_err(error.to_string());
-    let options = read_options(options)?;
-    let (method, kernel) = rules::method(rule, &options, TraceKernel).map_err(invalid)?;
-    let prelude = PreludeOptions::read(&options, &*method).map_err(invalid)?;
-    Ok((method, kernel, prelude))
+fn compiled(rule: &str, options: &Bound<'_, PyDict>) -> PyResult<Compiled> {
+    let invalid = |error: OptionError| PyValueError::new_err(error.to_string());
+    Compiled::new(rule, &read_options(options)?).map_err(invalid)
 }
 
 /// The update kernel of a rule with a group's options, for arrays of these types; the states'
@@ -34,15 +29,10 @@ pub(in crate::python) fn cuda_source(
     grad: &str,
     state: Option<&str>,
 ) -> PyResult<String> {
-    let (method, kernel, prelude) = traced(rule, options)?;
-    let of = match (method.whole(), method.sums_over()) {
-        (Some(_), _) => Some("made of whole matrices"),
-        (None, Scope::All) => Some("of sums over all parameters"),
-        (None, Scope::Tensor) => None,
-    };
-    if let Some(of) = of {
+    let compiled = compiled(rule, options)?;
+    if compiled.method.whole().is_some() {
         return Err(PyValueError::new_err(format!(
-            "no kernel does the step of {rule}, which is {of}; choose another class"
+            "no kernel does the step of {rule}, which is made of whole matrices; choose another class"
         )));
     }
     let (p, g) = (kind("the parameter", param)?, kind("the gradient", grad)?);
@@ -50,7 +40,7 @@ pub(in crate::python) fn cuda_source(
     if (state == Kind::F64) != (p == Kind::F64) {
         return Err(PyValueError::new_err(state_kind("the state", "a parameter", p, state)));
     }
-    Ok(kernel.source(Kinds { p, g, state }, prelude.coupled_decay()))
+    Ok(compiled.traced.source(Kinds { p, g, state }, compiled.prelude.coupled_decay()))
 }
 
 /// The state arrays of a rule beside a parameter of this shape: names, first values, shapes.
@@ -60,7 +50,7 @@ pub(in crate::python) fn rule_states<'py>(
     options: &Bound<'py, PyDict>,
     shape: Vec<isize>,
 ) -> PyResult<Vec<(&'static str, f64, Bound<'py, PyTuple>)>> {
-    let (method, ..) = traced(rule, options)?;
+    let method = compiled(rule, options)?.method;
     let of = |state: State, shape: &[isize]| {
         Ok((state.name, state.initial, PyTuple::new(options.py(), shape)?))
     };
@@ -83,7 +73,7 @@ pub(in crate::python) fn rule_memory(
     rule: &str,
     options: &Bound<'_, PyDict>,
 ) -> PyResult<Vec<(&'static str, f64)>> {
-    let (method, ..) = traced(rule, options)?;
+    let method = compiled(rule, options)?.method;
     Ok(method.memory().iter().map(|number| (number.name, number.initial)).collect())
 }
 
@@ -104,10 +94,10 @@ pub(in crate::python) fn rule_measuring<'py>(
     fresh: bool,
     memory: &Bound<'py, PyDict>,
 ) -> PyResult<Option<(usize, usize, Bound<'py, PyBytes>)>> {
-    let (method, kernel, _) = traced(rule, options)?;
+    let Compiled { method, traced, .. } = compiled(rule, options)?;
     let kind = kind("the parameter", param)?;
     let precision = Precision::of(kind);
-    let Some(measuring) = kernel.measuring() else { return Ok(None) };
+    let Some(measuring) = traced.measuring() else { return Ok(None) };
     let _control = ControlGuard::new();
     let clock = clock(&*method, t, fresh, kind, Some(memory))?;
     let unrounded = measuring.unrounded(&method.scalars(clock));
@@ -128,7 +118,7 @@ fn clock(
 }
 
 /// The bytes of an update kernel's `Scalars` at step `t`, and what is remembered after it, of a rule that
-/// measures with its sums; `fresh` as in `rules::Clock`.
+/// measures with its sums; `fresh` as in `rules::Clock`. Without sums they are those of the terms.
 #[pyfunction]
 #[pyo3(signature = (rule, options, param, t, fresh, grad_scale, memory=None, sums=None))]
 #[allow(clippy::too_many_arguments)] // of Python
@@ -143,16 +133,20 @@ pub(in crate::python) fn rule_scalars<'py>(
     sums: Option<[f64; MAX_SUMS]>,
 ) -> PyResult<(Bound<'py, PyBytes>, Bound<'py, PyDict>)> {
     let py = options.py();
-    let (method, kernel, prelude) = traced(rule, options)?;
-    let kind = kind("the parameter", param)?;
+    let compiled = compiled(rule, options)?;
+    let (method, kind) = (&*compiled.method, kind("the parameter", param)?);
     let precision = Precision::of(kind);
     let _control = ControlGuard::new();
-    let mut prelude = prelude.scalars(precision.smallest_normal());
+    let mut prelude = compiled.prelude.scalars(precision.smallest_normal());
     prelude.grad_scale *= grad_scale;
-    let clock = clock(&*method, t, fresh, kind, memory)?;
-    let bytes = kernel.scalars(&method.scalars(clock), &prelude, precision);
+    let clock = clock(method, t, fresh, kind, memory)?;
     let after = PyDict::new(py);
     let remembered = method.remember(clock, &sums.unwrap_or_default());
+    let mut block = method.scalars(clock);
+    if sums.is_some() {
+        block = compiled.over_all(block, &std::array::from_fn(|m| remembered.0[m]));
+    }
+    let bytes = compiled.traced.scalars(&block, &prelude, precision);
     for (number, value) in method.memory().iter().zip(remembered.0) {
         after.set_item(number.name, value)?;
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,108 +14,20 @@ from cases import Case
 from ferrostep import _native
 from support import emulation
 from support.arrays import arrays_in, assert_same_bits, assert_same_numbers
+from support.emulation.norm import blocks, clipping, fold, fold_each, pieces, pointer
 
 Array = NDArray[Any]
 
-KINDS = {"float16": 0, "bfloat16": 1, "float32": 2, "float64": 3}
-WIDE_FLOAT64 = 4
 
+class Launch(NamedTuple):
+    """Tensors that share their kernels, each with the gradient's number and its own."""
 
-def pointer(array: Array) -> np.uint64:
-    assert array.flags.c_contiguous
-    return np.uint64(array.ctypes.data)
-
-
-def pieces(arrays: Sequence[Array], size: int) -> tuple[list[int], int]:
-    """The number of each array's first piece, and the number of all pieces."""
-    counts = [-(-array.size // size) for array in arrays]
-    ends = np.cumsum([0, *counts]).tolist()
-    return ends[:-1], ends[-1]
-
-
-def blocks(threads: int) -> int:
-    return -(-threads // _native.CUDA_THREADS)
-
-
-def gradient_table(grads: Sequence[Array], params: Sequence[Array]) -> tuple[Array, int]:
-    """The rows of the norm's kernels, and the number of leaves."""
-    first, leaves = pieces(grads, _native.LEAF)
-    rows = []
-    for g, p, leaf in zip(grads, params, first, strict=True):
-        wide = g.dtype == np.float64 and p.dtype == np.float64
-        rows.append([pointer(g), g.size, leaf, WIDE_FLOAT64 if wide else KINDS[g.dtype.name]])
-    return np.array(rows, np.int64).reshape(-1, 4), leaves
-
-
-def clipping(
-    grads: Sequence[Array],
-    params: Sequence[Array],
-    grad_scale: float = 1.0,
-    max_norm: float = np.inf,
-    *,
-    each: bool = False,
-    compile: Callable[[str], Any] = emulation.compile,
-    backwards: bool = False,
-) -> Array:
-    """The records that the norm's last kernels write: of all gradients, and `each` of its own."""
-    kernels = compile(_native.cuda_norm_source())
-    threads, fold = _native.CUDA_THREADS, _native.CUDA_FOLD
-    table, leaves = gradient_table(grads, params)
-    kind = [("norm", "f8"), ("scale", "f8"), ("scale_float", "f4"), ("", "f4")]
-    result = np.zeros(1 + each * len(table), kind)
-    sums = np.full(leaves, np.nan)
-    if leaves:
-        partials = np.full(leaves * _native.LANES, np.nan)
-        arguments = [pointer(table), np.int32(len(table)), np.int64(leaves), pointer(partials)]
-        name, grid = "ferrostep_norm_partials", blocks(partials.size)
-        kernels.launch(name, grid, threads, arguments, backwards=backwards)
-        arguments = [pointer(partials), np.int64(leaves), pointer(sums)]
-        name, grid = "ferrostep_norm_leaves", blocks(leaves)
-        kernels.launch(name, grid, threads, arguments, backwards=backwards)
-    by_leaf = fold_each(kernels, table, sums, backwards=backwards) if each else sums
-    if each and len(table):
-        arguments = [pointer(table), np.int32(len(table)), pointer(by_leaf)]
-        arguments += [np.float64(grad_scale), np.float64(max_norm), pointer(result[1:])]
-        name, grid = "ferrostep_norm_finish_each", blocks(len(table))
-        kernels.launch(name, grid, threads, arguments, backwards=backwards)
-    while sums.size > 1:
-        folded = np.full(-(-sums.size // fold), np.nan)
-        arguments = [pointer(sums), np.int64(sums.size), pointer(folded)]
-        name, grid = "ferrostep_norm_fold", blocks(folded.size)
-        kernels.launch(name, grid, threads, arguments, backwards=backwards)
-        sums = folded
-    place = pointer(sums) if leaves else np.uint64(0)
-    arguments = [place, np.float64(grad_scale), np.float64(max_norm), pointer(result)]
-    kernels.launch("ferrostep_norm_finish", 1, 1, arguments)
-    return result
-
-
-def fold_each(kernels: Any, table: Array, sums: Array, *, backwards: bool) -> Array:
-    """The sums of leaves, folded to one of each row where its leaves begin."""
-    levels = 0
-    while 1 << levels < sums.size:
-        folded = np.full(sums.size, np.nan)
-        arguments = [pointer(table), np.int32(len(table)), np.int64(sums.size), np.int32(levels)]
-        arguments += [pointer(sums), pointer(folded)]
-        name, grid = "ferrostep_norm_fold_each", blocks(sums.size)
-        kernels.launch(name, grid, _native.CUDA_THREADS, arguments, backwards=backwards)
-        sums, levels = folded, levels + _native.CUDA_FOLD.bit_length() - 1
-    return sums
-
-
-def first_nonfinite(
-    grads: Sequence[Array],
-    params: Sequence[Array],
-    compile: Callable[[str], Any] = emulation.compile,
-) -> int | None:
-    table, leaves = gradient_table(grads, params)
-    first = np.full(1, len(table), np.int32)
-    if leaves:
-        kernels = compile(_native.cuda_norm_source())
-        arguments = [pointer(table), np.int32(len(table)), np.int64(leaves), pointer(first)]
-        grid = blocks(leaves * _native.LANES)
-        kernels.launch("ferrostep_find_nonfinite", grid, _native.CUDA_THREADS, arguments)
-    return None if first[0] == len(table) else int(first[0])
+    kernel: Any
+    table: Array
+    tensors: list[tuple[int, int, Array]]
+    given: tuple[Any, ...]
+    grad_scale: float
+    clip: list[Any]
 
 
 class Emulated:
@@ -130,7 +42,7 @@ class Emulated:
         backwards: bool = False,
     ) -> None:
         self.compile = compile
-        self.rule = case.optimizer.RULE
+        self.rule, self.of_all = case.optimizer.RULE, case.optimizer.WHOLE_MODEL
         self.options = case.make(None).defaults
         self.backwards = backwards
         self.params = params
@@ -175,8 +87,16 @@ class Emulated:
             kinds = (self.params[i].dtype.name, g.dtype.name, state)
             memory = tuple(self.memory[i].items())
             launches[kinds, self.steps[i], memory].append((number, i, g))
-        for (kinds, t, _), tensors in launches.items():
+        made = [
             self._launch(kinds, t, tensors, grad_scale, record)
+            for (kinds, t, _), tensors in launches.items()
+            if any(g.size for *_, g in tensors)
+        ]
+        of_all = self._over_all(made) if self.of_all else None
+        for launch in made:
+            self._run(launch, of_all)
+        if of_all is not None:  # all of one group remember the same
+            self.memory = [self.memory[made[0].tensors[0][1]]] * len(self.params)
         return None if record is None else float(record["norm"][0])
 
     def _launch(
@@ -186,17 +106,14 @@ class Emulated:
         tensors: list[tuple[int, int, Array]],
         grad_scale: float,
         record: Array | None,
-    ) -> None:
+    ) -> Launch:
         kernel = self.compile(_native.cuda_source(self.rule, self.options, *kinds))
-        first, chunks = pieces([g for *_, g in tensors], _native.CUDA_CHUNK)
-        if not chunks:
-            return
+        first, _ = pieces([g for *_, g in tensors], _native.CUDA_CHUNK)
         rows = []
         for (number, i, g), chunk in zip(tensors, first, strict=True):
             states = [pointer(state) for state in self.arrays[i].values()]
             states += [np.uint64(0)] * (_native.CUDA_STATES - len(states))
             rows.append([pointer(self.params[i]), pointer(g), *states, g.size, chunk, number])
-        table = np.array(rows, np.int64)
         place, apart = np.uint64(0), 0
         if record is not None:
             grad_scale = 1.0  # it is in the record
@@ -204,55 +121,89 @@ class Emulated:
             each = len(record) > 1  # behind that of all
             place = pointer(record[each:]) + np.uint64(8 if wide else 16)
             apart = each * record.itemsize // (8 if wide else 4)
-        before = self.memory[tensors[0][1]]
         given = (self.rule, self.options, kinds[0], t, t == 1)
-        scalars, _ = _native.rule_scalars(*given, grad_scale, before)
-        arguments = [scalars, place, np.int64(apart)]
-        sums = np.zeros((2, len(table)))
-        if measuring := _native.rule_measuring(*given, before):
-            own = self._measure(kernel, table, arguments, measuring, sums)
-            arguments.append(pointer(own))
-        for (_, i, _), of_this in zip(tensors, sums.T.tolist(), strict=True):
-            _, self.memory[i] = _native.rule_scalars(*given, grad_scale, before, tuple(of_this))
+        clip = [place, np.int64(apart)]
+        return Launch(kernel, np.array(rows, np.int64), tensors, given, grad_scale, clip)
+
+    def _run(self, launch: Launch, of_all: tuple[float, ...] | None) -> None:
+        kernel, table, tensors, given, grad_scale, clip = launch
+        before = self.memory[tensors[0][1]]
+        scalars, after = _native.rule_scalars(*given, grad_scale, before, of_all)
+        arguments = [scalars, *clip]
+        if of_all is None:
+            sums = np.zeros((2, len(table)))
+            if measuring := _native.rule_measuring(*given, before):
+                own = self._measure(launch, arguments, measuring, sums)
+                arguments.append(pointer(own))
+            for (_, i, _), of_this in zip(tensors, sums.T.tolist(), strict=True):
+                _, self.memory[i] = _native.rule_scalars(*given, 1.0, before, tuple(of_this))
+        else:
+            for _, i, _ in tensors:
+                self.memory[i] = after
         arguments = [pointer(table), np.int32(len(table)), *arguments]
         name, threads = "ferrostep_update", _native.CUDA_THREADS
+        _, chunks = pieces([g for *_, g in tensors], _native.CUDA_CHUNK)
         kernel.launch(name, chunks, threads, arguments, backwards=self.backwards)
 
-    def _measure(
-        self,
-        kernel: Any,
-        table: Array,
-        update: list[Any],
-        measuring: tuple[int, int, bytes],
-        sums: Array,
-    ) -> Array:
-        """The scalars of each tensor; puts the sums that they follow from into `sums`."""
-        (count, size, unrounded), lengths = measuring, table[:, -3]
+    def _over_all(self, launches: list[Launch]) -> tuple[float, ...]:
+        """The sums over all parameters, whose leaves are numbered through."""
+        norms, by_parameter = self.compile(_native.cuda_norm_source()), {}
+        for launch in launches:
+            before = self.memory[launch.tensors[0][1]]
+            scalars, _ = _native.rule_scalars(*launch.given, launch.grad_scale, before)
+            count, *_ = _native.rule_measuring(*launch.given, before)
+            _, leaves, by_leaf = self._terms(launch, [scalars, *launch.clip], count)
+            ends = np.cumsum(leaves)[:-1]
+            of_tensors = np.split(by_leaf.reshape(count, -1), ends, axis=1)
+            for (_, i, _), of_tensor in zip(launch.tensors, of_tensors, strict=True):
+                by_parameter[i] = of_tensor
+        in_order = np.concatenate([by_parameter[i] for i in sorted(by_parameter)], axis=1)
+        folded = [fold(norms, row.copy(), backwards=self.backwards) for row in in_order]
+        return tuple(float(sums[0]) for sums in folded)
+
+    def _terms(self, launch: Launch, update: list[Any], count: int) -> tuple[Array, Array, Array]:
+        """The rows of what is summed, the leaves of each tensor, and their sums."""
+        kernel, table, *_ = launch
+        lengths = table[:, -3]
         leaves = -(-lengths // _native.LEAF)
-        first = np.cumsum([0, *np.tile(leaves, count)])[:-1]
         rows = np.zeros((count * len(table), 4), np.int64)
-        rows[:, 1], rows[:, 2] = np.tile(lengths, count), first
+        rows[:, 1] = np.tile(lengths, count)
+        rows[:, 2] = np.cumsum([0, *np.tile(leaves, count)])[:-1]
         partials = np.full(count * int(leaves.sum()) * _native.LANES, np.nan)
         by_leaf = np.full(partials.size // _native.LANES, np.nan)
-        own = np.zeros(len(table) * size, np.uint8)
         how = {"backwards": self.backwards}
         threads, norms = _native.CUDA_THREADS, self.compile(_native.cuda_norm_source())
-
         arguments = [pointer(table), pointer(rows), np.int32(len(table)), *update]
         arguments += [np.int64(leaves.sum()), pointer(partials)]
         grid = blocks(partials.size // count)
         kernel.launch("ferrostep_terms", grid, threads, arguments, **how)
         arguments = [pointer(partials), np.int64(by_leaf.size), pointer(by_leaf)]
         norms.launch("ferrostep_norm_leaves", blocks(by_leaf.size), threads, arguments, **how)
-        folded = fold_each(norms, rows, by_leaf, **how)
+        return rows, leaves, by_leaf
+
+    def _measure(
+        self,
+        launch: Launch,
+        update: list[Any],
+        measuring: tuple[int, int, bytes],
+        sums: Array,
+    ) -> Array:
+        """The scalars of each tensor; puts the sums that they follow from into `sums`."""
+        kernel, table, *_ = launch
+        count, size, unrounded = measuring
+        rows, leaves, by_leaf = self._terms(launch, update, count)
+        own = np.zeros(len(table) * size, np.uint8)
+        norms = self.compile(_native.cuda_norm_source())
+        folded = fold_each(norms, rows, by_leaf, backwards=self.backwards)
         each = np.frombuffer(unrounded * len(table), np.uint8)  # as either comes
         place = pointer(each) if self.backwards else np.uint64(0)
         arguments = [pointer(rows), np.int32(len(table)), unrounded, place]
         arguments += [pointer(folded), pointer(own)]
-        kernel.launch("ferrostep_measured", blocks(len(table)), threads, arguments, **how)
+        name, threads = "ferrostep_measured", _native.CUDA_THREADS
+        kernel.launch(name, blocks(len(table)), threads, arguments, backwards=self.backwards)
+        first = rows[:, 2].reshape(count, -1)
         for m in range(count):
-            there = lengths > 0
-            sums[m, there] = folded[first.reshape(count, -1)[m, there]]
+            sums[m, leaves > 0] = folded[first[m, leaves > 0]]
         return own
 
 

@@ -24,9 +24,9 @@ from ferrostep.backends.cuda.arrays import (
     unowned,
     upload,
 )
-from ferrostep.backends.cuda.measuring import measured, measuring_kernels, read_sums
+from ferrostep.backends.cuda.measuring import leaf_terms, measured, read_bytes, read_sums
 from ferrostep.backends.cuda.norm import clip, first_nonfinite, leaf_sums, read_norm
-from ferrostep.backends.cuda.update import arguments, update_kernel
+from ferrostep.backends.cuda.update import arguments, kernel
 
 __all__ = [
     "address",
@@ -45,14 +45,15 @@ __all__ = [
     "first_nonfinite",
     "from_host",
     "is_readonly",
+    "kernel",
     "leaf_sums",
+    "leaf_terms",
     "measured",
-    "measuring_kernels",
+    "read_bytes",
     "read_norm",
     "read_sums",
     "stream",
     "to_host",
     "unowned",
-    "update_kernel",
     "upload",
 ]

@@ -9,13 +9,31 @@ import numpy as np
 from ferrostep._native import LANES
 from ferrostep.backends.cuda.library import cupy
 from ferrostep.backends.cuda.norm import fold_each, fold_lanes
-from ferrostep.backends.cuda.update import by_value, compiled, launch
+from ferrostep.backends.cuda.update import by_value, launch
 
 
-def measuring_kernels(device: int, source: str) -> tuple[Any, Any]:
-    """Return the kernels of a source that come before its update."""
-    terms, measured = (compiled(device, source, f"ferrostep_{x}") for x in ("terms", "measured"))
-    return terms, measured
+def leaf_terms(
+    device: int,
+    terms: Any,
+    tables: tuple[Any, Any],
+    shape: tuple[int, int, int, int],
+    update: tuple[bytes, int, int],
+) -> Any:
+    """Return the sums of leaves on the device, those of the first sum first.
+
+    `tables` are that of the tensors and that of what is summed, a row for each sum and tensor;
+    `shape` is the number of tensors, of sums, of the leaves of one sum, and of those of the longest
+    tensor; `update` is what the update takes of scalars and the clipping factor.
+    """
+    (tensors, summed), (count, sums, leaves, _) = tables, shape
+    scalars, clip, apart = update
+    xp = cupy()
+    with xp.cuda.Device(device):
+        partials = xp.empty(sums * leaves * LANES, np.float64)
+        arguments: tuple[Any, ...] = (tensors, summed, np.int32(count), by_value(scalars))
+        arguments += (np.uint64(clip), np.int64(apart), np.int64(leaves), partials)
+        launch(terms, leaves * LANES, arguments)
+        return fold_lanes(device, partials)
 
 
 def measured(
@@ -28,25 +46,17 @@ def measured(
 ) -> tuple[Any, Any]:
     """Return the scalars of each tensor, and the sums they follow from, both on the device.
 
-    `tables` are that of the tensors and that of what is summed, a row for each sum and tensor;
-    `shape` is the number of tensors, of sums, of the leaves of one sum, and of those of the longest
-    tensor; `update` is what the update takes of scalars and the clipping factor; `own` has the
-    scalars before they are rounded, an array of those of each tensor where they differ, and the
-    bytes of what a tensor gets.
+    The arguments are those of `leaf_terms`, but for `own`: the scalars before they are rounded, an
+    array of those of each tensor where they differ, and the bytes of what a tensor gets.
     """
-    (tensors, summed), (count, sums, leaves, longest) = tables, shape
-    (scalars, clip, apart), (unrounded, each, size) = update, own
-    terms, follow = kernels
+    (_, summed), (count, sums, leaves, longest) = tables, shape
+    (terms, follow), (unrounded, each, size) = kernels, own
     xp = cupy()
     with xp.cuda.Device(device):
-        partials = xp.empty(sums * leaves * LANES, np.float64)
-        arguments: tuple[Any, ...] = (tensors, summed, np.int32(count), by_value(scalars))
-        arguments += (np.uint64(clip), np.int64(apart), np.int64(leaves), partials)
-        launch(terms, leaves * LANES, arguments)
-        by_leaf = fold_lanes(device, partials)
+        by_leaf = leaf_terms(device, terms, tables, shape, update)
         folded = fold_each(device, summed, sums * count, sums * leaves, longest, by_leaf)
         scalars_of_each = xp.empty(count * size, np.uint8)
-        arguments = (summed, np.int32(count), by_value(unrounded))
+        arguments: tuple[Any, ...] = (summed, np.int32(count), by_value(unrounded))
         arguments += (np.uint64(0) if each is None else each, folded, scalars_of_each)
         launch(follow, count, arguments)
         return scalars_of_each, folded
@@ -57,3 +67,10 @@ def read_sums(folded: Any, places: list[int]) -> list[float]:
     with cupy().cuda.Device(folded.data.device_id):
         sums: list[float] = cupy().asnumpy(folded)[places].tolist()
         return sums
+
+
+def read_bytes(array: Any) -> bytes:
+    """Return what an array holds, waiting for it."""
+    with cupy().cuda.Device(array.data.device_id):
+        read: bytes = cupy().asnumpy(array).tobytes()
+        return read

@@ -26,9 +26,9 @@ def compiled(device: int, source: str, name: str) -> Any:
         return kernel
 
 
-def update_kernel(device: int, source: str) -> Any:
-    """Return the update kernel of a source."""
-    return compiled(device, source, "ferrostep_update")
+def kernel(device: int, source: str, name: str) -> Any:
+    """Return the kernel ``ferrostep_{name}`` of a source."""
+    return compiled(device, source, f"ferrostep_{name}")
 
 
 def launch(kernel: Any, threads: int, arguments: tuple[Any, ...]) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from cases import CASE, LOW_PRECISION, RUNS
+from cases import CASE, LOW_PRECISION, MATRIX_RUNS, RUNS
 from ferrostep import _native
 from support import nvrtc
 
@@ -21,7 +21,8 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="NVRTC is on PyP
 
 def sources() -> Iterator[tuple[str, str]]:
     """Every update kernel of the table of cases, and more kinds of gradient for one of them."""
-    runs = [(case, np.dtype(p).name, np.dtype(p).name) for case, p in RUNS]
+    matrices = [run for run in MATRIX_RUNS if run[0].optimizer.MATRICES]
+    runs = [(case, np.dtype(p).name, np.dtype(p).name) for case, p in [*RUNS, *matrices]]
     kinds = [np.dtype(x).name for x in [*LOW_PRECISION, np.float32, np.float64]]
     runs += [(CASE["Adam()"], p, g) for p in kinds for g in kinds if p != g]
     for case, p, g in runs:
@@ -68,17 +69,19 @@ def check(source: str, architecture: int) -> nvrtc.Compiled:
         assert ".rn." in found[0] or found[0] in exact, found[0]
     for kernel, usage in compiled.usage.items():
         assert usage.spill_bytes == 0
-        # One thread for each tensor may call the division of float64.
-        assert usage.stack_bytes == 0 or kernel == "ferrostep_measured"
+        # One thread for each tensor or element may call the division of float64.
+        assert usage.stack_bytes == 0 or kernel in ("ferrostep_measured", "ferrostep_matrix_begin")
     return compiled
 
 
 @pytest.mark.parametrize("place", [0, -1], ids=["oldest", "newest"])
-@pytest.mark.parametrize("source", UPDATES, ids=IDS)
-def test_every_update_kernel(source: str, place: int) -> None:
+@pytest.mark.parametrize(("source", "name"), UPDATES.items(), ids=IDS)
+def test_every_update_kernel(source: str, name: str, place: int) -> None:
     compiled = check(source, nvrtc.architectures()[place])
-    measuring = {"ferrostep_terms", "ferrostep_measured"} if "struct Own" in source else set()
-    assert set(compiled.usage) == {"ferrostep_update", *measuring}
+    also = ["terms"] if "device void terms(" in source else []
+    also += ["measured"] if "struct Own" in source else []
+    also += ["matrix_begin", "matrix_product", "matrix_end"] if name.startswith("Muon") else []
+    assert set(compiled.usage) == {f"ferrostep_{kernel}" for kernel in ["update", *also]}
     # At least two blocks of 256 threads on a multiprocessor of 65,536 registers.
     assert all(usage.registers <= 128 for usage in compiled.usage.values())
     code = entry("ferrostep_update", compiled.ptx)

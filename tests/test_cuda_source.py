@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-import ferrostep as fs
-from cases import RUNS
+from cases import MATRIX_RUNS, RUNS
 from ferrostep.__main__ import main
 from ferrostep.cuda_source import classes, cuda_source
 from support import emulation
@@ -35,17 +34,14 @@ def test_the_formula_is_in_the_names_of_the_paper(run) -> None:
     assert emulation.compile(text).kernels == ("ferrostep_update",)
 
 
-PRINTED = [n for n in classes() if not getattr(fs, n).MATRICES]
-
-
-@pytest.mark.parametrize("name", PRINTED)
+@pytest.mark.parametrize("name", classes())
 def test_every_class_is_printed(run, name: str) -> None:
     assert "ferrostep_update(" in run(name)
     assert "typedef double State;" in run(name, "--param", "float64")
 
 
 def test_every_case_is_readable() -> None:
-    for case, _ in RUNS:
+    for case, _ in [*RUNS, *MATRIX_RUNS]:
         options = {name: value for name, value in case.options.items() if name != "state_dtype"}
         for line in cuda_source(case.optimizer, **options).splitlines():
             assert len(line) <= 110, line

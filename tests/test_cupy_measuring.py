@@ -22,7 +22,7 @@ import ferrostep as fs
 from support import device
 from support.arrays import gradients
 from support.device import HARDWARE, to_device, to_host
-from support.on_device import assert_same_run
+from support.on_device import LAYOUTS, assert_same_run
 
 CLASSES: dict[str, Any] = {
     "LAMB": fs.LAMB,
@@ -95,14 +95,6 @@ class TestLaunches:
         opt.step(grads)
         opt.step(grads)
         assert len(uploads) == 2
-
-
-LAYOUTS: dict[str, Any] = {
-    "Fortran": np.asfortranarray,
-    "every second": lambda a: np.repeat(a, 2, axis=1)[:, ::2],
-    "backwards": lambda a: np.ascontiguousarray(a[::-1, ::-1])[::-1, ::-1],
-    "odd start": lambda a: np.concatenate([a.ravel()[:1], a.ravel()])[1:].reshape(a.shape),
-}
 
 
 @pytest.mark.parametrize("of", ["both", "parameter", "gradient"])

@@ -3,8 +3,9 @@
 use std::any::TypeId;
 
 use super::body::{function, scalar};
+use super::matrix;
 use super::measuring::Measuring;
-use super::source::{CHUNK, PLAIN, PRIMITIVES, STORAGE, TABLE, THREADS, UPDATE};
+use super::source::{CHUNK, FOUR, PLAIN, PRIMITIVES, STORAGE, TABLE, THREADS, UPDATE};
 use crate::number::{Kind, Kinds, Precision, Trace, Traced};
 use crate::rules::{self, MAX_STATES, Prelude, Rule, ScalarBlock, Scalars, Visitor};
 
@@ -17,7 +18,7 @@ impl Visitor for TraceKernel {
     fn visit<const N: usize, U: Rule<N>>(self) -> Kernel {
         let scalars = <U::Scalars<Traced> as Scalars<Traced>>::names;
         let (formula, print) = (TypeId::of::<U>(), print::<N, U>);
-        Kernel { formula, states: N, scalars, print, measuring: None }
+        Kernel { formula, states: N, scalars, print, measuring: None, whole: false }
     }
 
     fn visit_measuring<const N: usize, const M: usize, U>(self) -> Kernel
@@ -35,6 +36,7 @@ pub struct Kernel {
     scalars: fn() -> Vec<&'static str>,
     print: fn(Precision, bool) -> String,
     measuring: Option<Measuring>,
+    whole: bool,
 }
 
 impl Kernel {
@@ -47,12 +49,23 @@ impl Kernel {
         self.states
     }
 
+    /// Of a rule whose result is a matrix that is to become orthogonal.
+    #[must_use]
+    pub fn of_whole(self) -> Self {
+        Kernel { whole: true, ..self }
+    }
+
+    pub fn is_of_whole(&self) -> bool {
+        self.whole
+    }
+
     /// What comes before the update, if the rule measures.
     pub fn measuring(&self) -> Option<&Measuring> {
         self.measuring.as_ref()
     }
 
-    /// The kernel `ferrostep_update`, and those that come before it if the rule measures. It depends on
+    /// The kernel `ferrostep_update`, and those that come before it if the rule measures, or after it if what
+    /// it makes is to become orthogonal. It depends on
     /// no option's value, but for those that choose the formula and on whether weight decay is added to
     /// the gradient.
     pub fn source(&self, kinds: Kinds, coupled_decay: bool) -> String {
@@ -78,9 +91,12 @@ impl Kernel {
         }
         chosen += "};\n";
         let formula = (self.print)(precision, coupled_decay);
-        let kernels =
-            self.measuring.map_or_else(|| PLAIN.to_owned(), |rule| rule.source(precision));
-        [PRIMITIVES, STORAGE, TABLE, &chosen, &formula, UPDATE, &kernels].join("\n")
+        let kernels = match self.measuring {
+            Some(rule) => rule.source(precision),
+            None if self.whole => [PLAIN, &matrix::source()].join("\n"),
+            None => PLAIN.to_owned(),
+        };
+        [PRIMITIVES, STORAGE, TABLE, &chosen, &formula, FOUR, UPDATE, &kernels].join("\n")
     }
 
     /// The bytes of the kernel's `Scalars`: each rounded once.

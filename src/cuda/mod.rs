@@ -7,11 +7,13 @@
 
 mod body;
 mod kernel;
+mod matrix;
 mod measure;
 mod measuring;
 mod source;
 
 pub use kernel::{Kernel, TraceKernel};
+pub use matrix::Room;
 pub use measure::norm_source;
 pub use measuring::Measuring;
 pub use source::{CHUNK, FOLD, THREADS};

@@ -9,21 +9,6 @@ struct Tensor {
     int64 number;
 };
 
-template <typename T>
-struct alignas(4 * sizeof(T)) Four {
-    T x[4];
-};
-
-template <typename T>
-device bool holds_fours(const T* pointer) {
-    return (unsigned long long)pointer % sizeof(Four<T>) == 0;
-}
-
-template <typename T>
-device Four<T>& four(T* pointer, int64 i) {
-    return *(Four<T>*)(pointer + i);
-}
-
 // Widens, computes, and rounds each result once.
 device void update_stored(const Scalars& k, Param& p, Grad g, State* s) {
     real wide_p, wide_g, wide_s[MAX_STATES];

@@ -30,16 +30,13 @@ impl Block {
     }
 
     /// Without what is done to the parameter.
-    pub(super) fn without_decay(mut self) -> Self {
-        self.prelude.keep = 1.0;
-        self
+    pub(super) fn without_decay(self) -> Self {
+        Block { prelude: self.prelude.without_decay(), ..self }
     }
 
     /// With the decay of the parameter, but otherwise only these scalars.
     pub(super) fn with_decay(self, scalars: ScalarBlock) -> Self {
-        let prelude =
-            Prelude { grad_scale: 1.0, weight_decay: 0.0, flush_below: 0.0, ..self.prelude };
-        Block { scalars, prelude }
+        Block { scalars, prelude: self.prelude.decay_alone() }
     }
 }
 

@@ -38,7 +38,8 @@ impl Compiled {
         let states = method.states();
         let prelude = PreludeOptions::read(options, &*method)?;
         // What is made of a whole matrix begins without the parameter, which cannot enter the gradient.
-        let decays = method.whole().is_some() && prelude.coupled_decay();
+        let whole = method.whole().is_some();
+        let decays = whole && prelude.coupled_decay();
         if states.len() != loops.states() || decays {
             return Err(OptionError::Together);
         }
@@ -52,7 +53,7 @@ impl Compiled {
             prelude,
             method,
             state_kind: options.word("state_dtype").ok().and_then(Kind::named),
-            traced,
+            traced: if whole { traced.of_whole() } else { traced },
         })
     }
 

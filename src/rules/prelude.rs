@@ -61,6 +61,18 @@ impl PreludeOptions {
 }
 
 impl Prelude<f64> {
+    /// Without what is done to the parameter.
+    #[must_use]
+    pub fn without_decay(self) -> Self {
+        Prelude { keep: 1.0, ..self }
+    }
+
+    /// With what is done to the parameter alone.
+    #[must_use]
+    pub fn decay_alone(self) -> Self {
+        Prelude { grad_scale: 1.0, weight_decay: 0.0, flush_below: 0.0, ..self }
+    }
+
     /// Each scalar rounded once to the compute type.
     #[inline(always)]
     pub fn rounded<R: Real>(&self) -> Prelude<R> {

@@ -5,10 +5,20 @@ from __future__ import annotations
 import signal
 from typing import Any
 
+import numpy as np
+
 import ferrostep as fs
 from support.arrays import arrays_in, assert_same_bits, assert_same_numbers
 from support.device import to_device, to_host
 from support.programs import Interrupts, made
+
+#: Of matrices; whatever is not in C order is copied where that is needed.
+LAYOUTS: dict[str, Any] = {
+    "Fortran": np.asfortranarray,
+    "every second": lambda a: np.repeat(a, 2, axis=1)[:, ::2],
+    "backwards": lambda a: np.ascontiguousarray(a[::-1, ::-1])[::-1, ::-1],
+    "odd start": lambda a: np.concatenate([a.ravel()[:1], a.ravel()])[1:].reshape(a.shape),
+}
 
 
 def on_device() -> fs.Optimizer:

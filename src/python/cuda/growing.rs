@@ -7,7 +7,7 @@ use smallvec::SmallVec;
 use super::backend;
 use super::launch::Copied;
 use super::scales::Numbers;
-use crate::cuda::CHUNK;
+use crate::cuda::{CHUNK, Room};
 use crate::engine::memory::Grow;
 use crate::engine::{ARRAYS, ControlGuard, View, is_dense, rows_are_dense};
 use crate::number::Kinds;
@@ -24,6 +24,8 @@ pub(super) struct Key {
     pub(super) group: usize,
     pub(super) clock: Clock,
     pub(super) kinds: Kinds,
+    /// The shape of what is updated as a whole.
+    pub(super) matrix: Option<[usize; 2]>,
 }
 
 /// A launch while its table grows.
@@ -46,6 +48,11 @@ impl Growing {
     fn new(key: Key) -> Self {
         let (rows, copies, parts, unrounded) = (vec![], vec![], vec![], vec![]);
         Growing { key, rows, count: 0, chunks: 0, copies, parts, unrounded }
+    }
+
+    /// Whether its workspace has no room for one more matrix.
+    fn is_full(&self) -> bool {
+        self.key.matrix.is_some_and(|shape| Room::is_full(self.count, shape))
     }
 
     /// The lengths of its tensors.
@@ -97,8 +104,14 @@ fn add(
     let (own_clock, measuring) = (step.clock(part), compiled.traced.measuring());
     let apart = measuring.filter(|_| compiled.method.remembers_sums());
     let memory = if apart.is_some() { Memory::default() } else { own_clock.memory };
-    let key = Key { device, group: slot.group, clock: Clock { memory, ..own_clock }, kinds };
-    let place = match growing.iter().rposition(|launch| launch.key == key) {
+    let matrix = match (compiled.method.whole(), &slot.header.shape[..]) {
+        (Some(_), [rows, columns]) => Some([*rows, *columns].map(isize::unsigned_abs)),
+        _ => None,
+    };
+    let clock = Clock { memory, ..own_clock };
+    let key = Key { device, group: slot.group, clock, kinds, matrix };
+    let fits = |launch: &Growing| launch.key == key && !launch.is_full();
+    let place = match growing.iter().rposition(fits) {
         Some(place) => place,
         None => {
             growing.try_push(Growing::new(key))?;
@@ -119,9 +132,9 @@ fn add(
         let _control = ControlGuard::new();
         launch.unrounded.try_extend(rule.unrounded(&compiled.method.scalars(own_clock)))?;
     }
-    // Sums over whole tensors are taken in C order.
+    // Sums over whole tensors are taken in C order, and matrices lie in it.
     let in_place = headers().all(Header::runs_in_place)
-        || measuring.is_none() && {
+        || measuring.is_none() && matrix.is_none() && {
             let views: SmallVec<[View; ARRAYS]> = headers().map(Header::view).collect();
             let views: SmallVec<[&View; ARRAYS]> = views.iter().collect();
             if rows.is_some() { rows_are_dense(&views) } else { is_dense(&views) }

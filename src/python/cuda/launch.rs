@@ -8,16 +8,17 @@ use pyo3::types::PyTuple;
 use super::backend;
 use super::measuring::Sums;
 
-/// A kernel with its arguments, ready to be launched.
+/// A kernel with its grid, block and arguments.
+pub(super) type Call = (Py<PyAny>, Py<PyTuple>);
+
+/// Kernels with their arguments, ready to be launched one after the other.
 pub(in crate::python) struct Launch {
     /// The device as a context.
     pub(super) device: Py<PyAny>,
-    pub(super) kernel: Py<PyAny>,
-    /// Grid, block and arguments.
-    pub(super) arguments: Py<PyTuple>,
+    pub(super) calls: Vec<Call>,
     pub(super) copies: Vec<Copied>,
-    /// What the arguments point to.
-    pub(super) scales: Option<Py<PyAny>>,
+    /// What the arguments point to, if nobody else holds it.
+    pub(super) held: Vec<Py<PyAny>>,
     /// The sums that the rule remembers something of.
     pub(super) sums: Option<Sums>,
 }
@@ -32,13 +33,15 @@ pub(super) struct Copied {
 impl Launch {
     pub(in crate::python) fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.device)?;
-        visit.call(&self.kernel)?;
-        visit.call(&self.arguments)?;
+        for (kernel, arguments) in &self.calls {
+            visit.call(kernel)?;
+            visit.call(arguments)?;
+        }
         for Copied { copy, back } in &self.copies {
             visit.call(copy)?;
             back.iter().try_for_each(|array| visit.call(array))?;
         }
-        self.scales.iter().try_for_each(|scales| visit.call(scales))?;
+        self.held.iter().try_for_each(|held| visit.call(held))?;
         self.sums.iter().try_for_each(|sums| sums.traverse(visit))
     }
 
@@ -52,14 +55,17 @@ impl Launch {
         !self.copies.is_empty()
     }
 
-    /// Launches the kernel on its device's current stream.
+    /// Launches the kernels on their device's current stream.
     ///
     /// Calls CuPy's compiled code alone, but for copies: where no Python code runs, no signal handler
     /// does, so that an interrupt waits until the step is whole.
     pub(in crate::python) fn run(&self, py: Python<'_>) -> PyResult<()> {
         let device = self.device.bind(py);
         device.call_method0(intern!(py, "__enter__"))?;
-        let launched = self.kernel.bind(py).call1(self.arguments.bind(py)).and_then(|_| {
+        let kernels = self.calls.iter().try_for_each(|(kernel, arguments)| {
+            kernel.bind(py).call1(arguments.bind(py)).map(drop)
+        });
+        let launched = kernels.and_then(|()| {
             self.copies.iter().try_for_each(|Copied { copy, back }| match back {
                 Some(array) => backend(py, "copy_back", (array, copy)).map(drop),
                 None => Ok(()),

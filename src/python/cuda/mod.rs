@@ -3,6 +3,7 @@
 
 mod clip;
 mod growing;
+mod kept;
 mod launch;
 mod measuring;
 mod moved;
@@ -12,12 +13,13 @@ mod rows;
 mod scales;
 pub(super) mod source;
 mod tables;
+mod whole;
 
 pub(super) use clip::DeviceNorm;
+pub(super) use kept::Cuda;
 pub(super) use launch::Launch;
 pub(super) use moved::{Old, keep, moved};
 pub(super) use norm::{first_nonfinite, leaf_sums, norm};
-pub(super) use plan::Cuda;
 pub(super) use rows::add_rows;
 
 use pyo3::intern;

@@ -4,8 +4,8 @@ use pyo3::prelude::*;
 use pyo3::types::PyList;
 
 use super::backend;
+use super::kept::Cuda;
 use super::norm::number;
-use super::plan::Cuda;
 use crate::engine::memory::Grow;
 use crate::number::Precision;
 use crate::optimizer::{Place, Slot};

@@ -5,7 +5,7 @@ use pyo3::types::PyList;
 
 use super::backend;
 use super::clip::DeviceNorm;
-use super::plan::Cuda;
+use super::kept::Cuda;
 use super::scales::OnDevice;
 use crate::engine::OutOfMemory;
 use crate::engine::memory::Grow;

@@ -1,59 +1,24 @@
 //! The update kernels of a step.
 
-use std::any::TypeId;
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
-
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
 use super::backend;
 use super::clip::DeviceNorm;
 use super::growing::{Growing, grow};
+use super::kept::{Cuda, Kernels, taken};
 use super::launch::Launch;
 use super::measuring::{self, Tensors};
 use super::scales::{Numbers, Scale};
-use super::tables::Tables;
-use crate::engine::ControlGuard;
+use super::whole::Workspaces;
 use crate::engine::memory::{Grow, try_collect, with_room};
-use crate::number::{Kinds, Precision};
-use crate::optimizer::{Compiled, Group, Norm, Scales, Scaling, Step};
+use crate::number::Precision;
+use crate::optimizer::{Compiled, Norm, Scales, Scaling, Step};
 use crate::python::caller::Caller;
 use crate::python::python_arrays::PythonArrays;
-use crate::rules::{MAX_SUMS, ScalarBlock, Scope};
-
-/// What an optimizer keeps for its devices.
-#[derive(Default)]
-pub(in crate::python) struct Cuda {
-    pub(super) tables: Tables,
-    kernels: HashMap<(i32, TypeId, Kinds, bool), Kernels>,
-}
-
-/// The kernels of a rule.
-struct Kernels {
-    update: Py<PyAny>,
-    /// Those that come before it, if the rule measures: of the terms, and of what follows from their sums if
-    /// those are of each tensor.
-    measuring: Option<(Py<PyAny>, Option<Py<PyAny>>)>,
-}
-
-/// What the kernels of a launch take of scalars.
-struct Taken<'py> {
-    scalars: Bound<'py, PyBytes>,
-    /// The same as they are before they are rounded.
-    block: ScalarBlock,
-    /// Where the clipping factor is, and how far it is from that of one gradient to the next.
-    clip: (usize, usize),
-    /// What keeps it.
-    held: Option<Py<PyAny>>,
-}
+use crate::rules::MAX_SUMS;
 
 impl Cuda {
-    /// Begins a step.
-    pub(in crate::python) fn begin(&mut self) {
-        self.tables.begin();
-    }
-
     /// The launches of the parts that lie on devices, their kernels compiled and their tables written.
     pub(in crate::python) fn plan(
         &mut self,
@@ -64,9 +29,17 @@ impl Cuda {
     ) -> PyResult<Vec<Launch>> {
         let (growing, numbers) = grow(caller, step, scaling.1)?;
         let mut launches = with_room(growing.len())?;
+        let workspaces = Workspaces::new(caller.py, &growing)?;
         for launch in growing {
             let scale = scale(caller.py, scaling, &numbers, launch.key.device)?;
-            launches.push(self.finish(caller.py, step.groups, launch, scale, sums)?);
+            let compiled = &step.groups[launch.key.group].compiled;
+            launches.push(match (compiled.method.whole(), launch.key.matrix) {
+                (Some(whole), Some(shape)) => {
+                    let taken = taken(caller.py, compiled, &launch, scale, None)?;
+                    self.whole(caller.py, (compiled, whole, shape), launch, taken, &workspaces)?
+                }
+                _ => self.finish(caller.py, compiled, launch, scale, sums)?,
+            });
         }
         Ok(launches)
     }
@@ -84,7 +57,7 @@ impl Cuda {
         let mut launched = Vec::new();
         for launch in growing {
             let (key, compiled) = (launch.key, &step.groups[launch.key.group].compiled);
-            let Some((terms, _)) = &self.kernels(py, &launch, compiled)?.measuring else {
+            let Some((terms, _)) = &self.kernels_of(py, &launch, compiled)?.measuring else {
                 continue;
             };
             let terms = terms.clone_ref(py);
@@ -113,42 +86,16 @@ impl Cuda {
         Ok(())
     }
 
-    /// The kernels for the tensors of a launch.
-    fn kernels(
-        &mut self,
-        py: Python<'_>,
-        launch: &Growing,
-        compiled: &Compiled,
-    ) -> PyResult<&Kernels> {
-        let (kernel, coupled) = (compiled.traced, compiled.prelude.coupled_decay());
-        let (device, kinds) = (launch.key.device, launch.key.kinds);
-        Ok(match self.kernels.entry((device, kernel.formula(), kinds, coupled)) {
-            Entry::Occupied(known) => known.into_mut(),
-            Entry::Vacant(place) => {
-                let source = kernel.source(kinds, coupled);
-                let made =
-                    |name: &str| backend(py, "kernel", (device, &source, name)).map(Bound::unbind);
-                let measuring = match kernel.measuring().map(|rule| rule.scope()) {
-                    None => None,
-                    Some(Scope::All) => Some((made("terms")?, None)),
-                    Some(Scope::Tensor) => Some((made("terms")?, Some(made("measured")?))),
-                };
-                place.insert(Kernels { update: made("update")?, measuring })
-            }
-        })
-    }
-
     fn finish(
         &mut self,
         py: Python<'_>,
-        groups: &[Group],
+        compiled: &Compiled,
         growing: Growing,
         scale: Scale,
         over_all: &[[f64; MAX_SUMS]],
     ) -> PyResult<Launch> {
-        let compiled = &groups[growing.key.group].compiled;
         let precision = Precision::of(growing.key.kinds.p);
-        let Kernels { update, measuring } = self.kernels(py, &growing, compiled)?;
+        let Kernels { update, measuring, .. } = self.kernels_of(py, &growing, compiled)?;
         let kernel = update.clone_ref(py);
         let own_kernels = match measuring {
             Some((terms, Some(measured))) => Some((terms.clone_ref(py), measured.clone_ref(py))),
@@ -175,7 +122,13 @@ impl Cuda {
         }
         let arguments = (device, chunks, table, count, taken.scalars, clip, apart, own);
         let (device, arguments) = backend(py, "arguments", arguments)?.extract()?;
-        Ok(Launch { device, kernel, arguments, copies, scales: taken.held, sums })
+        Ok(Launch {
+            device,
+            calls: vec![(kernel, arguments)],
+            copies,
+            held: taken.held.into_iter().collect(),
+            sums,
+        })
     }
 }
 
@@ -191,33 +144,4 @@ fn scale(
         (_, Scales::Same(scale)) => Ok(Scale::Known(*scale)),
         (_, Scales::Each(_)) => numbers.upload(py, device),
     }
-}
-
-/// The scalars of a launch; with `over_all` those of its update, of a rule that measures all parameters.
-fn taken<'py>(
-    py: Python<'py>,
-    compiled: &Compiled,
-    launch: &Growing,
-    scale: Scale,
-    over_all: Option<&[[f64; MAX_SUMS]]>,
-) -> PyResult<Taken<'py>> {
-    let precision = Precision::of(launch.key.kinds.p);
-    // A foreign rounding mode or flush-to-zero touches no scalar.
-    let _control = ControlGuard::new();
-    let mut prelude = compiled.prelude.scalars(precision.smallest_normal());
-    if let Scale::Known(scale) = &scale {
-        prelude.grad_scale *= scale;
-    }
-    let mut block = compiled.method.scalars(launch.key.clock);
-    if let (Some(made), [part, ..]) = (over_all, &launch.parts[..])
-        && let Some(made) = made.get(*part)
-    {
-        block = compiled.over_all(block, made);
-    }
-    let scalars = PyBytes::new(py, &compiled.traced.scalars(&block, &prelude, precision));
-    let (clip, held) = match scale {
-        Scale::Known(_) => ((0, 0), None),
-        Scale::OnDevice(scales, held) => (scales.arguments(precision), held),
-    };
-    Ok(Taken { scalars, block, clip, held })
 }

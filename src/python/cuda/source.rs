@@ -30,11 +30,6 @@ pub(in crate::python) fn cuda_source(
     state: Option<&str>,
 ) -> PyResult<String> {
     let compiled = compiled(rule, options)?;
-    if compiled.method.whole().is_some() {
-        return Err(PyValueError::new_err(format!(
-            "no kernel does the step of {rule}, which is made of whole matrices; choose another class"
-        )));
-    }
     let (p, g) = (kind("the parameter", param)?, kind("the gradient", grad)?);
     let state = state.map_or(Ok(Precision::of(p).kind()), |state| kind("the state", state))?;
     if (state == Kind::F64) != (p == Kind::F64) {

@@ -24,6 +24,7 @@ from ferrostep.backends.cuda.arrays import (
     unowned,
     upload,
 )
+from ferrostep.backends.cuda.matrices import on_device, orthogonal, workspace
 from ferrostep.backends.cuda.measuring import leaf_terms, measured, read_bytes, read_sums
 from ferrostep.backends.cuda.norm import clip, first_nonfinite, leaf_sums, read_norm
 from ferrostep.backends.cuda.update import arguments, kernel
@@ -49,6 +50,8 @@ __all__ = [
     "leaf_sums",
     "leaf_terms",
     "measured",
+    "on_device",
+    "orthogonal",
     "read_bytes",
     "read_norm",
     "read_sums",
@@ -56,4 +59,5 @@ __all__ = [
     "to_host",
     "unowned",
     "upload",
+    "workspace",
 ]

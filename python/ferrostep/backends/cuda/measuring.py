@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from ferrostep._native import LANES
 from ferrostep.backends.cuda.library import cupy
-from ferrostep.backends.cuda.norm import fold_each, fold_lanes
+from ferrostep.backends.cuda.norm import fold_each, fold_lanes, launch_of
 from ferrostep.backends.cuda.update import by_value, launch
 
 
@@ -54,7 +55,8 @@ def measured(
     xp = cupy()
     with xp.cuda.Device(device):
         by_leaf = leaf_terms(device, terms, tables, shape, update)
-        folded = fold_each(device, summed, sums * count, sums * leaves, longest, by_leaf)
+        shape_of_all = (sums * count, sums * leaves, longest)
+        folded = fold_each(partial(launch_of, device), summed, *shape_of_all, by_leaf)
         scalars_of_each = xp.empty(count * size, np.uint8)
         arguments: tuple[Any, ...] = (summed, np.int32(count), by_value(unrounded))
         arguments += (np.uint64(0) if each is None else each, folded, scalars_of_each)

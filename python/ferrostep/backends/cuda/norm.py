@@ -6,7 +6,8 @@ reduction in all.
 
 from __future__ import annotations
 
-from functools import cache
+from collections.abc import Callable
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -18,14 +19,24 @@ from ferrostep.backends.cuda.update import compiled, launch
 _source = cache(cuda_norm_source)
 
 
-def _launch(device: int, name: str, threads: int, arguments: tuple[Any, ...]) -> None:
-    launch(compiled(device, _source(), name), threads, arguments)
+#: Launches a kernel of this name with so many threads and these arguments, or sees to it.
+Launcher = Callable[[str, int, tuple[Any, ...]], None]
+
+
+def norm_kernel(device: int, name: str) -> Any:
+    """Return one of the kernels that reductions are made of."""
+    return compiled(device, _source(), name)
+
+
+def launch_of(device: int, name: str, threads: int, arguments: tuple[Any, ...]) -> None:
+    """Launch one of them."""
+    launch(norm_kernel(device, name), threads, arguments)
 
 
 def _leaf_sums(device: int, table: Any, count: int, leaves: int) -> Any:
     partials = cupy().empty(leaves * LANES, np.float64)
     arguments = (table, np.int32(count), np.int64(leaves), partials)
-    _launch(device, "ferrostep_norm_partials", leaves * LANES, arguments)
+    launch_of(device, "ferrostep_norm_partials", leaves * LANES, arguments)
     return fold_lanes(device, partials)
 
 
@@ -33,17 +44,19 @@ def fold_lanes(device: int, partials: Any) -> Any:
     """Return the sums of leaves, from those of their lanes."""
     leaves = partials.size // LANES
     sums = cupy().empty(leaves, np.float64)
-    _launch(device, "ferrostep_norm_leaves", leaves, (partials, np.int64(leaves), sums))
+    launch_of(device, "ferrostep_norm_leaves", leaves, (partials, np.int64(leaves), sums))
     return sums
 
 
-def fold_each(device: int, table: Any, count: int, leaves: int, longest: int, sums: Any) -> Any:
+def fold_each(
+    launched: Launcher, table: Any, count: int, leaves: int, longest: int, sums: Any
+) -> Any:
     """Return the leaves' sums folded to one of each row, which is where its leaves begin."""
     levels = 0
     while 1 << levels < longest:
         folded = cupy().empty(leaves, np.float64)
         arguments = (table, np.int32(count), np.int64(leaves), np.int32(levels), sums, folded)
-        _launch(device, "ferrostep_norm_fold_each", leaves, arguments)
+        launched("ferrostep_norm_fold_each", leaves, arguments)
         sums, levels = folded, levels + CUDA_FOLD.bit_length() - 1
     return sums
 
@@ -79,15 +92,15 @@ def clip(
         scales = (np.float64(grad_scale), np.float64(max_norm))
         sums: Any = _leaf_sums(device, table, count, leaves) if leaves else None
         if each and leaves:
-            own = fold_each(device, table, count, leaves, longest, sums)
+            own = fold_each(partial(launch_of, device), table, count, leaves, longest, sums)
             arguments: tuple[Any, ...] = (table, np.int32(count), own, *scales, np.uint64(first))
-            _launch(device, "ferrostep_norm_finish_each", count, arguments)
+            launch_of(device, "ferrostep_norm_finish_each", count, arguments)
         while leaves and sums.size > 1:
             n, folded = sums.size, xp.empty(-(-sums.size // CUDA_FOLD), np.float64)
-            _launch(device, "ferrostep_norm_fold", folded.size, (sums, np.int64(n), folded))
+            launch_of(device, "ferrostep_norm_fold", folded.size, (sums, np.int64(n), folded))
             sums = folded
         total = np.uint64(0) if sums is None else sums
-        _launch(device, "ferrostep_norm_finish", 1, (total, *scales, result))
+        launch_of(device, "ferrostep_norm_finish", 1, (total, *scales, result))
         return (result, xp.cuda.get_current_stream()), first
 
 
@@ -106,5 +119,5 @@ def first_nonfinite(device: int, table: Any, count: int, leaves: int) -> int:
     with xp.cuda.Device(device):
         first = xp.asarray(np.array([count], np.int32))
         arguments = (table, np.int32(count), np.int64(leaves), first)
-        _launch(device, "ferrostep_find_nonfinite", leaves * LANES, arguments)
+        launch_of(device, "ferrostep_find_nonfinite", leaves * LANES, arguments)
         return int(xp.asnumpy(first)[0])

@@ -31,10 +31,14 @@ def kernel(device: int, source: str, name: str) -> Any:
     return compiled(device, source, f"ferrostep_{name}")
 
 
+def kernel_call(threads: int, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return grid, block and arguments of so many threads, or some more."""
+    return (-(-threads // CUDA_THREADS),), (min(threads, CUDA_THREADS),), arguments
+
+
 def launch(kernel: Any, threads: int, arguments: tuple[Any, ...]) -> None:
     """Launch a kernel with so many threads, or some more."""
-    grid = -(-threads // CUDA_THREADS)
-    kernel((grid,), (min(threads, CUDA_THREADS),), arguments)
+    kernel(*kernel_call(threads, arguments))
 
 
 @cache

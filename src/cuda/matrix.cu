@@ -1,5 +1,5 @@
-// Matrices of one shape that become orthogonal, side by side. The rows of each are `line` elements apart. Both
-// operands of a product lie with a row for each term of a sum: the left one is turned over.
+// Matrices of one shape that become orthogonal, side by side. The rows of each are `line` elements apart.
+// Both operands of a product lie with a row for each term of a sum: the left one is turned over.
 
 // What a block makes of a product, and of that a thread: two times and once four neighbours.
 constexpr int TALL = 128;
@@ -29,7 +29,7 @@ ferrostep_matrix_begin(const real* given, int64 count, int64 rows, int64 columns
 // Every element is the sum of its products in ascending order, each rounded before it is added. It is kept
 // as it is, or with `other` as `old * other + part * sum`; and turned over, too. A symmetric product is made
 // at and below its diagonal.
-extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS)
+extern "C" __global__ void __launch_bounds__(THREADS, 2)
 ferrostep_matrix_product(const real* left, int64 left_line, const real* right, int64 right_line,
                          int64 depth, int64 rows, int64 columns, const real* other, real old,
                          real part, real* to, real* turned, bool symmetric) {

@@ -7,6 +7,7 @@ loop makes them.
 from __future__ import annotations
 
 import gc
+import math
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,6 +21,11 @@ from numpy.typing import NDArray
 
 import ferrostep as fs
 
+
+class NotOfferedError(Exception):
+    """A peer that has no such step."""
+
+
 Arrays = Sequence[NDArray[np.float32]]
 Step = Callable[[], object]
 
@@ -28,30 +34,50 @@ ROUNDS, TURN = 7, 0.05
 
 
 class Problem(NamedTuple):
-    """A step of so many tensors of `size` elements."""
+    """A step of so many tensors of a shape."""
 
     optimizer: str
     tensors: int
-    size: int
-    #: Read and written for an element.
-    bytes: int
+    shape: tuple[int, ...]
+    #: Read and written for an element; None where products of matrices take the time.
+    bytes: int | None
     max_norm: float | None = None
 
     @property
     def name(self) -> str:
         clipped = "" if self.max_norm is None else " clipped by norm"
-        return f"{self.optimizer}{clipped} {self.tensors:,} x {self.size:,}"
+        sizes = " x ".join(f"{n:,}" for n in (self.tensors, *self.shape))
+        return f"{self.optimizer}{clipped} {sizes}"
+
+    @property
+    def size(self) -> int:
+        return math.prod(self.shape)
+
+    def reached(self, seconds: float, copy: float | None) -> str:
+        """Return how near a step comes to what there is to be had."""
+        if self.bytes is None:
+            rows, columns = sorted(self.shape)
+            products = 5 * 2 * rows * (2 * rows * columns + rows * rows)
+            return f"{self.tensors * products / seconds / 1e12:.1f} TFLOP/s of whole products"
+        share = self.bytes * self.tensors * self.size / seconds / (copy or math.nan)
+        return f"{share:.2f} of the copy's speed"
 
 
 ADAM, RMSPROP = 28, 20  # Adam: p, g, m, v in and p, m, v out
+LARGE, MATRIX = (100_000_000,), (2048, 4096)
 PROBLEMS = [
-    Problem("Adam", 1, 100_000_000, ADAM),
-    Problem("Adam", 1_000, 100_000, ADAM),
-    Problem("RMSprop", 1, 100_000_000, RMSPROP),
-    Problem("Adam", 1, 100_000_000, ADAM + 4, max_norm=1.0),  # the gradient is read twice
+    Problem("Adam", 1, LARGE, ADAM),
+    Problem("Adam", 1_000, (100_000,), ADAM),
+    Problem("RMSprop", 1, LARGE, RMSPROP),
+    Problem("Adam", 1, LARGE, ADAM + 4, max_norm=1.0),  # the gradient is read twice
+    Problem("LAMB", 1, LARGE, ADAM + 16),  # all that is read is read twice
+    Problem("NovoGrad", 1, LARGE, 20 + 4),
+    Problem("Prodigy", 1, LARGE, 44 + 16),
+    Problem("Adafactor", 1, (10_000, 10_000), 4 * (1 + 2 + 3)),
+    Problem("Muon", 4, MATRIX, None),
 ]
 #: The same without a device.
-TINY = [p._replace(tensors=min(p.tensors, 10), size=1000) for p in PROBLEMS]
+TINY = [p._replace(tensors=min(p.tensors, 10), shape=(10,) * len(p.shape)) for p in PROBLEMS]
 #: Elements of the array that is copied.
 COPIED = 200_000_000
 
@@ -72,10 +98,13 @@ def ferrostep_in_torch(problem: Problem, start: Arrays, grads: Arrays) -> Step:
 
 
 def torch_optim(problem: Problem, start: Arrays, grads: Arrays) -> Step:
-    """Return torch's fastest step; it has no fused RMSprop."""
+    """Return torch's fastest step; its Muon multiplies in bfloat16."""
     import torch
 
-    how = {"foreach": True} if problem.optimizer == "RMSprop" else {"fused": True}
+    fastest = {"Adam": {"fused": True}, "RMSprop": {"foreach": True}, "Adafactor": {}, "Muon": {}}
+    if problem.optimizer not in fastest:
+        raise NotOfferedError(f"torch has no {problem.optimizer}")
+    how = fastest[problem.optimizer]
     return _in_torch(getattr(torch.optim, problem.optimizer), problem, start, grads, how)
 
 
@@ -102,6 +131,8 @@ def _in_torch(
 
 def by_hand(problem: Problem, start: Arrays, grads: Arrays) -> Step:
     """Return the step as people write it with CuPy."""
+    if problem.optimizer not in ("Adam", "RMSprop", "Muon"):
+        raise NotOfferedError(f"nobody wrote {problem.optimizer}")
     params, theirs = [cupy.asarray(p) for p in start], [cupy.asarray(g) for g in grads]
     m, v = ([cupy.zeros_like(p) for p in params] for _ in "mv")
     t = 0
@@ -115,7 +146,17 @@ def by_hand(problem: Problem, start: Arrays, grads: Arrays) -> Step:
         v[i] = 0.99 * v[i] + 0.01 * g * g
         p -= 1e-2 * g / (cupy.sqrt(v[i]) + 1e-8)
 
-    update = adam if problem.optimizer == "Adam" else rmsprop
+    def muon(i: int, p: Any, g: Any) -> None:
+        m[i] = 0.95 * m[i] + 0.05 * g
+        x = 0.05 * g + 0.95 * m[i]
+        x = x / cupy.linalg.norm(x)
+        for _ in range(5):
+            gram = x @ x.T
+            x = 3.4445 * x + (-4.7750 * gram + 2.0315 * (gram @ gram)) @ x
+        p *= 1 - 1e-4
+        p -= 1e-3 * x
+
+    update = {"Adam": adam, "RMSprop": rmsprop, "Muon": muon}[problem.optimizer]
 
     def step() -> None:
         nonlocal t
@@ -198,7 +239,7 @@ def _copy(elements: int) -> Line:
 
 
 def _failed(name: str, error: Exception) -> Line:
-    if isinstance(error, ModuleNotFoundError):
+    if isinstance(error, ModuleNotFoundError | NotOfferedError):
         return Line(name, f"absent: {error}")
     message = f"{type(error).__name__}: {error}"
     return Line(name, f"FAILED: {message.splitlines()[0][:300]}", error=message)
@@ -206,7 +247,7 @@ def _failed(name: str, error: Exception) -> Line:
 
 def _arrays(problem: Problem, seed: int) -> Arrays:
     block = np.random.default_rng(seed).standard_normal(1_000_003, np.float32)
-    return np.split(np.resize(block, problem.tensors * problem.size), problem.tensors)
+    return list(np.resize(block, (problem.tensors, *problem.shape)))
 
 
 def measure(problems: Sequence[Problem], peers: Peers) -> Iterator[Line]:
@@ -226,11 +267,10 @@ def measure(problems: Sequence[Problem], peers: Peers) -> Iterator[Line]:
                 yield _failed(name, error)
                 continue
             ours = ours or (seconds if peer == "ferrostep" else None)
-            rate = problem.bytes * problem.tensors * problem.size / seconds
             text = f"{seconds * 1e3:.3f} ms ({host * 1e3:.3f} until the call returns)"
-            if peer == "ferrostep" and copy.bytes_per_second:
-                text += f", {rate / copy.bytes_per_second:.2f} of the copy's speed"
+            if peer == "ferrostep":
+                text += f", {problem.reached(seconds, copy.bytes_per_second)}"
             elif ours:
                 text += f", {seconds / ours:.2f}x ferrostep's time"
-            yield Line(name, text, seconds, host, rate)
+            yield Line(name, text, seconds, host)
     _free()

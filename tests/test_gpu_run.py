@@ -16,6 +16,7 @@ import ferrostep as fs
 if sys.platform != "linux":
     pytest.skip("CuPy is on PyPI for Linux and Windows", allow_module_level=True)
 
+from benchmarks import gpu
 from support import device
 
 RUN = Path(__file__).with_name("gpu") / "run"
@@ -59,7 +60,7 @@ def test_all_parts_but_the_case_table(wheel: Path, tmp_path: Path) -> None:
     assert found["machine"]["device"].startswith("NONE")
     assert found["tests"]["faults"]["counts"]["passed"] == 3
     ours = [line for name, line in found["benchmark"].items() if name.endswith("ferrostep")]
-    assert len(ours) == 4
+    assert len(ours) == len(gpu.PROBLEMS)
     assert all(line["seconds"] > 0 and line["text"] == "runs" for line in ours)
     assert done.stdout.rstrip().endswith(f"all of it is in {tmp_path / 'gpu.json'}")
 

@@ -3,8 +3,11 @@
 use std::any::TypeId;
 
 use super::body::{function, scalar};
+use super::factors;
 use super::measuring::Measuring;
-use super::source::{CHUNK, PLAIN, PRIMITIVES, STORAGE, TABLE, THREADS, UPDATE};
+use super::source::{
+    CHUNK, FACTORED, MEASURING, PLAIN, PRIMITIVES, STORAGE, TABLE, TENSOR, THREADS, UPDATE,
+};
 use crate::number::{Kind, Kinds, Precision, Trace, Traced};
 use crate::rules::{self, MAX_STATES, Prelude, Rule, ScalarBlock, Scalars, Visitor};
 
@@ -17,15 +20,25 @@ impl Visitor for TraceKernel {
     fn visit<const N: usize, U: Rule<N>>(self) -> Kernel {
         let scalars = <U::Scalars<Traced> as Scalars<Traced>>::names;
         let (formula, print) = (TypeId::of::<U>(), print::<N, U>);
-        Kernel { formula, states: N, scalars, print, measuring: None }
+        Kernel { formula, states: N, scalars, print, before: Before::Nothing }
     }
 
     fn visit_measuring<const N: usize, const M: usize, U>(self) -> Kernel
     where
         U: rules::Measuring<N, M>,
     {
-        Kernel { measuring: Some(Measuring::of::<N, M, U>()), ..self.visit::<N, U>() }
+        let before = Before::Sums(Measuring::of::<N, M, U>());
+        Kernel { before, ..self.visit::<N, U>() }
     }
+}
+
+/// What comes before an update.
+#[derive(Clone, Copy, Debug)]
+enum Before {
+    Nothing,
+    Sums(Measuring),
+    /// The factors that are the rule's states, and its sums.
+    Factors(Measuring),
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -34,7 +47,7 @@ pub struct Kernel {
     states: usize,
     scalars: fn() -> Vec<&'static str>,
     print: fn(Precision, bool) -> String,
-    measuring: Option<Measuring>,
+    before: Before,
 }
 
 impl Kernel {
@@ -49,7 +62,21 @@ impl Kernel {
 
     /// What comes before the update, if the rule measures.
     pub fn measuring(&self) -> Option<&Measuring> {
-        self.measuring.as_ref()
+        match &self.before {
+            Before::Nothing => None,
+            Before::Sums(measuring) | Before::Factors(measuring) => Some(measuring),
+        }
+    }
+
+    /// Whether its states are factors.
+    pub fn is_by_factors(&self) -> bool {
+        matches!(self.before, Before::Factors(_))
+    }
+
+    /// The same formula for matrices whose factors are its states, if it measures.
+    pub fn by_factors(self) -> Self {
+        let before = self.measuring().map_or(Before::Nothing, |rule| Before::Factors(*rule));
+        Kernel { before, ..self }
     }
 
     /// The kernel `ferrostep_update`, and those that come before it if the rule measures. It depends on
@@ -78,9 +105,18 @@ impl Kernel {
         }
         chosen += "};\n";
         let formula = (self.print)(precision, coupled_decay);
-        let kernels =
-            self.measuring.map_or_else(|| PLAIN.to_owned(), |rule| rule.source(precision));
-        [PRIMITIVES, STORAGE, TABLE, &chosen, &formula, UPDATE, &kernels].join("\n")
+        let before = self.measuring().map_or_else(String::new, |rule| rule.source(precision));
+        let mut parts = vec![PRIMITIVES, STORAGE, TABLE, &chosen, &formula, TENSOR, &before];
+        let factors;
+        parts.extend(match self.before {
+            Before::Nothing => [UPDATE, PLAIN],
+            Before::Sums(_) => [UPDATE, MEASURING],
+            Before::Factors(_) => {
+                factors = factors::source(precision);
+                [&factors[..], FACTORED]
+            }
+        });
+        parts.join("\n")
     }
 
     /// The bytes of the kernel's `Scalars`: each rounded once.
@@ -103,7 +139,7 @@ impl Kernel {
 /// The prelude's scalars, in the order of their bytes.
 const PRELUDE: [&str; 4] = ["grad_scale", "weight_decay", "keep", "flush_below"];
 
-fn cuda_type(kind: Kind) -> &'static str {
+pub(super) fn cuda_type(kind: Kind) -> &'static str {
     match kind {
         Kind::F16 => "float16",
         Kind::BF16 => "bfloat16",

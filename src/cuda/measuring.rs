@@ -2,7 +2,7 @@
 
 use super::body::{function, scalar, statements};
 use super::measure::added;
-use super::source::{LEAVES, MEASURING};
+use super::source::{LEAVES, MEASURED};
 use crate::number::{Precision, Trace, Traced};
 use crate::rules::{self, LANES, LEAF, ScalarBlock, Scalars};
 
@@ -36,6 +36,7 @@ impl Measuring {
         block.iter().take((self.scalars)().len()).flat_map(|x| x.to_ne_bytes()).collect()
     }
 
+    /// What comes before its kernels of terms and of the update.
     pub(super) fn source(&self, precision: Precision) -> String {
         let structure = |name: &str, real: &str, scalars: Vec<&str>| {
             let fields: String =
@@ -50,7 +51,7 @@ impl Measuring {
         text += &structure("Unrounded", "double", (self.scalars)());
         text += "// The scalars that a tensor has for itself.\n";
         text += &structure("Own", "real", (self.own)());
-        [&text[..], &(self.print)(precision), LEAVES, MEASURING].join("\n")
+        [&text[..], &(self.print)(precision), LEAVES, MEASURED].join("\n")
     }
 }
 

@@ -6,11 +6,13 @@
 //! layouts of their arguments here.
 
 mod body;
+mod factors;
 mod kernel;
 mod measure;
 mod measuring;
 mod source;
 
+pub use factors::averages;
 pub use kernel::{Kernel, TraceKernel};
 pub use measure::norm_source;
 pub use measuring::Measuring;

@@ -31,7 +31,7 @@ impl Compiled {
                 Err(Refusal::NoMatrix { parameter: i, shape: header.shape.clone() })
             }
             Place::Host => Ok(()),
-            _ if whole || self.is_factored(&header.shape) => Err(Refusal::MatrixElsewhere(i)),
+            _ if whole => Err(Refusal::MatrixElsewhere(i)),
             _ if self.method.sums_over() == Scope::All => Err(Refusal::MeasuredElsewhere(i)),
             _ => Ok(()),
         }

@@ -3,7 +3,7 @@
 
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
-use pyo3::types::PyBytes;
+use pyo3::types::{PyBytes, PyTuple};
 
 use super::backend;
 use super::tables::Tables;
@@ -28,13 +28,15 @@ pub(in crate::python) struct Sums {
     parts: Vec<usize>,
 }
 
-/// A launch's scalars with the clipping factor's address, as they are passed to its kernel, and the scalars
-/// that are not rounded, those of each tensor on the device if they differ, and the bytes that each has for
-/// its own.
-type Given<'py> =
-    ((Bound<'py, PyBytes>, usize, usize), (Bound<'py, PyBytes>, Option<Bound<'py, PyAny>>, usize));
+/// A launch's scalars as they are passed to its kernel, with the clipping factor's address.
+pub(super) type Passed<'py> = (Bound<'py, PyBytes>, usize, usize);
 
-/// Launches what a rule measures. Returns each tensor's scalars, on the device, and the sums.
+/// What is passed, and the scalars that are not rounded, those of each tensor on the device if they differ,
+/// and the bytes that each has for its own.
+type Given<'py> = (Passed<'py>, (Bound<'py, PyBytes>, Option<Bound<'py, PyAny>>, usize));
+
+/// Launches what a rule measures, `beside` being what its kernels take more. Returns each tensor's scalars, on
+/// the device, and the sums.
 pub(super) fn take(
     py: Python<'_>,
     tables: &mut Tables,
@@ -42,6 +44,7 @@ pub(super) fn take(
     sums: usize,
     tensors: Tensors<'_>,
     (scalars, own): Given<'_>,
+    beside: &Bound<'_, PyTuple>,
 ) -> PyResult<(Py<PyAny>, Sums)> {
     let Tensors { device, table, lengths, parts } = tensors;
     let (mut rows, mut places) = (Vec::new(), with_room(lengths.len().saturating_mul(sums))?);
@@ -56,7 +59,7 @@ pub(super) fn take(
     let longest = lengths.iter().map(|length| length.div_ceil(LEAF)).max().unwrap_or(0);
     let summed = tables.get(py, device, rows)?;
     let shape = (parts.len(), sums, first / sums, longest);
-    let arguments = (device, kernels, (table, summed), shape, scalars, own);
+    let arguments = (device, kernels, (table, summed), shape, scalars, own, beside);
     let (own, array) = backend(py, "measured", arguments)?.extract()?;
     Ok((own, Sums { array, places, parts }))
 }

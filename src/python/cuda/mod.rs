@@ -2,6 +2,7 @@
 //! `ferrostep.backends.cuda`.
 
 mod clip;
+mod factors;
 mod launch;
 mod measuring;
 mod moved;

@@ -7,16 +7,17 @@ use std::collections::hash_map::Entry;
 
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::types::PyBytes;
+use pyo3::types::{PyBytes, PyTuple};
 use smallvec::SmallVec;
 
 use super::backend;
 use super::clip::DeviceNorm;
+use super::factors::{self, Matrices};
 use super::launch::{Copied, Launch};
 use super::measuring::{self, Tensors};
 use super::scales::{Numbers, Scale};
 use super::tables::Tables;
-use crate::cuda::CHUNK;
+use crate::cuda::{self, CHUNK};
 use crate::engine::memory::{Grow, try_collect, with_room};
 use crate::engine::{ARRAYS, ControlGuard, View, is_dense, rows_are_dense};
 use crate::number::{Kinds, Precision};
@@ -36,16 +37,19 @@ pub(in crate::python) struct Cuda {
 /// The kernels of a rule.
 struct Kernels {
     update: Py<PyAny>,
+    /// Those that make the factors, if these are the rule's states.
+    factors: Option<Py<PyAny>>,
     /// Those that come before it, if the rule measures.
     measuring: Option<Py<PyAny>>,
 }
 
 /// What tensors have in common that share a launch; of what is remembered, none that hangs on their sums.
-type LaunchKey = (i32, usize, Clock, Kinds);
+type LaunchKey = (i32, usize, Clock, Kinds, TypeId);
 
 /// A launch while its table grows.
 struct Growing {
     key: LaunchKey,
+    kernel: cuda::Kernel,
     rows: Vec<i64>,
     count: usize,
     chunks: usize,
@@ -54,12 +58,15 @@ struct Growing {
     parts: Vec<usize>,
     /// By tensor, what its scalars follow from, where that is not the same.
     unrounded: Vec<u8>,
+    /// The shapes of its tensors, if factors are their state.
+    matrices: Vec<Matrices>,
 }
 
 impl Growing {
-    fn new(key: LaunchKey) -> Self {
+    fn new(key: LaunchKey, kernel: cuda::Kernel) -> Self {
         let (rows, copies, parts, unrounded) = (vec![], vec![], vec![], vec![]);
-        Growing { key, rows, count: 0, chunks: 0, copies, parts, unrounded }
+        let (count, chunks, matrices) = (0, 0, vec![]);
+        Growing { key, kernel, rows, count, chunks, copies, parts, unrounded, matrices }
     }
 }
 
@@ -110,13 +117,12 @@ impl Cuda {
         growing: Growing,
         scale: Scale,
     ) -> PyResult<Launch> {
-        let Growing { key: (device, group, clock, kinds), rows, count, chunks, copies, .. } =
+        let Growing { key: (device, group, clock, kinds, formula), kernel, rows, count, .. } =
             growing;
-        let (parts, unrounded) = (growing.parts, growing.unrounded);
+        let Growing { chunks, copies, parts, unrounded, matrices, .. } = growing;
         let compiled = &groups[group].compiled;
-        let kernel = compiled.traced;
         let coupled = compiled.prelude.coupled_decay();
-        let key = (device, kernel.formula(), kinds, coupled);
+        let key = (device, formula, kinds, coupled);
         let kernels = match self.kernels.entry(key) {
             Entry::Occupied(known) => known.into_mut(),
             Entry::Vacant(place) => {
@@ -124,11 +130,12 @@ impl Cuda {
                 let made = |name: &str| backend(py, name, (device, &source)).map(Bound::unbind);
                 let measuring =
                     kernel.measuring().map(|_| made("measuring_kernels")).transpose()?;
-                place.insert(Kernels { update: made("update_kernel")?, measuring })
+                let factors = kernel.is_by_factors().then(|| made("factor_kernels")).transpose()?;
+                place.insert(Kernels { update: made("update_kernel")?, factors, measuring })
             }
         };
         let precision = Precision::of(kinds.p);
-        let (scalars, block) = {
+        let (scalars, block, averages) = {
             // A foreign rounding mode or flush-to-zero touches no scalar.
             let _control = ControlGuard::new();
             let mut prelude = compiled.prelude.scalars(precision.smallest_normal());
@@ -136,7 +143,8 @@ impl Cuda {
                 prelude.grad_scale *= scale;
             }
             let block = compiled.method.scalars(clock);
-            (kernel.scalars(&block, &prelude, precision), block)
+            let averages = compiled.method.factored().map(|rule| rule.averages(clock));
+            (kernel.scalars(&block, &prelude, precision), block, averages)
         };
         let lengths = rows.chunks(ROW).map(|row| row[ARRAYS] as usize);
         let lengths = try_collect(lengths)?;
@@ -146,6 +154,14 @@ impl Cuda {
             Scale::Known(_) => ((0, 0), None),
             Scale::OnDevice(scales, held) => (scales.arguments(precision), held),
         };
+        let passed = (scalars.clone(), clip, apart);
+        let beside = match (&kernels.factors, averages) {
+            (Some(kernels), Some(averages)) => {
+                let (tables, tensors) = (&mut self.tables, (device, &table, &matrices[..]));
+                factors::make(py, tables, kernels, tensors, &passed, (averages, precision))?
+            }
+            _ => PyTuple::empty(py),
+        };
         let (mut own, mut sums) = (None, None);
         if let (Some(rule), Some(measuring)) = (kernel.measuring(), &kernels.measuring) {
             let tensors = Tensors { device, table: &table, lengths, parts };
@@ -153,14 +169,14 @@ impl Cuda {
                 .then(|| backend(py, "upload", (device, PyBytes::new(py, &unrounded))))
                 .transpose()?;
             let unrounded = PyBytes::new(py, &rule.unrounded(&block));
-            let given = ((scalars.clone(), clip, apart), (unrounded, each, rule.own(precision)));
-            let taken =
-                measuring::take(py, &mut self.tables, measuring, rule.sums(), tensors, given)?;
+            let given = (passed, (unrounded, each, rule.own(precision)));
+            let (tables, count) = (&mut self.tables, rule.sums());
+            let taken = measuring::take(py, tables, measuring, count, tensors, given, &beside)?;
             own = Some(taken.0);
             sums = Some(taken.1).filter(|_| compiled.method.remembers_sums());
         }
         let kernel = kernels.update.clone_ref(py);
-        let arguments = (device, chunks, table, count, scalars, clip, apart, own);
+        let arguments = (device, chunks, table, count, scalars, clip, apart, own, beside);
         let (device, arguments) = backend(py, "arguments", arguments)?.extract()?;
         Ok(Launch { device, kernel, arguments, copies, scales, sums })
     }
@@ -189,14 +205,16 @@ fn add(
     }
     let kinds = Kinds { p: slot.header.format.kind, g: gradient.format.kind, state };
     let compiled = &step.group(part).compiled;
-    let (own_clock, measuring) = (step.clock(part), compiled.traced.measuring());
+    let kernel = compiled.of(&slot.header.shape).traced;
+    let (own_clock, measuring) = (step.clock(part), kernel.measuring());
     let apart = measuring.filter(|_| compiled.method.remembers_sums());
     let memory = if apart.is_some() { Memory::default() } else { own_clock.memory };
-    let key = (device, slot.group, Clock { memory, ..own_clock }, kinds);
+    let clock = Clock { memory, ..own_clock };
+    let key = (device, slot.group, clock, kinds, kernel.formula());
     let place = match growing.iter().rposition(|launch| launch.key == key) {
         Some(place) => place,
         None => {
-            growing.try_push(Growing::new(key))?;
+            growing.try_push(Growing::new(key, kernel))?;
             growing.len() - 1
         }
     };
@@ -213,6 +231,9 @@ fn add(
     if let Some(rule) = apart {
         let _control = ControlGuard::new();
         launch.unrounded.try_extend(rule.unrounded(&compiled.method.scalars(own_clock)))?;
+    }
+    if kernel.is_by_factors() {
+        launch.matrices.try_extend(Matrices::of(&slot.header.shape))?;
     }
     // Sums over whole tensors are taken in C order.
     let in_place = headers().all(Header::runs_in_place)

@@ -23,18 +23,23 @@ fn traced(
     Ok((method, kernel, prelude))
 }
 
-/// The update kernel of a rule with a group's options, for arrays of these types; the states'
-/// default is the compute type.
+/// The update kernel of a rule with a group's options, for arrays of these types and a parameter of so many
+/// axes; the states' default is the compute type.
 #[pyfunction]
-#[pyo3(signature = (rule, options, param, grad, state=None))]
+#[pyo3(signature = (rule, options, param, grad, state=None, ndim=1))]
 pub(in crate::python) fn cuda_source(
     rule: &str,
     options: &Bound<'_, PyDict>,
     param: &str,
     grad: &str,
     state: Option<&str>,
+    ndim: usize,
 ) -> PyResult<String> {
     let (method, kernel, prelude) = traced(rule, options)?;
+    let kernel = match method.factored() {
+        Some(_) if ndim >= 2 => rules::by_factors(TraceKernel).by_factors(),
+        _ => kernel,
+    };
     let of = match (method.whole(), method.sums_over()) {
         (Some(_), _) => Some("made of whole matrices"),
         (None, Scope::All) => Some("of sums over all parameters"),

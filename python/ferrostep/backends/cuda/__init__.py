@@ -24,6 +24,7 @@ from ferrostep.backends.cuda.arrays import (
     unowned,
     upload,
 )
+from ferrostep.backends.cuda.factors import factor_kernels, factors
 from ferrostep.backends.cuda.measuring import measured, measuring_kernels, read_sums
 from ferrostep.backends.cuda.norm import clip, first_nonfinite, leaf_sums, read_norm
 from ferrostep.backends.cuda.update import arguments, update_kernel
@@ -41,6 +42,8 @@ __all__ = [
     "copy_rows",
     "difference",
     "empty_like",
+    "factor_kernels",
+    "factors",
     "fill",
     "first_nonfinite",
     "from_host",

@@ -25,6 +25,7 @@ def measured(
     shape: tuple[int, int, int, int],
     update: tuple[bytes, int, int],
     own: tuple[bytes, Any, int],
+    beside: tuple[Any, ...],
 ) -> tuple[Any, Any]:
     """Return the scalars of each tensor, and the sums they follow from, both on the device.
 
@@ -32,7 +33,7 @@ def measured(
     `shape` is the number of tensors, of sums, of the leaves of one sum, and of those of the longest
     tensor; `update` is what the update takes of scalars and the clipping factor; `own` has the
     scalars before they are rounded, an array of those of each tensor where they differ, and the
-    bytes of what a tensor gets.
+    bytes of what a tensor gets; `beside` is what else the kernel of terms takes.
     """
     (tensors, summed), (count, sums, leaves, longest) = tables, shape
     (scalars, clip, apart), (unrounded, each, size) = update, own
@@ -42,6 +43,7 @@ def measured(
         partials = xp.empty(sums * leaves * LANES, np.float64)
         arguments: tuple[Any, ...] = (tensors, summed, np.int32(count), by_value(scalars))
         arguments += (np.uint64(clip), np.int64(apart), np.int64(leaves), partials)
+        arguments += beside
         launch(terms, leaves * LANES, arguments)
         by_leaf = fold_lanes(device, partials)
         folded = fold_each(device, summed, sums * count, sums * leaves, longest, by_leaf)

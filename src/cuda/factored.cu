@@ -1,22 +1,28 @@
 // The kernels of a rule that measures, for matrices: its states are read from `factors`, by row and by
 // column, and what becomes of them is known before the update, which writes it.
 
-// Where an element is. Places are added up as numbers of several digits are: what a loop goes on by is one,
-// too, and no loop divides.
-struct Place {
-    int64 row;     // among all rows of the tensor
-    int64 inside;  // in its matrix
-    int64 columns; // of all matrices before
-    int64 column;  // in its matrix
+// Where element `i` is. Places are added up as numbers of several digits are: what a loop goes on by is one,
+// too, and no loop divides. No digit is larger than `i`.
+template <typename Int>
+struct Digits {
+    Int row;      // among all rows of the tensor
+    Int inside;   // in its matrix
+    Int columns;  // of all matrices before
+    Int column;   // in its matrix
 };
 
-device Place place_of(const Matrices& of, int64 i) {
+typedef Digits<int64> Place;
+typedef Digits<int> Step;
+
+template <typename Int>
+device Digits<Int> digits(const Matrices& of, Int i) {
     const int64 row = i / of.columns;
     const int64 matrix = row / of.rows;
-    return Place{row, row - matrix * of.rows, matrix * of.columns, i - row * of.columns};
+    return Digits<Int>{(Int)row, (Int)(row - matrix * of.rows), (Int)(matrix * of.columns),
+                       (Int)(i - row * of.columns)};
 }
 
-device void go_on(Place& at, const Place& by, const Matrices& of) {
+device void go_on(Place& at, const Step& by, const Matrices& of) {
     at.column += by.column;
     const bool carry = at.column >= of.columns;
     at.column -= carry ? of.columns : 0;
@@ -57,8 +63,8 @@ ferrostep_terms(const Tensor* table, const Summed* summed, int count, Scalars k,
     for (int m = 0; m < SUMS; m++) {
         lanes[m] = 0.0;
     }
-    Place at = place_of(of, lane.begin);
-    const Place by = place_of(of, LANES);
+    Place at = digits(of, lane.begin);
+    const Step by = digits(of, LANES);
     for (int64 i = lane.begin; i < lane.end; i += LANES) {
         real p, g;
         convert(t.p[i], p);
@@ -94,8 +100,8 @@ device void update_place(const Scalars& k, const Tensor& t, const Factors& from,
     }
 }
 
-// One chunk of one tensor for each block.
-extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS)
+// One chunk of one tensor for each block. Places take registers: of three blocks newer compilers spill some.
+extern "C" __global__ void __launch_bounds__(THREADS, 2)
 ferrostep_update(const Tensor* table, int count, Scalars k, const real* clip, int64 apart,
                  const Own* own, const Matrices* matrices, const real* factors, int64 rows) {
     const int row = row_of(table, count, blockIdx.x);
@@ -107,10 +113,10 @@ ferrostep_update(const Tensor* table, int count, Scalars k, const real* clip, in
     const int64 begin = (blockIdx.x - t.first) * CHUNK;
     const int64 end = t.length - begin < CHUNK ? t.length : begin + CHUNK;
     const int64 rest = holds_fours(t.p) && holds_fours(t.g) ? end - (end - begin) % 4 : begin;
-    const Place next = {0, 0, 0, 1};
+    const Step next = {0, 0, 0, 1};
     int64 i = begin + 4 * threadIdx.x;
-    Place at = place_of(of, i);
-    const Place fours_on = place_of(of, 4 * THREADS);
+    Place at = digits(of, i);
+    const Step fours_on = digits(of, 4 * THREADS);
 #pragma unroll 1
     for (; i < rest; i += 4 * THREADS) {
         Four<Param> p = four(t.p, i);
@@ -124,8 +130,8 @@ ferrostep_update(const Tensor* table, int count, Scalars k, const real* clip, in
         go_on(at, fours_on, of);
     }
     i = rest + threadIdx.x;
-    at = place_of(of, i);
-    const Place ones_on = place_of(of, THREADS);
+    at = digits(of, i);
+    const Step ones_on = digits(of, THREADS);
 #pragma unroll 1
     for (; i < end; i += THREADS) {
         update_place(k, t, from, at, t.p[i], t.g[i]);

@@ -12,8 +12,9 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from cases import CASE, LOW_PRECISION, TENSORWISE_RUNS
+from cases import CASE, FACTORED, LOW_PRECISION, TENSORWISE_RUNS
 from ferrostep import _native
+from ferrostep.backends.cuda.factors import NAMES
 from support import nvrtc
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="NVRTC is on PyPI for Linux")
@@ -21,13 +22,16 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="NVRTC is on PyP
 
 def sources() -> Iterator[tuple[str, str]]:
     """Every update kernel of the table of cases, and more kinds of gradient for one of them."""
-    runs = [(case, np.dtype(p).name, np.dtype(p).name) for case, p in TENSORWISE_RUNS]
+    runs = [(case, np.dtype(p).name, np.dtype(p).name, 1) for case, p in TENSORWISE_RUNS]
+    runs += [(case, p, g, 2) for case, p, g, _ in runs if case in FACTORED]
     kinds = [np.dtype(x).name for x in [*LOW_PRECISION, np.float32, np.float64]]
-    runs += [(CASE["Adam()"], p, g) for p in kinds for g in kinds if p != g]
-    for case, p, g in runs:
+    runs += [(CASE["Adam()"], p, g, 1) for p in kinds for g in kinds if p != g]
+    runs += [(FACTORED[0], p, g, 2) for p in kinds for g in kinds if p != g]
+    for case, p, g, ndim in runs:
         options = case.make(None).defaults
-        text = _native.cuda_source(case.optimizer.RULE, options, p, g, options["state_dtype"])
-        yield f"{case.name} {p} {g}", text
+        of = (p, g, options["state_dtype"])
+        text = _native.cuda_source(case.optimizer.RULE, options, *of, ndim)
+        yield f"{case.name}{' of matrices' * (ndim - 1)} {p} {g}", text
 
 
 UPDATES: dict[str, str] = {}
@@ -78,7 +82,8 @@ def check(source: str, architecture: int) -> nvrtc.Compiled:
 def test_every_update_kernel(source: str, place: int) -> None:
     compiled = check(source, nvrtc.architectures()[place])
     measuring = {"ferrostep_terms", "ferrostep_measured"} if "struct Own" in source else set()
-    assert set(compiled.usage) == {"ferrostep_update", *measuring}
+    factors = {f"ferrostep_{name}" for name in NAMES} if "struct Matrices" in source else set()
+    assert set(compiled.usage) == {"ferrostep_update", *measuring, *factors}
     # At least two blocks of 256 threads on a multiprocessor of 65,536 registers.
     assert all(usage.registers <= 128 for usage in compiled.usage.values())
     code = entry("ferrostep_update", compiled.ptx)

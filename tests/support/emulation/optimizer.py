@@ -14,6 +14,7 @@ from cases import Case
 from ferrostep import _native
 from support import emulation
 from support.arrays import arrays_in, assert_same_bits, assert_same_numbers
+from support.emulation import factors
 
 Array = NDArray[Any]
 
@@ -130,7 +131,7 @@ class Emulated:
         backwards: bool = False,
     ) -> None:
         self.compile = compile
-        self.rule = case.optimizer.RULE
+        self.rule, self.factors = case.optimizer.RULE, case.optimizer.FACTORS
         self.options = case.make(None).defaults
         self.backwards = backwards
         self.params = params
@@ -174,20 +175,23 @@ class Emulated:
             state = next((s.dtype.name for s in self.arrays[i].values()), None)
             kinds = (self.params[i].dtype.name, g.dtype.name, state)
             memory = tuple(self.memory[i].items())
-            launches[kinds, self.steps[i], memory].append((number, i, g))
-        for (kinds, t, _), tensors in launches.items():
-            self._launch(kinds, t, tensors, grad_scale, record)
+            ndim = 2 if self.factors and g.ndim >= 2 else 1
+            if g.size or ndim == 1:  # what is empty has no means
+                launches[kinds, self.steps[i], memory, ndim].append((number, i, g))
+        for (kinds, t, _, ndim), tensors in launches.items():
+            self._launch(kinds, t, ndim, tensors, grad_scale, record)
         return None if record is None else float(record["norm"][0])
 
     def _launch(
         self,
         kinds: tuple[str, str, str | None],
         t: int,
+        ndim: int,
         tensors: list[tuple[int, int, Array]],
         grad_scale: float,
         record: Array | None,
     ) -> None:
-        kernel = self.compile(_native.cuda_source(self.rule, self.options, *kinds))
+        kernel = self.compile(_native.cuda_source(self.rule, self.options, *kinds, ndim))
         first, chunks = pieces([g for *_, g in tensors], _native.CUDA_CHUNK)
         if not chunks:
             return
@@ -208,13 +212,17 @@ class Emulated:
         given = (self.rule, self.options, kinds[0], t, t == 1)
         scalars, _ = _native.rule_scalars(*given, grad_scale, before)
         arguments = [scalars, place, np.int64(apart)]
-        sums = np.zeros((2, len(table)))
+        sums, beside = np.zeros((2, len(table))), []
+        if ndim == 2:
+            shapes = [g.shape for *_, g in tensors]
+            launcher = factors.Launcher(kernel, table, shapes, self.backwards)
+            beside = launcher.make(arguments, *factors.averages(self.options, kinds[0], t))
         if measuring := _native.rule_measuring(*given, before):
-            own = self._measure(kernel, table, arguments, measuring, sums)
+            own = self._measure(kernel, table, (arguments, beside), measuring, sums)
             arguments.append(pointer(own))
         for (_, i, _), of_this in zip(tensors, sums.T.tolist(), strict=True):
             _, self.memory[i] = _native.rule_scalars(*given, grad_scale, before, tuple(of_this))
-        arguments = [pointer(table), np.int32(len(table)), *arguments]
+        arguments = [pointer(table), np.int32(len(table)), *arguments, *beside]
         name, threads = "ferrostep_update", _native.CUDA_THREADS
         kernel.launch(name, chunks, threads, arguments, backwards=self.backwards)
 
@@ -222,12 +230,12 @@ class Emulated:
         self,
         kernel: Any,
         table: Array,
-        update: list[Any],
+        given: tuple[list[Any], list[Any]],
         measuring: tuple[int, int, bytes],
         sums: Array,
     ) -> Array:
         """The scalars of each tensor; puts the sums that they follow from into `sums`."""
-        (count, size, unrounded), lengths = measuring, table[:, -3]
+        (count, size, unrounded), lengths, (update, beside) = measuring, table[:, -3], given
         leaves = -(-lengths // _native.LEAF)
         first = np.cumsum([0, *np.tile(leaves, count)])[:-1]
         rows = np.zeros((count * len(table), 4), np.int64)
@@ -239,7 +247,7 @@ class Emulated:
         threads, norms = _native.CUDA_THREADS, self.compile(_native.cuda_norm_source())
 
         arguments = [pointer(table), pointer(rows), np.int32(len(table)), *update]
-        arguments += [np.int64(leaves.sum()), pointer(partials)]
+        arguments += [np.int64(leaves.sum()), pointer(partials), *beside]
         grid = blocks(partials.size // count)
         kernel.launch("ferrostep_terms", grid, threads, arguments, **how)
         arguments = [pointer(partials), np.int64(by_leaf.size), pointer(by_leaf)]

@@ -10,8 +10,8 @@ from ferrostep._native import CUDA_FOLD, CUDA_THREADS
 from ferrostep.backends.cuda.library import cupy
 from ferrostep.backends.cuda.update import by_value, compiled, launch
 
-#: A table of what is summed up line by line, and how many lanes and leaves there are, and the most leaves
-#: of a line.
+#: A table of what is summed up line by line, how many lanes and leaves there are, and the most
+#: leaves of a line.
 Lines = tuple[Any, int, int, int]
 NAMES = ("squares", "leaves_of_lines", "fold_lines", "states", "sums_of_rows", "ratios")
 
@@ -22,7 +22,7 @@ def factor_kernels(device: int, source: str) -> dict[str, Any]:
 
 
 def _folded(kernels: dict[str, Any], count: int, lines: Lines, lanes: Any) -> Any:
-    """Return the sums of lines from those of their lanes, each where the leaves of its line begin."""
+    """Return the sums of lines, each where its leaves begin, from those of their lanes."""
     table, _, leaves, longest = lines
     sums = cupy().empty(leaves, np.float64)
     arguments: tuple[Any, ...] = (table, np.int32(count), np.int64(leaves))

@@ -100,7 +100,8 @@ device void update_place(const Scalars& k, const Tensor& t, const Factors& from,
     }
 }
 
-// One chunk of one tensor for each block. Places take registers: of three blocks newer compilers spill some.
+// One chunk of one tensor for each block. Places take registers: with three blocks on a multiprocessor a
+// thread of the newest architectures spilled some.
 extern "C" __global__ void __launch_bounds__(THREADS, 2)
 ferrostep_update(const Tensor* table, int count, Scalars k, const real* clip, int64 apart,
                  const Own* own, const Matrices* matrices, const real* factors, int64 rows) {

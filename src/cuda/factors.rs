@@ -1,7 +1,6 @@
 //! What is made of matrices' squares before a rule whose states are factors: from the same text as on the host.
 
-use super::body::statements;
-use super::kernel::cuda_type;
+use super::body::{cuda_type, statements};
 use super::source::{FACTORS, FOLD, FOLDS};
 use crate::number::{Precision, Trace, Traced};
 use crate::rules::{Averages, averaged, divisor, entering};

@@ -2,13 +2,13 @@
 
 use std::any::TypeId;
 
-use super::body::{function, scalar};
+use super::body::{cuda_type, function, scalar};
 use super::factors;
 use super::measuring::Measuring;
 use super::source::{
     CHUNK, FACTORED, MEASURING, PLAIN, PRIMITIVES, STORAGE, TABLE, TENSOR, THREADS, UPDATE,
 };
-use crate::number::{Kind, Kinds, Precision, Trace, Traced};
+use crate::number::{Kinds, Precision, Trace, Traced};
 use crate::rules::{self, MAX_STATES, Prelude, Rule, ScalarBlock, Scalars, Visitor};
 
 /// Takes a rule's printer.
@@ -138,15 +138,6 @@ impl Kernel {
 
 /// The prelude's scalars, in the order of their bytes.
 const PRELUDE: [&str; 4] = ["grad_scale", "weight_decay", "keep", "flush_below"];
-
-pub(super) fn cuda_type(kind: Kind) -> &'static str {
-    match kind {
-        Kind::F16 => "float16",
-        Kind::BF16 => "bfloat16",
-        Kind::F32 => "float",
-        Kind::F64 => "double",
-    }
-}
 
 fn prelude() -> Prelude<Traced> {
     let [grad_scale, weight_decay, keep, flush_below] = PRELUDE.map(scalar);

@@ -7,8 +7,6 @@ nothing else needs to be told, but `fingerprints.json`, which is printed
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -225,11 +223,6 @@ RUN_IDS = [f"{case.name}-{np.dtype(dtype).name}" for case, dtype in RUNS]
 TENSORWISE_CASES = [case for case in CASES if not case.optimizer.WHOLE_MODEL]
 TENSORWISE_RUNS = [(case, dtype) for case, dtype in RUNS if case in TENSORWISE_CASES]
 TENSORWISE_RUN_IDS = [f"{case.name}-{np.dtype(dtype).name}" for case, dtype in TENSORWISE_RUNS]
-
-
-def on_devices(case: Case, shapes: Iterable[tuple[int, ...]]) -> list[tuple[int, ...]]:
-    """The same shapes, but in one axis where matrices have factors: those are refused there."""
-    return [(math.prod(s),) if case.optimizer.FACTORS and len(s) > 1 else s for s in shapes]
 
 
 def takes_rows(case: Case) -> bool:

@@ -7,12 +7,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cases import CASE, DTYPES, LOW_PRECISION, RUN_IDS, RUNS, Case
+from cases import CASE, DTYPES, FACTORED, LOW_PRECISION, RUN_IDS, RUNS, Case
 from ferrostep import _native
 from support import emulation
 from support.arrays import Array, assert_same_bits, gradients, special_values
 from support.emulation.norm import clipping, first_nonfinite
 from support.emulation.optimizer import Emulated, assert_same_run, shifted
+from support.factored import inputs
 from support.fingerprints import fingerprint, known
 
 STEPS = 4
@@ -39,6 +40,26 @@ def test_the_bits_of_native_and_reference(case: Case, dtype: type) -> None:
     for wanted in runs:
         assert_same_run(aligned, wanted, "aligned:")
         assert_same_run(unaligned, wanted, "unaligned, backwards:")
+
+
+@pytest.mark.parametrize("scaling", [{}, {"max_norm": 0.5, "grad_scale": 2.0}], ids=str)
+@pytest.mark.parametrize("dtype", [*DTYPES, *LOW_PRECISION])
+@pytest.mark.parametrize("case", FACTORED, ids=lambda case: case.name)
+def test_matrices_with_factors(case: Case, dtype: Any, scaling: dict[str, float]) -> None:
+    if dtype is np.float64 and "state_dtype" in case.options:
+        return
+    start, steps = inputs(dtype)
+    steps[1][3] = None
+    wanted = case.make([p.copy() for p in start])
+    aligned = Emulated(case, [shifted(p, 0) for p in start])
+    unaligned = Emulated(case, [shifted(p, 1 + i % 3) for i, p in enumerate(start)], backwards=True)
+    for i, grads in enumerate(steps):
+        how: Any = {**scaling, "clip": "parameter"} if i == 2 else scaling
+        wanted.step(grads, **how)
+        aligned.step([g if g is None else shifted(g, 0) for g in grads], **how)
+        unaligned.step([g if g is None else shifted(g, i) for i, g in enumerate(grads)], **how)
+    assert_same_run(aligned, wanted, "aligned:")
+    assert_same_run(unaligned, wanted, "unaligned, backwards:")
 
 
 class Kernels(Case):

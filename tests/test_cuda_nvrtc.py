@@ -12,8 +12,9 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from cases import CASE, LOW_PRECISION, MATRIX_RUNS, RUNS
+from cases import CASE, FACTORED, LOW_PRECISION, MATRIX_RUNS, RUNS
 from ferrostep import _native
+from ferrostep.backends.cuda.factors import NAMES
 from support import nvrtc
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="NVRTC is on PyPI for Linux")
@@ -22,13 +23,16 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="NVRTC is on PyP
 def sources() -> Iterator[tuple[str, str]]:
     """Every update kernel of the table of cases, and more kinds of gradient for one of them."""
     matrices = [run for run in MATRIX_RUNS if run[0].optimizer.MATRICES]
-    runs = [(case, np.dtype(p).name, np.dtype(p).name) for case, p in [*RUNS, *matrices]]
+    runs = [(case, np.dtype(p).name, np.dtype(p).name, 1) for case, p in [*RUNS, *matrices]]
+    runs += [(case, p, g, 2) for case, p, g, _ in runs if case in FACTORED]
     kinds = [np.dtype(x).name for x in [*LOW_PRECISION, np.float32, np.float64]]
-    runs += [(CASE["Adam()"], p, g) for p in kinds for g in kinds if p != g]
-    for case, p, g in runs:
+    runs += [(CASE["Adam()"], p, g, 1) for p in kinds for g in kinds if p != g]
+    runs += [(FACTORED[0], p, g, 2) for p in kinds for g in kinds if p != g]
+    for case, p, g, ndim in runs:
         options = case.make(None).defaults
-        text = _native.cuda_source(case.optimizer.RULE, options, p, g, options["state_dtype"])
-        yield f"{case.name} {p} {g}", text
+        of = (p, g, options["state_dtype"])
+        text = _native.cuda_source(case.optimizer.RULE, options, *of, ndim)
+        yield f"{case.name}{' of matrices' * (ndim - 1)} {p} {g}", text
 
 
 UPDATES: dict[str, str] = {}
@@ -80,6 +84,7 @@ def test_every_update_kernel(source: str, name: str, place: int) -> None:
     compiled = check(source, nvrtc.architectures()[place])
     also = ["terms"] if "device void terms(" in source else []
     also += ["measured"] if "struct Own" in source else []
+    also += NAMES if "struct Matrices" in source else []
     also += ["matrix_begin", "matrix_product", "matrix_end"] if name.startswith("Muon") else []
     assert set(compiled.usage) == {f"ferrostep_{kernel}" for kernel in ["update", *also]}
     # At least two blocks of 256 threads on a multiprocessor of 65,536 registers.

@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import pytest
 
-from cases import CASE, DTYPES, LOW_PRECISION, RUN_IDS, RUNS, Case
+from cases import CASE, DTYPES, FACTORED, LOW_PRECISION, RUN_IDS, RUNS, Case
 from support import nvrtc, ptx
 from support.arrays import gradients, special_values
 from support.emulation.norm import clipping, first_nonfinite
@@ -47,6 +47,20 @@ def test_every_case(case: Case, dtype: type) -> None:
 @pytest.mark.parametrize("p", [*LOW_PRECISION, *DTYPES])
 def test_every_kind_of_gradient(p: type, g: type) -> None:
     check(CASE["Adam()"], p, g)
+
+
+@pytest.mark.parametrize("dtype", [*LOW_PRECISION, *DTYPES])
+def test_matrices_with_factors(dtype: type) -> None:
+    rng = np.random.default_rng(23)
+    shapes = [(3, 5), (1, 2), (2, 1), (2, 2, 3)]
+    start = [rng.standard_normal(shape).astype(dtype) for shape in shapes]
+    wanted = FACTORED[1].make([a.copy() for a in start])
+    found = Emulated(FACTORED[1], [shifted(a, i) for i, a in enumerate(start)], compile=newest)
+    for _ in range(2):
+        grads = [gradients(rng, shape, dtype) for shape in shapes]
+        wanted.step(grads, grad_scale=0.5)
+        found.step([shifted(a, i) for i, a in enumerate(grads)], grad_scale=0.5)
+    assert_same_run(found, wanted, "")
 
 
 @pytest.mark.parametrize("dtype", [*LOW_PRECISION, *DTYPES])

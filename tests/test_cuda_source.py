@@ -34,6 +34,22 @@ def test_the_formula_is_in_the_names_of_the_paper(run) -> None:
     assert emulation.compile(text).kernels == ("ferrostep_update",)
 
 
+def test_matrices_with_factors_have_kernels_of_their_own(run) -> None:
+    text = run("Adafactor")
+    for line in [
+        "    result = add_rn(mul_rn(k.beta2, state), mul_rn(k.one_minus_beta2, entering));",
+        "    const real t1 = mul_rn(r, c);",
+    ]:
+        assert f"{line}\n" in text
+    assert "ferrostep_squares" in emulation.compile(text).kernels
+    other = run("Adafactor", "--ndim", "1")
+    assert emulation.compile(other).kernels == tuple(
+        f"ferrostep_{name}" for name in ("measured", "terms", "update")
+    )
+    assert run("LAMB") == run("LAMB", "--ndim", "1")
+    assert run("Adafactor", "--set", "form=original", "--set", "d=3", "--set", "lr=1") == text
+
+
 @pytest.mark.parametrize("name", classes())
 def test_every_class_is_printed(run, name: str) -> None:
     assert "ferrostep_update(" in run(name)
@@ -43,8 +59,9 @@ def test_every_class_is_printed(run, name: str) -> None:
 def test_every_case_is_readable() -> None:
     for case, _ in [*RUNS, *MATRIX_RUNS]:
         options = {name: value for name, value in case.options.items() if name != "state_dtype"}
-        for line in cuda_source(case.optimizer, **options).splitlines():
-            assert len(line) <= 110, line
+        for ndim in (1, 2):
+            for line in cuda_source(case.optimizer, ndim=ndim, **options).splitlines():
+                assert len(line) <= 110, line
 
 
 def test_defaults_and_options(run) -> None:

@@ -18,7 +18,7 @@ if sys.platform != "linux":
 import cupy
 
 import ferrostep as fs
-from cases import CASE, RUN_IDS, RUNS, Case, on_devices
+from cases import CASE, RUN_IDS, RUNS, Case
 from support import device
 from support.arrays import Array, gradients, special_values
 from support.device import HARDWARE, to_device, to_host
@@ -47,9 +47,8 @@ def runs(case: Case, start: list[Array], steps: list[list[Any]], scaling: dict[s
 @pytest.mark.parametrize(("case", "dtype"), RUNS, ids=RUN_IDS)
 def test_every_case(case: Case, dtype: type) -> None:
     rng = np.random.default_rng(1)
-    shapes = on_devices(case, SHAPES)
-    start = [rng.standard_normal(shape).astype(dtype) for shape in shapes]
-    steps = [[gradients(rng, shape, dtype) for shape in shapes] for _ in range(STEPS)]
+    start = [rng.standard_normal(shape).astype(dtype) for shape in SHAPES]
+    steps = [[gradients(rng, shape, dtype) for shape in SHAPES] for _ in range(STEPS)]
     steps[1][4] = None  # a skipped parameter has another step count from here on
     runs(case, start, steps, {})
 
@@ -57,7 +56,7 @@ def test_every_case(case: Case, dtype: type) -> None:
 @pytest.mark.parametrize(("case", "dtype"), RUNS, ids=RUN_IDS)
 def test_scaled_and_clipped_without_a_wait(case: Case, dtype: type) -> None:
     rng = np.random.default_rng(2)
-    shapes = on_devices(case, [(70_001,), (0,), (5, 13), (4096,)])
+    shapes = [(70_001,), (0,), (5, 13), (4096,)]
     start = [rng.standard_normal(shape).astype(dtype) for shape in shapes]
     steps = [[(rng.standard_normal(s) * 0.1).astype(dtype) for s in shapes] for _ in range(2)]
     runs(case, start, steps, {"grad_scale": 0.5, "max_norm": 1.0})

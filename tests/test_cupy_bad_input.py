@@ -32,13 +32,6 @@ class TestBadInput:
             opt.step([to_device(np.ones(5, np.float32))])
         self.untouched(p)
 
-    def test_matrices_with_factors(self) -> None:
-        p, w = to_device(np.ones(6, np.float32)), to_device(np.ones((2, 3), np.float32))
-        with pytest.raises(TypeError, match="parameter 1 must be a NumPy array for Adafactor"):
-            fs.Adafactor([p, w])
-        with pytest.raises(TypeError, match="'w' must be a NumPy array for Adafactor"):
-            fs.Adafactor().update({"w": w}, {"w": w})
-
     def test_dtype(self) -> None:
         p, opt = self.opt()
         with pytest.raises(TypeError, match="gradient of parameter 0 has dtype int32"):

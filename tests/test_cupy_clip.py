@@ -11,7 +11,7 @@ import pytest
 if sys.platform != "linux":
     pytest.skip("CuPy is on PyPI for Linux and Windows", allow_module_level=True)
 
-from cases import CASE, RUN_IDS, RUNS, Case, on_devices
+from cases import CASE, RUN_IDS, RUNS, Case
 from support.arrays import gradients
 from support.device import to_device
 from support.on_device import assert_same_run
@@ -37,9 +37,8 @@ def run(case: Case, start: Any, steps: Any, places: Any, **options: Any) -> None
 @pytest.mark.parametrize(("case", "dtype"), RUNS, ids=RUN_IDS)
 def test_every_case_without_a_wait(case: Case, dtype: type) -> None:
     rng = np.random.default_rng(2)
-    shapes = on_devices(case, SHAPES)
-    start = [rng.standard_normal(shape).astype(dtype) for shape in shapes]
-    steps: Any = [[gradients(rng, shape, dtype) for shape in shapes] for _ in range(2)]
+    start = [rng.standard_normal(shape).astype(dtype) for shape in SHAPES]
+    steps: Any = [[gradients(rng, shape, dtype) for shape in SHAPES] for _ in range(2)]
     steps[1][2] = None
     run(case, start, steps, [to_device] * len(SHAPES))
 

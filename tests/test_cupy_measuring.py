@@ -30,6 +30,7 @@ CLASSES: dict[str, Any] = {
     "NovoGrad": fs.NovoGrad,
     "StableAdamW": fs.StableAdamW,
     "cautious": lambda params, **more: fs.AdamW(params, cautious=True, **more),
+    "Adafactor": fs.Adafactor,
     "NAdam": lambda params, **more: fs.NAdam(params, cautious=True, **more),
 }
 every_class = pytest.mark.parametrize("make", CLASSES.values(), ids=CLASSES)

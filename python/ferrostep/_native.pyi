@@ -59,10 +59,15 @@ LANES: int
 CUDA_FOLD: int
 
 def cuda_source(
-    rule: str, options: dict[str, Any], param: str, grad: str, state: str | None = None
+    rule: str,
+    options: dict[str, Any],
+    param: str,
+    grad: str,
+    state: str | None = None,
+    ndim: int = 1,
 ) -> str:
-    """The update kernel of a rule with a group's options, for arrays of these types; the states'
-    default is the compute type."""
+    """The update kernel of a rule with a group's options, for arrays of these types and a parameter of so many
+    axes; the states' default is the compute type."""
 
 def cuda_norm_source() -> str:
     """The kernels of the gradients' norm and of the search for what is not finite."""

@@ -18,6 +18,7 @@ def cuda_source(
     param: str = "float32",
     grad: str | None = None,
     state: str | None = None,
+    ndim: int = 2,
     **options: Any,
 ) -> str:
     """Return the update kernel of a class with these options, complete and ready for NVRTC.
@@ -29,6 +30,8 @@ def cuda_source(
     param, grad, state
         The names of the arrays' dtypes; the gradient's default is the parameter's, the state's
         is the option `state_dtype`, or else the type computed in.
+    ndim
+        How many axes the parameter has: matrices of Adafactor have other kernels than the rest.
     **options
         The class's options, its defaults for the rest.
 
@@ -52,7 +55,7 @@ def cuda_source(
     """
     read = optimizer(**options).defaults
     state = state or read["state_dtype"]
-    return _native.cuda_source(optimizer.RULE, read, param, grad or param, state)
+    return _native.cuda_source(optimizer.RULE, read, param, grad or param, state, ndim)
 
 
 def classes() -> dict[str, type[Optimizer]]:
@@ -75,6 +78,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--param", default="float32", choices=DTYPES, help="default float32")
     parser.add_argument("--grad", choices=DTYPES, help="default: the parameter's")
     parser.add_argument("--state", choices=DTYPES, help="default: the type computed in")
+    parser.add_argument("--ndim", type=int, default=2, help="the parameter's axes; default 2")
     parser.add_argument(
         "--set",
         action="append",
@@ -100,7 +104,7 @@ def run(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> int:
         options[name] = _value(text)
     kinds = (arguments.param, arguments.grad, arguments.state)
     try:
-        print(cuda_source(optimizer, *kinds, **options), end="")
+        print(cuda_source(optimizer, *kinds, arguments.ndim, **options), end="")
     except (TypeError, ValueError) as error:
         parser.error(str(error))
     return 0

@@ -1,6 +1,6 @@
 //! A trace as statements in CUDA C++.
 
-use crate::number::{Node, Operation, Precision, Trace, Traced};
+use crate::number::{Kind, Node, Operation, Precision, Trace, Traced};
 
 /// A longer expression is broken up.
 const WIDTH: usize = 80;
@@ -36,6 +36,16 @@ pub(super) fn statements(trace: &Trace, outputs: &[String], precision: Precision
         }
     }
     body.text
+}
+
+/// What CUDA calls a type.
+pub(super) fn cuda_type(kind: Kind) -> &'static str {
+    match kind {
+        Kind::F16 => "float16",
+        Kind::BF16 => "bfloat16",
+        Kind::F32 => "float",
+        Kind::F64 => "double",
+    }
 }
 
 /// A rule's scalar, as the statements of a function name it.

@@ -2,12 +2,14 @@
 
 use std::any::TypeId;
 
-use super::body::{function, scalar};
-use super::matrix;
+use super::body::{cuda_type, function, scalar};
 use super::measuring::Measuring;
-use super::source::{CHUNK, FOUR, PLAIN, PRIMITIVES, STORAGE, TABLE, THREADS, UPDATE};
-use crate::number::{Kind, Kinds, Precision, Trace, Traced};
-use crate::rules::{self, MAX_STATES, Prelude, Rule, ScalarBlock, Scalars, Visitor};
+use super::source::{
+    CHUNK, FACTORED, OWN, PLAIN, PRIMITIVES, STORAGE, TABLE, TENSOR, TERMS, THREADS, UPDATE,
+};
+use super::{factors, matrix};
+use crate::number::{Kinds, Precision, Trace, Traced};
+use crate::rules::{self, MAX_STATES, Prelude, Rule, ScalarBlock, Scalars, Scope, Visitor};
 
 /// Takes a rule's printer.
 pub struct TraceKernel;
@@ -18,15 +20,27 @@ impl Visitor for TraceKernel {
     fn visit<const N: usize, U: Rule<N>>(self) -> Kernel {
         let scalars = <U::Scalars<Traced> as Scalars<Traced>>::names;
         let (formula, print) = (TypeId::of::<U>(), print::<N, U>);
-        Kernel { formula, states: N, scalars, print, measuring: None, whole: false }
+        Kernel { formula, states: N, scalars, print, around: Around::Nothing }
     }
 
     fn visit_measuring<const N: usize, const M: usize, U>(self) -> Kernel
     where
         U: rules::Measuring<N, M>,
     {
-        Kernel { measuring: Some(Measuring::of::<N, M, U>()), ..self.visit::<N, U>() }
+        let around = Around::Sums(Measuring::of::<N, M, U>());
+        Kernel { around, ..self.visit::<N, U>() }
     }
+}
+
+/// What comes before an update, and after it.
+#[derive(Clone, Copy, Debug)]
+enum Around {
+    Nothing,
+    Sums(Measuring),
+    /// The factors that are the rule's states, and its sums.
+    Factors(Measuring),
+    /// What the rule makes is a matrix that is to become orthogonal.
+    Whole,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -35,8 +49,7 @@ pub struct Kernel {
     states: usize,
     scalars: fn() -> Vec<&'static str>,
     print: fn(Precision, bool) -> String,
-    measuring: Option<Measuring>,
-    whole: bool,
+    around: Around,
 }
 
 impl Kernel {
@@ -49,25 +62,40 @@ impl Kernel {
         self.states
     }
 
-    /// Of a rule whose result is a matrix that is to become orthogonal.
-    #[must_use]
-    pub fn of_whole(self) -> Self {
-        Kernel { whole: true, ..self }
-    }
-
-    pub fn is_of_whole(&self) -> bool {
-        self.whole
-    }
-
     /// What comes before the update, if the rule measures.
     pub fn measuring(&self) -> Option<&Measuring> {
-        self.measuring.as_ref()
+        match &self.around {
+            Around::Nothing | Around::Whole => None,
+            Around::Sums(measuring) | Around::Factors(measuring) => Some(measuring),
+        }
     }
 
-    /// The kernel `ferrostep_update`, and those that come before it if the rule measures, or after it if what
-    /// it makes is to become orthogonal. It depends on
-    /// no option's value, but for those that choose the formula and on whether weight decay is added to
-    /// the gradient.
+    /// Whether its states are factors.
+    pub fn is_by_factors(&self) -> bool {
+        matches!(self.around, Around::Factors(_))
+    }
+
+    /// The same formula for matrices whose factors are its states, if it measures.
+    #[must_use]
+    pub fn by_factors(self) -> Self {
+        let around = self.measuring().map_or(Around::Nothing, |rule| Around::Factors(*rule));
+        Kernel { around, ..self }
+    }
+
+    /// Whether what it makes is to become orthogonal.
+    pub fn is_of_whole(&self) -> bool {
+        matches!(self.around, Around::Whole)
+    }
+
+    /// The same formula, whose result is to become orthogonal.
+    #[must_use]
+    pub fn of_whole(self) -> Self {
+        Kernel { around: Around::Whole, ..self }
+    }
+
+    /// The kernel `ferrostep_update`, those that come before it if the rule measures, and those that come after
+    /// it if what it makes is to become orthogonal. It depends on no option's value, but for those that choose
+    /// the formula and on whether weight decay is added to the gradient.
     pub fn source(&self, kinds: Kinds, coupled_decay: bool) -> String {
         let precision = Precision::of(kinds.p);
         let state = if self.states == 0 { precision.kind() } else { kinds.state };
@@ -91,12 +119,24 @@ impl Kernel {
         }
         chosen += "};\n";
         let formula = (self.print)(precision, coupled_decay);
-        let kernels = match self.measuring {
-            Some(rule) => rule.source(precision),
-            None if self.whole => [PLAIN, &matrix::source()].join("\n"),
-            None => PLAIN.to_owned(),
-        };
-        [PRIMITIVES, STORAGE, TABLE, &chosen, &formula, FOUR, UPDATE, &kernels].join("\n")
+        let before = self.measuring().map_or_else(String::new, |rule| rule.source(precision));
+        let mut parts = vec![PRIMITIVES, STORAGE, TABLE, &chosen, &formula, TENSOR, &before];
+        let also;
+        parts.extend(match self.around {
+            Around::Nothing => vec![UPDATE, PLAIN],
+            Around::Sums(rule) => {
+                vec![UPDATE, TERMS, if rule.scope() == Scope::All { PLAIN } else { OWN }]
+            }
+            Around::Factors(_) => {
+                also = factors::source(precision);
+                vec![&also, FACTORED]
+            }
+            Around::Whole => {
+                also = matrix::source();
+                vec![UPDATE, PLAIN, &also]
+            }
+        });
+        parts.join("\n")
     }
 
     /// The bytes of the kernel's `Scalars`: each rounded once.
@@ -118,15 +158,6 @@ impl Kernel {
 
 /// The prelude's scalars, in the order of their bytes.
 const PRELUDE: [&str; 4] = ["grad_scale", "weight_decay", "keep", "flush_below"];
-
-fn cuda_type(kind: Kind) -> &'static str {
-    match kind {
-        Kind::F16 => "float16",
-        Kind::BF16 => "bfloat16",
-        Kind::F32 => "float",
-        Kind::F64 => "double",
-    }
-}
 
 fn prelude() -> Prelude<Traced> {
     let [grad_scale, weight_decay, keep, flush_below] = PRELUDE.map(scalar);

@@ -2,7 +2,7 @@
 //! text as on the host.
 
 use super::body::statements;
-use super::source::{FOLD, LEAVES, NORM, PRIMITIVES, STORAGE, TABLE, THREADS};
+use super::source::{FOLD, FOLDS, LEAVES, NORM, PRIMITIVES, STORAGE, TABLE, THREADS};
 use crate::number::{Precision, Trace, Traced};
 use crate::rules::{Added, Finite, GradientNorm, LANES, LEAF, Measure, clip_scale, norm};
 
@@ -13,7 +13,7 @@ pub fn norm_source() -> String {
          constexpr int LANES = {LANES};\nconstexpr int FOLD = {FOLD};\n"
     );
     let terms = format!("{}{}", terms::<GradientNorm>("GradientNorm"), terms::<Finite>("Finite"));
-    [PRIMITIVES, STORAGE, TABLE, &constants, LEAVES, &terms, &clipping(), NORM].join("\n")
+    [PRIMITIVES, STORAGE, TABLE, &constants, LEAVES, FOLDS, &terms, &clipping(), NORM].join("\n")
 }
 
 /// A structure with what an element of either compute type adds to a sum.

@@ -1,4 +1,6 @@
-// The rest of a rule that measures each tensor by itself.
+// Rules that measure have two kernels before the update's, which write no tensor: that of the terms, and this
+// one. The sums are folded between them, as those of a norm are. `summed` has a row for each sum and tensor,
+// first those of the first sum.
 
 // The scalars of each tensor, from sums that were folded to its first leaf. Those that they follow from are
 // `k`, or `each` has its own.
@@ -15,15 +17,4 @@ ferrostep_measured(const Summed* summed, int count, Unrounded k, const Unrounded
         x[m] = length ? sums[summed[m * count + row].first] : 0.0;
     }
     measured(each ? each[row] : k, x, to_double(length), own[row]);
-}
-
-// One chunk of one tensor for each block.
-extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS)
-ferrostep_update(const Tensor* table, int count, Scalars k, const real* clip, int64 apart,
-                 const Own* own) {
-    const int row = row_of(table, count, blockIdx.x);
-    const Tensor t = table[row];
-    scale(k, t, clip, apart);
-    take(k, own[row]);
-    update_chunk(k, t);
 }

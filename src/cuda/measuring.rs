@@ -2,7 +2,7 @@
 
 use super::body::{function, scalar, statements};
 use super::measure::added;
-use super::source::{LEAVES, MEASURED, PLAIN, TERMS};
+use super::source::{LEAVES, MEASURED};
 use crate::number::{Precision, Trace, Traced};
 use crate::rules::{self, LANES, LEAF, ScalarBlock, Scalars, Scope};
 
@@ -51,6 +51,7 @@ impl Measuring {
         block.iter().take((self.scalars)().len()).flat_map(|x| x.to_ne_bytes()).collect()
     }
 
+    /// What comes before its kernels of terms and of the update.
     pub(super) fn source(&self, precision: Precision) -> String {
         let structure = |name: &str, real: &str, scalars: Vec<&str>| {
             let fields: String =
@@ -61,9 +62,9 @@ impl Measuring {
         for (name, value) in [("SUMS", self.sums), ("LEAF", LEAF), ("LANES", LANES)] {
             text += &format!("constexpr int {name} = {value};\n");
         }
-        let terms = [&text[..], &(self.terms)(precision), LEAVES, TERMS].join("\n");
+        let terms = [&text[..], &(self.terms)(precision), LEAVES].join("\n");
         if self.scope == Scope::All {
-            return [&terms[..], PLAIN].join("\n");
+            return terms;
         }
         let mut text =
             String::from("// The rule's scalars, from which those of a tensor follow.\n");

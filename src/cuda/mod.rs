@@ -6,12 +6,14 @@
 //! layouts of their arguments here.
 
 mod body;
+mod factors;
 mod kernel;
 mod matrix;
 mod measure;
 mod measuring;
 mod source;
 
+pub use factors::averages;
 pub use kernel::{Kernel, TraceKernel};
 pub use matrix::Room;
 pub use measure::norm_source;

@@ -1,5 +1,4 @@
-// Sums over gradients, and the folds of all sums: the lanes of a leaf fold by halves and the leaves in
-// pairs, an odd last one passing up.
+// Sums over gradients, and the kernels that fold sums.
 
 // What an element adds, once it is in its parameter's compute type.
 template <typename Term>
@@ -43,18 +42,6 @@ ferrostep_norm_partials(const Summed* table, int count, int64 leaves, double* pa
     partials[thread] = lane_sum<GradientNorm>(table[lane.row], lane);
 }
 
-// Recursion instead of a loop over levels: with constant places the sums stay in registers.
-template <int HALF>
-device void fold_halves(double* sums) {
-#pragma unroll
-    for (int j = 0; j < HALF; j++) {
-        sums[j] = add_rn(sums[j], sums[j + HALF]);
-    }
-    if (HALF > 1) {
-        fold_halves<(HALF > 1 ? HALF / 2 : 1)>(sums);
-    }
-}
-
 extern "C" __global__ void __launch_bounds__(THREADS)
 ferrostep_norm_leaves(const double* partials, int64 leaves, double* sums) {
     const int64 leaf = thread_number();
@@ -68,31 +55,6 @@ ferrostep_norm_leaves(const double* partials, int64 leaves, double* sums) {
     }
     fold_halves<LANES / 2>(lanes);
     sums[leaf] = lanes[0];
-}
-
-// The first `width` of 2 * PAIRS sums.
-template <int PAIRS>
-device void fold_pairs(double* sums, int width) {
-#pragma unroll
-    for (int j = 0; j < PAIRS; j++) {
-        const double left = sums[2 * j];
-        sums[j] = 2 * j + 1 < width ? add_rn(left, sums[2 * j + 1]) : left;
-    }
-    if (PAIRS > 1) {
-        fold_pairs<(PAIRS > 1 ? PAIRS / 2 : 1)>(sums, (width + 1) / 2);
-    }
-}
-
-// FOLD neighbours to one: as many levels of the tree at once as have FOLD leaves.
-device double fold_neighbours(const double* sums, int64 begin, int64 n) {
-    const int width = n - begin < FOLD ? (int)(n - begin) : FOLD;
-    double x[FOLD];
-#pragma unroll
-    for (int j = 0; j < FOLD; j++) {
-        x[j] = j < width ? sums[begin + j] : 0.0;  // what is beyond the width is not used
-    }
-    fold_pairs<FOLD / 2>(x, width);
-    return x[0];
 }
 
 extern "C" __global__ void __launch_bounds__(THREADS)

@@ -10,12 +10,16 @@ pub const FOLD: usize = 32;
 
 pub(super) const PRIMITIVES: &str = include_str!("primitives.cu");
 pub(super) const STORAGE: &str = include_str!("storage.cu");
-pub(super) const FOUR: &str = include_str!("four.cu");
 pub(super) const TABLE: &str = include_str!("table.cu");
+pub(super) const TENSOR: &str = include_str!("tensor.cu");
 pub(super) const LEAVES: &str = include_str!("leaf.cu");
+pub(super) const FOLDS: &str = include_str!("fold.cu");
 pub(super) const UPDATE: &str = include_str!("update.cu");
 pub(super) const PLAIN: &str = include_str!("plain.cu");
 pub(super) const TERMS: &str = include_str!("terms.cu");
 pub(super) const MEASURED: &str = include_str!("measured.cu");
+pub(super) const OWN: &str = include_str!("own.cu");
+pub(super) const FACTORS: &str = include_str!("factors.cu");
+pub(super) const FACTORED: &str = include_str!("factored.cu");
 pub(super) const MATRIX: &str = include_str!("matrix.cu");
 pub(super) const NORM: &str = include_str!("norm.cu");

@@ -1,14 +1,3 @@
-// One tensor: its parameter, gradient and states, of equal lengths and equal order; `number` counts the
-// gradients of the step on this device.
-struct Tensor {
-    Param* p;
-    const Grad* g;
-    State* s[MAX_STATES];
-    int64 length;
-    int64 first;
-    int64 number;
-};
-
 // Widens, computes, and rounds each result once.
 device void update_stored(const Scalars& k, Param& p, Grad g, State* s) {
     real wide_p, wide_g, wide_s[MAX_STATES];
@@ -55,18 +44,6 @@ device void update_four(const Scalars& k, const Tensor& t, int64 i) {
     four(t.p, i) = p;
     for (int j = 0; j < STATES; j++) {
         four(t.s[j], i) = s[j];
-    }
-}
-
-// Blocks on a multiprocessor at the least. They leave a thread 80 registers (128 of float64), with
-// which no rule spills any.
-constexpr int BLOCKS = sizeof(real) == 8 ? 2 : 3;
-
-// What gradients are scaled by may be on the device: at `clip`, and for each tensor by itself `apart`
-// numbers further for each tensor before.
-device void scale(Scalars& k, const Tensor& t, const real* clip, int64 apart) {
-    if (clip) {
-        k.grad_scale = mul_rn(k.grad_scale, clip[t.number * apart]);
     }
 }
 

@@ -10,9 +10,10 @@ use crate::rules::{
     ScalarBlock, Scope, State,
 };
 
-/// A formula's loops, and the states that they need.
+/// A formula's loops, the source of its kernel for devices, and the states that they need.
 pub struct Formula {
     pub loops: RuleLoops,
+    pub traced: cuda::Kernel,
     pub states: Vec<State>,
 }
 
@@ -27,14 +28,12 @@ pub struct Compiled {
     pub memory: Vec<State>,
     /// What state that is made is stored in; None for the compute type.
     pub state_kind: Option<Kind>,
-    /// The formula as the source of a kernel for devices.
-    pub traced: cuda::Kernel,
 }
 
 impl Compiled {
     pub fn new(rule: &str, options: &Options) -> Result<Self, OptionError> {
-        let visitors = (CompileLoops, TraceKernel);
-        let (method, (loops, traced)) = rules::method(rule, options, visitors)?;
+        let visitors = || (CompileLoops, TraceKernel);
+        let (method, (loops, traced)) = rules::method(rule, options, visitors())?;
         let states = method.states();
         let prelude = PreludeOptions::read(options, &*method)?;
         // What is made of a whole matrix begins without the parameter, which cannot enter the gradient.
@@ -43,17 +42,22 @@ impl Compiled {
         if states.len() != loops.states() || decays {
             return Err(OptionError::Together);
         }
+        let by_factors = method.factored().map(|factored| {
+            let (loops, traced) = rules::by_factors(visitors());
+            let states = factored.factors().map(|(state, _)| state).into();
+            Formula { loops, traced: traced.by_factors(), states }
+        });
         Ok(Compiled {
-            plain: Formula { loops, states },
-            by_factors: method.factored().map(|factored| Formula {
-                loops: rules::by_factors(CompileLoops),
-                states: factored.factors().map(|(state, _)| state).into(),
-            }),
+            plain: Formula {
+                loops,
+                traced: if whole { traced.of_whole() } else { traced },
+                states,
+            },
+            by_factors,
             memory: method.memory(),
             prelude,
             method,
             state_kind: options.word("state_dtype").ok().and_then(Kind::named),
-            traced: if whole { traced.of_whole() } else { traced },
         })
     }
 
@@ -61,7 +65,7 @@ impl Compiled {
     /// states, kind of weight decay, type of state. Numbers may differ.
     fn is_laid_out_as(&self, other: &Self) -> bool {
         let names = |states: &[State]| states.iter().map(|state| state.name).collect::<Vec<_>>();
-        self.traced.formula() == other.traced.formula()
+        self.plain.traced.formula() == other.plain.traced.formula()
             && names(&self.plain.states) == names(&other.plain.states)
             && self.prelude.coupled_decay() == other.prelude.coupled_decay()
             && self.state_kind == other.state_kind

@@ -131,8 +131,6 @@ pub enum Refusal {
     Away(usize),
     /// A parameter alone, of a rule that measures all of them together.
     Alone,
-    /// A matrix out of host memory.
-    MatrixElsewhere(usize),
     /// A parameter that must be a matrix, and has another number of axes.
     NoMatrix {
         parameter: usize,

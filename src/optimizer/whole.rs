@@ -5,7 +5,7 @@ use smallvec::SmallVec;
 
 use super::elsewhere::Elsewhere;
 use super::group::Compiled;
-use super::header::{Header, Place};
+use super::header::Header;
 use super::kept::Optimizer;
 use super::part::{Part, Step};
 use super::plan::Common;
@@ -23,17 +23,12 @@ impl Compiled {
         Some((work, whole.step(shape)))
     }
 
-    /// Refuses a parameter that cannot be updated as the rule has it: as a whole, or with all others.
+    /// Refuses a parameter that cannot be updated as the rule has it: as a whole.
     pub(super) fn check_parameter(&self, i: usize, header: &Header) -> Result<(), Refusal> {
-        let (whole, is_matrix) = (self.method.whole().is_some(), header.shape.len() == 2);
-        match header.place {
-            _ if whole && !is_matrix => {
-                Err(Refusal::NoMatrix { parameter: i, shape: header.shape.clone() })
-            }
-            Place::Host => Ok(()),
-            _ if self.is_factored(&header.shape) => Err(Refusal::MatrixElsewhere(i)),
-            _ => Ok(()),
+        if self.method.whole().is_some() && header.shape.len() != 2 {
+            return Err(Refusal::NoMatrix { parameter: i, shape: header.shape.clone() });
         }
+        Ok(())
     }
 }
 

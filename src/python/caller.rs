@@ -171,12 +171,6 @@ impl Caller<'_> {
                  use step() or update()",
                 self.settings.rule
             )),
-            Refusal::MatrixElsewhere(i) => PyTypeError::new_err(format!(
-                "{} must be a NumPy array for {}, found a CuPy array; give it to another optimizer, \
-                 AdamW for instance",
-                self.label(Named::Parameter(i)),
-                self.settings.rule
-            )),
             Refusal::NoMatrix { parameter: i, shape } => PyValueError::new_err(format!(
                 "{} must have two dimensions for {}, found shape {}; give it to another optimizer, \
                  AdamW for instance",

@@ -5,7 +5,8 @@
 //! `u = g/sqrt(max(v, floor));  p = p*stays - (alpha/max(1, RMS(u)/d))*u`, with
 //! `alpha = max(eps2, RMS(p))*min(lr, 1/sqrt(t))` of the parameter before weight decay.
 
-use super::factored::{AdafactorScalars, Averages, Extent, Whole};
+use super::factored::{AdafactorScalars, Extent, Whole};
+use super::means::Averages;
 use super::method::{Clock, Factored, Method, State};
 use super::options::options;
 use super::rule::Visitor;

@@ -33,16 +33,6 @@ impl Extent {
     }
 }
 
-/// How the states become means of squares, and `r` follows from them: `R = beta2*R + one_minus_beta2*(mean + added)`,
-/// `C` likewise, and `r = R/max(mean(R), least)`.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Averages {
-    pub beta2: f64,
-    pub one_minus_beta2: f64,
-    pub added: f64,
-    pub least: f64,
-}
-
 scalars!(AdafactorScalars {
     beta2,
     one_minus_beta2,

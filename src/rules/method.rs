@@ -1,6 +1,7 @@
 //! The host half of a rule: what follows from a group's options.
 
-use super::factored::{Averages, Extent};
+use super::factored::Extent;
+use super::means::Averages;
 use super::options::Declared;
 use super::rule::{MAX_SUMS, Visitor};
 use super::scalars::ScalarBlock;

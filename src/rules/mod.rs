@@ -23,6 +23,7 @@ mod ftrl;
 mod lamb;
 mod lars;
 mod lion;
+mod means;
 mod measure;
 mod method;
 mod momentum;
@@ -51,7 +52,8 @@ mod wrappers;
 mod yogi;
 
 pub use clip::{clip_factor, clip_scale, norm};
-pub use factored::{Averages, Extent, by_factors};
+pub use factored::{Extent, by_factors};
+pub use means::{Averages, averaged, divisor, entering};
 pub use measure::{Added, Finite, GradientNorm, LANES, LEAF, Measure, Scope};
 pub use method::{Clock, Factored, MAX_MEMORY, Memory, Method, State};
 pub use options::{Declared, Factor, OptionError, Options, Value};

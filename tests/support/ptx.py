@@ -28,6 +28,8 @@ INTEGER = {
     "neg": "-{0}",
     "mul.lo": "{0} * {1}",
     "mul.wide": "{0} * {1}",
+    "div": "{0} // {1}",  # of places, which are not negative
+    "rem": "{0} % {1}",
     "mad.lo": "{0} * {1} + {2}",
     "mad.wide": "{0} * {1} + {2}",
     "min": "min({0}, {1})",

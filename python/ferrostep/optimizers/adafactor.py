@@ -60,11 +60,6 @@ class Adafactor(Optimizer):
         The options of every class: see `Optimizer`. Float16 state ends at squares of 65504: the
         step is NaN beyond; take bfloat16.
 
-    Raises
-    ------
-    TypeError
-        If a parameter of two dimensions or more lies on a device.
-
     State
     -----
     row_var

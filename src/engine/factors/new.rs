@@ -13,7 +13,7 @@ use crate::engine::memory::{OutOfMemory, with_room};
 use crate::engine::view::View;
 use crate::engine::walk::{Cursor, in_c_order};
 use crate::number::{Format, Precision};
-use crate::rules::{Averages, LEAF};
+use crate::rules::{Averages, LEAF, averaged, divisor, entering};
 
 /// The new states in the compute type, and those that there are.
 #[derive(Debug)]
@@ -64,8 +64,9 @@ impl<R: Tile + Into<f64>> New<R> {
     pub(super) unsafe fn make(&mut self, of: &Matrices, leaves: &[f64], columns: &[f64]) {
         let Averages { beta2, one_minus_beta2, added, least } = self.averages;
         let (keep, part) = (R::constant(beta2), R::constant(one_minus_beta2));
-        let next =
-            |old: R, sum: f64, n: usize| keep * old + part * R::constant(sum / n as f64 + added);
+        let next = |old: R, sum: f64, n: usize| {
+            averaged(keep, part, old, R::constant(entering(sum, n as f64, added)))
+        };
         // SAFETY: passed on from the caller.
         unsafe {
             read(&self.states[0].0, &mut self.rows);
@@ -79,9 +80,9 @@ impl<R: Tile + Into<f64>> New<R> {
         }
         let ratios = self.ratios.chunks_exact_mut(of.rows);
         for (rows, ratios) in self.rows.chunks_exact(of.rows).zip(ratios) {
-            let mean = fold_leaves(rows.chunks(LEAF).map(plain_sum)) / of.rows as f64;
-            let mean = R::constant(if mean < least { least } else { mean });
-            ratios.iter_mut().zip(rows).for_each(|(ratio, row)| *ratio = *row / mean);
+            let sum = fold_leaves(rows.chunks(LEAF).map(plain_sum));
+            let divisor = R::constant(divisor(sum, of.rows as f64, least));
+            ratios.iter_mut().zip(rows).for_each(|(ratio, row)| *ratio = *row / divisor);
         }
     }
 

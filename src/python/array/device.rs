@@ -41,6 +41,10 @@ fn lengths(array: &Bound<'_, PyAny>, name: &Bound<'_, PyString>) -> PyResult<Axe
     array.getattr(name)?.cast::<PyTuple>()?.iter().map(|n| n.extract()).collect()
 }
 
+pub(super) fn shape(array: &Bound<'_, PyAny>) -> PyResult<Axes> {
+    lengths(array, intern!(array.py(), "shape"))
+}
+
 /// Whether elements lie in C order without gaps.
 fn in_c_order(shape: &[isize], strides: &[isize], itemsize: isize) -> bool {
     let mut span = itemsize;
@@ -55,7 +59,7 @@ fn in_c_order(shape: &[isize], strides: &[isize], itemsize: isize) -> bool {
 pub(super) fn fields(array: &Bound<'_, PyAny>) -> PyResult<Fields> {
     let py = array.py();
     let data = array.getattr(intern!(py, "data"))?;
-    let shape = lengths(array, intern!(py, "shape"))?;
+    let shape = shape(array)?;
     let strides = lengths(array, intern!(py, "strides"))?;
     let itemsize = dtype(array)?.itemsize() as isize;
     let c_order = if in_c_order(&shape, &strides, itemsize) { NPY_ARRAY_C_CONTIGUOUS } else { 0 };

@@ -70,15 +70,20 @@ impl<'py> Array<'py> {
 
     /// As many of the first elements along each axis as this shape has; of all of them the array itself.
     pub(in crate::python) fn first(self, shape: &[isize]) -> PyResult<Self> {
-        match &self {
-            Array::Host(array) if host::axes(host::fields(array)).0 != shape => {
-                let (py, n) = (array.py(), shape.iter());
-                let index = PyTuple::new(py, n.map(|n| PySlice::new(py, 0, *n, 1)))?;
-                let part = calling::method(array, "__getitem__", (index,))?;
-                Ok(Array::Host(part.cast_into()?))
-            }
-            Array::Host(_) | Array::Device(_) => Ok(self),
+        let all = match &self {
+            Array::Host(array) => host::axes(host::fields(array)).0 == shape,
+            Array::Device(array) => device::shape(array)?[..] == *shape,
+        };
+        if all {
+            return Ok(self);
         }
+        let py = self.object().py();
+        let index = PyTuple::new(py, shape.iter().map(|n| PySlice::new(py, 0, *n, 1)))?;
+        let part = calling::method(self.object(), "__getitem__", (index,))?;
+        Ok(match self {
+            Array::Host(_) => Array::Host(part.cast_into()?),
+            Array::Device(_) => Array::Device(part),
+        })
     }
 
     pub(super) fn dtype(&self) -> PyResult<Bound<'py, PyArrayDescr>> {

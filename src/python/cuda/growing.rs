@@ -1,13 +1,16 @@
 //! The tensors of a step's launches: one launch for all that share a device, types, options and step count.
 
+use std::any::TypeId;
+
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use smallvec::SmallVec;
 
 use super::backend;
+use super::factors::Matrices;
 use super::launch::Copied;
 use super::scales::Numbers;
-use crate::cuda::{CHUNK, Room};
+use crate::cuda::{self, CHUNK, Room};
 use crate::engine::memory::Grow;
 use crate::engine::{ARRAYS, ControlGuard, View, is_dense, rows_are_dense};
 use crate::number::Kinds;
@@ -24,6 +27,7 @@ pub(super) struct Key {
     pub(super) group: usize,
     pub(super) clock: Clock,
     pub(super) kinds: Kinds,
+    pub(super) formula: TypeId,
     /// The shape of what is updated as a whole.
     pub(super) matrix: Option<[usize; 2]>,
 }
@@ -31,6 +35,7 @@ pub(super) struct Key {
 /// A launch while its table grows.
 pub(super) struct Growing {
     pub(super) key: Key,
+    pub(super) kernel: cuda::Kernel,
     pub(super) rows: Vec<i64>,
     pub(super) count: usize,
     pub(super) chunks: usize,
@@ -39,15 +44,18 @@ pub(super) struct Growing {
     pub(super) parts: Vec<usize>,
     /// By tensor, what its scalars follow from, where that is not the same.
     pub(super) unrounded: Vec<u8>,
+    /// The shapes of its tensors, if factors are their state.
+    pub(super) matrices: Vec<Matrices>,
 }
 
 /// The numbers of a tensor's row: addresses, length, first chunk, and the gradient's number.
 pub(super) const ROW: usize = ARRAYS + 3;
 
 impl Growing {
-    fn new(key: Key) -> Self {
+    fn new(key: Key, kernel: cuda::Kernel) -> Self {
+        let (count, chunks, matrices) = (0, 0, vec![]);
         let (rows, copies, parts, unrounded) = (vec![], vec![], vec![], vec![]);
-        Growing { key, rows, count: 0, chunks: 0, copies, parts, unrounded }
+        Growing { key, kernel, rows, count, chunks, copies, parts, unrounded, matrices }
     }
 
     /// Whether its workspace has no room for one more matrix.
@@ -101,7 +109,8 @@ fn add(
     }
     let kinds = Kinds { p: slot.header.format.kind, g: gradient.format.kind, state };
     let compiled = &step.group(part).compiled;
-    let (own_clock, measuring) = (step.clock(part), compiled.traced.measuring());
+    let kernel = compiled.of(&slot.header.shape).traced;
+    let (own_clock, measuring) = (step.clock(part), kernel.measuring());
     let apart = measuring.filter(|_| compiled.method.remembers_sums());
     let memory = if apart.is_some() { Memory::default() } else { own_clock.memory };
     let matrix = match (compiled.method.whole(), &slot.header.shape[..]) {
@@ -109,12 +118,12 @@ fn add(
         _ => None,
     };
     let clock = Clock { memory, ..own_clock };
-    let key = Key { device, group: slot.group, clock, kinds, matrix };
+    let key = Key { device, group: slot.group, clock, kinds, formula: kernel.formula(), matrix };
     let fits = |launch: &Growing| launch.key == key && !launch.is_full();
     let place = match growing.iter().rposition(fits) {
         Some(place) => place,
         None => {
-            growing.try_push(Growing::new(key))?;
+            growing.try_push(Growing::new(key, kernel))?;
             growing.len() - 1
         }
     };
@@ -131,6 +140,9 @@ fn add(
     if let Some(rule) = apart {
         let _control = ControlGuard::new();
         launch.unrounded.try_extend(rule.unrounded(&compiled.method.scalars(own_clock)))?;
+    }
+    if kernel.is_by_factors() {
+        launch.matrices.try_extend(Matrices::of(&slot.header.shape))?;
     }
     // Sums over whole tensors are taken in C order, and matrices lie in it.
     let in_place = headers().all(Header::runs_in_place)

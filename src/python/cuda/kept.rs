@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyTuple};
+use pyo3::types::PyBytes;
 
 use super::backend;
 use super::growing::{Growing, Key};
@@ -27,12 +27,13 @@ pub(in crate::python) struct Cuda {
 /// The kernels of a rule.
 pub(super) struct Kernels {
     pub(super) update: Py<PyAny>,
+    /// Those that make the factors, if these are the rule's states.
+    pub(super) factors: Option<Py<PyAny>>,
     /// Those that come before it, if the rule measures: of the terms, and of what follows from their sums if
     /// those are of each tensor.
     pub(super) measuring: Option<(Py<PyAny>, Option<Py<PyAny>>)>,
-    /// Those that make matrices orthogonal, which are between its update and another: they begin, multiply
-    /// and end.
-    pub(super) whole: Option<Py<PyTuple>>,
+    /// Those that make matrices orthogonal, between its update and another.
+    pub(super) whole: Option<Py<PyAny>>,
 }
 
 /// What the kernels of a launch take of scalars.
@@ -60,7 +61,7 @@ impl Cuda {
         compiled: &Compiled,
     ) -> PyResult<&Kernels> {
         let Key { device, kinds, .. } = launch.key;
-        self.kernels(py, device, compiled.traced, kinds, compiled.prelude.coupled_decay())
+        self.kernels(py, device, launch.kernel, kinds, compiled.prelude.coupled_decay())
     }
 
     pub(super) fn kernels(
@@ -82,17 +83,10 @@ impl Cuda {
                     Some(Scope::All) => Some((made("terms")?, None)),
                     Some(Scope::Tensor) => Some((made("terms")?, Some(made("measured")?))),
                 };
-                let whole = match kernel.is_of_whole() {
-                    false => None,
-                    true => Some(
-                        PyTuple::new(
-                            py,
-                            [made("matrix_begin")?, made("matrix_product")?, made("matrix_end")?],
-                        )?
-                        .unbind(),
-                    ),
-                };
-                place.insert(Kernels { update: made("update")?, measuring, whole })
+                let all = |name: &str| backend(py, name, (device, &source)).map(Bound::unbind);
+                let factors = kernel.is_by_factors().then(|| all("factor_kernels")).transpose()?;
+                let whole = kernel.is_of_whole().then(|| all("matrix_kernels")).transpose()?;
+                place.insert(Kernels { update: made("update")?, factors, measuring, whole })
             }
         })
     }
@@ -122,7 +116,7 @@ pub(super) fn taken<'py>(
     {
         block = compiled.over_all(block, made);
     }
-    let scalars = PyBytes::new(py, &compiled.traced.scalars(&block, &prelude, precision));
+    let scalars = PyBytes::new(py, &launch.kernel.scalars(&block, &prelude, precision));
     let (clip, held) = match scale {
         Scale::Known(_) => ((0, 0), None),
         Scale::OnDevice(scales, held) => (scales.arguments(precision), held),

@@ -3,7 +3,7 @@
 
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
-use pyo3::types::PyBytes;
+use pyo3::types::{PyBytes, PyTuple};
 
 use super::backend;
 use super::tables::Tables;
@@ -29,7 +29,7 @@ pub(in crate::python) struct Sums {
 }
 
 /// A launch's scalars with the clipping factor's address, as they are passed to its kernels.
-type Update<'py> = (Bound<'py, PyBytes>, usize, usize);
+pub(super) type Update<'py> = (Bound<'py, PyBytes>, usize, usize);
 
 /// These, and the scalars that are not rounded, those of each tensor on the device if they differ, and the
 /// bytes that each has for its own.
@@ -62,7 +62,8 @@ impl Tensors<'_> {
     }
 }
 
-/// Launches what a rule measures of each tensor. Returns each tensor's scalars, on the device, and the sums.
+/// Launches what a rule measures of each tensor, `beside` being what its kernels take more. Returns each
+/// tensor's scalars, on the device, and the sums.
 pub(super) fn take(
     py: Python<'_>,
     tables: &mut Tables,
@@ -70,9 +71,10 @@ pub(super) fn take(
     sums: usize,
     tensors: Tensors<'_>,
     (update, own): Given<'_>,
+    beside: &Bound<'_, PyTuple>,
 ) -> PyResult<(Py<PyAny>, Sums)> {
     let Summed { table, shape, first } = tensors.summed(py, tables, sums)?;
-    let arguments = (tensors.device, kernels, (tensors.table, table), shape, update, own);
+    let arguments = (tensors.device, kernels, (tensors.table, table), shape, update, own, beside);
     let (own, array) = backend(py, "measured", arguments)?.extract()?;
     Ok((own, Sums { array, places: first, parts: tensors.parts }))
 }

@@ -2,6 +2,7 @@
 //! `ferrostep.backends.cuda`.
 
 mod clip;
+mod factors;
 mod growing;
 mod kept;
 mod launch;

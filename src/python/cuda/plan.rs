@@ -1,16 +1,18 @@
 //! The update kernels of a step.
 
 use pyo3::prelude::*;
-use pyo3::types::PyBytes;
+use pyo3::types::{PyBytes, PyTuple};
 
 use super::backend;
 use super::clip::DeviceNorm;
+use super::factors;
 use super::growing::{Growing, grow};
 use super::kept::{Cuda, Kernels, taken};
 use super::launch::Launch;
 use super::measuring::{self, Tensors};
 use super::scales::{Numbers, Scale};
 use super::whole::Workspaces;
+use crate::engine::ControlGuard;
 use crate::engine::memory::{Grow, try_collect, with_room};
 use crate::number::Precision;
 use crate::optimizer::{Compiled, Norm, Scales, Scaling, Step};
@@ -64,7 +66,7 @@ impl Cuda {
             let scale = scale(py, scaling, &numbers, key.device)?;
             let taken = taken(py, compiled, &launch, scale, None)?;
             let lengths = try_collect(launch.lengths())?;
-            let count = compiled.traced.measuring().map_or(0, |rule| rule.sums());
+            let count = launch.kernel.measuring().map_or(0, |rule| rule.sums());
             let table = self.tables.get(py, key.device, launch.rows)?;
             let tensors =
                 Tensors { device: key.device, table: &table, lengths, parts: launch.parts };
@@ -95,36 +97,50 @@ impl Cuda {
         over_all: &[[f64; MAX_SUMS]],
     ) -> PyResult<Launch> {
         let precision = Precision::of(growing.key.kinds.p);
-        let Kernels { update, measuring, .. } = self.kernels_of(py, &growing, compiled)?;
-        let kernel = update.clone_ref(py);
+        let kernels = self.kernels_of(py, &growing, compiled)?;
+        let Kernels { update, factors, measuring, .. } = kernels;
+        let of_factors = factors.as_ref().map(|kernels| kernels.clone_ref(py));
+        let update = update.clone_ref(py);
         let own_kernels = match measuring {
             Some((terms, Some(measured))) => Some((terms.clone_ref(py), measured.clone_ref(py))),
             _ => None,
         };
         let taken = taken(py, compiled, &growing, scale, Some(over_all))?;
         let lengths = try_collect(growing.lengths())?;
-        let Growing { key, rows, count, chunks, copies, parts, unrounded } = growing;
+        let Growing { key, kernel, rows, count, chunks, copies, parts, .. } = growing;
+        let Growing { unrounded, matrices, .. } = growing;
         let (device, (clip, apart)) = (key.device, taken.clip);
         let table = self.tables.get(py, device, rows)?;
+        let passed = (taken.scalars.clone(), clip, apart);
+        let beside = match (of_factors, compiled.method.factored()) {
+            (Some(kernels), Some(rule)) => {
+                let averages = {
+                    let _control = ControlGuard::new();
+                    rule.averages(key.clock)
+                };
+                let (tables, tensors) = (&mut self.tables, (device, &table, &matrices[..]));
+                factors::make(py, tables, &kernels, tensors, &passed, (averages, precision))?
+            }
+            _ => PyTuple::empty(py),
+        };
         let (mut own, mut sums) = (None, None);
-        if let (Some(rule), Some(kernels)) = (compiled.traced.measuring(), &own_kernels) {
+        if let (Some(rule), Some(kernels)) = (kernel.measuring(), &own_kernels) {
             let tensors = Tensors { device, table: &table, lengths, parts };
             let each = (!unrounded.is_empty())
                 .then(|| backend(py, "upload", (device, PyBytes::new(py, &unrounded))))
                 .transpose()?;
             let unrounded = PyBytes::new(py, &rule.unrounded(&taken.block));
-            let update = (taken.scalars.clone(), clip, apart);
-            let given = (update, (unrounded, each, rule.own(precision)));
-            let found =
-                measuring::take(py, &mut self.tables, kernels, rule.sums(), tensors, given)?;
+            let given = (passed, (unrounded, each, rule.own(precision)));
+            let (tables, count) = (&mut self.tables, rule.sums());
+            let found = measuring::take(py, tables, kernels, count, tensors, given, &beside)?;
             own = Some(found.0);
             sums = Some(found.1).filter(|_| compiled.method.remembers_sums());
         }
-        let arguments = (device, chunks, table, count, taken.scalars, clip, apart, own);
+        let arguments = (device, chunks, table, count, taken.scalars, clip, apart, own, beside);
         let (device, arguments) = backend(py, "arguments", arguments)?.extract()?;
         Ok(Launch {
             device,
-            calls: vec![(kernel, arguments)],
+            calls: vec![(update, arguments)],
             copies,
             held: taken.held.into_iter().collect(),
             sums,

@@ -18,24 +18,29 @@ fn compiled(rule: &str, options: &Bound<'_, PyDict>) -> PyResult<Compiled> {
     Compiled::new(rule, &read_options(options)?).map_err(invalid)
 }
 
-/// The update kernel of a rule with a group's options, for arrays of these types; the states'
-/// default is the compute type.
+/// The update kernel of a rule with a group's options, for arrays of these types and a parameter of so many
+/// axes; the states' default is the compute type.
 #[pyfunction]
-#[pyo3(signature = (rule, options, param, grad, state=None))]
+#[pyo3(signature = (rule, options, param, grad, state=None, ndim=1))]
 pub(in crate::python) fn cuda_source(
     rule: &str,
     options: &Bound<'_, PyDict>,
     param: &str,
     grad: &str,
     state: Option<&str>,
+    ndim: usize,
 ) -> PyResult<String> {
     let compiled = compiled(rule, options)?;
+    let formula = match &compiled.by_factors {
+        Some(by_factors) if ndim >= 2 => by_factors,
+        _ => &compiled.plain,
+    };
     let (p, g) = (kind("the parameter", param)?, kind("the gradient", grad)?);
     let state = state.map_or(Ok(Precision::of(p).kind()), |state| kind("the state", state))?;
     if (state == Kind::F64) != (p == Kind::F64) {
         return Err(PyValueError::new_err(state_kind("the state", "a parameter", p, state)));
     }
-    Ok(compiled.traced.source(Kinds { p, g, state }, compiled.prelude.coupled_decay()))
+    Ok(formula.traced.source(Kinds { p, g, state }, compiled.prelude.coupled_decay()))
 }
 
 /// The state arrays of a rule beside a parameter of this shape: names, first values, shapes.
@@ -89,10 +94,10 @@ pub(in crate::python) fn rule_measuring<'py>(
     fresh: bool,
     memory: &Bound<'py, PyDict>,
 ) -> PyResult<Option<(usize, usize, Bound<'py, PyBytes>)>> {
-    let Compiled { method, traced, .. } = compiled(rule, options)?;
+    let Compiled { method, plain, .. } = compiled(rule, options)?;
     let kind = kind("the parameter", param)?;
     let precision = Precision::of(kind);
-    let Some(measuring) = traced.measuring() else { return Ok(None) };
+    let Some(measuring) = plain.traced.measuring() else { return Ok(None) };
     let _control = ControlGuard::new();
     let clock = clock(&*method, t, fresh, kind, Some(memory))?;
     let unrounded = measuring.unrounded(&method.scalars(clock));
@@ -141,7 +146,7 @@ pub(in crate::python) fn rule_scalars<'py>(
     if sums.is_some() {
         block = compiled.over_all(block, &std::array::from_fn(|m| remembered.0[m]));
     }
-    let bytes = compiled.traced.scalars(&block, &prelude, precision);
+    let bytes = compiled.plain.traced.scalars(&block, &prelude, precision);
     for (number, value) in method.memory().iter().zip(remembered.0) {
         after.set_item(number.name, value)?;
     }

@@ -67,7 +67,7 @@ impl Cuda {
 
         let first_kinds = Kinds { p: compute, ..kinds };
         let Kernels { update, whole: kernels, .. } =
-            self.kernels(py, device, compiled.traced, first_kinds, false)?;
+            self.kernels(py, device, growing.kernel, first_kinds, false)?;
         let (update, kernels) =
             (update.clone_ref(py), kernels.as_ref().map(|all| all.clone_ref(py)));
         let (kernel, block) = descent(whole.step(shape), TraceKernel);
@@ -91,7 +91,8 @@ impl Cuda {
         let mut call = |kernel, rows, scalars, (clip, apart): (usize, usize)| -> PyResult<Call> {
             let table = self.tables.get(py, device, rows)?;
             let own: Option<Py<PyAny>> = None;
-            let arguments = (device, chunks, table, count, scalars, clip, apart, own);
+            let arguments =
+                (device, chunks, table, count, scalars, clip, apart, own, PyTuple::empty(py));
             let (_, arguments): (Py<PyAny>, _) = backend(py, "arguments", arguments)?.extract()?;
             Ok((kernel, arguments))
         };
@@ -121,7 +122,7 @@ impl Cuda {
     fn orthogonal(
         &mut self,
         py: Python<'_>,
-        (device, kernels): (i32, Option<Py<PyTuple>>),
+        (device, kernels): (i32, Option<Py<PyAny>>),
         (precision, workspace): (Precision, usize),
         (count, shape): (usize, [usize; 2]),
         iteration: NewtonSchulz,

@@ -14,6 +14,7 @@ from cases import Case
 from ferrostep import _native
 from support import emulation
 from support.arrays import arrays_in, assert_same_bits, assert_same_numbers
+from support.emulation import factors
 from support.emulation.norm import blocks, clipping, fold, fold_each, pieces, pointer
 
 Array = NDArray[Any]
@@ -28,6 +29,7 @@ class Launch(NamedTuple):
     given: tuple[Any, ...]
     grad_scale: float
     clip: list[Any]
+    by_factors: bool
 
 
 class Emulated:
@@ -43,6 +45,7 @@ class Emulated:
     ) -> None:
         self.compile = compile
         self.rule, self.of_all = case.optimizer.RULE, case.optimizer.WHOLE_MODEL
+        self.factors = case.optimizer.FACTORS
         self.options = case.make(None).defaults
         self.backwards = backwards
         self.params = params
@@ -86,12 +89,15 @@ class Emulated:
             state = next((s.dtype.name for s in self.arrays[i].values()), None)
             kinds = (self.params[i].dtype.name, g.dtype.name, state)
             memory = tuple(self.memory[i].items())
-            launches[kinds, self.steps[i], memory].append((number, i, g))
+            ndim = 2 if self.factors and g.ndim >= 2 else 1
+            launches[kinds, self.steps[i], memory, ndim].append((number, i, g))
         made = [
-            self._launch(kinds, t, tensors, grad_scale, record)
-            for (kinds, t, _), tensors in launches.items()
+            self._launch(kinds, t, ndim, [of for of in tensors if of[2].size or ndim == 1], record)
+            for (kinds, t, _, ndim), tensors in launches.items()
             if any(g.size for *_, g in tensors)
         ]
+        if record is None:  # else it is in the record
+            made = [launch._replace(grad_scale=grad_scale) for launch in made]
         of_all = self._over_all(made) if self.of_all else None
         for launch in made:
             self._run(launch, of_all)
@@ -103,11 +109,11 @@ class Emulated:
         self,
         kinds: tuple[str, str, str | None],
         t: int,
+        ndim: int,
         tensors: list[tuple[int, int, Array]],
-        grad_scale: float,
         record: Array | None,
     ) -> Launch:
-        kernel = self.compile(_native.cuda_source(self.rule, self.options, *kinds))
+        kernel = self.compile(_native.cuda_source(self.rule, self.options, *kinds, ndim))
         first, _ = pieces([g for *_, g in tensors], _native.CUDA_CHUNK)
         rows = []
         for (number, i, g), chunk in zip(tensors, first, strict=True):
@@ -116,31 +122,35 @@ class Emulated:
             rows.append([pointer(self.params[i]), pointer(g), *states, g.size, chunk, number])
         place, apart = np.uint64(0), 0
         if record is not None:
-            grad_scale = 1.0  # it is in the record
             wide = kinds[0] == "float64"
             each = len(record) > 1  # behind that of all
             place = pointer(record[each:]) + np.uint64(8 if wide else 16)
             apart = each * record.itemsize // (8 if wide else 4)
         given = (self.rule, self.options, kinds[0], t, t == 1)
         clip = [place, np.int64(apart)]
-        return Launch(kernel, np.array(rows, np.int64), tensors, given, grad_scale, clip)
+        return Launch(kernel, np.array(rows, np.int64), tensors, given, 1.0, clip, ndim == 2)
 
     def _run(self, launch: Launch, of_all: tuple[float, ...] | None) -> None:
-        kernel, table, tensors, given, grad_scale, clip = launch
+        kernel, table, tensors, given, grad_scale, clip, by_factors = launch
         before = self.memory[tensors[0][1]]
         scalars, after = _native.rule_scalars(*given, grad_scale, before, of_all)
-        arguments = [scalars, *clip]
+        arguments, beside = [scalars, *clip], []
+        if by_factors:
+            shapes = [g.shape for *_, g in tensors]
+            launcher = factors.Launcher(kernel, table, shapes, self.backwards)
+            averages = factors.averages(self.options, given[2], given[3])
+            beside = launcher.make(arguments, *averages)
         if of_all is None:
             sums = np.zeros((2, len(table)))
             if measuring := _native.rule_measuring(*given, before):
-                own = self._measure(launch, arguments, measuring, sums)
+                own = self._measure(launch, (arguments, beside), measuring, sums)
                 arguments.append(pointer(own))
             for (_, i, _), of_this in zip(tensors, sums.T.tolist(), strict=True):
                 _, self.memory[i] = _native.rule_scalars(*given, 1.0, before, tuple(of_this))
         else:
             for _, i, _ in tensors:
                 self.memory[i] = after
-        arguments = [pointer(table), np.int32(len(table)), *arguments]
+        arguments = [pointer(table), np.int32(len(table)), *arguments, *beside]
         name, threads = "ferrostep_update", _native.CUDA_THREADS
         _, chunks = pieces([g for *_, g in tensors], _native.CUDA_CHUNK)
         kernel.launch(name, chunks, threads, arguments, backwards=self.backwards)
@@ -152,7 +162,7 @@ class Emulated:
             before = self.memory[launch.tensors[0][1]]
             scalars, _ = _native.rule_scalars(*launch.given, launch.grad_scale, before)
             count, *_ = _native.rule_measuring(*launch.given, before)
-            _, leaves, by_leaf = self._terms(launch, [scalars, *launch.clip], count)
+            _, leaves, by_leaf = self._terms(launch, ([scalars, *launch.clip], []), count)
             ends = np.cumsum(leaves)[:-1]
             of_tensors = np.split(by_leaf.reshape(count, -1), ends, axis=1)
             for (_, i, _), of_tensor in zip(launch.tensors, of_tensors, strict=True):
@@ -161,10 +171,12 @@ class Emulated:
         folded = [fold(norms, row.copy(), backwards=self.backwards) for row in in_order]
         return tuple(float(sums[0]) for sums in folded)
 
-    def _terms(self, launch: Launch, update: list[Any], count: int) -> tuple[Array, Array, Array]:
+    def _terms(
+        self, launch: Launch, given: tuple[list[Any], list[Any]], count: int
+    ) -> tuple[Array, Array, Array]:
         """The rows of what is summed, the leaves of each tensor, and their sums."""
         kernel, table, *_ = launch
-        lengths = table[:, -3]
+        lengths, (update, beside) = table[:, -3], given
         leaves = -(-lengths // _native.LEAF)
         rows = np.zeros((count * len(table), 4), np.int64)
         rows[:, 1] = np.tile(lengths, count)
@@ -174,7 +186,7 @@ class Emulated:
         how = {"backwards": self.backwards}
         threads, norms = _native.CUDA_THREADS, self.compile(_native.cuda_norm_source())
         arguments = [pointer(table), pointer(rows), np.int32(len(table)), *update]
-        arguments += [np.int64(leaves.sum()), pointer(partials)]
+        arguments += [np.int64(leaves.sum()), pointer(partials), *beside]
         grid = blocks(partials.size // count)
         kernel.launch("ferrostep_terms", grid, threads, arguments, **how)
         arguments = [pointer(partials), np.int64(by_leaf.size), pointer(by_leaf)]
@@ -184,14 +196,14 @@ class Emulated:
     def _measure(
         self,
         launch: Launch,
-        update: list[Any],
+        given: tuple[list[Any], list[Any]],
         measuring: tuple[int, int, bytes],
         sums: Array,
     ) -> Array:
         """The scalars of each tensor; puts the sums that they follow from into `sums`."""
         kernel, table, *_ = launch
         count, size, unrounded = measuring
-        rows, leaves, by_leaf = self._terms(launch, update, count)
+        rows, leaves, by_leaf = self._terms(launch, given, count)
         own = np.zeros(len(table) * size, np.uint8)
         norms = self.compile(_native.cuda_norm_source())
         folded = fold_each(norms, rows, by_leaf, backwards=self.backwards)

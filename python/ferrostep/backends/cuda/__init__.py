@@ -24,7 +24,8 @@ from ferrostep.backends.cuda.arrays import (
     unowned,
     upload,
 )
-from ferrostep.backends.cuda.matrices import on_device, orthogonal, workspace
+from ferrostep.backends.cuda.factors import factor_kernels, factors
+from ferrostep.backends.cuda.matrices import matrix_kernels, on_device, orthogonal, workspace
 from ferrostep.backends.cuda.measuring import leaf_terms, measured, read_bytes, read_sums
 from ferrostep.backends.cuda.norm import clip, first_nonfinite, leaf_sums, read_norm
 from ferrostep.backends.cuda.update import arguments, kernel
@@ -42,6 +43,8 @@ __all__ = [
     "copy_rows",
     "difference",
     "empty_like",
+    "factor_kernels",
+    "factors",
     "fill",
     "first_nonfinite",
     "from_host",
@@ -49,6 +52,7 @@ __all__ = [
     "kernel",
     "leaf_sums",
     "leaf_terms",
+    "matrix_kernels",
     "measured",
     "on_device",
     "orthogonal",

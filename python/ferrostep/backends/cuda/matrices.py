@@ -10,7 +10,7 @@ import numpy as np
 from ferrostep._native import CUDA_THREADS, LANES
 from ferrostep.backends.cuda.library import cupy
 from ferrostep.backends.cuda.norm import fold_each, norm_kernel
-from ferrostep.backends.cuda.update import kernel_call
+from ferrostep.backends.cuda.update import compiled, kernel_call
 
 Call = tuple[Any, tuple[Any, ...]]
 
@@ -38,6 +38,13 @@ class Places(NamedTuple):
     polynomial: int
 
 
+def matrix_kernels(device: int, source: str) -> tuple[Any, Any, Any]:
+    """Return the kernels of a source that begin, multiply and end."""
+    names = ("begin", "product", "end")
+    begin, product, end = (compiled(device, source, f"ferrostep_matrix_{x}") for x in names)
+    return begin, product, end
+
+
 def workspace(device: int, size: int) -> Any:
     """Return so many bytes on a device, whatever is in them."""
     with cupy().cuda.Device(device):
@@ -59,7 +66,7 @@ def orthogonal(
 ) -> list[Call]:
     """Return kernels with what they are called with, in order.
 
-    `of` has those that begin, multiply and end, and the name of the type computed in; `summed` is
+    `of` has those of `matrix_kernels` and the name of the type computed in; `summed` is
     the table of the matrices as arrays of which a norm is taken; `settings` are the polynomial's
     coefficients, what a norm is at least, and the number of steps.
     """

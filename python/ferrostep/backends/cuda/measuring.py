@@ -19,12 +19,14 @@ def leaf_terms(
     tables: tuple[Any, Any],
     shape: tuple[int, int, int, int],
     update: tuple[bytes, int, int],
+    beside: tuple[Any, ...] = (),
 ) -> Any:
     """Return the sums of leaves on the device, those of the first sum first.
 
     `tables` are that of the tensors and that of what is summed, a row for each sum and tensor;
     `shape` is the number of tensors, of sums, of the leaves of one sum, and of those of the longest
-    tensor; `update` is what the update takes of scalars and the clipping factor.
+    tensor; `update` is what the update takes of scalars and the clipping factor; `beside` is what
+    else the kernel takes.
     """
     (tensors, summed), (count, sums, leaves, _) = tables, shape
     scalars, clip, apart = update
@@ -33,6 +35,7 @@ def leaf_terms(
         partials = xp.empty(sums * leaves * LANES, np.float64)
         arguments: tuple[Any, ...] = (tensors, summed, np.int32(count), by_value(scalars))
         arguments += (np.uint64(clip), np.int64(apart), np.int64(leaves), partials)
+        arguments += beside
         launch(terms, leaves * LANES, arguments)
         return fold_lanes(device, partials)
 
@@ -44,6 +47,7 @@ def measured(
     shape: tuple[int, int, int, int],
     update: tuple[bytes, int, int],
     own: tuple[bytes, Any, int],
+    beside: tuple[Any, ...],
 ) -> tuple[Any, Any]:
     """Return the scalars of each tensor, and the sums they follow from, both on the device.
 
@@ -54,7 +58,7 @@ def measured(
     (terms, follow), (unrounded, each, size) = kernels, own
     xp = cupy()
     with xp.cuda.Device(device):
-        by_leaf = leaf_terms(device, terms, tables, shape, update)
+        by_leaf = leaf_terms(device, terms, tables, shape, update, beside)
         shape_of_all = (sums * count, sums * leaves, longest)
         folded = fold_each(partial(launch_of, device), summed, *shape_of_all, by_leaf)
         scalars_of_each = xp.empty(count * size, np.uint8)

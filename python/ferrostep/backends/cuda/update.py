@@ -60,14 +60,16 @@ def arguments(
     clip: int,
     apart: int,
     own: Any,
+    beside: tuple[Any, ...],
 ) -> tuple[Any, tuple[Any, ...]]:
     """Return the device as a context, and what an update kernel is called with.
 
     `clip` is the address of the gradients' scale, 0 if it is among the scalars; where each has its
     own, they are `apart` numbers of the compute type from each other.  `own` has the scalars of
-    each tensor, None if they have all in common.
+    each tensor, None if they have all in common; `beside` is what else the kernel takes.
     """
     values: tuple[Any, ...] = (table, np.int32(count), by_value(scalars), np.uint64(clip))
     values += (np.int64(apart),)
     values += () if own is None else (own,)
+    values += beside
     return cupy().cuda.Device(device), ((chunks,), (CUDA_THREADS,), values)

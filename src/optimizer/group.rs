@@ -69,7 +69,7 @@ impl Compiled {
     /// is no option of the rule; nothing has changed then.
     pub fn set(&mut self, name: &str, value: f64) -> bool {
         if name == "weight_decay" {
-            return !self.method.decays() && self.prelude.set(name, value);
+            return self.method.decays().is_none() && self.prelude.set(name, value);
         }
         if !self.method.set(name, value) {
             return false;

@@ -121,8 +121,8 @@ pub trait Method: Declared + Send + Sync {
         None
     }
 
-    /// Whether weight decay is the rule's own business, and not the prelude's.
-    fn decays(&self) -> bool {
-        false
+    /// The weight decay, where it is the rule's own business; None where it is the prelude's.
+    fn decays(&self) -> Option<f64> {
+        None
     }
 }

@@ -64,7 +64,7 @@ impl NovoGrad {
         NovoGradScalars {
             lr: self.lr,
             carry: beta1,
-            decay: if self.decays() { self.weight_decay } else { 0.0 },
+            decay: self.decays().unwrap_or(0.0),
             inverse: 1.0,
             v: if first { 0.0 } else { clock.memory.0[0] },
             beta2,
@@ -102,8 +102,8 @@ impl Method for NovoGrad {
     }
 
     /// It is added to the gradient once that is divided.
-    fn decays(&self) -> bool {
-        !self.decoupled_weight_decay
+    fn decays(&self) -> Option<f64> {
+        (!self.decoupled_weight_decay).then_some(self.weight_decay)
     }
 }
 

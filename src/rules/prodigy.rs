@@ -98,7 +98,7 @@ impl Method for Prodigy {
             beta3: self.beta3(),
             to_s: relative * if self.safeguard_warmup { d } else { rate },
             to_sum: relative * rate,
-            keep: if self.decays() { 1.0 - rate * self.weight_decay } else { 1.0 },
+            keep: self.decays().map_or(1.0, |decay| 1.0 - rate * decay),
             step_size: rate,
             eps: self.eps,
         }
@@ -126,8 +126,8 @@ impl Method for Prodigy {
         visitor.visit_measuring::<4, 2, Travelling>()
     }
 
-    fn decays(&self) -> bool {
-        self.decoupled_weight_decay
+    fn decays(&self) -> Option<f64> {
+        self.decoupled_weight_decay.then_some(self.weight_decay)
     }
 }
 

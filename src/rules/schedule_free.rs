@@ -92,7 +92,7 @@ options!(pub(super) Sgd {
 impl Sgd {
     fn averaging(&self) -> Averaging {
         let Sgd { lr, momentum: beta, warmup_steps, r, weight_lr_power, .. } = *self;
-        let decay = if self.decays() { self.weight_decay } else { 0.0 };
+        let decay = self.decays().unwrap_or(0.0);
         Averaging { lr, beta, warmup_steps, r, weight_lr_power, decay }
     }
 }
@@ -122,8 +122,8 @@ impl Method for Sgd {
         visitor.visit::<1, AveragedSgd>()
     }
 
-    fn decays(&self) -> bool {
-        self.decoupled_weight_decay
+    fn decays(&self) -> Option<f64> {
+        self.decoupled_weight_decay.then_some(self.weight_decay)
     }
 }
 

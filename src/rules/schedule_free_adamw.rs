@@ -44,7 +44,7 @@ impl AdamW {
     fn averaging(&self) -> Averaging {
         let AdamW { lr, warmup_steps, r, weight_lr_power, .. } = *self;
         let DecayRates((beta, _), _) = self.betas;
-        let decay = if self.decays() { self.weight_decay } else { 0.0 };
+        let decay = self.decays().unwrap_or(0.0);
         Averaging { lr, beta, warmup_steps, r, weight_lr_power, decay }
     }
 }
@@ -89,8 +89,8 @@ impl Method for AdamW {
         visitor.visit::<2, AveragedAdam>()
     }
 
-    fn decays(&self) -> bool {
-        self.decoupled_weight_decay
+    fn decays(&self) -> Option<f64> {
+        self.decoupled_weight_decay.then_some(self.weight_decay)
     }
 }
 

@@ -216,22 +216,22 @@ impl<H: Holder> Slot<H> {
         self.ready.as_mut()
     }
 
-    /// What runs in place beside a gradient of this type, if all state is there.
+    /// What runs in place beside a gradient of this type on this tier, if all state is there.
     #[inline]
     pub(super) fn dense_task(
         &mut self,
         compiled: &Compiled,
         epoch: u64,
-        gradient: Kind,
+        (gradient, tier): (Kind, usize),
     ) -> Option<&DenseTask> {
         let ready = self.ready(compiled, epoch)?;
-        if ready.task.as_ref().is_none_or(|known| !known.fits(gradient)) {
+        if ready.task.as_ref().is_none_or(|known| !known.fits(gradient, tier)) {
             let (state, order) = (ready.in_place?, ready.order);
             let (loops, prelude) = (compiled.plain.loops, &compiled.prelude);
             let kinds = Kinds { p: self.header.format.kind, g: gradient, state };
             let states = (0..loops.states()).map(|i| self.states[order[i]].header.pointer());
             let (p, len) = (self.header.pointer(), self.header.len());
-            let made = DenseTask::new(loops, prelude.coupled_decay(), kinds, p, states, len);
+            let made = DenseTask::new(loops, prelude.coupled_decay(), tier, kinds, p, states, len);
             self.ready.as_mut()?.task = made;
         }
         self.ready.as_ref()?.task.as_ref()

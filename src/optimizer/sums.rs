@@ -28,7 +28,7 @@ impl<H: Elsewhere> Optimizer<H> {
     }
 
     /// What the sums of a rule that measures are over: all groups have the same rule.
-    pub(super) fn sums_over(&self) -> Scope {
+    pub fn sums_over(&self) -> Scope {
         let of = |group: &Group| group.compiled.method.sums_over();
         self.groups.first().map_or(Scope::Tensor, of)
     }

@@ -95,6 +95,9 @@ pub fn check_same(i: usize, now: &Header, was: &Header) -> Result<(), Refusal> {
     Ok(())
 }
 
+/// Steps are counted no further, so that every count can be loaded.
+const MOST_STEPS: u64 = 1 << 62;
+
 impl<H: Holder> Slot<H> {
     pub fn new(group: usize, array: H::Held, header: H::Header) -> Self {
         Slot {
@@ -125,6 +128,12 @@ impl<H: Holder> Slot<H> {
     /// What the parameter's values are to be copied from.
     pub(super) fn source(&self) -> Option<&H::Header> {
         self.source.as_ref().and_then(|source| source.header.as_ref())
+    }
+
+    /// Counts a step.
+    #[inline]
+    pub(super) fn count(&mut self) {
+        self.step = MOST_STEPS.min(self.step + 1);
     }
 
     /// Where the parameter stands in its next step.

@@ -58,7 +58,9 @@ impl Inner {
         Ok(Some(state))
     }
 
-    pub(super) fn snapshot<'py>(&self, py: Python<'py>, copy: bool) -> PyResult<Snapshot<'py>> {
+    /// Of groups that a step would take as they are.
+    pub(super) fn snapshot<'py>(&mut self, py: Python<'py>, copy: bool) -> PyResult<Snapshot<'py>> {
+        self.check_groups(py)?;
         let sizes = self.group_sizes(py)?;
         Ok((self.states(py, copy)?, sizes, self.names(py)?, self.optimizer.skipped()))
     }

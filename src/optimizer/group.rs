@@ -6,7 +6,8 @@ use crate::cuda::{self, TraceKernel};
 use crate::engine::{CompileLoops, RuleLoops};
 use crate::number::Kind;
 use crate::rules::{
-    self, Clock, Declared, MAX_SUMS, Memory, Method, OptionError, Options, PreludeOptions, State,
+    self, Clock, Declared, MAX_SUMS, Memory, Method, Number, OptionError, Options, PreludeOptions,
+    State,
 };
 
 /// A formula's loops, and the states that they need.
@@ -23,7 +24,7 @@ pub struct Compiled {
     /// Of matrices, where their state is factors.
     pub by_factors: Option<Formula>,
     /// The numbers that the rule remembers.
-    pub memory: Vec<State>,
+    pub memory: Vec<Number>,
     /// What state that is made is stored in; None for the compute type.
     pub state_kind: Option<Kind>,
     /// The formula as the source of a kernel for devices.

@@ -7,6 +7,7 @@
 use super::measure::Added;
 use super::method::{Clock, Memory, Method, State};
 use super::options::options;
+use super::remembered::{Number, Wanted};
 use super::rule::{MAX_SUMS, Measuring, Rule, Visitor};
 use super::scalars::{ScalarBlock, scalars};
 use crate::number::Real;
@@ -79,8 +80,8 @@ impl Method for NovoGrad {
         vec![State { name: "exp_avg", initial: 0.0 }]
     }
 
-    fn memory(&self) -> Vec<State> {
-        vec![State { name: "exp_avg_sq", initial: 0.0 }]
+    fn memory(&self) -> Vec<Number> {
+        vec![Number { name: "exp_avg_sq", initial: 0.0, wanted: Wanted::Sum }]
     }
 
     fn scalars(&self, clock: Clock) -> ScalarBlock {

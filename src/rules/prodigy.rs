@@ -8,6 +8,7 @@
 use super::measure::{Added, Scope};
 use super::method::{Clock, Memory, Method, State};
 use super::options::{DecayRates, options};
+use super::remembered::{Number, Wanted};
 use super::rule::{MAX_SUMS, Measuring, Rule, Visitor, begun};
 use super::scalars::{ScalarBlock, scalars};
 use crate::number::Real;
@@ -77,10 +78,12 @@ impl Method for Prodigy {
             .to_vec()
     }
 
-    fn memory(&self) -> Vec<State> {
-        [("d", self.d0), ("d_max", self.d0), ("numerator", 0.0)]
-            .map(|(name, initial)| State { name, initial })
-            .to_vec()
+    fn memory(&self) -> Vec<Number> {
+        vec![
+            Number { name: "d", initial: self.d0, wanted: Wanted::Size },
+            Number { name: "d_max", initial: self.d0, wanted: Wanted::Size },
+            Number { name: "numerator", initial: 0.0, wanted: Wanted::Finite },
+        ]
     }
 
     fn scalars(&self, clock: Clock) -> ScalarBlock {

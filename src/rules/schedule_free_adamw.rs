@@ -5,6 +5,7 @@
 
 use super::method::{Clock, Memory, Method, State};
 use super::options::{DecayRates, options};
+use super::remembered::Number;
 use super::rule::{MAX_SUMS, Rule, Visitor};
 use super::scalars::{ScalarBlock, scalars};
 use super::schedule_free::{AVERAGED, Averaging, AveragingScalars, remembered};
@@ -56,7 +57,7 @@ impl Method for AdamW {
             .to_vec()
     }
 
-    fn memory(&self) -> Vec<State> {
+    fn memory(&self) -> Vec<Number> {
         remembered()
     }
 

@@ -140,7 +140,9 @@ fn states_that_cannot_hold_the_results_are_refused() {
             plan.push(sgd.kernel, false, block, p, g, std::slice::from_ref(m)).unwrap_err();
         }
         let state = std::iter::once(m.data);
-        assert!(DenseTask::new(sgd.kernel, false, kinds, p.data, state, 1).is_none());
+        assert!(
+            DenseTask::new(sgd.kernel, false, tier::index(), kinds, p.data, state, 1).is_none()
+        );
         assert_eq!(plan.bytes(), 0);
     }
 }

@@ -96,6 +96,27 @@ def test_a_step_count_that_cannot_be_saved_is_not_loaded(
     p = [np.ones(2)]
     opt.update(p, [np.ones(2)]) if unbound else opt.step([np.ones(2)])
     opt.save(tmp_path / "f")
+    opt.load_state_dict(opt.state_dict())
+
+
+@pytest.mark.parametrize("backend", ["native", "reference"])
+def test_a_step_count_ends_where_it_can_be_loaded(backend: Any, tmp_path: Path) -> None:
+    opt = fs.NAdam([np.ones(2)], backend=backend)
+    with pytest.raises(
+        ValueError, match=r"step must be a whole number from 0 to 4611686018427387904"
+    ):
+        opt.init_state(step=2**62 + 1)
+    opt.init_state(step=2**62 - 1)
+    for _ in range(3):  # the last ones repeat a plan
+        opt.step([np.ones(2)])
+        assert opt.state[0]["step"] == 2**62
+        opt.save(tmp_path / "f")
+        opt.load_state_dict(opt.state_dict())
+        opt.step([np.ones(2)])
+        opt.step([np.ones(2)])
+    other = fs.NAdam([np.ones(2)])
+    other.load(tmp_path / "f")
+    assert other.state[0]["step"] == 2**62
 
 
 @pytest.mark.parametrize(

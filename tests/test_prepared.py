@@ -174,3 +174,16 @@ def test_a_norm_below_zero() -> None:
 def test_an_unbound_optimizer_has_no_halves() -> None:
     with pytest.raises(ValueError, match="unbound"):
         fs.Adam()._prepare([np.ones(3)])
+
+
+def test_a_norm_of_others_for_a_rule_whose_sums_are_over_all() -> None:
+    """Its own sums would be of this process's parameters alone."""
+    p = np.ones(3)
+    opt = fs.Prodigy([p])
+    with pytest.raises(
+        TypeError, match=r"norm must be None for Prodigy, .*, found 2.0; step in one"
+    ):
+        opt._prepare([np.ones(3)], max_norm=1.0, norm=2.0)
+    assert opt._prepare([np.ones(3)], max_norm=1.0)
+    opt._commit()
+    assert opt.state[0]["step"] == 1

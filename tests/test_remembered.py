@@ -65,7 +65,10 @@ def test_a_state_dict_is_of_its_moment(cls: Any) -> None:
 
 BAD = {
     "missing": (..., r"lacks '{name}', without which {cls} cannot go on"),
-    "nan": (float("nan"), r"'{name}' of parameter ('w'|0) must be a number, found nan"),
+    "nan": (
+        float("nan"),
+        r"'{name}' of parameter ('w'|0) must be (a .*number.*|0 or 1), found nan",
+    ),
     "str": ("0.5", r"'{name}' of parameter ('w'|0) must be a number, found '0.5'"),
     "two": (
         np.ones(2),
@@ -83,6 +86,10 @@ BAD = {
 }
 
 
+#: What a NaN gradient makes NaN, as it does the arrays.
+SUMS = {"exp_avg_sq", "weight_sum"}
+
+
 @pytest.mark.parametrize("what", BAD)
 @pytest.mark.parametrize("cls", REMEMBERING)
 def test_what_is_no_number_is_refused_before_anything_is_written(cls: Any, what: str) -> None:
@@ -98,7 +105,7 @@ def test_what_is_no_number_is_refused_before_anything_is_written(cls: Any, what:
                 opt.load_state_dict(saved, strict=strict)
         same(opt, twin)
         unbound = cls(lr=0.1)
-        if what == "nan":  # the arrays say more, once they are read
+        if what == "nan" and name in SUMS:  # the arrays say more, once they are read
             unbound.load_state_dict(saved)
             with pytest.raises(ValueError, match="must be a number, found nan"):
                 unbound.update(params(), grads(0))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import pickle
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -212,3 +214,36 @@ def test_options_switched_on_in_mid_run_and_reset() -> None:
     assert len(opt.state) == 0
     opt.step(g[2])
     assert opt.state[0]["step"] == 1
+
+
+@pytest.mark.parametrize("taken", ["state_dict", "save", "pickle", "copy"])
+@pytest.mark.parametrize(
+    ("option", "value", "text"),
+    [
+        (
+            "state_dtype",
+            "float64",
+            "state_dtype beside parameter 0 of dtype float32 must be float16",
+        ),
+        ("lr", -1.0, "Invalid learning rate: -1.0"),
+        ("more", 1, "has no option 'more'"),
+    ],
+)
+def test_what_a_step_would_refuse_of_a_group_is_not_saved(
+    option: str, value: Any, text: str, taken: str, tmp_path: Path
+) -> None:
+    ways: dict[str, Callable[[], object]] = {
+        "state_dict": lambda: opt.state_dict(),
+        "save": lambda: opt.save(tmp_path / "f"),
+        "pickle": lambda: pickle.dumps(opt),
+        "copy": lambda: copy.copy(opt),
+    }
+    opt = fs.Adam([np.ones(2, np.float32)])
+    opt.step([np.ones(2)])
+    opt.param_groups[0][option] = value
+    with pytest.raises(ValueError, match=text):
+        ways[taken]()
+    del opt.param_groups[0][option]
+    opt.param_groups[0].setdefault("state_dtype", None)
+    opt.param_groups[0].setdefault("lr", 0.5)
+    ways[taken]()

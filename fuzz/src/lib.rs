@@ -5,6 +5,7 @@
 pub mod arrays;
 pub mod device;
 pub mod memory;
+pub mod model;
 pub mod plan;
 pub mod reductions;
 pub mod step;

@@ -21,6 +21,7 @@ __all__ = [
     "Shown",
     "StepInfo",
     "__version__",
+    "check_memory",
     "clip_factor",
     "cuda_norm_source",
     "cuda_source",
@@ -98,6 +99,9 @@ def rule_measuring(
 
 def rule_memory(rule: str, options: dict[str, Any]) -> list[tuple[str, float]]:
     """The numbers that a rule remembers: names, and the values they start with."""
+
+def check_memory(rule: str, options: dict[str, Any], numbers: dict[str, float], label: str) -> None:
+    """Refuses numbers that a rule cannot have come to remember, of a parameter that errors call `label`."""
 
 def rule_states(
     rule: str, options: dict[str, Any], shape: Sequence[int]

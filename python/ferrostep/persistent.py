@@ -130,15 +130,16 @@ class Persistent(Storable, Declared):
         if not self._bound:
             # It holds no parameters: its state waits for those that come.
             return {**saved, "state_dict": self.state_dict(copy=False)}
+        states, sizes, names, skipped = self._snapshot(False)
         return {
             **saved,
-            "names": self._names,
-            "sizes": self._group_sizes(),
+            "names": names,
+            "sizes": sizes,
             "trees": self._trees(),
             "containers": self._containers(),
             "twice": (twice := np.empty(0), twice),
-            "states": self._states(False),
-            "skipped_steps": self.skipped_steps,
+            "states": states,
+            "skipped_steps": skipped,
         }
 
     def _made_anew(self, name: str) -> bool:

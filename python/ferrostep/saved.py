@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 #: torch's options about its own implementation, which mean nothing here.
 DROPPED = {"foreach", "fused", "capturable", "differentiable"}
 
-#: The highest count that is loaded: a run can go on from it for ever, and be saved.
+#: The highest count that is loaded: steps are counted no further.
 LOADED = 2**62
 
 Groups = list[dict[str, Any]]

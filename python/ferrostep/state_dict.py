@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ferrostep._native import Core, rule_scalars
+from ferrostep._native import Core, check_memory, rule_scalars
 from ferrostep.backends import cuda
 from ferrostep.differences import of_names, refuse
 from ferrostep.groups import EXTRA, SCHEDULED, private
@@ -98,36 +98,36 @@ def differences(
     if unknown:
         found = sorted(unknown, key=repr)
         yield f"the state dict has state of unknown parameters {found!r}, wanted of {keys!r} alone"
-    dtypes: list[Any] = []
-    counting: list[bool] = []
+    options: dict[Any, dict[str, Any]] = {}  # by key, where they are none of the differences
+    counting: set[Any] = set()
     for i, (mine, group) in enumerate(zip(groups, theirs, strict=False)):
-        dtype, counts = None, False
         try:
-            options = schema.read({**mine, **read_options(schema, i, mine, group)})
-            dtype, counts = options["state_dtype"], _counts(schema, options)
+            read = schema.read({**mine, **read_options(schema, i, mine, group)})
+            counting |= {*group["params"]} if _counts(schema, read) else set()
+            options.update(dict.fromkeys(group["params"], read))
         except ValueError as error:
             yield str(error)
-        dtypes += [dtype] * len(group["params"])
-        counting += [counts] * len(group["params"])
     # Where sizes or names differ, nobody can tell whose state is whose.
     known = not misnamed and [len(group["params"]) for group in theirs] == sizes
     for i, key in enumerate(keys):
         label = f"parameter {key if names is None or not known else names[i]!r}"
         param = params[i] if known else None
         entry = saved["state"].get(key)
-        if param is not None and dtypes[i] is not None and not goes_with(dtypes[i], param):
+        own = options.get(key)
+        dtype = None if own is None else own["state_dtype"]
+        if param is not None and dtype is not None and not goes_with(dtype, param):
             wanted = "float64" if param.dtype.itemsize == 8 else "float16, bfloat16 or float32"
             yield (
                 f"the state dict's state_dtype beside {label} of dtype {param.dtype} must be "
-                f"{wanted}, found {dtypes[i]}"
+                f"{wanted}, found {dtype}"
             )
         if entry is None:
             continue
-        needed = ["step"] if any(counting[i : i + 1]) else []
+        needed = ["step"] if key in counting else []
         lacking = [name for name in (*needed, *schema.memory) if name not in entry]
         if lacking and arrays_in(schema, entry):
             yield lacks(schema, label, lacking)
-        yield from _state_differences(schema, entry, param, label)
+        yield from _state_differences(schema, own, entry, param, label)
     try:
         skipped_steps(saved)
     except ValueError as error:
@@ -149,13 +149,25 @@ def _name_differences(theirs: Groups, names: list[str] | None) -> Iterator[str]:
         yield from wrong or [f"the state dict has the order {found!r}, wanted {names!r}"]
 
 
+def _check_memory(
+    schema: Schema, options: dict[str, Any] | None, entry: Mapping[str, Any], label: str
+) -> None:
+    numbers = memory_in(schema, entry, label)
+    if numbers and options is not None:
+        check_memory(schema.rule, options, numbers, label)
+
+
 def _state_differences(
-    schema: Schema, entry: Mapping[str, Any], param: Any, label: str
+    schema: Schema,
+    options: dict[str, Any] | None,
+    entry: Mapping[str, Any],
+    param: Any,
+    label: str,
 ) -> Iterator[str]:
-    """Say what is wrong with one parameter's state; `param` is None if it is not known."""
+    """Say what is wrong with one parameter's state; `options` and `param`: None if not known."""
     for read in (
         lambda: whole(entry.get("step", 0), f"the step of {label}", LOADED),
-        lambda: memory_in(schema, entry, label),
+        lambda: _check_memory(schema, options, entry, label),
     ):
         try:
             read()

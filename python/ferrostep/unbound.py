@@ -11,7 +11,7 @@ from ferrostep._native import Core
 from ferrostep.params import Parameters, check_distinct, is_groups, read_params, read_some
 from ferrostep.pending import Pending
 from ferrostep.persistent import Persistent
-from ferrostep.saved import whole
+from ferrostep.saved import LOADED, whole
 from ferrostep.typing import Array, Params
 
 
@@ -134,7 +134,7 @@ class Unbound(Persistent):
         >>> opt.state[0]["velocity"]
         array([0., 0.])
         """
-        count = whole(step, "step")
+        count = whole(step, "step", LOADED)
         known = bool(self._layouts())
         if not self._bound and known:
             raise ValueError(

@@ -3,7 +3,6 @@
 use super::block::{Loop, Loops};
 use super::driver::loops;
 use super::terms::MeasuringLoops;
-use super::tier;
 use crate::number::{BF16, F16, Kind, Kinds, Precision, Stored};
 use crate::rules::{self, Measuring, Method, OptionError, Options, Rule, Visitor};
 
@@ -24,12 +23,17 @@ impl RuleLoops {
         self.measuring
     }
 
-    /// The loop for the tier in use; None if these kinds have none of their own.
-    pub(super) fn select(&self, mut kinds: Kinds, coupled_decay: bool) -> Option<Loop> {
+    /// The loop for this tier; None if these kinds have none of their own.
+    pub(super) fn select(
+        &self,
+        mut kinds: Kinds,
+        coupled_decay: bool,
+        tier: usize,
+    ) -> Option<Loop> {
         if self.states == 0 {
             kinds.state = Precision::of(kinds.p).kind();
         }
-        (self.find)(kinds, coupled_decay).and_then(|loops| loops[tier::index()])
+        (self.find)(kinds, coupled_decay).and_then(|loops| loops[tier])
     }
 }
 

@@ -48,6 +48,7 @@ pub fn rows_are_dense(views: &[&View]) -> bool {
 pub(super) fn in_place(
     kernel: RuleLoops,
     coupled_decay: bool,
+    tier: usize,
     views: &[&View],
 ) -> Option<(Loop, Kinds, Dense)> {
     let kinds = kinds(views)?;
@@ -56,7 +57,7 @@ pub(super) fn in_place(
         *pointer = state.lowest();
     }
     let (p, g, len) = (views[0].lowest(), views[1].lowest(), views[0].len());
-    Some((kernel.select(kinds, coupled_decay)?, kinds, Dense { p, g, states, len }))
+    Some((kernel.select(kinds, coupled_decay, tier)?, kinds, Dense { p, g, states, len }))
 }
 
 /// Bytes that an element of these arrays moves.

@@ -11,6 +11,7 @@ use super::kernel::RuleLoops;
 use super::layout::{Unplanned, in_place, is_dense, traffic_of};
 use super::memory::{Grow, OutOfMemory};
 use super::task::{Apart, DenseTask, Layout, Task, run_dense};
+use super::tier;
 use super::tile::Tiled;
 use super::touched::Touched;
 use super::view::View;
@@ -22,6 +23,8 @@ const GRAIN: usize = 64;
 
 #[derive(Debug, Default)]
 pub struct Plan {
+    /// That of all its loops, whatever other threads force meanwhile.
+    pub(crate) tier: usize,
     pub(super) tasks: Vec<Task>,
     apart: Vec<Apart>,
     blocks: Vec<Block>,
@@ -39,10 +42,11 @@ unsafe impl Sync for Plan {}
 
 impl Plan {
     pub fn new() -> Self {
-        Plan::default()
+        Plan { tier: tier::index(), ..Plan::default() }
     }
 
     pub fn clear(&mut self) {
+        self.tier = tier::index();
         self.tasks.clear();
         self.apart.clear();
         self.blocks.clear();
@@ -84,9 +88,12 @@ impl Plan {
     ) -> Result<(), Unplanned> {
         let views: SmallVec<[&View; ARRAYS]> = [p, g].into_iter().chain(states).collect();
         let dense = is_dense(&views);
-        let layout = match in_place(kernel, coupled_decay, &views).filter(|_| dense) {
+        let layout = match in_place(kernel, coupled_decay, self.tier, &views).filter(|_| dense) {
             Some((run, kinds, dense)) => Layout::Dense(run, kinds, dense),
-            None => self.apart(Apart::Tiled(Tiled::new(kernel, coupled_decay, &views, false)?))?,
+            None => {
+                let tiled = Tiled::new(kernel, coupled_decay, self.tier, &views, false)?;
+                self.apart(Apart::Tiled(tiled))?
+            }
         };
         Ok(self.task(block, layout, p.len(), traffic_of(&views))?)
     }
@@ -104,7 +111,7 @@ impl Plan {
         states: &[View],
     ) -> Result<(), Unplanned> {
         let views: SmallVec<[&View; ARRAYS]> = [p, g].into_iter().chain(states).collect();
-        let tiled = Tiled::new(kernel, coupled_decay, &views, true)?;
+        let tiled = Tiled::new(kernel, coupled_decay, self.tier, &views, true)?;
         let layout = self.apart(Apart::Tiled(tiled))?;
         Ok(self.task(block, layout, p.len(), traffic_of(&[p, g]))?)
     }
@@ -127,7 +134,8 @@ impl Plan {
         states: &[View],
     ) -> Result<(), Unplanned> {
         let views: SmallVec<[&View; ARRAYS]> = [p, g].into_iter().chain(states).collect();
-        let layout = self.apart(Apart::Rows(Touched::new(kernel, coupled_decay, rows, &views)?))?;
+        let touched = Touched::new(kernel, coupled_decay, self.tier, rows, &views)?;
+        let layout = self.apart(Apart::Rows(touched))?;
         Ok(self.task(block, layout, g.len(), traffic_of(&views))?)
     }
 

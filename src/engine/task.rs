@@ -5,7 +5,6 @@ use std::ops::Range;
 use super::block::{ARRAYS, Block, Dense, Loop};
 use super::kernel::RuleLoops;
 use super::layout::traffic;
-use super::tier;
 use super::tile::Tiled;
 use super::touched::Touched;
 use crate::number::{Kind, Kinds};
@@ -108,12 +107,13 @@ impl DenseTask {
     pub fn new(
         kernel: RuleLoops,
         coupled_decay: bool,
+        tier: usize,
         kinds: Kinds,
         p: *mut u8,
         states: impl Iterator<Item = *mut u8>,
         len: usize,
     ) -> Option<Self> {
-        let (run, tier) = (kernel.select(kinds, coupled_decay)?, tier::index());
+        let run = kernel.select(kinds, coupled_decay, tier)?;
         let mut pointers = [std::ptr::null_mut(); MAX_STATES];
         for (pointer, state) in pointers.iter_mut().zip(states) {
             *pointer = state;
@@ -123,8 +123,8 @@ impl DenseTask {
         Some(DenseTask { run, tier, kinds, dense, bytes })
     }
 
-    /// Whether it still is what runs beside a gradient of this type.
-    pub fn fits(&self, gradient: Kind) -> bool {
-        self.kinds.g == gradient && self.tier == tier::index()
+    /// Whether it still is what runs beside a gradient of this type, on this tier.
+    pub fn fits(&self, gradient: Kind, tier: usize) -> bool {
+        self.kinds.g == gradient && self.tier == tier
     }
 }

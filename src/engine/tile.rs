@@ -71,6 +71,7 @@ impl Tiled {
     pub(super) fn new(
         kernel: RuleLoops,
         coupled_decay: bool,
+        tier: usize,
         views: &[&View],
         beside: bool,
     ) -> Result<Self, Unplanned> {
@@ -90,11 +91,16 @@ impl Tiled {
         but_gradient[1] = false;
         let none: InPlace = views.iter().map(|_| false).collect();
         // The elements that are run at a time; 0 if that is not to be done.
-        let mut row =
-            |in_place: &InPlace| match tiled.lay_out(kernel, coupled_decay, views, in_place) {
-                Some(row) if in_place.contains(&true) => row,
-                _ => 0,
-            };
+        let mut row = |in_place: &InPlace| match tiled.lay_out(
+            kernel,
+            coupled_decay,
+            tier,
+            views,
+            in_place,
+        ) {
+            Some(row) if in_place.contains(&true) => row,
+            _ => 0,
+        };
         let (short, long) = (row(&all), row(&but_gradient));
         let in_place = if short < GOOD_ROW && long >= ROW.max(2 * short) {
             but_gradient
@@ -103,7 +109,7 @@ impl Tiled {
         } else {
             none
         };
-        match tiled.lay_out(kernel, coupled_decay, views, &in_place) {
+        match tiled.lay_out(kernel, coupled_decay, tier, views, &in_place) {
             Some(_) => Ok(tiled),
             None => Err(Unplanned::Unsupported(views[0].format.kind)),
         }
@@ -129,16 +135,17 @@ impl Tiled {
         &mut self,
         kernel: RuleLoops,
         coupled_decay: bool,
+        tier: usize,
         views: &[&View],
         in_place: &[bool],
     ) -> Option<usize> {
         let precision = Precision::of(views[0].format.kind);
-        let as_stored = kinds(views).and_then(|kinds| kernel.select(kinds, coupled_decay));
+        let as_stored = kinds(views).and_then(|kinds| kernel.select(kinds, coupled_decay, tier));
         let computed = |a: usize| if in_place[a] { views[a].format.kind } else { precision.kind() };
         let computed = || Kinds::of((0..views.len()).map(computed));
         self.kernel = match as_stored {
             Some(found) => found,
-            None => kernel.select(computed()?, coupled_decay)?,
+            None => kernel.select(computed()?, coupled_decay, tier)?,
         };
         let compute = if as_stored.is_some() { None } else { Some(precision) };
         let kind = |a: usize| compute.map_or(views[a].format.kind, Precision::kind);

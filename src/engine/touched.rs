@@ -44,15 +44,16 @@ impl Touched {
     pub(super) fn new(
         kernel: RuleLoops,
         coupled_decay: bool,
+        tier: usize,
         rows: &[usize],
         views: &[&View],
     ) -> Result<Self, Unplanned> {
         let each: SmallVec<[View; ARRAYS]> = views.iter().map(|view| view.row()).collect();
         let each: SmallVec<[&View; ARRAYS]> = each.iter().collect();
         let dense = rows_are_dense(views);
-        let row = match in_place(kernel, coupled_decay, &each).filter(|_| dense) {
+        let row = match in_place(kernel, coupled_decay, tier, &each).filter(|_| dense) {
             Some((run, kinds, dense)) => Row::Dense(run, kinds, dense),
-            None => Row::Tiled(Tiled::new(kernel, coupled_decay, &each, false)?),
+            None => Row::Tiled(Tiled::new(kernel, coupled_decay, tier, &each, false)?),
         };
         let mut strides = [0; ARRAYS];
         for (stride, view) in strides.iter_mut().zip(views) {

@@ -111,7 +111,7 @@ impl<H: Elsewhere> Optimizer<H> {
         }
         for part in &prepared.parts {
             let slot = &mut self.slots[part.slot];
-            slot.step += 1;
+            slot.count();
             slot.memory = part.memory.or(slot.memory);
         }
         if prepared.grows {
@@ -191,7 +191,7 @@ impl<H: Elsewhere> Optimizer<H> {
         for slot in self.slots.iter_mut() {
             let compiled = &self.groups[slot.group].compiled;
             slot.memory = compiled.remember(&NO_SUMS, || slot.clock(compiled, false));
-            slot.step += 1;
+            slot.count();
         }
     }
 }

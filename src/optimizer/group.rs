@@ -6,7 +6,7 @@ use crate::cuda::{self, TraceKernel};
 use crate::engine::{CompileLoops, RuleLoops};
 use crate::number::Kind;
 use crate::rules::{
-    self, Clock, Declared, MAX_SUMS, Memory, Method, OptionError, Options, PreludeOptions,
+    self, Clock, Declared, MAX_SUMS, Memory, Method, Number, OptionError, Options, PreludeOptions,
     ScalarBlock, Scope, State,
 };
 
@@ -25,7 +25,7 @@ pub struct Compiled {
     /// Of matrices, where their state is factors.
     pub by_factors: Option<Formula>,
     /// The numbers that the rule remembers.
-    pub memory: Vec<State>,
+    pub memory: Vec<Number>,
     /// What state that is made is stored in; None for the compute type.
     pub state_kind: Option<Kind>,
 }
@@ -75,7 +75,7 @@ impl Compiled {
     /// is no option of the rule; nothing has changed then.
     pub fn set(&mut self, name: &str, value: f64) -> bool {
         if name == "weight_decay" {
-            return !self.method.decays() && self.prelude.set(name, value);
+            return self.method.decays().is_none() && self.prelude.set(name, value);
         }
         if !self.method.set(name, value) {
             return false;

@@ -133,7 +133,7 @@ pub(super) unsafe fn push<H: Holder>(
             unsafe { plan.push_beside(loops, decay, block, [&p, &g], &states) }?;
         }
     } else if let Gradient::InPlace(data, kind) = part.place
-        && let Some(task) = slot.dense_task(compiled, epoch, kind)
+        && let Some(task) = slot.dense_task(compiled, epoch, (kind, plan.tier))
     {
         // SAFETY: passed on from the caller.
         unsafe { plan.push_dense(task, block, data as *const u8) }?;

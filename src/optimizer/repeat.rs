@@ -44,7 +44,7 @@ impl Repeatable {
                 Some(whole.then(|| written_states(slots).ok()).flatten()?)
             }
         };
-        Some(Repeatable { epoch, tier: tier::index(), blocks, states })
+        Some(Repeatable { epoch, tier: plan.tier, blocks, states })
     }
 
     /// Whether nothing but the memory of parameters and gradients can have changed since.

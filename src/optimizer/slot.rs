@@ -95,6 +95,9 @@ pub fn check_same(i: usize, now: &Header, was: &Header) -> Result<(), Refusal> {
     Ok(())
 }
 
+/// Steps are counted no further, so that every count can be loaded.
+const MOST_STEPS: u64 = 1 << 62;
+
 impl<H: Holder> Slot<H> {
     pub fn new(group: usize, array: H::Held, header: H::Header) -> Self {
         Slot {
@@ -125,6 +128,12 @@ impl<H: Holder> Slot<H> {
     /// What the parameter's values are to be copied from.
     pub(super) fn source(&self) -> Option<&H::Header> {
         self.source.as_ref().and_then(|source| source.header.as_ref())
+    }
+
+    /// Counts a step.
+    #[inline]
+    pub(super) fn count(&mut self) {
+        self.step = MOST_STEPS.min(self.step + 1);
     }
 
     /// Where the parameter stands in its next step.
@@ -216,22 +225,22 @@ impl<H: Holder> Slot<H> {
         self.ready.as_mut()
     }
 
-    /// What runs in place beside a gradient of this type, if all state is there.
+    /// What runs in place beside a gradient of this type on this tier, if all state is there.
     #[inline]
     pub(super) fn dense_task(
         &mut self,
         compiled: &Compiled,
         epoch: u64,
-        gradient: Kind,
+        (gradient, tier): (Kind, usize),
     ) -> Option<&DenseTask> {
         let ready = self.ready(compiled, epoch)?;
-        if ready.task.as_ref().is_none_or(|known| !known.fits(gradient)) {
+        if ready.task.as_ref().is_none_or(|known| !known.fits(gradient, tier)) {
             let (state, order) = (ready.in_place?, ready.order);
             let (loops, prelude) = (compiled.plain.loops, &compiled.prelude);
             let kinds = Kinds { p: self.header.format.kind, g: gradient, state };
             let states = (0..loops.states()).map(|i| self.states[order[i]].header.pointer());
             let (p, len) = (self.header.pointer(), self.header.len());
-            let made = DenseTask::new(loops, prelude.coupled_decay(), kinds, p, states, len);
+            let made = DenseTask::new(loops, prelude.coupled_decay(), tier, kinds, p, states, len);
             self.ready.as_mut()?.task = made;
         }
         self.ready.as_ref()?.task.as_ref()

@@ -7,9 +7,10 @@ use super::group::Group;
 use super::header::Place;
 use super::kept::Optimizer;
 use super::part::{Gradient, Part, Step};
+use super::plan::Common;
 use super::refusal::{Refusal, Stop};
 use crate::engine::memory::{try_collect, with_room};
-use crate::engine::{ARRAYS, Block, ControlGuard, Factors, Sums, View, fold_sums, threads};
+use crate::engine::{ARRAYS, ControlGuard, Factors, Sums, View, fold_sums, threads};
 use crate::rules::{MAX_STATES, MAX_SUMS, Scope};
 
 /// Of a rule that does not measure.
@@ -26,7 +27,7 @@ impl<H: Elsewhere> Optimizer<H> {
     }
 
     /// What the sums of a rule that measures are over: all groups have the same rule.
-    pub(super) fn sums_over(&self) -> Scope {
+    pub fn sums_over(&self) -> Scope {
         let of = |group: &Group| group.compiled.sums_over();
         self.groups.first().map_or(Scope::Tensor, of)
     }
@@ -62,9 +63,7 @@ impl<H: Elsewhere> Optimizer<H> {
             };
             let views: SmallVec<[View; ARRAYS]> = [p, g].into_iter().chain(states).collect();
             let views: SmallVec<[&View; ARRAYS]> = views.iter().collect();
-            let scalars = compiled.method.scalars(step.clock(part));
-            let block = Block::new(scalars, &compiled.prelude, header.precision());
-            let block = block.scaled(scales.of(i));
+            let block = Common::of(step, part).block(compiled, scales.of(i));
             sums.push(loops, compiled.prelude.coupled_decay(), block, &views)?;
             places.push(i);
         }

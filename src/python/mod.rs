@@ -160,6 +160,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(cuda::source::rule_scalars, module)?)?;
     module.add_function(wrap_pyfunction!(cuda::source::rule_memory, module)?)?;
     module.add_function(wrap_pyfunction!(cuda::source::rule_states, module)?)?;
+    module.add_function(wrap_pyfunction!(state::check_memory, module)?)?;
     module.add_function(wrap_pyfunction!(simd_tiers, module)?)?;
     module.add_function(wrap_pyfunction!(simd_tier, module)?)?;
     module.add_function(wrap_pyfunction!(set_simd_tier, module)?)?;

@@ -1,7 +1,7 @@
 //! A step in two halves, for several processes that step together: each prepares, all agree, and then
 //! all commit or all abandon.
 
-use pyo3::exceptions::PyRuntimeError;
+use pyo3::exceptions::{PyRuntimeError, PyTypeError};
 use pyo3::prelude::*;
 
 use super::given::GivenArrays;
@@ -10,6 +10,7 @@ use super::python_arrays::PythonArrays;
 use super::scaling::Scaling;
 use super::step::{Done, done};
 use crate::optimizer::Prepared;
+use crate::rules::Scope;
 
 impl Inner {
     /// Refuses to go on while a step waits.
@@ -33,6 +34,7 @@ impl Inner {
     ) -> PyResult<bool> {
         self.check_surroundings(py)?;
         self.check_rows(py, &gradients, 0)?;
+        self.check_norm(norm)?;
         let asked = self.asked(scaling, norm);
         let (caller, optimizer) = self.called(py);
         let prepared = optimizer.prepare(caller, gradients, &asked);
@@ -40,6 +42,19 @@ impl Inner {
         let whole = !prepared.is_left_out();
         self.prepared = Some(prepared);
         Ok(whole)
+    }
+
+    /// Refuses the norm of several processes for a rule whose sums are over all parameters: its own would
+    /// be of this process' alone.
+    fn check_norm(&self, norm: Option<f64>) -> PyResult<()> {
+        match norm.filter(|_| self.optimizer.sums_over() == Scope::All) {
+            None => Ok(()),
+            Some(norm) => Err(PyTypeError::new_err(format!(
+                "norm must be None for {}, whose sums are over all parameters, found {norm:?}; step in \
+                 one process",
+                self.settings.rule
+            ))),
+        }
     }
 
     /// Does the step that waits. With what it held, which may run Python code when it is dropped.

@@ -1,22 +1,25 @@
 //! State as Python sees it: shown, made on demand, loaded.
 
+use std::fmt::Display;
+
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyString};
+use pyo3::types::{PyDict, PyFloat, PyString};
 
 use super::array::{Array, Seen};
 use super::inner::Inner;
 use super::memory;
+use super::options::{internal, read_options};
 use super::python_arrays::PythonArrays;
 use super::words::{ARRAY, count_error, kind};
 use crate::engine::memory::{Grow, with_room};
-use crate::optimizer::{Named, Slot, StateArray, check_new, make};
-use crate::rules::{Memory, State};
+use crate::optimizer::{Compiled, Named, Slot, StateArray, check_new, make};
+use crate::rules::{Memory, Number};
 
 /// The memory among what was loaded of one parameter; None where nothing of it is.
 pub(super) fn remembered(
     values: &Bound<'_, PyDict>,
-    numbers: &[State],
+    numbers: &[Number],
 ) -> PyResult<Option<Memory>> {
     let (mut memory, mut any) = (Memory::first(numbers), false);
     for (place, number) in memory.0.iter_mut().zip(numbers) {
@@ -25,6 +28,39 @@ pub(super) fn remembered(
         }
     }
     Ok(any.then_some(memory))
+}
+
+/// Refuses a number that no run can give, whatever its gradients and options were: see [`Wanted`]. The
+/// sums that can overflow may be infinite, and NaN; of a NaN in them Python looks for the gradient that it
+/// came with.
+fn check_remembered(
+    py: Python<'_>,
+    memory: &Memory,
+    numbers: &[Number],
+    label: impl Display,
+) -> PyResult<()> {
+    for (x, Number { name, wanted, .. }) in memory.0.into_iter().zip(numbers) {
+        if !wanted.admits(x) {
+            let (wanted, found) = (wanted.words(), PyFloat::new(py, x).repr()?);
+            return Err(PyValueError::new_err(format!(
+                "'{name}' of {label} must be {wanted}, found {found}; load what a run has saved"
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// Refuses numbers that a rule cannot have come to remember, of a parameter that errors call `label`.
+#[pyfunction]
+pub(super) fn check_memory(
+    rule: &str,
+    options: &Bound<'_, PyDict>,
+    numbers: &Bound<'_, PyDict>,
+    label: &str,
+) -> PyResult<()> {
+    let compiled = Compiled::new(rule, &read_options(options)?).map_err(internal)?;
+    let memory = remembered(numbers, &compiled.memory)?;
+    memory.map_or(Ok(()), |memory| check_remembered(options.py(), &memory, &compiled.memory, label))
 }
 
 /// States, sizes of groups, names, and skipped steps.
@@ -58,7 +94,9 @@ impl Inner {
         Ok(Some(state))
     }
 
-    pub(super) fn snapshot<'py>(&self, py: Python<'py>, copy: bool) -> PyResult<Snapshot<'py>> {
+    /// Of groups that a step would take as they are.
+    pub(super) fn snapshot<'py>(&mut self, py: Python<'py>, copy: bool) -> PyResult<Snapshot<'py>> {
+        self.check_groups(py)?;
         let sizes = self.group_sizes(py)?;
         Ok((self.states(py, copy)?, sizes, self.names(py)?, self.optimizer.skipped()))
     }
@@ -151,6 +189,9 @@ impl Inner {
             let compiled = &optimizer.groups()[slot.group].compiled;
             let numbers = &compiled.memory;
             let memory = arrays.as_ref().map(|values| remembered(values, numbers)).transpose()?;
+            if let Some(memory) = memory.iter().flatten().next() {
+                check_remembered(py, memory, numbers, caller.label(Named::Parameter(i)))?;
+            }
             let is_number = |name: &str| numbers.iter().any(|number| number.name == name);
             let mut states = Vec::new();
             for (name, array) in arrays.iter().flatten() {

@@ -48,7 +48,7 @@ impl Method for Adafactor {
     fn scalars(&self, clock: Clock) -> ScalarBlock {
         let Averages { beta2, one_minus_beta2, added, least } = self.averages(clock);
         let relative = 1.0 / (clock.t as f64).sqrt();
-        let decay = if self.decays() { self.lr * self.weight_decay } else { 0.0 };
+        let decay = self.lr * self.decays().unwrap_or(0.0);
         let (smallest, largest) =
             if self.scale_parameter { (self.eps.1, f64::INFINITY) } else { (1.0, 1.0) };
         AdafactorScalars {
@@ -74,8 +74,8 @@ impl Method for Adafactor {
     }
 
     /// Of the parameter as it is after its size was taken.
-    fn decays(&self) -> bool {
-        self.decoupled_weight_decay
+    fn decays(&self) -> Option<f64> {
+        self.decoupled_weight_decay.then_some(self.weight_decay)
     }
 }
 

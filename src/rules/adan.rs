@@ -82,7 +82,7 @@ impl Method for Adan {
             diff_step_size: self.lr * beta2 / rest2,
             scale: 1.0 / rest3.sqrt(),
             eps: self.eps,
-            divisor: if self.decays() { 1.0 + self.lr * self.weight_decay } else { 1.0 },
+            divisor: self.decays().map_or(1.0, |decay| 1.0 + self.lr * decay),
         }
         .block()
     }
@@ -95,8 +95,8 @@ impl Method for Adan {
         }
     }
 
-    fn decays(&self) -> bool {
-        self.decoupled_weight_decay && !self.no_prox
+    fn decays(&self) -> Option<f64> {
+        (self.decoupled_weight_decay && !self.no_prox).then_some(self.weight_decay)
     }
 }
 

@@ -54,7 +54,7 @@ impl Method for Adopt {
         };
         let (clip, beta2, one_minus_beta2) =
             if first { (0.0, 0.0, 1.0) } else { (bound, beta2, 1.0 - beta2) };
-        let decay = if self.decays() && !first { self.lr * self.weight_decay } else { 0.0 };
+        let decay = if first { 0.0 } else { self.lr * self.decays().unwrap_or(0.0) };
         AdoptScalars {
             lr: self.lr,
             beta1,
@@ -72,8 +72,8 @@ impl Method for Adopt {
         visitor.visit::<2, Normalized>()
     }
 
-    fn decays(&self) -> bool {
-        self.decoupled_weight_decay
+    fn decays(&self) -> Option<f64> {
+        self.decoupled_weight_decay.then_some(self.weight_decay)
     }
 }
 

@@ -6,6 +6,7 @@
 
 use super::method::{Clock, Memory, Method, State};
 use super::options::options;
+use super::remembered::{Number, Wanted};
 use super::rule::{MAX_SUMS, Rule, Visitor};
 use super::scalars::{ScalarBlock, scalars};
 use crate::number::{Real, real_power};
@@ -33,8 +34,11 @@ impl Method for Asgd {
         vec![State { name: "ax", initial: 0.0 }]
     }
 
-    fn memory(&self) -> Vec<State> {
-        vec![State { name: "eta", initial: self.lr }, State { name: "mu", initial: 1.0 }]
+    fn memory(&self) -> Vec<Number> {
+        vec![
+            Number { name: "eta", initial: self.lr, wanted: Wanted::Rate },
+            Number { name: "mu", initial: 1.0, wanted: Wanted::Share },
+        ]
     }
 
     fn scalars(&self, clock: Clock) -> ScalarBlock {

@@ -96,7 +96,7 @@ impl Method for Lamb {
             correction,
             scale,
             eps: self.eps,
-            decay: if self.decays() { self.weight_decay } else { 0.0 },
+            decay: self.decays().unwrap_or(0.0),
             step_size: self.lr,
             max_ratio: if self.trust_clip { 1.0 } else { f64::INFINITY },
         }
@@ -107,8 +107,8 @@ impl Method for Lamb {
         visitor.visit_measuring::<2, 2, Layerwise>()
     }
 
-    fn decays(&self) -> bool {
-        self.decoupled_weight_decay
+    fn decays(&self) -> Option<f64> {
+        self.decoupled_weight_decay.then_some(self.weight_decay)
     }
 }
 

@@ -78,7 +78,7 @@ impl Method for Lars {
             momentum: self.momentum,
             carry,
             one_minus_dampening,
-            decay: if self.decays() { self.weight_decay } else { 0.0 },
+            decay: self.decays().unwrap_or(0.0),
             ratio,
             eps: self.eps,
             max_ratio,
@@ -95,8 +95,8 @@ impl Method for Lars {
     }
 
     /// Its ratio knows the gradient without the decay.
-    fn decays(&self) -> bool {
-        !self.decoupled_weight_decay
+    fn decays(&self) -> Option<f64> {
+        (!self.decoupled_weight_decay).then_some(self.weight_decay)
     }
 }
 

@@ -3,12 +3,13 @@
 use super::factored::Extent;
 use super::means::Averages;
 use super::options::Declared;
+use super::remembered::Number;
 use super::rule::{MAX_SUMS, Visitor};
 use super::scalars::ScalarBlock;
 use super::whole::Whole;
 use crate::number::Kind;
 
-/// A state array, or a number of the memory: its name in Python, and the value that it starts with.
+/// A state array: its name in Python, and the value that it starts with.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct State {
     pub name: &'static str,
@@ -25,7 +26,7 @@ pub struct Memory(pub [f64; MAX_MEMORY]);
 
 impl Memory {
     /// What is remembered before the first step.
-    pub fn first(numbers: &[State]) -> Self {
+    pub fn first(numbers: &[Number]) -> Self {
         let mut memory = Memory::default();
         for (place, number) in memory.0.iter_mut().zip(numbers) {
             *place = number.initial;
@@ -75,7 +76,7 @@ pub trait Method: Declared + Send + Sync {
 
     /// The numbers that the rule remembers of each parameter, whatever its options. They are state like
     /// the step count, in float64 on the host.
-    fn memory(&self) -> Vec<State> {
+    fn memory(&self) -> Vec<Number> {
         Vec::new()
     }
 
@@ -114,8 +115,8 @@ pub trait Method: Declared + Send + Sync {
         None
     }
 
-    /// Whether weight decay is the rule's own business, and not the prelude's.
-    fn decays(&self) -> bool {
-        false
+    /// The weight decay, where it is the rule's own business; None where it is the prelude's.
+    fn decays(&self) -> Option<f64> {
+        None
     }
 }

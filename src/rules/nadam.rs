@@ -7,6 +7,7 @@
 use super::cautious::{Cautious, Stepping};
 use super::method::{Clock, Memory, Method, State};
 use super::options::{DecayRates, options};
+use super::remembered::{Number, Wanted};
 use super::rule::{MAX_SUMS, Visitor};
 use super::scalars::{ScalarBlock, scalars};
 use crate::number::{Real, real_power};
@@ -56,8 +57,8 @@ impl Method for NAdam {
         vec![State { name: "exp_avg", initial: 0.0 }, State { name: "exp_avg_sq", initial: 0.0 }]
     }
 
-    fn memory(&self) -> Vec<State> {
-        vec![State { name: "mu_product", initial: 1.0 }]
+    fn memory(&self) -> Vec<Number> {
+        vec![Number { name: "mu_product", initial: 1.0, wanted: Wanted::Share }]
     }
 
     fn scalars(&self, clock: Clock) -> ScalarBlock {

@@ -7,6 +7,7 @@
 use super::measure::Added;
 use super::method::{Clock, Memory, Method, State};
 use super::options::options;
+use super::remembered::{Number, Wanted};
 use super::rule::{MAX_SUMS, Measuring, Rule, Visitor};
 use super::scalars::{ScalarBlock, scalars};
 use crate::number::Real;
@@ -64,7 +65,7 @@ impl NovoGrad {
         NovoGradScalars {
             lr: self.lr,
             carry: beta1,
-            decay: if self.decays() { self.weight_decay } else { 0.0 },
+            decay: self.decays().unwrap_or(0.0),
             inverse: 1.0,
             v: if first { 0.0 } else { clock.memory.0[0] },
             beta2,
@@ -79,8 +80,8 @@ impl Method for NovoGrad {
         vec![State { name: "exp_avg", initial: 0.0 }]
     }
 
-    fn memory(&self) -> Vec<State> {
-        vec![State { name: "exp_avg_sq", initial: 0.0 }]
+    fn memory(&self) -> Vec<Number> {
+        vec![Number { name: "exp_avg_sq", initial: 0.0, wanted: Wanted::Sum }]
     }
 
     fn scalars(&self, clock: Clock) -> ScalarBlock {
@@ -102,8 +103,8 @@ impl Method for NovoGrad {
     }
 
     /// It is added to the gradient once that is divided.
-    fn decays(&self) -> bool {
-        !self.decoupled_weight_decay
+    fn decays(&self) -> Option<f64> {
+        (!self.decoupled_weight_decay).then_some(self.weight_decay)
     }
 }
 

@@ -34,7 +34,7 @@ impl PreludeOptions {
     /// Without weight decay where the method has it.
     pub fn read(options: &Options, method: &dyn Method) -> Result<Self, OptionError> {
         let mut read: Self = Declared::read(options)?;
-        if method.decays() {
+        if method.decays().is_some() {
             read.weight_decay = Factor(0.0);
         }
         Ok(read)

@@ -8,6 +8,7 @@
 use super::measure::{Added, Scope};
 use super::method::{Clock, Memory, Method, State};
 use super::options::{DecayRates, options};
+use super::remembered::{Number, Wanted};
 use super::rule::{MAX_SUMS, Measuring, Rule, Visitor, begun};
 use super::scalars::{ScalarBlock, scalars};
 use crate::number::Real;
@@ -78,10 +79,12 @@ impl Method for Prodigy {
             .to_vec()
     }
 
-    fn memory(&self) -> Vec<State> {
-        [("d", self.d0), ("d_max", self.d0), ("numerator", 0.0)]
-            .map(|(name, initial)| State { name, initial })
-            .to_vec()
+    fn memory(&self) -> Vec<Number> {
+        vec![
+            Number { name: "d", initial: self.d0, wanted: Wanted::Size },
+            Number { name: "d_max", initial: self.d0, wanted: Wanted::Size },
+            Number { name: "numerator", initial: 0.0, wanted: Wanted::Finite },
+        ]
     }
 
     fn scalars(&self, clock: Clock) -> ScalarBlock {
@@ -99,7 +102,7 @@ impl Method for Prodigy {
             beta3: self.beta3(),
             to_s: relative * if self.safeguard_warmup { d } else { rate },
             to_sum: relative * rate,
-            stays: if self.decays() { 1.0 - rate * self.weight_decay } else { 1.0 },
+            stays: self.decays().map_or(1.0, |decay| 1.0 - rate * decay),
             step_size: rate,
             eps: self.eps,
         }
@@ -123,8 +126,8 @@ impl Method for Prodigy {
         visitor.visit_measuring::<4, 2, Travelling>()
     }
 
-    fn decays(&self) -> bool {
-        self.decoupled_weight_decay
+    fn decays(&self) -> Option<f64> {
+        self.decoupled_weight_decay.then_some(self.weight_decay)
     }
 }
 

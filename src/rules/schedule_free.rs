@@ -9,6 +9,7 @@
 
 use super::method::{Clock, Memory, Method, State};
 use super::options::options;
+use super::remembered::{Number, Wanted};
 use super::rule::{MAX_SUMS, Rule, Visitor, begun};
 use super::scalars::{ScalarBlock, scalars};
 use crate::number::{Real, real_power};
@@ -38,8 +39,10 @@ impl Rule<1> for AveragedSgd {
 }
 
 /// What both remember: the sum of all weights, the largest rate, and 1 while the parameter is `x`.
-pub(super) fn remembered() -> Vec<State> {
-    ["weight_sum", "lr_max", "averaged"].map(|name| State { name, initial: 0.0 }).to_vec()
+pub(super) fn remembered() -> Vec<Number> {
+    [("weight_sum", Wanted::Sum), ("lr_max", Wanted::Rate), ("averaged", Wanted::Flag)]
+        .map(|(name, wanted)| Number { name, initial: 0.0, wanted })
+        .to_vec()
 }
 
 /// The place of the last one.
@@ -92,7 +95,7 @@ options!(pub(super) Sgd {
 impl Sgd {
     fn averaging(&self) -> Averaging {
         let Sgd { lr, momentum: beta, warmup_steps, r, weight_lr_power, .. } = *self;
-        let decay = if self.decays() { self.weight_decay } else { 0.0 };
+        let decay = self.decays().unwrap_or(0.0);
         Averaging { lr, beta, warmup_steps, r, weight_lr_power, decay }
     }
 }
@@ -102,7 +105,7 @@ impl Method for Sgd {
         vec![State { name: "z", initial: f64::NAN }]
     }
 
-    fn memory(&self) -> Vec<State> {
+    fn memory(&self) -> Vec<Number> {
         remembered()
     }
 
@@ -122,8 +125,8 @@ impl Method for Sgd {
         visitor.visit::<1, AveragedSgd>()
     }
 
-    fn decays(&self) -> bool {
-        self.decoupled_weight_decay
+    fn decays(&self) -> Option<f64> {
+        self.decoupled_weight_decay.then_some(self.weight_decay)
     }
 }
 

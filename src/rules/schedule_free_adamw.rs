@@ -5,6 +5,7 @@
 
 use super::method::{Clock, Memory, Method, State};
 use super::options::{DecayRates, options};
+use super::remembered::Number;
 use super::rule::{MAX_SUMS, Rule, Visitor};
 use super::scalars::{ScalarBlock, scalars};
 use super::schedule_free::{AVERAGED, Averaging, AveragingScalars, remembered};
@@ -44,7 +45,7 @@ impl AdamW {
     fn averaging(&self) -> Averaging {
         let AdamW { lr, warmup_steps, r, weight_lr_power, .. } = *self;
         let DecayRates((beta, _), _) = self.betas;
-        let decay = if self.decays() { self.weight_decay } else { 0.0 };
+        let decay = self.decays().unwrap_or(0.0);
         Averaging { lr, beta, warmup_steps, r, weight_lr_power, decay }
     }
 }
@@ -56,7 +57,7 @@ impl Method for AdamW {
             .to_vec()
     }
 
-    fn memory(&self) -> Vec<State> {
+    fn memory(&self) -> Vec<Number> {
         remembered()
     }
 
@@ -89,8 +90,8 @@ impl Method for AdamW {
         visitor.visit::<2, AveragedAdam>()
     }
 
-    fn decays(&self) -> bool {
-        self.decoupled_weight_decay
+    fn decays(&self) -> Option<f64> {
+        self.decoupled_weight_decay.then_some(self.weight_decay)
     }
 }
 

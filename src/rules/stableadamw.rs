@@ -77,7 +77,7 @@ impl Method for StableAdamW {
             eps: self.eps,
             eps_squared: self.eps * self.eps,
             rate: self.lr,
-            decay: if self.decays() { self.weight_decay } else { 0.0 },
+            decay: self.decays().unwrap_or(0.0),
             stays: 1.0,
         }
         .block()
@@ -88,8 +88,8 @@ impl Method for StableAdamW {
     }
 
     /// With the rate that is made smaller.
-    fn decays(&self) -> bool {
-        self.decoupled_weight_decay
+    fn decays(&self) -> Option<f64> {
+        self.decoupled_weight_decay.then_some(self.weight_decay)
     }
 }
 

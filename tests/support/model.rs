@@ -3,7 +3,7 @@
 
 #![allow(unreachable_pub)] // a part of the test `storage`
 
-use ferrostep::engine::{Block, DenseTask, Plan, RuleLoops, View, compile};
+use ferrostep::engine::{Block, DenseTask, Plan, RuleLoops, View, compile, tier};
 use ferrostep::number::{Compute, Kind, Kinds, Precision};
 use ferrostep::rules::{
     self, Clock, Memory, Prelude, PreludeOptions, Rule, ScalarBlock, Scalars, Visitor,
@@ -209,7 +209,8 @@ impl Case {
             let state = kinds.get(2).copied().unwrap_or(precision.kind());
             let kinds = Kinds { p: kinds[0], g: kinds[1], state };
             let pointers = states.iter().map(|state| state.data);
-            let prepared = DenseTask::new(self.kernel, decay, kinds, p.data, pointers, p.len());
+            let prepared =
+                DenseTask::new(self.kernel, decay, tier::index(), kinds, p.data, pointers, p.len());
             match prepared {
                 Some(prepared) if layout == Layout::Prepared => {
                     plan.push_dense(&prepared, block, g.data).unwrap();

@@ -30,7 +30,9 @@ class Adafactor(Optimizer):
     group's first parameter and serves all of them; here each has that of its own dtype. torch
     divides ``R*C`` by the mean, here ``R`` is divided first, so that the product does not overflow.
     With ``form="original"`` it is the one of the paper, which the other libraries have: ``g*g +
-    eps1`` in place of ``g*g``, and nothing that ``v`` or the mean is at least.
+    eps1`` in place of ``g*g``, and nothing that ``v`` or the mean is at least. Of transformers'
+    options ``beta1`` is left out (take `AdamW`), and ``warmup_init``: it is ``lr=1e-6`` with the
+    scheduler ``LambdaLR(opt, lambda t: t + 1)``.
 
     The sums are over each parameter as a whole: gradients as `Rows` are refused. Matrices have to
     be in host memory.

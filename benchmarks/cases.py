@@ -207,6 +207,13 @@ def _matrices(threads: int) -> Iterator[Case]:
             )
 
 
+def _factors(threads: int) -> Iterator[Case]:
+    for rows in (10_000, LARGE // 16):
+        problem = Problem("Adafactor", 1, LARGE, columns=LARGE // rows)
+        name = f"Adafactor {rows:,} x {LARGE // rows:,} float32"
+        yield Case("factors", name, _beside(problem, ("ferrostep", "floor"), threads))
+
+
 def _in_torch(threads: int) -> Iterator[Case]:
     """Our classes in the place of torch's: on tensors, with gradients made anew at each step."""
     small = [
@@ -238,6 +245,7 @@ def cases(threads: int) -> list[AnyCase]:
         *_busy(threads),
         *_rows(threads),
         *_matrices(threads),
+        *_factors(threads),
         *_in_torch(threads),
         *_memory(),
         *_optimizers(threads),

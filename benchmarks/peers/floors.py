@@ -22,11 +22,13 @@ MEASURED = {
     "Prodigy": ("p", "g", "s", "p0"),
     "Adafactor": ("p", "g", "variance"),
 }
+#: The same of matrices, whose factors are next to nothing: a pass for these is before that.
+OF_MATRICES = {"Adafactor": ("g", "p", "g")}
 
 
-def _arrays(state: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what of a state lies in memory."""
-    return {name: value for name, value in state.items() if np.ndim(value)}
+def _arrays(state: Mapping[str, Any], size: int) -> dict[str, Any]:
+    """Return what of a state lies in memory and is as large as its parameter."""
+    return {k: v for k, v in state.items() if np.ndim(v) and np.size(v) == size}
 
 
 class Floor:
@@ -49,10 +51,11 @@ class Floor:
         if setting.rows:
             return Contender(self._rows(setting), None, None)
         read = ["g"] if setting.problem.max_norm is not None else []
-        read += MEASURED.get(setting.problem.optimizer, ())
+        measured = OF_MATRICES if params[0].ndim > 1 else MEASURED
+        read += measured.get(setting.problem.optimizer, ())
         tensors, first = [], []
         for i, (p, g) in enumerate(zip(params, setting.grads, strict=True)):
-            arrays = _arrays(optimizer.state[i])
+            arrays = _arrays(optimizer.state[i], p.size)
             tensors.append((p, g, list(arrays.values())))
             first += [{"p": p, "g": g, **arrays}[name] for name in read]
         floor = native.Floor(tensors, _native.simd_tier(), first)
@@ -63,7 +66,7 @@ class Floor:
         """The rows of each step as arrays of their own."""
         state = setting.optimizer.state[0]
         (table,) = setting.optimizer.param_groups[0]["params"]
-        states = list(_arrays(state).values())
+        states = list(_arrays(state, table.size).values())
         floors = []
         for indices, values in setting.rows:
             rows, first = np.unique(indices, return_index=True)

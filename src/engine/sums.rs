@@ -7,7 +7,7 @@ use smallvec::SmallVec;
 
 use super::block::{ARRAYS, Block, Dense};
 use super::control::ControlGuard;
-use super::gather::Tile;
+use super::gather::{Tile, prefetch};
 use super::leaf::{self, Accumulators, TILE};
 use super::measure::{Places, fold_leaves};
 use super::memory::{Grow, OutOfMemory, with_room};
@@ -25,9 +25,16 @@ struct Task {
     terms: Terms,
     block: Block,
     precision: Precision,
+    /// Those that the terms hang on, the gradient among them.
     streams: SmallVec<[Stream; ARRAYS]>,
+    /// By array, its stream; of an array that is not read, any.
+    places: [usize; ARRAYS],
     len: usize,
 }
+
+/// Elements that are run at a time, while those behind them are asked for: what is done with each leaves less
+/// of the CPU's window for reads under way than a plain read has.
+const STRETCH: usize = 4 * LANES * 4;
 
 /// Parameters whose rules measure.
 #[derive(Debug, Default)]
@@ -54,14 +61,20 @@ impl Sums {
         views: &[&View],
     ) -> Result<(), OutOfMemory> {
         let (precision, len) = (Precision::of(views[0].format.kind), views[0].len());
-        let streams = views.iter().map(|view| Stream::new(view, precision)).collect();
-        let size: usize = views.iter().map(|view| view.format.kind.size()).sum();
+        let (reads, mut places) = (loops.reads(coupled_decay), [0; ARRAYS]);
+        let mut streams: SmallVec<[Stream; ARRAYS]> = SmallVec::new();
+        let mut size = 0;
+        for (array, view) in views.iter().enumerate().filter(|(array, _)| reads[*array]) {
+            places[array] = streams.len();
+            size += view.format.kind.size();
+            streams.push(Stream::new(view, precision));
+        }
         let leaves = len.div_ceil(LEAF);
         let end = self.ends.last().map_or(Some(leaves), |end| end.checked_add(leaves));
         self.ends.try_push(end.ok_or(OutOfMemory)?)?;
         self.bytes = self.bytes.saturating_add(len.saturating_mul(size));
         let terms = loops.select(precision, coupled_decay);
-        self.tasks.try_push(Task { terms, block, precision, streams, len })
+        self.tasks.try_push(Task { terms, block, precision, streams, places, len })
     }
 
     /// The bytes that will be read.
@@ -134,14 +147,28 @@ impl Task {
         let mut tiles = [[const { MaybeUninit::<R>::uninit() }; TILE]; ARRAYS];
         let mut at = begin;
         while at < end {
+            let most = STRETCH.min(end - at);
             // SAFETY: passed on from the caller.
-            let (places, len) = unsafe { next(&self.streams, &mut cursors, &mut tiles, end - at) };
-            let states = std::array::from_fn(|i| places[2 + i].cast_mut());
-            let arrays = Dense { p: places[0].cast_mut(), g: places[1], states, len };
-            // SAFETY: all lie ready in the compute type, aligned; the tier is one that the CPU has.
+            let (ready, len) = unsafe { next(&self.streams, &mut cursors, &mut tiles, most) };
+            for place in &ready[..self.streams.len()] {
+                prefetch_lines::<R>(place.wrapping_add(len * size_of::<R>()), len);
+            }
+            let [p, g, states @ ..] = self.places.map(|stream| ready[stream]);
+            let arrays =
+                Dense { p: p.cast_mut(), g, states: states.map(<*const u8>::cast_mut), len };
+            // SAFETY: all lie ready in the compute type, aligned; what is not read is another array of as
+            // many elements. The tier is one that the CPU has.
             unsafe { (self.terms)(&self.block, &arrays, &mut sums) };
             at += len;
         }
         sums
+    }
+}
+
+/// Asks for so many elements.
+#[inline(always)]
+fn prefetch_lines<R>(place: *const u8, len: usize) {
+    for line in (0..len * size_of::<R>()).step_by(64) {
+        prefetch(place.wrapping_add(line));
     }
 }

@@ -1,10 +1,10 @@
 //! What the elements of a rule that measures add to its sums: the loop over the elements, and the scalars
 //! that follow from the sums.
 
-use super::block::{Block, Dense};
+use super::block::{ARRAYS, Block, Dense};
 use super::leaf::Accumulators;
 use super::tier;
-use crate::number::{Compute, Precision, Stored};
+use crate::number::{Compute, Node, Precision, Stored, Trace, Traced};
 use crate::rules::{Added, LANES, MAX_SUMS, Measuring, ScalarBlock, Scalars, Scope};
 
 /// Adds elements of the compute type to the accumulators of each sum, the first to accumulator 0.
@@ -18,18 +18,32 @@ type Tiers = [Terms; tier::NAMES.len()];
 #[derive(Clone, Copy, Debug)]
 pub struct MeasuringLoops {
     scope: Scope,
+    reads: [bool; ARRAYS],
     find: fn(Precision, bool) -> Tiers,
     measured: fn(ScalarBlock, &[f64; MAX_SUMS], f64) -> ScalarBlock,
 }
 
 impl MeasuringLoops {
     pub(super) fn of<const N: usize, const M: usize, U: Measuring<N, M>>() -> Self {
-        MeasuringLoops { scope: U::SCOPE, find: find::<N, M, U>, measured: measured::<N, M, U> }
+        let reads = reads::<N, M, U>();
+        MeasuringLoops {
+            scope: U::SCOPE,
+            reads,
+            find: find::<N, M, U>,
+            measured: measured::<N, M, U>,
+        }
     }
 
     /// What the sums are over.
     pub fn scope(&self) -> Scope {
         self.scope
+    }
+
+    /// Which arrays the terms hang on.
+    pub(super) fn reads(&self, coupled_decay: bool) -> [bool; ARRAYS] {
+        let mut reads = self.reads;
+        reads[0] |= coupled_decay && reads[1];
+        reads
     }
 
     /// The loop for the tier in use.
@@ -52,6 +66,17 @@ impl MeasuringLoops {
     ) -> ScalarBlock {
         (self.measured)(scalars, sums, size as f64)
     }
+}
+
+/// What a trace of the terms has of the parameter, the gradient and the states.
+fn reads<const N: usize, const M: usize, U: Measuring<N, M>>() -> [bool; ARRAYS] {
+    let input = |i: usize| Node::Input(i.to_string());
+    let trace = Trace::of(|| {
+        let k = U::Scalars::<Traced>::read(|_| Traced::input("k"));
+        let array = |i: usize| Traced::input(i.to_string());
+        U::terms(&k, array(0), array(1), std::array::from_fn(|i| array(2 + i))).to_vec()
+    });
+    std::array::from_fn(|i| trace.nodes.contains(&input(i)))
 }
 
 fn measured<const N: usize, const M: usize, U: Measuring<N, M>>(

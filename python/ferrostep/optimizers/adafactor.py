@@ -34,8 +34,7 @@ class Adafactor(Optimizer):
     options ``beta1`` is left out (take `AdamW`), and ``warmup_init``: it is ``lr=1e-6`` with the
     scheduler ``LambdaLR(opt, lambda t: t + 1)``.
 
-    The sums are over each parameter as a whole: gradients as `Rows` are refused. Matrices have to
-    be in host memory.
+    The sums are over each parameter as a whole: gradients as `Rows` are refused.
 
     Parameters
     ----------

@@ -84,7 +84,7 @@ def rule_scalars(
     sums: tuple[float, float] | None = None,
 ) -> tuple[bytes, dict[str, float]]:
     """The bytes of an update kernel's `Scalars` at step `t`, and what is remembered after it, of a rule that
-    measures with its sums; `fresh` as in `rules::Clock`."""
+    measures with its sums; `fresh` as in `rules::Clock`. Without sums they are those of the terms."""
 
 def rule_measuring(
     rule: str,

@@ -17,14 +17,17 @@ pub(super) const TILE: usize = 8 * LANES;
 
 pub(super) type Accumulators = [f64; LANES];
 
-/// What an element adds to its accumulator.
+/// Adds a term to its accumulator; `FUSED` as `Compute::add_square` has it.
 #[inline(always)]
-fn added<M: Measure, R: Real + Into<f64>>(x: R) -> f64 {
-    let term: f64 = M::term(x).into();
-    match M::ADDED {
-        Added::AsItIs => term,
-        Added::Squared => term * term,
-    }
+pub(super) fn add_term<R: Compute + Into<f64>, const FUSED: bool>(
+    added: Added,
+    term: R,
+    sum: &mut f64,
+) {
+    *sum = match added {
+        Added::AsItIs => *sum + term.into(),
+        Added::Squared => term.add_square::<FUSED>(*sum),
+    };
 }
 
 /// Adds elements to the accumulators, the first to accumulator 0.
@@ -47,7 +50,7 @@ fn prefetch_ahead<R>(block: &[R; LANES]) {
 ///
 /// SAFETY: as for [`Accumulate`].
 #[inline(always)]
-unsafe fn accumulate<M: Measure, S: Stored, R: Compute + Into<f64>>(
+unsafe fn accumulate<M: Measure, S: Stored, R: Compute + Into<f64>, const FUSED: bool>(
     data: *const u8,
     len: usize,
     sums: &mut Accumulators,
@@ -59,47 +62,47 @@ unsafe fn accumulate<M: Measure, S: Stored, R: Compute + Into<f64>>(
     for block in blocks {
         prefetch_ahead(block);
         for (sum, x) in local.iter_mut().zip(block) {
-            *sum += added::<M, R>(x.load());
+            add_term::<R, FUSED>(M::ADDED, M::term(x.load()), sum);
         }
     }
     *sums = local;
     for (sum, x) in sums.iter_mut().zip(rest) {
-        *sum += added::<M, R>(x.load());
+        add_term::<R, FUSED>(M::ADDED, M::term(x.load()), sum);
     }
 }
 
 #[cfg(target_arch = "x86_64")]
 fn select<M: Measure, S: Stored, R: Compute + Into<f64>>() -> Accumulate {
     /// SAFETY: as for [`Accumulate`].
-    #[target_feature(enable = "avx2")]
+    #[target_feature(enable = "avx2,fma")]
     unsafe fn avx2<M: Measure, S: Stored, R: Compute + Into<f64>>(
         data: *const u8,
         len: usize,
         sums: &mut Accumulators,
     ) {
         // SAFETY: passed on from the caller.
-        unsafe { accumulate::<M, S, R>(data, len, sums) }
+        unsafe { accumulate::<M, S, R, true>(data, len, sums) }
     }
 
     /// SAFETY: as for [`Accumulate`].
-    #[target_feature(enable = "avx512f,avx512vl,avx512bw,avx512dq")]
+    #[target_feature(enable = "avx512f,avx512vl,avx512bw,avx512dq,fma")]
     unsafe fn avx512<M: Measure, S: Stored, R: Compute + Into<f64>>(
         data: *const u8,
         len: usize,
         sums: &mut Accumulators,
     ) {
         // SAFETY: passed on from the caller.
-        unsafe { accumulate::<M, S, R>(data, len, sums) }
+        unsafe { accumulate::<M, S, R, true>(data, len, sums) }
     }
 
     let tiers: [Accumulate; tier::NAMES.len()] =
-        [accumulate::<M, S, R>, avx2::<M, S, R>, avx512::<M, S, R>];
+        [accumulate::<M, S, R, false>, avx2::<M, S, R>, avx512::<M, S, R>];
     tiers[tier::index()]
 }
 
 #[cfg(not(target_arch = "x86_64"))]
 fn select<M: Measure, S: Stored, R: Compute + Into<f64>>() -> Accumulate {
-    accumulate::<M, S, R>
+    accumulate::<M, S, R, false>
 }
 
 fn stored_as<M: Measure, R: Compute + Into<f64>>(kind: Kind) -> Accumulate {

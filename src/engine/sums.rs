@@ -34,7 +34,7 @@ struct Task {
 
 /// Elements that are run at a time, while those behind them are asked for: what is done with each leaves less
 /// of the CPU's window for reads under way than a plain read has.
-const STRETCH: usize = 4 * LANES * 4;
+const STRETCH: usize = LEAF / 4;
 
 /// Parameters whose rules measure.
 #[derive(Debug, Default)]

@@ -2,10 +2,10 @@
 //! that follow from the sums.
 
 use super::block::{ARRAYS, Block, Dense};
-use super::leaf::Accumulators;
+use super::leaf::{Accumulators, add_term};
 use super::tier;
 use crate::number::{Compute, Node, Precision, Stored, Trace, Traced};
-use crate::rules::{Added, LANES, MAX_SUMS, Measuring, ScalarBlock, Scalars, Scope};
+use crate::rules::{LANES, MAX_SUMS, Measuring, ScalarBlock, Scalars, Scope};
 
 /// Adds elements of the compute type to the accumulators of each sum, the first to accumulator 0.
 ///
@@ -106,7 +106,7 @@ fn find<const N: usize, const M: usize, U: Measuring<N, M>>(
 
 /// SAFETY: as for [`Terms`].
 #[inline(always)]
-unsafe fn add<const N: usize, const M: usize, U, R, const DECAY: bool>(
+unsafe fn add<const N: usize, const M: usize, U, R, const DECAY: bool, const FUSED: bool>(
     block: &Block,
     arrays: &Dense,
     sums: &mut [Accumulators; MAX_SUMS],
@@ -130,13 +130,6 @@ unsafe fn add<const N: usize, const M: usize, U, R, const DECAY: bool>(
         let (p, g) = prelude.before::<DECAY>(p, g);
         U::terms(&k, p, g, s)
     };
-    let added = |m: usize, term: R| -> f64 {
-        let term: f64 = term.into();
-        match U::ADDED[m] {
-            Added::AsItIs => term,
-            Added::Squared => term * term,
-        }
-    };
     let mut local: [Accumulators; M] = std::array::from_fn(|m| sums[m]);
     let (p_blocks, p_rest) = p.as_chunks::<LANES>();
     let (g_blocks, g_rest) = g.as_chunks::<LANES>();
@@ -149,19 +142,21 @@ unsafe fn add<const N: usize, const M: usize, U, R, const DECAY: bool>(
             (0..M).for_each(|m| block[m][lane] = terms[m]);
         }
         for m in 0..M {
-            (0..LANES).for_each(|lane| local[m][lane] += added(m, block[m][lane]));
+            for (sum, term) in local[m].iter_mut().zip(block[m]) {
+                add_term::<R, FUSED>(U::ADDED[m], term, sum);
+            }
         }
     }
     let first = p_blocks.len() * LANES;
     for (lane, (p, g)) in p_rest.iter().zip(g_rest).enumerate() {
         let terms = terms(*p, *g, std::array::from_fn(|i| s[i][first + lane]));
-        (0..M).for_each(|m| local[m][lane] += added(m, terms[m]));
+        (0..M).for_each(|m| add_term::<R, FUSED>(U::ADDED[m], terms[m], &mut local[m][lane]));
     }
     sums[..M].copy_from_slice(&local);
 }
 
 macro_rules! tier {
-    ($name:ident $(, $features:literal)?) => {
+    ($name:ident, $fused:literal $(, $features:literal)?) => {
         /// SAFETY: as for [`Terms`].
         $(#[target_feature(enable = $features)])?
         unsafe fn $name<const N: usize, const M: usize, U, R, const DECAY: bool>(
@@ -173,7 +168,7 @@ macro_rules! tier {
             R: Compute + Stored + Into<f64>,
         {
             // SAFETY: passed on from the caller.
-            unsafe { add::<N, M, U, R, DECAY>(block, arrays, sums) }
+            unsafe { add::<N, M, U, R, DECAY, $fused>(block, arrays, sums) }
         }
     };
 }
@@ -183,11 +178,11 @@ where
     U: Measuring<N, M>,
     R: Compute + Stored + Into<f64>,
 {
-    tier!(baseline);
+    tier!(baseline, false);
     #[cfg(target_arch = "x86_64")]
-    tier!(avx2, "avx2");
+    tier!(avx2, true, "avx2,fma");
     #[cfg(target_arch = "x86_64")]
-    tier!(avx512, "avx512f,avx512vl,avx512bw,avx512dq");
+    tier!(avx512, true, "avx512f,avx512vl,avx512bw,avx512dq,fma");
     [
         baseline::<N, M, U, R, DECAY>,
         #[cfg(target_arch = "x86_64")]

@@ -22,7 +22,8 @@ static CURRENT: AtomicUsize = AtomicUsize::new(UNKNOWN);
 /// How many of the tiers this CPU has.
 #[cfg(target_arch = "x86_64")]
 fn count() -> usize {
-    let avx2 = is_x86_feature_detected!("avx2");
+    // Every CPU with the one has the other, but for one that nobody computes on.
+    let avx2 = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
     let avx512 = is_x86_feature_detected!("avx512f")
         && is_x86_feature_detected!("avx512vl")
         && is_x86_feature_detected!("avx512bw")

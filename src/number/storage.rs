@@ -61,6 +61,9 @@ impl Format {
 pub trait Compute: Float + Store<Self> {
     fn from_f32(x: f32) -> Self;
     fn from_f64(x: f64) -> Self;
+    /// Adds the square to a sum. That of a float32 is exact in float64, so that one instruction for both
+    /// rounds as two do: `FUSED` where the CPU has it, and a slow function elsewhere.
+    fn add_square<const FUSED: bool>(self, sum: f64) -> f64;
 }
 
 /// An element in memory.
@@ -89,6 +92,11 @@ impl Compute for f32 {
     fn from_f64(x: f64) -> f32 {
         x as f32
     }
+    #[inline(always)]
+    fn add_square<const FUSED: bool>(self, sum: f64) -> f64 {
+        let wide = f64::from(self);
+        if FUSED { wide.mul_add(wide, sum) } else { sum + wide * wide }
+    }
 }
 
 impl Compute for f64 {
@@ -99,6 +107,10 @@ impl Compute for f64 {
     #[inline(always)]
     fn from_f64(x: f64) -> f64 {
         x
+    }
+    #[inline(always)]
+    fn add_square<const FUSED: bool>(self, sum: f64) -> f64 {
+        sum + self * self
     }
 }
 

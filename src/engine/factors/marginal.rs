@@ -37,7 +37,7 @@ pub(super) fn marginal(precision: Precision, coupled_decay: bool) -> Marginal {
 
 /// SAFETY: as for [`Marginal`].
 #[inline(always)]
-unsafe fn add<R: Compute + Into<f64>, const DECAY: bool>(
+unsafe fn add<R: Compute + Into<f64>, const DECAY: bool, const FUSED: bool>(
     block: &Block,
     stretch: &Stretch,
     row: &mut Accumulators,
@@ -53,9 +53,9 @@ unsafe fn add<R: Compute + Into<f64>, const DECAY: bool>(
             std::slice::from_raw_parts_mut(columns, len),
         )
     };
-    let square = |g: R, p: R| -> f64 {
-        let wide: f64 = prelude.before::<DECAY>(p, g).1.into();
-        wide * wide
+    let add = |g: R, p: R, sums: [&mut f64; 2]| {
+        let g = prelude.before::<DECAY>(p, g).1;
+        sums.into_iter().for_each(|sum| *sum = g.add_square::<FUSED>(*sum));
     };
     let (g_blocks, g_rest) = g.as_chunks::<LANES>();
     let (p_blocks, p_rest) = p.as_chunks::<LANES>();
@@ -63,21 +63,17 @@ unsafe fn add<R: Compute + Into<f64>, const DECAY: bool>(
     let mut local = *row;
     for ((g, p), columns) in g_blocks.iter().zip(p_blocks).zip(blocks) {
         for lane in 0..LANES {
-            let square = square(g[lane], p[lane]);
-            local[lane] += square;
-            columns[lane] += square;
+            add(g[lane], p[lane], [&mut local[lane], &mut columns[lane]]);
         }
     }
     *row = local;
     for (((g, p), column), sum) in g_rest.iter().zip(p_rest).zip(rest).zip(row) {
-        let square = square(*g, *p);
-        *sum += square;
-        *column += square;
+        add(*g, *p, [sum, column]);
     }
 }
 
 macro_rules! tier {
-    ($name:ident $(, $features:literal)?) => {
+    ($name:ident, $fused:literal $(, $features:literal)?) => {
         /// SAFETY: as for [`Marginal`].
         $(#[target_feature(enable = $features)])?
         unsafe fn $name<R: Compute + Into<f64>, const DECAY: bool>(
@@ -86,17 +82,17 @@ macro_rules! tier {
             row: &mut Accumulators,
         ) {
             // SAFETY: passed on from the caller.
-            unsafe { add::<R, DECAY>(block, stretch, row) }
+            unsafe { add::<R, DECAY, $fused>(block, stretch, row) }
         }
     };
 }
 
 fn tiers<R: Compute + Into<f64>, const DECAY: bool>() -> Tiers {
-    tier!(baseline);
+    tier!(baseline, false);
     #[cfg(target_arch = "x86_64")]
-    tier!(avx2, "avx2");
+    tier!(avx2, true, "avx2,fma");
     #[cfg(target_arch = "x86_64")]
-    tier!(avx512, "avx512f,avx512vl,avx512bw,avx512dq");
+    tier!(avx512, true, "avx512f,avx512vl,avx512bw,avx512dq,fma");
     [
         baseline::<R, DECAY>,
         #[cfg(target_arch = "x86_64")]

@@ -64,7 +64,6 @@ GOALS = [
         for name in ("LAMB", "LARS", "NovoGrad", "StableAdamW", "Prodigy", "Adafactor")
     ),
     Goal("Muon 1,024 x 1,024 float32", ("NumPy, matrices",), 0.4),
-    Goal("Adafactor 10,000 x 10,000 float32", FLOOR, 0.9),
     Goal("AdamW in torch 10 x 100", (*FUSED, "torch fused, 1 thread"), 10),
     Goal("AdamW in torch 10 x 100", ("torch", "torch, 1 thread"), 30),
     Goal("AdamW in torch 200 x 2,500", (*FUSED, "torch fused, 1 thread"), 3),

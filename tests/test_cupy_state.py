@@ -138,3 +138,21 @@ class TestCheckpoints:
             opt.load(tmp_path / "run.safetensors")
         assert all((to_host(p) == 0).all() for p in params)
         assert opt.param_groups[0]["lr"] == 0.125
+
+
+def test_a_mapped_file_is_for_host_memory() -> None:
+    opt = fs.Adam([to_device(np.ones(3))], state_factory=fs.MemmapState("."))
+    with pytest.raises(TypeError, match="MemmapState must be a NumPy array, found a CuPy"):
+        opt.step([to_device(np.ones(3))])
+
+
+@pytest.mark.parametrize("scope", ["total", "parameter"])
+@pytest.mark.parametrize("value", [np.nan, np.inf, 2.0])
+def test_what_has_no_gradient_is_not_moved(value: float, scope: Any) -> None:
+    start = [np.full((2, 2), value), np.ones((2, 2))]
+    found = fs.Adam([to_device(p) for p in start])
+    wanted = fs.Adam(start)
+    device = found.step([None, to_device(np.ones((2, 2)))], measure=scope)
+    host = wanted.step([None, np.ones((2, 2))], measure=scope)
+    np.testing.assert_array_equal(device.update_norm, host.update_norm)
+    np.testing.assert_array_equal(device.param_norm, host.param_norm)

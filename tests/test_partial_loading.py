@@ -145,3 +145,27 @@ def test_what_is_no_array_and_no_flag() -> None:
     for load in (lambda: opt.load_state_dict(saved, strict="no"), lambda: opt.load("f", "no")):  # type: ignore[call-overload]
         with pytest.raises(ValueError, match="strict must be True or False"):
             load()
+
+
+def test_what_is_of_the_model_is_loaded_for_all_of_a_group() -> None:
+    def trained(names: tuple[str, ...], steps: int) -> fs.Prodigy:
+        params = {name: np.full(3, 2.0) for name in names}
+        opt = fs.Prodigy(params, d0=1e-3)
+        for _ in range(steps):
+            opt.step({name: 2 * p for name, p in params.items()})
+        return opt
+
+    body, both = trained(("body",), 30), trained(("head", "body"), 1)
+    report = both.load_state_dict(body.state_dict(), strict=False)
+    assert report.loaded == ("body",)
+    assert both.state["head"]["d"] == both.state["body"]["d"] == body.state["body"]["d"]
+    assert both.state["head"]["step"] == 1
+
+
+def test_what_is_of_the_model_must_be_one() -> None:
+    opt = fs.Prodigy([np.ones(2), np.ones(2)])
+    opt.step([np.ones(2), np.ones(2)])
+    saved = opt.state_dict()
+    saved["state"][1]["d"] = 5.0
+    with pytest.raises(ValueError, match=r"'d' must be the same for all parameters of group 0"):
+        opt.load_state_dict(saved)

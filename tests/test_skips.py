@@ -155,3 +155,13 @@ for _ in range(9):
     opt.step([np.full(2, np.inf)])
 """
     assert output(program) == ["False", text(8, 8, "the gradient of parameter 0")]
+
+
+def test_they_are_counted_as_far_as_is_loaded() -> None:
+    opt = fs.SGD([np.ones(2)], lr=0.1, nonfinite="skip")
+    saved = opt.state_dict()
+    saved["skipped_steps"] = 2**62
+    opt.load_state_dict(saved)
+    opt.step([np.full(2, np.nan)])
+    assert opt.skipped_steps == 2**62
+    opt.load_state_dict(opt.state_dict())

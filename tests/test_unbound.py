@@ -237,3 +237,28 @@ def test_a_step_that_was_not_saved_is_shown_as_it_will_be() -> None:
     assert opt.state[0]["step"] == 0
     opt.update([np.zeros(2)], [np.ones(2)])
     assert opt.state[0]["step"] == 1
+
+
+@pytest.mark.parametrize("loaded", [False, True])
+@pytest.mark.parametrize("edit", [("lr", "x"), ("state_dtype", "int8"), ("nope", 1)])
+def test_what_could_not_be_loaded_is_not_saved(edit: tuple[str, Any], loaded: bool) -> None:
+    opt = fs.Adam(lr=0.1)
+    if loaded:
+        begun = fs.Adam([np.ones(2)])
+        begun.step([np.ones(2)])
+        opt.load_state_dict(begun.state_dict())
+    opt.param_groups[0][edit[0]] = edit[1]
+    for save in (opt.state_dict, lambda: pickle.dumps(opt)):
+        with pytest.raises(ValueError, match=edit[0].replace("lr", "learning rate")):
+            save()
+
+
+def test_a_nan_that_no_gradient_brought_is_refused_before_parameters_come() -> None:
+    begun = fs.NovoGrad({"w": np.ones(2)})
+    begun.step({"w": np.ones(2)})
+    saved = begun.state_dict()
+    saved["state"][0]["exp_avg_sq"] = np.nan
+    opt = fs.NovoGrad()
+    with pytest.raises(ValueError, match="'exp_avg_sq' of parameter 0 must be a number, found nan"):
+        opt.load_state_dict(saved)
+    opt.update({"v": np.ones(3)}, {"v": np.ones(3)})

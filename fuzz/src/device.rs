@@ -98,10 +98,16 @@ unsafe impl Elsewhere for Vectors {
         Ok(())
     }
 
-    fn keep(_: &mut (), _: &Call, slots: &[Slot<Self>]) -> Result<Option<engine::Moved>, Said> {
+    fn keep(
+        _: &mut (),
+        _: &Call,
+        slots: &[Slot<Self>],
+        moving: &[bool],
+    ) -> Result<Option<engine::Moved>, Said> {
         let mut moved = engine::Moved::default();
-        for slot in slots.iter().filter(|slot| slot.header.place != Place::Host) {
-            moved.push(&slot.header.view(), None, None, false).unwrap();
+        let all = slots.iter().zip(moving);
+        for (slot, moving) in all.filter(|(slot, _)| slot.header.place != Place::Host) {
+            moved.push(&slot.header.view(), None, None, !moving).unwrap();
         }
         // SAFETY: who holds the parameters keeps their memory, and nobody writes it meanwhile.
         unsafe { moved.keep() };

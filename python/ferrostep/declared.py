@@ -184,6 +184,7 @@ def _read(cls: type[Declared]) -> Schema:
         states=cls.STATE,
         optional_states=cls.OPTIONAL_STATE,
         factors=cls.FACTORS,
+        whole_model=cls.WHOLE_MODEL,
         memory=cls.MEMORY,
         check=cls.check,
         together=_together(cls),

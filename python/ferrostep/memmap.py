@@ -70,6 +70,11 @@ class MemmapState:
     def __call__(
         self, key: int | str, name: str, like: NDArray[Any], dtype: np.dtype[Any]
     ) -> NDArray[Any]:
+        if not isinstance(like, np.ndarray):
+            raise TypeError(
+                "the parameter of a MemmapState must be a NumPy array, found a CuPy array; "
+                "leave out state_factory for what lies on a device"
+            )
         size = like.size * dtype.itemsize
         if size < SMALL:
             return np.empty_like(like, dtype=dtype, subok=False)

@@ -66,6 +66,8 @@ def fit(
             continue
         if i in own["state"]:
             state[i] = own["state"][i]
+    if schema.whole_model:
+        _share(schema, own["param_groups"], state, {labels.index(label) for label in loaded})
     unexpected = [key for key in saved_keys if key not in set(mine)]
     report = LoadReport(tuple(loaded), tuple(missing), tuple(unexpected), tuple(misfit))
     groups = _options(saved["param_groups"], own["param_groups"])
@@ -77,6 +79,16 @@ def _fits(schema: Schema, entry: Mapping[str, Any] | None, shape: tuple[int, ...
         tuple(getattr(array, "shape", ())) == schema.state_shape(name, shape)
         for name, array in arrays_in(schema, entry or {}).items()
     )
+
+
+def _share(schema: Schema, groups: Groups, state: dict[int, Any], loaded: set[int]) -> None:
+    """Let all parameters of a group have the numbers that came for one of them."""
+    for group in groups:
+        came = [state[i] for i in group["params"] if i in loaded and i in state]
+        numbers = {n: came[0][n] for n in schema.memory if n in came[0]} if came else {}
+        for i in group["params"]:
+            if i in state:
+                state[i] = {**state[i], **numbers}
 
 
 def _options(theirs: Groups, mine: Groups) -> Groups:

@@ -11,8 +11,17 @@ import numpy as np
 
 from ferrostep import state_dict as _state_dict
 from ferrostep._native import Core
+from ferrostep.backends import cuda
 from ferrostep.differences import refuse
-from ferrostep.saved import Groups, check_layout, read_options, skipped_steps
+from ferrostep.saved import (
+    Groups,
+    arrays_in,
+    check_layout,
+    check_numbers,
+    memory_in,
+    read_options,
+    skipped_steps,
+)
 from ferrostep.schema import Schema
 
 
@@ -123,6 +132,10 @@ def pending_from(
             f"the state dict has {len(names)} param_names, wanted {len(group['params'])}: "
             "one for each parameter"
         )
+    for key, entry in saved["state"].items():
+        arrays = [cuda.to_host(array) for array in arrays_in(schema, entry).values()]
+        label = f"parameter {key!r}"
+        check_numbers(memory_in(schema, entry, label), arrays, label)
     skipped = skipped_steps(saved)
     if not group["params"]:  # of an optimizer that had not begun
         return None, skipped, options

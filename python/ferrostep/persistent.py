@@ -70,8 +70,12 @@ class Persistent(Storable, Declared):
         (1, 0.1)
         """
         pending: Pending | None = self._pending
-        if pending is not None and not self._layouts():
+        begun = bool(self._layouts())
+        if not (self._bound or begun):  # nothing else looks at them before parameters come
             self._group_sizes()
+            for group in self._groups:
+                self._schema().read(group)
+        if pending is not None and not begun:
             saved = pending.state_dict(self._groups)
             return deepcopy(saved) if copy else saved
         for key in self._numbers or ():

@@ -134,9 +134,13 @@ def number(value: Any, what: str) -> float:
 
 
 def check_numbers(numbers: Mapping[str, float], arrays: Iterable[Any], label: str) -> None:
-    """Refuse a NaN that did not come with a gradient: it would have come to the arrays too."""
+    """Refuse a NaN that did not come with a gradient: it would have come to the arrays too.
+
+    Arrays without elements cannot show it.
+    """
+    known = [array for array in arrays if array.size]
     for name, value in numbers.items():
-        if np.isnan(value) and not any(np.isnan(array).any() for array in arrays):
+        if known and np.isnan(value) and not any(np.isnan(array).any() for array in known):
             raise ValueError(f"{name!r} of {label} must be a number, found {value!r}")
 
 

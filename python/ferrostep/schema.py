@@ -40,6 +40,8 @@ class Schema(NamedTuple):
     factors: tuple[()] | tuple[str, str]
     #: Numbers that are state like the step count.
     memory: tuple[str, ...]
+    #: Whether these are of the model: the same for all parameters of a group.
+    whole_model: bool
     #: Looks at the options together, at those in `together` alone; None: nobody knows.
     check: Callable[[dict[str, Any]], None]
     together: frozenset[str] | None

@@ -128,6 +128,8 @@ def differences(
         if lacking and arrays_in(schema, entry):
             yield lacks(schema, label, lacking)
         yield from _state_differences(schema, own, entry, param, label)
+    if schema.whole_model:
+        yield from _of_several_models(schema, saved)
     try:
         skipped_steps(saved)
     except ValueError as error:
@@ -147,6 +149,19 @@ def _name_differences(theirs: Groups, names: list[str] | None) -> Iterator[str]:
     if names is not None and found and found != names:
         wrong = list(of_names("the state dict", found, names, "parameter"))
         yield from wrong or [f"the state dict has the order {found!r}, wanted {names!r}"]
+
+
+def _of_several_models(schema: Schema, saved: Mapping[str, Any]) -> Iterator[str]:
+    for i, group in enumerate(saved["param_groups"]):
+        entries = [saved["state"][key] for key in group["params"] if key in saved["state"]]
+        for name in schema.memory:
+            found = {value for entry in entries if type(value := entry.get(name)) is float}
+            if len(found) > 1:
+                few = ", ".join(map(repr, sorted(found)[:2]))
+                yield (
+                    f"{name!r} must be the same for all parameters of group {i}, since "
+                    f"{schema.name} has it of the model, found {few}"
+                )
 
 
 def _check_memory(

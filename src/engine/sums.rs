@@ -7,7 +7,7 @@ use smallvec::SmallVec;
 
 use super::block::{ARRAYS, Block, Dense};
 use super::control::ControlGuard;
-use super::gather::{Tile, prefetch};
+use super::gather::Tile;
 use super::leaf::{self, Accumulators, TILE};
 use super::measure::{Places, fold_leaves};
 use super::memory::{Grow, OutOfMemory, with_room};
@@ -31,10 +31,6 @@ struct Task {
     places: [usize; ARRAYS],
     len: usize,
 }
-
-/// Elements that are run at a time, while those behind them are asked for: what is done with each leaves less
-/// of the CPU's window for reads under way than a plain read has.
-const STRETCH: usize = LEAF / 4;
 
 /// Parameters whose rules measure.
 #[derive(Debug, Default)]
@@ -147,12 +143,8 @@ impl Task {
         let mut tiles = [[const { MaybeUninit::<R>::uninit() }; TILE]; ARRAYS];
         let mut at = begin;
         while at < end {
-            let most = STRETCH.min(end - at);
             // SAFETY: passed on from the caller.
-            let (ready, len) = unsafe { next(&self.streams, &mut cursors, &mut tiles, most) };
-            for place in &ready[..self.streams.len()] {
-                prefetch_lines::<R>(place.wrapping_add(len * size_of::<R>()), len);
-            }
+            let (ready, len) = unsafe { next(&self.streams, &mut cursors, &mut tiles, end - at) };
             let [p, g, states @ ..] = self.places.map(|stream| ready[stream]);
             let arrays =
                 Dense { p: p.cast_mut(), g, states: states.map(<*const u8>::cast_mut), len };
@@ -162,13 +154,5 @@ impl Task {
             at += len;
         }
         sums
-    }
-}
-
-/// Asks for so many elements.
-#[inline(always)]
-fn prefetch_lines<R>(place: *const u8, len: usize) {
-    for line in (0..len * size_of::<R>()).step_by(64) {
-        prefetch(place.wrapping_add(line));
     }
 }

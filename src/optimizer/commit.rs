@@ -8,6 +8,7 @@ use super::part::check_unchanged;
 use super::prepare::Prepared;
 use super::refusal::{Cause, Refusal, Stop};
 use super::repeat::Repeatable;
+use super::slot::MOST_STEPS;
 use super::sums::NO_SUMS;
 use crate::engine::{ControlGuard, process, threads};
 
@@ -131,7 +132,7 @@ impl<H: Elsewhere> Optimizer<H> {
     /// Counts a step that is left out.
     fn skip(&mut self, cause: Cause) -> Skipped {
         let (total, in_a_row) = &mut self.skips;
-        *total += 1;
+        *total = MOST_STEPS.min(*total + 1);
         *in_a_row += 1;
         Skipped { cause, in_a_row: *in_a_row, total: *total }
     }

@@ -95,11 +95,13 @@ pub unsafe trait Elsewhere: Holder {
     /// part. Waits for them.
     fn sums(caller: Self::Caller<'_>, work: &Self::Work) -> Result<SumsOfParts, Self::Error>;
 
-    /// Copies the parameters that are not in host memory; None if there are none.
+    /// Copies the parameters that are not in host memory and that the step moves; None if there are none
+    /// out of host memory.
     fn keep(
         kept: &mut Self::Kept,
         caller: Self::Caller<'_>,
         slots: &[Slot<Self>],
+        moving: &[bool],
     ) -> Result<Option<Self::Old>, Self::Error>;
 
     /// Puts, by slot, the sums of the leaves of what was added to those parameters, and of what they

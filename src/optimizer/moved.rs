@@ -54,7 +54,9 @@ impl<H: Elsewhere> Optimizer<H> {
         for numbered in still(&self.slots, parts).filter(on_host) {
             moved.watch(None, numbered, true)?;
         }
-        let kept = H::keep(&mut self.elsewhere, caller, &self.slots);
+        let mut moving = try_collect(self.slots.iter().map(|_| false))?;
+        parts.iter().for_each(|part| moving[part.slot] = true);
+        let kept = H::keep(&mut self.elsewhere, caller, &self.slots, &moving);
         moved.elsewhere = kept.map_err(Stop::Holder)?;
         Ok(())
     }

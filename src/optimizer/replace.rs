@@ -47,8 +47,10 @@ impl<H: Elsewhere> Optimizer<H> {
         }
         let old = &self.slots[i];
         new.step = old.step;
-        new.memory = old.memory;
         let compiled = &self.groups[old.group].compiled;
+        // Where no row stays, nothing does of what was remembered of the gradients.
+        let anew = compiled.method.remembers_sums() && rows.iter().all(|row| *row < 0);
+        new.memory = old.memory.filter(|_| !anew);
         let mut made = with_room(old.states.len())?;
         for state in &old.states {
             let (name, kind) = (state.name.clone(), state.header.format.kind);

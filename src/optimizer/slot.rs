@@ -95,8 +95,8 @@ pub fn check_same(i: usize, now: &Header, was: &Header) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Steps are counted no further, so that every count can be loaded.
-const MOST_STEPS: u64 = 1 << 62;
+/// Steps, skipped ones too, are counted no further, so that every count can be loaded.
+pub(super) const MOST_STEPS: u64 = 1 << 62;
 
 impl<H: Holder> Slot<H> {
     pub fn new(group: usize, array: H::Held, header: H::Header) -> Self {

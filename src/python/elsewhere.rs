@@ -118,8 +118,13 @@ unsafe impl Elsewhere for PythonArrays {
         Ok(found)
     }
 
-    fn keep(_: &mut Cuda, caller: Caller<'_>, slots: &[Slot<Self>]) -> PyResult<Option<Old>> {
-        cuda::keep(caller.py, slots)
+    fn keep(
+        _: &mut Cuda,
+        caller: Caller<'_>,
+        slots: &[Slot<Self>],
+        moving: &[bool],
+    ) -> PyResult<Option<Old>> {
+        cuda::keep(caller.py, slots, moving)
     }
 
     fn moved(

@@ -35,7 +35,7 @@ class Muon(Optimizer):
     order, so that they have the same bits everywhere; torch computes them in bfloat16. They are
     most of the step: ``5*r*r*(r + 3*c)`` multiplications, and as many additions, for ``r`` rows and
     ``c >= r`` columns. While the step runs it needs some seven times the memory of the largest
-    matrix. On GPUs there is no Muon.
+    matrix; on a device, where matrices of one shape are made orthogonal together, of a few.
 
     Parameters
     ----------
@@ -63,7 +63,7 @@ class Muon(Optimizer):
     Raises
     ------
     ValueError
-        If a parameter is no matrix, or lies on a device.
+        If a parameter is no matrix.
 
     State
     -----

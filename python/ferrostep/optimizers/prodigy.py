@@ -30,8 +30,7 @@ class Prodigy(Optimizer):
     ``d`` is of the model: a step takes the sums over all parameters that have a gradient before it
     changes any, and all parameters remember it. One that comes later begins with it. Groups may
     differ in their options: each then has the ``d`` that they make of the same sums. So parameters
-    come together: `update_one` and `Rows` are refused. A step of CuPy arrays waits once, for their
-    sums.
+    come together: `update_one` and `Rows` are refused. A step of CuPy arrays waits for their sums.
 
     The authors' ``prodigyopt`` has the same numbers, but that it takes ``d`` from the first group's
     options; counts the steps of `bias_correction` for the model, where here each parameter counts

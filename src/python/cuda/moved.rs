@@ -13,18 +13,20 @@ use crate::python::array::{Array, Seen};
 use crate::python::python_arrays::PythonArrays;
 use crate::rules::LEAF;
 
-/// Copies, by slot.
-pub(in crate::python) struct Old(Vec<(usize, Py<PyAny>)>);
+/// Copies, by slot, of what a step moves.
+pub(in crate::python) struct Old(Vec<(usize, Option<Py<PyAny>>)>);
 
 /// Copies the parameters on devices, behind all that is under way there.
 pub(in crate::python) fn keep(
     py: Python<'_>,
     slots: &[Slot<PythonArrays>],
+    moving: &[bool],
 ) -> PyResult<Option<Old>> {
     let mut kept = Vec::new();
     for (i, slot) in slots.iter().enumerate() {
         if let (Place::Device(_), Some(array)) = (slot.header.place, &slot.array) {
-            kept.try_push((i, backend(py, "copy", (array.bind(py).object(),))?.unbind()))?;
+            let copy = || backend(py, "copy", (array.bind(py).object(),)).map(Bound::unbind);
+            kept.try_push((i, moving[i].then(copy).transpose()?))?;
         }
     }
     Ok(Some(Old(kept)).filter(|old| !old.0.is_empty()))
@@ -46,7 +48,15 @@ pub(in crate::python) fn moved(
             Precision::F32 => "float32",
             Precision::F64 => "float64",
         };
-        let pair = backend(py, "difference", (new.bind(py).object(), old, dtype))?;
+        let new = new.bind(py);
+        let Some(old) = old else {
+            let was = backend(py, "contiguous", (new.object(), dtype))?;
+            for was in leaf_sums(cuda, device, &was, precision)? {
+                sums[*i].try_push([0.0, was])?;
+            }
+            continue;
+        };
+        let pair = backend(py, "difference", (new.object(), old, dtype))?;
         let (added, was): (Bound<'_, PyAny>, Bound<'_, PyAny>) = pair.extract()?;
         let added = leaf_sums(cuda, device, &added, precision)?;
         for (added, was) in added.into_iter().zip(leaf_sums(cuda, device, &was, precision)?) {

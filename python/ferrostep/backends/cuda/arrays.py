@@ -81,10 +81,10 @@ def copy(array: Any) -> Any:
         return made
 
 
-def contiguous(array: Any) -> Any:
-    """Return a copy in C order, on the same device."""
+def contiguous(array: Any, dtype: str | None = None) -> Any:
+    """Return an array in C order, of this type if one is given, on the same device."""
     with cupy().cuda.Device(array.data.device_id):
-        return cupy().ascontiguousarray(array)
+        return cupy().ascontiguousarray(array, dtype)
 
 
 def copy_back(array: Any, copy: Any) -> None:

@@ -96,9 +96,9 @@ def orthogonal(
         old, new = step % 2, (step + 1) % 2
         square(at.turned[old], columns, (0, one, one), at.gram)
         square(at.gram, rows, (at.gram, b, c), at.polynomial)
-        of = (at.polynomial, turned_line, at.x[old], line, rows, rows, columns)
+        operands = (at.polynomial, turned_line, at.x[old], line, rows, rows, columns)
         to = (at.x[old], a, one, at.x[new], at.turned[new])
-        add(multiply, size.blocks[1], *of, *to, np.bool_(False))
+        add(multiply, size.blocks[1], *operands, *to, np.bool_(False))
     add(end, threads, *same[steps % 2], *all_of_them, at.given)
     return calls
 

@@ -70,15 +70,16 @@ impl Cuda {
             self.kernels(py, device, growing.kernel, first_kinds, false)?;
         let (update, kernels) =
             (update.clone_ref(py), kernels.as_ref().map(|all| all.clone_ref(py)));
-        let (kernel, block) = descent(whole.step(shape), TraceKernel);
-        let last_kinds = Kinds { p: kinds.p, ..Kinds::native(precision) };
-        let descend = self.kernels(py, device, kernel, last_kinds, false)?.update.clone_ref(py);
-        let prelude = {
+        let (kernel, scalars) = {
             // A foreign rounding mode or flush-to-zero touches no scalar.
             let _control = ControlGuard::new();
-            compiled.prelude.scalars(precision.smallest_normal()).decay_alone()
+            let (kernel, block) = descent(whole.step(shape), TraceKernel);
+            let prelude = compiled.prelude.scalars(precision.smallest_normal()).decay_alone();
+            (kernel, kernel.scalars(&block, &prelude, precision))
         };
-        let scalars = PyBytes::new(py, &kernel.scalars(&block, &prelude, precision));
+        let scalars = PyBytes::new(py, &scalars);
+        let last_kinds = Kinds { p: kinds.p, ..Kinds::native(precision) };
+        let descend = self.kernels(py, device, kernel, last_kinds, false)?.update.clone_ref(py);
 
         // The matrices lie in the parameters' place first, and then in the gradients'.
         let matrix = |i: usize| (workspace + i * elements * compute.size()) as i64;

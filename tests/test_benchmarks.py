@@ -10,7 +10,7 @@ import typer
 from typer.testing import CliRunner
 
 import benchmarks.__main__ as command
-from benchmarks import answers, document, goals, peers, results
+from benchmarks import answers, document, goals, peers, plots, results
 from benchmarks.cases import Case, cases, chosen
 from benchmarks.measure import Turn
 from cases import CLASSES
@@ -119,3 +119,8 @@ def test_readme_has_a_place_for_figures() -> None:
     changed = document.with_figures(readme, found)
     assert changed != readme
     assert document.with_figures(changed, found) == changed
+
+
+def test_names_beside_a_picture_do_not_lie_on_each_other() -> None:
+    assert plots._apart([3.0, 1.0, 1.0, 1.25], 1.0) == [3.0625, 0.0625, 1.0625, 2.0625]
+    assert plots._apart([0.0, 5.0], 1.0) == [0.0, 5.0]

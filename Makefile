@@ -29,7 +29,7 @@ RUST := $(shell find src -name '*.rs' -o -name '*.cu') Cargo.toml Cargo.lock
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
 
-demo: $(VENV)/built ## train on real data with every optimizer, and draw two pictures
+demo: $(VENV)/built ## train on real data with every optimizer, and draw three pictures
 	$(BIN)/python -m ferrostep demo
 
 storage: $(VENV)/built ## train in every storage kind; write docs/storage.md

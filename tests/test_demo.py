@@ -9,7 +9,7 @@ import pytest
 
 import ferrostep as fs
 from ferrostep import demo
-from ferrostep.demo import mlp, storage, storage_page, train
+from ferrostep.demo import mlp, report, storage, storage_page, train, tuning, valley
 
 
 def test_gradients_against_finite_differences() -> None:
@@ -35,17 +35,19 @@ def test_same_bits_as_by_hand(contestant: train.Contestant) -> None:
     assert run.losses[1] < run.losses[0]
 
 
-def test_main_draws_two_pictures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_main_draws_its_pictures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert demo.main(["--epochs", "1", "--output", str(tmp_path)]) == 0
-    assert {path.name for path in tmp_path.iterdir()} == {"losses.png", "valley.png"}
-    assert "Momentum + schedule" in capsys.readouterr().out
+    assert {path.name for path in tmp_path.iterdir()} == {"losses.png", "tuning.png", "valley.png"}
+    out = capsys.readouterr().out
+    assert "Momentum + schedule" in out
+    assert "of the test digits are read over" in out
 
 
 def test_table_fits_eighty_columns(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", "80")
-    demo.main(["--epochs", "1", "--output", str(tmp_path)])
+    report.table([run for contestant in train.contestants() for run in train.train(contestant, 1)])
     out = capsys.readouterr().out
     rows = [line for line in out.splitlines() if line.rstrip().endswith("same")]
     assert len(rows) == len(train.contestants())
@@ -107,3 +109,34 @@ def test_storage_writes_its_page(
 def test_divergence_is_named() -> None:
     row = ("Adam", [storage.Result(float("nan"), 0.1, 0.0, 8)] * len(storage.KINDS))
     assert storage_page.page([row], 1).count("| diverged") == len(storage.KINDS)
+
+
+def tuned(name: str, losses: list[float], accuracies: list[float]) -> tuning.Tuned:
+    made = zip(tuning.RATES, losses, accuracies, strict=False)
+    return tuning.Tuned(name, tuple(tuning.Trained(r, (x,) * 3, (a,) * 3) for r, x, a in made))
+
+
+def test_the_longest_row_of_good_rates_is_told() -> None:
+    wide = tuned("Adam", [3, 2, 1, 0.5, 1], [0.96, 0.1, 0.95, 0.97, 0.99])
+    narrow = tuned("SGD", [3, 0.25, 9, np.inf, np.inf], [0.1, 0.96, 0.1, 0.1, 0.1])
+    assert (wide.decades, wide.best.rate) == (1.0, tuning.RATES[3])
+    assert (narrow.decades, tuned("none", [1.0], [0.5]).decades) == (1 / 3, 0)
+    said = tuning.conclusion([narrow, wide])
+    assert "over 1.0 decades of learning rates with Adam and over 0.3 with SGD" in said
+    assert f"the lowest loss of all was that of SGD at {tuning.RATES[1]:g}." in said
+
+
+def test_a_training_that_diverges_ends_at_infinity() -> None:
+    sgd = train.contestants()[0]
+    loss, _ = tuning.once(sgd, 0.1, 2, seed=1)
+    assert loss < 1
+    with np.errstate(all="ignore"):
+        assert tuning.once(sgd, 1e30, 2, seed=1)[0] == np.inf
+
+
+@pytest.mark.parametrize("walker", valley.WALKERS, ids=lambda walker: walker.name)
+def test_the_best_rate_leads_lower_than_the_common_one(walker: valley.Walker) -> None:
+    best, common = (valley.walk(walker, r) for r in (valley.best_rate(walker), valley.COMMON))
+    assert len(best) == valley.STEPS + 1
+    assert valley.height(best[-1]) <= valley.height(common[-1])
+    assert valley.height(best[-1]) < valley.height(valley.START) / 10

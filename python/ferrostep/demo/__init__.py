@@ -25,7 +25,7 @@ def require_extra() -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Train with every optimizer, print a table, save two pictures; or compare storage kinds."""
+    """Train with every optimizer, print a table, save pictures; or compare storage kinds."""
     parser = argparse.ArgumentParser(prog="python -m ferrostep demo", description=__doc__)
     parser.add_argument("--output", type=Path, default=Path("demo-output"), help="for the pictures")
     parser.add_argument("--epochs", type=int, default=40, help="passes over the data (40)")
@@ -51,13 +51,17 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         storage_page.write(page, arguments.epochs)
         return 0
-    from ferrostep.demo import pictures, report, train
+    from ferrostep.demo import pictures, report, train, tuning, valley
 
-    runs = report.with_progress(train.contestants(), arguments.epochs)
+    contestants, epochs = train.contestants(), arguments.epochs
+    runs = report.with_progress(contestants, epochs)
     report.table(runs)
+    tuned = report.tuned(contestants, half := -(-epochs // 2))
+    print(tuning.conclusion(tuned))
     for path in (
         pictures.losses(runs, arguments.output / "losses.png"),
-        pictures.valley(arguments.output / "valley.png"),
+        pictures.tuning(tuned, arguments.output / "tuning.png", half),
+        valley.valley(arguments.output / "valley.png"),
     ):
         print(f"saved {path}")
     return 0 if all(run.same_bits for run in runs) else 1

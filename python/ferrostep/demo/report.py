@@ -8,6 +8,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from ferrostep.demo.train import TARGET, Contestant, Run, train
+from ferrostep.demo.tuning import RATES, Tuned, tune
 
 
 def with_progress(contestants: list[Contestant], epochs: int) -> list[Run]:
@@ -21,6 +22,22 @@ def with_progress(contestants: list[Contestant], epochs: int) -> list[Run]:
                 progress.update(task, advance=1, description=contestant.name, now=now)
             runs.append(run)
     return runs
+
+
+def tuned(contestants: list[Contestant], epochs: int) -> list[Tuned]:
+    columns = (TextColumn("{task.description:<30}"), BarColumn(), TextColumn("{task.fields[now]}"))
+    found = []
+    with Progress(*columns, TimeElapsedColumn()) as progress:
+        task = progress.add_task("", total=len(contestants) * len(RATES), now="")
+        for contestant in contestants:
+            trained = []
+            for at_rate in tune(contestant, epochs):
+                now = f"loss {at_rate.loss:.4f}"
+                what = f"{contestant.name} at {at_rate.rate:g}"
+                progress.update(task, advance=1, description=what, now=now)
+                trained.append(at_rate)
+            found.append(Tuned(contestant.name, tuple(trained)))
+    return found
 
 
 def table(runs: list[Run]) -> None:

@@ -29,12 +29,17 @@ class Contestant:
 @dataclass
 class Run:
     name: str
+    rate: float
     losses: list[float] = field(default_factory=list)
     accuracies: list[float] = field(default_factory=list)
     ours: float = 0.0
     by_hand: float = 0.0
     steps: int = 0
     same_bits: bool = True
+
+    @property
+    def label(self) -> str:
+        return f"{self.name} ({self.rate:g})"
 
     @property
     def epochs_to_target(self) -> int | None:
@@ -93,7 +98,7 @@ def train(contestant: Contestant, epochs: int) -> Iterator[Run]:
     twin = [p.copy() for p in params]  # updated by hand with the same gradients
     opt, step_by_hand = contestant.make(params), contestant.hand()
     schedule = contestant.schedule(opt, epochs) if contestant.schedule else None
-    run = Run(contestant.name)
+    run = Run(contestant.name, opt.param_groups[0]["lr"])
     for _ in range(epochs):
         order = rng.permutation(len(y))
         size = min(contestant.batch, len(y))

@@ -130,7 +130,9 @@ def main() -> None:
     for source, name in {**UPDATES, _native.cuda_norm_source(): ""}.items():
         found = [check(source, architecture).usage for architecture in (oldest, newest)]
         for kernel in found[0]:
-            print(f"| {name or kernel} | {' | '.join(str(u[kernel].registers) for u in found)} |")
+            of = kernel.removeprefix("ferrostep_")
+            what = name if of == "update" else f"{name}: {of}".removeprefix(": ")
+            print(f"| {what} | {' | '.join(str(u[kernel].registers) for u in found)} |")
 
 
 if __name__ == "__main__":

@@ -27,6 +27,7 @@ ROOMS: dict[str, set[str]] = {
         "loading",
         "later",
         "keys",
+        "markup",
     },
     "the core": {"_native", "state", "threads", "config", "memmap"},
     "backends": {"backends"},

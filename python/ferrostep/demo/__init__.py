@@ -26,7 +26,7 @@ def require_extra() -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Train with every optimizer, print a table, save two pictures; or compare storage kinds."""
-    parser = argparse.ArgumentParser(prog="python -m ferrostep demo", description=__doc__)
+    parser = argparse.ArgumentParser(prog="ferrostep demo", description=main.__doc__)
     parser.add_argument("--output", type=Path, default=Path("demo-output"), help="for the pictures")
     parser.add_argument("--epochs", type=int, default=40, help="passes over the data (40)")
     parser.add_argument(

@@ -146,10 +146,16 @@ def test_some_of_everything(good: bytes, tmp_path: Path) -> None:
         if name != "__metadata__"
         for begin, end in [tensor["data_offsets"]]
     }
-    assert table(path, "extra") == [["epoch", "3"], ["mask", "<array extra/0>"]]
+    assert table(path, "extra") == [["epoch", "3"], ["mask", "<array 'extra/0'>"]]
 
 
-def test_names_do_nothing_to_a_terminal(tmp_path: Path) -> None:
+def test_names_do_nothing_to_a_terminal(good: bytes, tmp_path: Path) -> None:
+    header, body = unpack(good)
+    header["extra/\x1b"] = header.pop("extra/0")
+    header["__metadata__"][KEY] = header["__metadata__"][KEY].replace("extra/0", r"extra/\u001b")
+    (tmp_path / "run").write_bytes(pack(header, body))
+    assert r"<array 'extra/\x1b'>" in page(tmp_path / "run")
+    assert "\x1b" not in page(tmp_path / "run")
     fs.save_checkpoint(tmp_path / "run", params={"a\x1b[2Jb\nc": np.ones(1)}, extra={"\r": "\x07"})
     assert r"'param/a\x1b[2Jb\nc'  float64" in page(tmp_path / "run")
     assert set(page(tmp_path / "run")) & {"\x1b", "\r", "\x07"} == set()
@@ -192,7 +198,7 @@ def places(value: Any) -> Iterator[tuple[Any, Any]]:
 
 
 def test_anything_in_the_place_of_anything(tmp_path: Path) -> None:
-    """It is told, or refused by a ValueError; what a run loads is told."""
+    """It is told, or refused by a ValueError."""
     path = tmp_path / "f"
     run = Run(1.0)
     wrapped = fs.Lookahead(run.opt)

@@ -21,7 +21,7 @@ class Stored:
         self._name = name
 
     def __repr__(self) -> str:
-        return f"<array {self._name}>"
+        return f"<array {self._name!r}>"
 
 
 def inspect(path: str | os.PathLike[str]) -> dict[str, Any]:

@@ -122,6 +122,8 @@ def test_hundreds_of_parameters_stay_short() -> None:
 def test_unbound() -> None:
     opt = fs.Momentum(lr=0.5)
     assert Page(opt).texts == ["Momentum(lr=0.5)", "0 parameters, 0 bytes of state"]
+    assert Page(opt).rows[1][:-1] == ["0", "0", "0", "-", "-", "0"]
+    assert Page(opt).rows[1][-1].startswith("lr=0.5, ")
     assert Page(opt).rows[-1] == ["unbound", "parameters come with update(params, grads)"]
     other = copy.deepcopy(opt)
     opt.update([np.ones(2)], [np.ones(2)])

@@ -72,7 +72,8 @@ def _summaries(optimizer: Persistent, groups: list[dict[str, Any]]) -> Iterator[
     """Tell of each group in a row."""
     layouts, states = optimizer._layouts(), optimizer._states(False)
     middle = range(FIRST, len(groups) - LAST)
-    for i, (start, end) in enumerate(pairwise(accumulate(optimizer._group_sizes(), initial=0))):
+    sizes = optimizer._group_sizes() or [0] * len(groups)  # an unbound one has options already
+    for i, (start, end) in enumerate(pairwise(accumulate(sizes, initial=0))):
         if i not in middle:
             own, held = layouts[start:end], states[start:end]
             yield (

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ferrostep.checkpoint.inspected import inspect
 from support.checkpoints import KEY, Run, W, pack, unpack
 
 
@@ -50,6 +51,7 @@ def survives(data: bytes, path: Path) -> None:
     except ValueError:
         assert run.contents() == before
     else:
+        assert inspect(path)["optimizers"]
         with safe_open(path, "np") as file:
             assert W in file.keys()  # noqa: SIM118
         run.opt.step({name: np.ones(a.shape, np.float32) for name, a in run.params.items()})

@@ -60,6 +60,7 @@ FOREIGN = [
     (pack('{"__metadata__": {"a": 1}}', b""), "strings only, found"),
     (pack('{"__metadata__": {}, "__metadata__": {}}', b""), "key '__metadata__' twice"),
     (pack('{"a": NaN}', b""), "must be JSON, found NaN"),
+    (pack('{"a": -1e999}', b""), "must have numbers of float64, found -1e999"),
     ((2).to_bytes(8, "little") + b"{\xff", "must be UTF-8"),
 ]
 

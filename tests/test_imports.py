@@ -27,6 +27,7 @@ ROOMS: dict[str, set[str]] = {
         "loading",
         "later",
         "keys",
+        "markup",
     },
     "the core": {"_native", "state", "threads", "config", "memmap"},
     "backends": {"backends"},
@@ -55,7 +56,7 @@ ROOMS: dict[str, set[str]] = {
     "optimizers": {"evaluated", "optimizers"},
     "beside them": {"averages", "clip", "compat", "presets", "range_test", "wrappers"},
     "the package": {"elsewhere", "overview", "__init__"},
-    "programs": {"cuda_source", "demo", "__main__"},
+    "programs": {"cuda_source", "demo", "inspection", "__main__"},
 }
 #: The rooms of the crate; one may be missing.
 RUST_ROOMS = ["number", "rules", "engine", "cuda", "optimizer", "python"]

@@ -114,6 +114,8 @@ def test_it_trains(wheel: Path, version: tuple[int, int], tmp_path: Path) -> Non
     done = subprocess.run([python, "-c", TRAIN], timeout=300, **kept)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == f"trained on {version}"
+    shown = subprocess.run([python.with_name("ferrostep"), "--version"], timeout=300, **kept)
+    assert shown.stdout.startswith("ferrostep ")
     demo = subprocess.run([python, "-m", "ferrostep", "demo"], timeout=300, **kept)
     assert "pip install 'ferrostep[demo]'" in demo.stderr  # the extra is not installed here
     assert "Traceback" not in demo.stderr

@@ -12,7 +12,7 @@ from ferrostep.groups import check_group, read_names
 from ferrostep.matched import read_again
 from ferrostep.options import NonNegative, StateDtype, read_scaling, read_settings
 from ferrostep.params import MIXED, is_groups, read_some
-from ferrostep.shown import show
+from ferrostep.shown import show, show_html
 from ferrostep.spellings import hint
 from ferrostep.typing import Array, Backend, Missing, NonFinite, Params, StateFactory
 
@@ -196,3 +196,6 @@ class Optimizer(Changing):
 
     def __repr__(self) -> str:
         return show(self)
+
+    def _repr_html_(self) -> str:
+        return show_html(self)

@@ -1,24 +1,21 @@
 """Checkpoints: one safetensors file that holds a run, written whole or not at all.
 
-The format is described in ``docs/checkpoints.md``. What each part of it is lies in ``parts``; the
-file and its validation in ``container``; replacing the old one in ``atomic``.
+The format is described in ``docs/checkpoints.md``. What each part of it is lies in ``parts``, what
+the metadata says in ``content``; the file and its validation in ``container``; replacing the old
+one in ``atomic``; a file without a run to load it into in ``inspected``.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from ferrostep._native import __version__
 from ferrostep.checkpoint import arrays as _params
-from ferrostep.checkpoint import averages as _averages
 from ferrostep.checkpoint import container, optimizers, values
-from ferrostep.checkpoint import schedulers as _schedulers
-from ferrostep.checkpoint.checks import only_keys
-from ferrostep.checkpoint.parts import Part
+from ferrostep.checkpoint.content import KEY, PARTS, VERSION, read
 from ferrostep.checkpoint.paths import open_regular, read_path
 from ferrostep.differences import refuse
 from ferrostep.loading import Loading
@@ -28,17 +25,6 @@ if TYPE_CHECKING:
     from ferrostep.partial import LoadReport
 
 __all__ = ["load_checkpoint", "save_checkpoint"]
-
-#: The one key of the metadata: the library writes several in random order, and the same run is to
-#: give the same bytes.
-KEY = "ferrostep.checkpoint"
-VERSION = 1
-PARTS: dict[str, Part] = {
-    "params": _params,
-    "optimizers": optimizers,
-    "schedulers": _schedulers,
-    "averages": _averages,
-}
 
 
 def save_checkpoint(
@@ -199,8 +185,7 @@ def load_partly(path: str | os.PathLike[str], optimizer: Checkpointed) -> LoadRe
 
 
 def _plan_partly(file: container.Container, optimizer: Checkpointed) -> tuple[Loading, LoadReport]:
-    content = _content(file.metadata)
-    refuse(_tensor_differences(file, content))
+    content = read(file)
     params = optimizers.held(optimizer)
     given = _by_part(optimizer, params)
     refuse(_parts_that_differ(content, given, partial=False))
@@ -233,32 +218,13 @@ def _plan(
     file: container.Container, given: Mapping[str, Any], partial: bool
 ) -> tuple[Loading, dict[str, Any]]:
     """Compare all, then read all, and touch nothing."""
-    content = _content(file.metadata)
-    refuse(_tensor_differences(file, content))
+    content = read(file)
     refuse(_differences(file, content, given, partial))
     loading = Loading()
     for name in ("optimizers", "schedulers", "averages", "params"):
         if given[name] is not None:
             PARTS[name].plan(given[name], content[name], file, loading)
     return loading, values.decode(content["extra"], "extra", file.read)
-
-
-def _tensor_differences(file: container.Container, content: Mapping[str, Any]) -> Iterator[str]:
-    """Say which tensors the content and the file do not have in common: one for each name."""
-    if not isinstance(content["extra"], dict):
-        raise ValueError(
-            f"the checkpoint's extra must be an object, found {content['extra']!r:.80}"
-        )
-    there = [name for name in PARTS if content[name] is not None]
-    wanted = Counter(name for part in there for name in PARTS[part].tensors(content[part]))
-    wanted.update(values.references(content["extra"]))
-    for name in sorted(wanted.keys() - file.tensors.keys()):
-        yield f"the file lacks the tensor {name!r}"
-    for name in sorted(file.tensors.keys() - wanted.keys()):
-        yield f"the file has the tensor {name!r}, which nothing in it refers to"
-    yield from (
-        f"the tensor {name!r} has {n} uses, wanted one" for name, n in wanted.items() if n > 1
-    )
 
 
 def _differences(
@@ -282,18 +248,3 @@ def _parts_that_differ(
             )
         elif given[name] is not None and content[name] is None:
             yield f"the checkpoint lacks {name}"
-
-
-def _content(metadata: Mapping[str, str]) -> dict[str, Any]:
-    if KEY not in metadata:
-        raise ValueError(
-            "the file must be a checkpoint of ferrostep, found another safetensors file"
-        )
-    only_keys(metadata, {KEY}, "the metadata")
-    content = container.parse(metadata[KEY], "the content")
-    found = content.get("version") if isinstance(content, dict) else None
-    if type(found) is not int or found != VERSION:
-        raise ValueError(
-            f"its format has version {found!r}, wanted {VERSION} for ferrostep {__version__}"
-        )
-    return only_keys(content, {"version", "ferrostep", "extra", *PARTS}, "the content")

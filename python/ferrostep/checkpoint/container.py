@@ -186,7 +186,7 @@ class Unread:
 
 
 def parse(text: str, what: str) -> Any:
-    """Read JSON in which no key comes twice and no number is a NaN."""
+    """Read JSON in which no key comes twice and every number is one that JSON has, too."""
 
     def unique(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
         made = dict(pairs)
@@ -201,11 +201,22 @@ def parse(text: str, what: str) -> Any:
             raise ValueError(f"{found}, wanted at most {MAX_DIGITS}")
         return int(digits)
 
+    def number(digits: str) -> float:
+        if math.isinf(found := float(digits)):  # which would be no JSON when it is written again
+            raise ValueError(f"{what} must have numbers of float64, found {digits:.80}")
+        return found
+
     def refuse(word: str) -> NoReturn:
         raise ValueError(f"{what} must be JSON, found {word} in it")
 
     try:
-        found = json.loads(text, object_pairs_hook=unique, parse_int=integer, parse_constant=refuse)
+        found = json.loads(
+            text,
+            object_pairs_hook=unique,
+            parse_int=integer,
+            parse_float=number,
+            parse_constant=refuse,
+        )
     except json.JSONDecodeError as error:
         raise ValueError(f"{what} must be JSON, found what is none: {error}") from error
     except RecursionError:

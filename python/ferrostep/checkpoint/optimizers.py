@@ -163,11 +163,8 @@ def _save_optimizer(name: str | None, optimizer: Checkpointed, arrays: dict[str,
     }
 
 
-def _state_dict_of(optimizer: Checkpointed, saved: Content, file: Container) -> dict[str, Any]:
-    """The state dict as it was; arrays are read when they are asked for, and not kept.
-
-    What can be seen of its arrays without reading them is what `Unread` has.
-    """
+def check_saved(saved: Content) -> None:
+    """Refuse what no optimizer has saved, whatever its class."""
     read_keys(
         [entry["param"] for entry in saved["state"]], "the parameters of an optimizer's state"
     )
@@ -175,6 +172,14 @@ def _state_dict_of(optimizer: Checkpointed, saved: Content, file: Container) -> 
         raise ValueError(f"an optimizer's groups must be a list, found {saved['groups']!r:.80}")
     if saved["nonfinite"] not in NONFINITE:
         raise ValueError(f"nonfinite must be one of {NONFINITE}, found {saved['nonfinite']!r:.80}")
+
+
+def _state_dict_of(optimizer: Checkpointed, saved: Content, file: Container) -> dict[str, Any]:
+    """The state dict as it was; arrays are read when they are asked for, and not kept.
+
+    What can be seen of its arrays without reading them is what `Unread` has.
+    """
+    check_saved(saved)
     state, memory = _state(saved["name"]), optimizer._schema().memory
     around = {}
     if WRAPPERS in saved:

@@ -25,8 +25,8 @@ def require_extra() -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Train with every optimizer, print a table, save pictures; or compare storage kinds."""
-    parser = argparse.ArgumentParser(prog="python -m ferrostep demo", description=__doc__)
+    """Train with every optimizer, print a table, save three pictures; or compare storage kinds."""
+    parser = argparse.ArgumentParser(prog="ferrostep demo", description=main.__doc__)
     parser.add_argument("--output", type=Path, default=Path("demo-output"), help="for the pictures")
     parser.add_argument("--epochs", type=int, default=40, help="passes over the data (40)")
     parser.add_argument(

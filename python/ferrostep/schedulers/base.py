@@ -172,11 +172,22 @@ class LRScheduler:
         return list(self._last_lr)
 
     def __repr__(self) -> str:
-        held = {name: _short.repr(value) for name, value in vars(self).items()}
-        options = (name for name in held if name not in _IN_COMMON)
-        told = ", ".join(f"{name.lstrip('_')}={held[name]}" for name in options)
-        epoch, lr = (held.get(name) for name in ("last_epoch", "_last_lr"))
+        options, epoch, lr = self._facts()
+        told = ", ".join(f"{name}={value}" for name, value in options.items())
         return f"{type(self).__name__}({told}): epoch {epoch}, lr {lr}"
+
+    def _repr_html_(self) -> str:
+        from ferrostep.markup import table
+
+        options, epoch, lr = self._facts()
+        rows = [*options.items(), ("epoch", str(epoch)), ("learning rates", str(lr))]
+        return table(["option", "value"], rows, type(self).__name__)
+
+    def _facts(self) -> tuple[dict[str, str], str | None, str | None]:
+        """Return options, the epoch and the rates, as far as they are set."""
+        held = {name: _short.repr(value) for name, value in vars(self).items()}
+        options = {name.lstrip("_"): held[name] for name in held if name not in _IN_COMMON}
+        return options, held.get("last_epoch"), held.get("_last_lr")
 
     def _own_state(self) -> State:
         left_out = {*self._not_state, "_known"}

@@ -112,8 +112,16 @@ class Wrapper(Storable, ABC):
         return sorted({*super().__dir__(), *dir(self.optimizer)} - set(_HALVES))
 
     def __repr__(self) -> str:
+        return f"{self._label()} of {self.optimizer!r}"
+
+    def _repr_html_(self) -> str:
+        from ferrostep.markup import paragraph
+
+        return f"{paragraph(f'{self._label()} of')}\n{self.optimizer._repr_html_()}"
+
+    def _label(self) -> str:
         told = ", ".join(f"{name}={value!r}" for name, value in self._told().items())
-        return f"{type(self).__name__}({told}) of {self.optimizer!r}"
+        return f"{type(self).__name__}({told})"
 
     def reset(self) -> None:
         """Forget all state, as `Optimizer.reset` does, and what is kept beside it."""

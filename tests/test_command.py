@@ -57,7 +57,7 @@ def test_version_and_help() -> None:
         code, out, _ = command(name, "--help")
         assert code == 0
         assert f"usage: ferrostep {name}" in out
-        assert "writes no file" in out or "save two pictures" in out
+        assert "writes no file" in out or "save three pictures" in out
 
 
 def test_what_a_terminal_lacks_is_spelled_out(tmp_path: Path) -> None:

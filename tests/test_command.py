@@ -71,10 +71,13 @@ def test_a_reader_that_has_enough(path: Path) -> None:
     program = [sys.executable, "-m", "ferrostep", "inspect", str(path)]
     out, into = os.pipe()
     os.close(out)
-    with subprocess.Popen(program, stdout=into, stderr=subprocess.PIPE, text=True) as process:
+    try:
+        done = subprocess.run(
+            program, stdout=into, stderr=subprocess.PIPE, text=True, timeout=120, check=False
+        )
+    finally:
         os.close(into)
-        _, err = process.communicate(timeout=120)
-    assert (process.returncode, err) == (1, "")
+    assert (done.returncode, done.stderr) == (1, "")
 
 
 def test_it_needs_no_extra_and_reads_no_array(path: Path) -> None:

@@ -14,6 +14,7 @@ import ferrostep as fs
 from cases import PLAIN, Case
 from support.programs import output
 from support.schedules import SCHEDULES, stepped
+from support.sour import Sour
 
 TAGS = {"table", "caption", "thead", "tbody", "tr", "th", "td", "details", "summary", "p", "pre"}
 SCRIPT = "<script>1</script>&amp;"
@@ -142,11 +143,6 @@ def test_wrappers_say_what_they_are_around() -> None:
         "Lookahead(k=5, alpha=0.5) of",
         "SGD(lr=0.001)",
     ]
-
-
-class Sour:
-    def __repr__(self) -> str:
-        raise ValueError("of the user's")
 
 
 def test_what_cannot_be_shown_is_no_error() -> None:

@@ -14,6 +14,7 @@ import pytest
 import ferrostep as fs
 from cases import CASES, PUBLIC, Case
 from support.programs import output
+from support.sour import Sour
 
 # repr
 
@@ -89,11 +90,6 @@ def test_options_are_those_that_are_not_the_defaults(case: Case) -> None:
         value = case.options.get(name, default)
         changed = name == "lr" or repr(value) != repr(default)
         assert bool(re.search(rf"\b{name}={re.escape(repr(value))}", shown)) == changed, name
-
-
-class Sour:
-    def __repr__(self) -> str:
-        raise ValueError("of the user's")
 
 
 def test_what_cannot_be_shown_is_no_error() -> None:

@@ -97,21 +97,23 @@ impl<T> Places<T> {
     }
 }
 
-/// One float64 for each leaf of each array: eight bytes for 4,096 elements.
+/// What each leaf of each array adds to a sum, or to several: eight bytes of one for 4,096 elements.
 #[derive(Debug)]
-pub struct Leaves {
-    sums: Vec<f64>,
+pub struct Leaves<T = f64> {
+    pub(super) sums: Vec<T>,
     /// By array, the number of leaves up to its end.
-    ends: Vec<usize>,
+    pub(super) ends: Vec<usize>,
 }
 
-impl Leaves {
+impl<T> Leaves<T> {
     /// The sums of one array.
-    pub fn of(&self, array: usize) -> &[f64] {
+    pub fn of(&self, array: usize) -> &[T] {
         let start = if array == 0 { 0 } else { self.ends[array - 1] };
         &self.sums[start..self.ends[array]]
     }
+}
 
+impl Leaves {
     /// The sums of all arrays, one after the other.
     pub fn all(&self) -> &[f64] {
         &self.sums

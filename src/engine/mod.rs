@@ -60,7 +60,7 @@ pub use overlap::{Written, first_shared};
 pub use plan::Plan;
 pub use rows::copy_rows;
 pub use shared::{Region, share_bytes, share_memory};
-pub use sums::{LeafSums, Sums, fold_sums};
+pub use sums::{Sums, fold_sums};
 pub use task::DenseTask;
 pub use terms::MeasuringLoops;
 pub use view::View;

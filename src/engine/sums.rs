@@ -9,7 +9,7 @@ use super::block::{ARRAYS, Block, Dense};
 use super::control::ControlGuard;
 use super::gather::Tile;
 use super::leaf::{self, Accumulators, TILE};
-use super::measure::{Places, fold_leaves};
+use super::measure::{Leaves, Places, fold_leaves};
 use super::memory::{Grow, OutOfMemory, with_room};
 use super::stream::{Stream, next};
 use super::terms::{MeasuringLoops, Terms};
@@ -82,7 +82,7 @@ impl Sums {
     ///
     /// # Safety
     /// The views describe live memory that nobody writes meanwhile.
-    pub unsafe fn take(self, threads: usize) -> Result<LeafSums, OutOfMemory> {
+    pub unsafe fn take(self, threads: usize) -> Result<Leaves<[f64; MAX_SUMS]>, OutOfMemory> {
         let this = &self; // whole, since it is this that threads may share
         let count = this.ends.last().copied().unwrap_or(0);
         let mut leaves = with_room(count)?;
@@ -97,22 +97,7 @@ impl Sums {
                 unsafe { places.set(number, this.tasks[task].leaf(number - first)) };
             }
         });
-        Ok(LeafSums { leaves, ends: self.ends })
-    }
-}
-
-/// What the leaves of parameters add to their sums.
-#[derive(Debug)]
-pub struct LeafSums {
-    leaves: Vec<[f64; MAX_SUMS]>,
-    ends: Vec<usize>,
-}
-
-impl LeafSums {
-    /// Those of the parameter that was added as this number.
-    pub fn of(&self, number: usize) -> &[[f64; MAX_SUMS]] {
-        let begin = if number == 0 { 0 } else { self.ends[number - 1] };
-        &self.leaves[begin..self.ends[number]]
+        Ok(Leaves { sums: leaves, ends: self.ends })
     }
 }
 

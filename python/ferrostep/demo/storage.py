@@ -11,7 +11,7 @@ import numpy as np
 
 import ferrostep as fs
 from ferrostep.demo import by_hand, mlp
-from ferrostep.demo.train import Contestant, digits
+from ferrostep.demo.train import Contestant, digits, epochs_of
 from ferrostep.demo.train import contestants as lecture
 
 SEEDS = (1, 2, 3)  # the first is the demo's
@@ -80,17 +80,11 @@ def train(contestant: Contestant, kind: Kind, epochs: int, seed: int) -> Result:
     stored: list[Any] = [p.astype(kind.params) for p in mlp.make([64, 128, 64, 10], rng)]
     opt = contestant.make(stored)
     opt.param_groups[0]["state_dtype"] = kind.state
-    schedule = contestant.schedule(opt, epochs) if contestant.schedule else None
-    size = min(contestant.batch, len(y))
-    for _ in range(epochs):
-        order = rng.permutation(len(y))
-        for begin in range(0, len(y) - size + 1, size):
-            batch = order[begin : begin + size]
+    for batches in epochs_of(contestant, opt, epochs, rng):
+        for batch in batches:
             before = [p.astype(np.float32) for p in stored]
             _, grads = mlp.loss_and_gradients(before, x[batch], y[batch])
             opt.step([g.astype(kind.params) for g in grads])
-        if schedule is not None:
-            schedule.step()
     params = [p.astype(np.float32) for p in stored]
     same = [p == q for p, q in zip(params, before, strict=True)]
     states = [a for s in opt.state.values() for a in s.values() if isinstance(a, np.ndarray)]

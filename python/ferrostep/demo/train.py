@@ -90,6 +90,21 @@ def digits() -> tuple[F32, NDArray[np.intp], F32, NDArray[np.intp]]:
     return x[:-450], y[:-450], x[-450:], y[-450:]
 
 
+def epochs_of(
+    contestant: Contestant, opt: fs.Optimizer, epochs: int, rng: np.random.Generator
+) -> Iterator[list[NDArray[np.intp]]]:
+    """Yield the batches of every epoch; the schedule moves on when it is over."""
+    count = len(digits()[1])
+    size = min(contestant.batch, count)
+    schedule = contestant.schedule(opt, epochs) if contestant.schedule else None
+    for _ in range(epochs):
+        order = rng.permutation(count)
+        # Full batches only: the gradient of a last one of 3 images would be noise.
+        yield [order[begin : begin + size] for begin in range(0, count - size + 1, size)]
+        if schedule is not None:
+            schedule.step()
+
+
 def train(contestant: Contestant, epochs: int) -> Iterator[Run]:
     """Yield the run so far after every epoch."""
     x, y, x_test, y_test = digits()
@@ -97,14 +112,9 @@ def train(contestant: Contestant, epochs: int) -> Iterator[Run]:
     params = mlp.make([64, 128, 64, 10], rng)
     twin = [p.copy() for p in params]  # updated by hand with the same gradients
     opt, step_by_hand = contestant.make(params), contestant.hand()
-    schedule = contestant.schedule(opt, epochs) if contestant.schedule else None
     run = Run(contestant.name, opt.param_groups[0]["lr"])
-    for _ in range(epochs):
-        order = rng.permutation(len(y))
-        size = min(contestant.batch, len(y))
-        # Full batches only: the gradient of a last one of 3 images would be noise.
-        for begin in range(0, len(y) - size + 1, size):
-            batch = order[begin : begin + size]
+    for batches in epochs_of(contestant, opt, epochs, rng):
+        for batch in batches:
             _, grads = mlp.loss_and_gradients(params, x[batch], y[batch])
             lr = opt.param_groups[0]["lr"]
             # Who comes second finds the gradients in the cache: they take turns.
@@ -117,8 +127,6 @@ def train(contestant: Contestant, epochs: int) -> Iterator[Run]:
                     step_by_hand(twin, grads, lr)
                     run.by_hand += time.perf_counter() - start
             run.steps += 1
-        if schedule is not None:
-            schedule.step()
         pairs = zip(params, twin, strict=True)
         run.same_bits &= all(np.array_equal(p.view("u4"), q.view("u4")) for p, q in pairs)
         run.losses.append(mlp.loss_and_gradients(params, x, y)[0])

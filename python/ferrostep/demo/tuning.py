@@ -10,7 +10,7 @@ from statistics import median
 import numpy as np
 
 from ferrostep.demo import mlp
-from ferrostep.demo.train import TARGET, Contestant, digits
+from ferrostep.demo.train import TARGET, Contestant, digits, epochs_of
 
 #: Three to a decade.
 RATES = [float(f"{10 ** (i / 3):.2g}") for i in range(-13, 7)]
@@ -60,16 +60,10 @@ def once(contestant: Contestant, rate: float, epochs: int, seed: int) -> tuple[f
     params = mlp.make(SIZES, rng)
     opt = contestant.make(params)
     opt.param_groups[0]["lr"] = rate
-    schedule = contestant.schedule(opt, epochs) if contestant.schedule else None
-    size = min(contestant.batch, len(y))
-    for _ in range(epochs):
-        order = rng.permutation(len(y))
-        for begin in range(0, len(y) - size + 1, size):
-            batch = order[begin : begin + size]
+    for batches in epochs_of(contestant, opt, epochs, rng):
+        for batch in batches:
             _, grads = mlp.loss_and_gradients(params, x[batch], y[batch])
             opt.step(grads)
-        if schedule is not None:
-            schedule.step()
     loss, _ = mlp.loss_and_gradients(params, x, y)
     return (loss if np.isfinite(loss) else np.inf), mlp.accuracy(params, x_test, y_test)
 

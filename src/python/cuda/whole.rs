@@ -89,16 +89,17 @@ impl Cuda {
         for (i, (first, last)) in first.chunks_mut(ROW).zip(last.chunks_mut(ROW)).enumerate() {
             (first[0], last[1]) = (matrix(i), matrix(i));
         }
-        let mut call = |kernel, rows, scalars, (clip, apart): (usize, usize)| -> PyResult<Call> {
-            let table = self.tables.get(py, device, rows)?;
-            let own: Option<Py<PyAny>> = None;
-            let arguments =
-                (device, chunks, table, count, scalars, clip, apart, own, PyTuple::empty(py));
-            let (_, arguments): (Py<PyAny>, _) = backend(py, "arguments", arguments)?.extract()?;
-            Ok((kernel, arguments))
-        };
-        let first = call(update, first, taken.scalars, taken.clip)?;
-        let last = call(descend, last, scalars, (0, 0))?;
+        let mut call =
+            |kernel, rows, scalars, (clip, apart): (usize, usize)| -> PyResult<(Py<PyAny>, Call)> {
+                let table = self.tables.get(py, device, rows)?;
+                let own: Option<Py<PyAny>> = None;
+                let arguments =
+                    (device, chunks, table, count, scalars, clip, apart, own, PyTuple::empty(py));
+                let (device, arguments) = backend(py, "arguments", arguments)?.extract()?;
+                Ok((device, (kernel, arguments)))
+            };
+        let (_, first) = call(update, first, taken.scalars, taken.clip)?;
+        let (on_device, last) = call(descend, last, scalars, (0, 0))?;
         let mut calls = vec![first];
         let between = self.orthogonal(
             py,
@@ -110,13 +111,7 @@ impl Cuda {
         calls.try_extend(between)?;
         calls.try_push(last)?;
         let held = taken.held.into_iter().chain([held]).collect();
-        Ok(Launch {
-            device: backend(py, "on_device", (device,))?.unbind(),
-            calls,
-            copies: growing.copies,
-            held,
-            sums: None,
-        })
+        Ok(Launch { device: on_device, calls, copies: growing.copies, held, sums: None })
     }
 
     /// What makes the matrices at the beginning of a workspace orthogonal.

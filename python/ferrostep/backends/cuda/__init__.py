@@ -25,7 +25,7 @@ from ferrostep.backends.cuda.arrays import (
     upload,
 )
 from ferrostep.backends.cuda.factors import factor_kernels, factors
-from ferrostep.backends.cuda.matrices import matrix_kernels, on_device, orthogonal, workspace
+from ferrostep.backends.cuda.matrices import matrix_kernels, orthogonal, workspace
 from ferrostep.backends.cuda.measuring import leaf_terms, measured, read_bytes, read_sums
 from ferrostep.backends.cuda.norm import clip, first_nonfinite, leaf_sums, read_norm
 from ferrostep.backends.cuda.update import arguments, kernel
@@ -54,7 +54,6 @@ __all__ = [
     "leaf_terms",
     "matrix_kernels",
     "measured",
-    "on_device",
     "orthogonal",
     "read_bytes",
     "read_norm",

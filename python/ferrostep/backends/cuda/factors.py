@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from ferrostep._native import CUDA_FOLD, CUDA_THREADS
+from ferrostep._native import CUDA_THREADS
 from ferrostep.backends.cuda.library import cupy
+from ferrostep.backends.cuda.norm import fold_each
 from ferrostep.backends.cuda.update import by_value, compiled, launch
 
 #: A table of what is summed up line by line, how many lanes and leaves there are, and the most
@@ -25,14 +27,9 @@ def _folded(kernels: dict[str, Any], count: int, lines: Lines, lanes: Any) -> An
     """Return the sums of lines, each where its leaves begin, from those of their lanes."""
     table, _, leaves, longest = lines
     sums = cupy().empty(leaves, np.float64)
-    arguments: tuple[Any, ...] = (table, np.int32(count), np.int64(leaves))
+    arguments = (table, np.int32(count), np.int64(leaves))
     launch(kernels["leaves_of_lines"], leaves, (*arguments, lanes, sums))
-    levels = 0
-    while 1 << levels < longest:
-        folded = cupy().empty(leaves, np.float64)
-        launch(kernels["fold_lines"], leaves, (*arguments, np.int32(levels), sums, folded))
-        sums, levels = folded, levels + CUDA_FOLD.bit_length() - 1
-    return sums
+    return fold_each(partial(launch, kernels["fold_lines"]), table, count, leaves, longest, sums)
 
 
 def factors(

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from ferrostep._native import CUDA_THREADS, LANES
 from ferrostep.backends.cuda.library import cupy
-from ferrostep.backends.cuda.norm import fold_each, norm_kernel
+from ferrostep.backends.cuda.norm import FOLD_EACH, fold_each, norm_kernel
 from ferrostep.backends.cuda.update import compiled, kernel_call
 
 Call = tuple[Any, tuple[Any, ...]]
@@ -49,11 +50,6 @@ def workspace(device: int, size: int) -> Any:
     """Return so many bytes on a device, whatever is in them."""
     with cupy().cuda.Device(device):
         return cupy().empty(size, np.uint8)
-
-
-def on_device(device: int) -> Any:
-    """Return a device as a context."""
-    return cupy().cuda.Device(device)
 
 
 def orthogonal(
@@ -119,7 +115,7 @@ def _norms(device: int, summed: Any, count: int, leaves: int) -> tuple[list[Call
         arguments: tuple[Any, ...] = (summed, np.int32(count), np.int64(all_leaves), partials)
         launch("ferrostep_norm_partials", all_leaves * LANES, arguments)
         launch("ferrostep_norm_leaves", all_leaves, (partials, np.int64(all_leaves), sums))
-        sums = fold_each(launch, summed, count, all_leaves, leaves, sums)
+        sums = fold_each(partial(launch, FOLD_EACH), summed, count, all_leaves, leaves, sums)
         scale = (np.float64(1), np.float64(np.inf))
         launch(
             "ferrostep_norm_finish_each", count, (summed, np.int32(count), sums, *scale, records)

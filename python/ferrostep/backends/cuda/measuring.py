@@ -9,7 +9,7 @@ import numpy as np
 
 from ferrostep._native import LANES
 from ferrostep.backends.cuda.library import cupy
-from ferrostep.backends.cuda.norm import fold_each, fold_lanes, launch_of
+from ferrostep.backends.cuda.norm import FOLD_EACH, fold_each, fold_lanes, launch_of
 from ferrostep.backends.cuda.update import by_value, launch
 
 
@@ -60,7 +60,7 @@ def measured(
     with xp.cuda.Device(device):
         by_leaf = leaf_terms(device, terms, tables, shape, update, beside)
         shape_of_all = (sums * count, sums * leaves, longest)
-        folded = fold_each(partial(launch_of, device), summed, *shape_of_all, by_leaf)
+        folded = fold_each(partial(launch_of, device, FOLD_EACH), summed, *shape_of_all, by_leaf)
         scalars_of_each = xp.empty(count * size, np.uint8)
         arguments: tuple[Any, ...] = (summed, np.int32(count), by_value(unrounded))
         arguments += (np.uint64(0) if each is None else each, folded, scalars_of_each)

@@ -19,8 +19,11 @@ from ferrostep.backends.cuda.update import compiled, launch
 _source = cache(cuda_norm_source)
 
 
-#: Launches a kernel of this name with so many threads and these arguments, or sees to it.
-Launcher = Callable[[str, int, tuple[Any, ...]], None]
+#: Folds sums to one of each row, which is where its leaves begin: see `fold_each`.
+FOLD_EACH = "ferrostep_norm_fold_each"
+
+#: Launches a kernel with so many threads and these arguments, or sees to it.
+Launcher = Callable[[int, tuple[Any, ...]], None]
 
 
 def norm_kernel(device: int, name: str) -> Any:
@@ -48,15 +51,13 @@ def fold_lanes(device: int, partials: Any) -> Any:
     return sums
 
 
-def fold_each(
-    launched: Launcher, table: Any, count: int, leaves: int, longest: int, sums: Any
-) -> Any:
-    """Return the leaves' sums folded to one of each row, which is where its leaves begin."""
+def fold_each(fold: Launcher, table: Any, count: int, leaves: int, longest: int, sums: Any) -> Any:
+    """Return the leaves' sums folded to one of each row, `fold` being what makes 32 to one."""
     levels = 0
     while 1 << levels < longest:
         folded = cupy().empty(leaves, np.float64)
         arguments = (table, np.int32(count), np.int64(leaves), np.int32(levels), sums, folded)
-        launched("ferrostep_norm_fold_each", leaves, arguments)
+        fold(leaves, arguments)
         sums, levels = folded, levels + CUDA_FOLD.bit_length() - 1
     return sums
 
@@ -92,7 +93,8 @@ def clip(
         scales = (np.float64(grad_scale), np.float64(max_norm))
         sums: Any = _leaf_sums(device, table, count, leaves) if leaves else None
         if each and leaves:
-            own = fold_each(partial(launch_of, device), table, count, leaves, longest, sums)
+            fold = partial(launch_of, device, FOLD_EACH)
+            own = fold_each(fold, table, count, leaves, longest, sums)
             arguments: tuple[Any, ...] = (table, np.int32(count), own, *scales, np.uint64(first))
             launch_of(device, "ferrostep_norm_finish_each", count, arguments)
         while leaves and sums.size > 1:
